@@ -1,0 +1,162 @@
+//! What can be asked for, and how asking can fail.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{assurance, infrastructure, models, people, serving, vendors};
+
+macro_rules! commands {
+    ($( $(#[$doc:meta])* $name:literal $variant:ident($body:ty) on $resource:expr; )*) => {
+        /// A wish to change something. What it means for the state is for [`crate::decide`] to say.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "command", content = "body")]
+        pub enum Command {
+            $( $(#[$doc])* #[serde(rename = $name)] $variant($body), )*
+        }
+
+        impl Command {
+            /// The names of all commands, in the order of this file: the actions of the policies.
+            pub const NAMES: &'static [&'static str] = &[$($name),*];
+
+            /// The command's name, which is also the Cedar action's.
+            #[must_use]
+            pub fn name(&self) -> &'static str {
+                match self { $( Self::$variant(_) => $name, )* }
+            }
+
+            /// The thing it would change, as `kind/name`: the Cedar resource.
+            #[must_use]
+            pub fn resource(&self) -> String {
+                match self { $( Self::$variant(body) => { let of: fn(&$body) -> String = $resource; of(body) } )* }
+            }
+        }
+    };
+}
+
+commands! {
+    /// Create the organisation; once.
+    "org.create" CreateOrg(infrastructure::OrgCreated) on |_| "org".into();
+    /// Put policies into force.
+    "policies.install" InstallPolicies(infrastructure::PoliciesInstalled) on |_| "policies".into();
+    /// Start a node.
+    "node.join" JoinNode(infrastructure::NodeJoined) on |b| format!("node/{}", b.node);
+    /// Report what a node found at its start.
+    "node.recover" RecoverNode(infrastructure::NodeRecovered) on |b| format!("node/{}", b.node);
+    /// Give a sign of life.
+    "ledger.beat" Beat(infrastructure::LedgerHeartbeat) on |_| "ledger".into();
+    /// Record a digest of the state.
+    "state.digest" DigestState(infrastructure::StateDigest) on |_| "ledger".into();
+
+    /// Register an actor.
+    "actor.register" RegisterActor(people::ActorRegistered) on |b| format!("actor/{}", b.actor);
+    /// Make a one-time sign-in link.
+    "signin.link.create" CreateSigninLink(people::SigninLinkCreated) on |b| format!("actor/{}", b.actor);
+    /// Use a sign-in link.
+    "session.open" OpenSession(people::SessionOpened) on |b| format!("actor/{}", b.actor);
+    /// End a session.
+    "session.close" CloseSession(people::SessionClosed) on |b| format!("actor/{}", b.actor);
+    /// Create a key.
+    "key.create" CreateKey(people::KeyCreated) on |b| format!("key/{}", b.key);
+    /// Withdraw a key.
+    "key.revoke" RevokeKey(people::KeyRevoked) on |b| format!("key/{}", b.key);
+
+    /// Declare a provider, or change its declaration.
+    "provider.declare" DeclareProvider(vendors::ProviderDeclared) on |b| format!("provider/{}", b.provider);
+    /// Stop using a provider.
+    "provider.retire" RetireProvider(vendors::ProviderRetired) on |b| format!("provider/{}", b.provider);
+    /// Register a model version whose artifact has been uploaded.
+    "model.register" RegisterModel(RegisterModel) on |b| format!("model/{}", b.model);
+    /// Declare a service with its routes, or change its declaration.
+    "service.declare" DeclareService(serving::ServiceDeclared) on |b| format!("service/{}", b.service);
+    /// Stop offering a service.
+    "service.retire" RetireService(serving::ServiceRetired) on |b| format!("service/{}", b.service);
+
+    /// Commit to a sealed segment.
+    "segment.seal" SealSegment(serving::SegmentSealed) on |b| format!("node/{}", b.node);
+    /// Commit to an unsealed segment's progress.
+    "segment.progress" ReportProgress(serving::SegmentProgress) on |b| format!("node/{}", b.node);
+    /// Report what a node counted.
+    "gateway.count" CountGateway(serving::GatewayCounted) on |b| format!("node/{}", b.node);
+
+    /// Set which controls are in scope, approving their logic.
+    "controls.scope" ScopeControls(assurance::ControlsScoped) on |_| "controls".into();
+    /// Record a test of a control.
+    "control.run" RunControl(assurance::ControlRan) on |b| format!("control/{}", b.control);
+    /// Record that evidence was handed out.
+    "evidence.export" ExportEvidence(assurance::EvidenceExported) on |_| "evidence".into();
+}
+
+/// The wish to register a model version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterModel {
+    /// The model's name.
+    pub model: String,
+    /// The version, never used for other bytes.
+    pub version: String,
+    /// SHA-256 of the uploaded artifact, hexadecimal.
+    pub artifact_sha256: String,
+}
+
+/// Facts that a decision needs and that the pure core cannot find out, gathered before it is called.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// Milliseconds since the epoch.
+    pub now: i64,
+    /// A fresh random identifier, unique to this call; identifiers of new things are derived from it.
+    pub fresh: String,
+    /// What the check of the named artifact found, for `model.register`: facts, or why it cannot be served.
+    pub model: Option<Result<models::ModelFacts, String>>,
+}
+
+/// A stable code for a refusal. Clients and control tests may depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalCode {
+    /// No policy allows it, or one forbids it.
+    Forbidden,
+    /// What it speaks of does not exist.
+    NotFound,
+    /// It exists already, as something else.
+    Exists,
+    /// It does not follow from the present state, or that changed meanwhile.
+    Conflict,
+    /// It makes no sense as asked.
+    Invalid,
+    /// It came too late.
+    Expired,
+}
+
+impl RefusalCode {
+    /// The word used in the ledger and in answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::Exists => "exists",
+            Self::Conflict => "conflict",
+            Self::Invalid => "invalid",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// A command that was not carried out, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// Its code.
+    pub code: RefusalCode,
+    /// What happened, to what, and what to do next. Shown to the caller; not written to the ledger.
+    pub message: String,
+    /// Policies that decided, when it was a matter of permission.
+    pub policies: Vec<String>,
+}
+
+impl Refusal {
+    /// A refusal by the rules of a room.
+    #[must_use]
+    pub fn new(code: RefusalCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), policies: Vec::new() }
+    }
+}

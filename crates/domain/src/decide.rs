@@ -1,0 +1,324 @@
+//! The one decision function: from a state, facts and a command to events, or to a refusal.
+//!
+//! Permission has been asked for before (the engine asks Cedar); these are the rules that hold for everybody. A
+//! command that would change nothing gives no events.
+
+use crate::serving::{DeploymentEnded, DeploymentStarted, ServiceDeclared, ServiceSpec, Target};
+use crate::{Command, Event, Given, Refusal, RefusalCode, State, assurance, infrastructure, models, people, serving};
+
+/// Decides what a command means in `state`.
+///
+/// # Errors
+/// A [`Refusal`] that says which rule it breaks.
+pub fn decide(state: &State, given: &Given, command: &Command) -> Result<Vec<Event>, Refusal> {
+    match command {
+        Command::CreateOrg(body) => create_org(state, body),
+        Command::InstallPolicies(body) if state.policies.as_ref() == Some(body) => Ok(vec![]),
+        Command::InstallPolicies(body) => Ok(vec![Event::PoliciesInstalled(body.clone())]),
+        Command::JoinNode(body) => join_node(state, body),
+        Command::RecoverNode(body) => Ok(vec![Event::NodeRecovered(body.clone())]),
+        Command::Beat(body) => Ok(vec![Event::LedgerHeartbeat(body.clone())]),
+        Command::DigestState(body) if body.size != state.size => {
+            Err(refuse(RefusalCode::Conflict, "the state moved on while its digest was computed: compute it again"))
+        }
+        Command::DigestState(body) => Ok(vec![Event::StateDigest(body.clone())]),
+        Command::RegisterActor(body) => register_actor(state, body),
+        Command::CreateSigninLink(body) => create_link(state, given, body),
+        Command::OpenSession(body) => open_session(state, given, body),
+        Command::CloseSession(body) => close_session(state, body),
+        Command::CreateKey(body) => create_key(state, given, body),
+        Command::RevokeKey(body) => revoke_key(state, body),
+        Command::DeclareProvider(body) => {
+            name_is_valid("provider", &body.provider)?;
+            url_is_valid(&body.provider, &body.spec.base_url)?;
+            let same = state.providers.get(&body.provider) == Some(&body.spec);
+            Ok(if same { vec![] } else { vec![Event::ProviderDeclared(body.clone())] })
+        }
+        Command::RetireProvider(body) => retire_provider(state, &body.provider),
+        Command::RegisterModel(body) => register_model(state, given, body),
+        Command::DeclareService(body) => declare_service(state, given, body),
+        Command::RetireService(body) => retire_service(state, body),
+        Command::SealSegment(body) => seal_segment(state, body),
+        Command::ReportProgress(body) => Ok(vec![Event::SegmentProgress(body.clone())]),
+        Command::CountGateway(body) => Ok(vec![Event::GatewayCounted(body.clone())]),
+        Command::ScopeControls(body) => scope_controls(state, body),
+        Command::RunControl(body) => run_control(state, body),
+        Command::ExportEvidence(body) => Ok(vec![Event::EvidenceExported(body.clone())]),
+    }
+}
+
+fn refuse(code: RefusalCode, message: impl Into<String>) -> Refusal {
+    Refusal::new(code, message)
+}
+
+fn create_org(state: &State, body: &infrastructure::OrgCreated) -> Result<Vec<Event>, Refusal> {
+    match &state.org {
+        None => Ok(vec![Event::OrgCreated(body.clone())]),
+        Some(org) => Err(refuse(RefusalCode::Exists, format!("this ledger already belongs to `{}`", org.name))),
+    }
+}
+
+fn join_node(state: &State, body: &infrastructure::NodeJoined) -> Result<Vec<Event>, Refusal> {
+    name_is_valid("node", &body.node)?;
+    let next = state.nodes.get(&body.node).map_or(0, |node| node.incarnation) + 1;
+    if body.incarnation != next {
+        let message = format!("node `{}` must join as incarnation {next}, not {}", body.node, body.incarnation);
+        return Err(refuse(RefusalCode::Conflict, message));
+    }
+    Ok(vec![Event::NodeJoined(body.clone())])
+}
+
+fn register_actor(state: &State, body: &people::ActorRegistered) -> Result<Vec<Event>, Refusal> {
+    match state.actors.get(&body.actor) {
+        Some(known) if known == body => Ok(vec![]),
+        Some(_) => Err(refuse(RefusalCode::Exists, format!("actor `{}` is registered otherwise", body.actor))),
+        None => Ok(vec![Event::ActorRegistered(body.clone())]),
+    }
+}
+
+fn create_link(state: &State, given: &Given, body: &people::SigninLinkCreated) -> Result<Vec<Event>, Refusal> {
+    if !state.actors.contains_key(&body.actor) {
+        return Err(refuse(RefusalCode::NotFound, format!("there is no actor `{}`", body.actor)));
+    }
+    if body.expires_at <= given.now {
+        return Err(refuse(RefusalCode::Invalid, "a sign-in link must expire in the future"));
+    }
+    Ok(vec![Event::SigninLinkCreated(body.clone())])
+}
+
+fn open_session(state: &State, given: &Given, body: &people::SessionOpened) -> Result<Vec<Event>, Refusal> {
+    let used = "this sign-in link was used before or never existed: make a new one with `counterfoil signin`";
+    let link = state.links.get(&body.link_sha256).ok_or_else(|| refuse(RefusalCode::NotFound, used))?;
+    if link.actor != body.actor {
+        return Err(refuse(RefusalCode::Invalid, "the sign-in link belongs to another actor"));
+    }
+    if link.expires_at <= given.now {
+        let late = "this sign-in link has expired: make a new one with `counterfoil signin`";
+        return Err(refuse(RefusalCode::Expired, late));
+    }
+    Ok(vec![Event::SessionOpened(body.clone())])
+}
+
+fn close_session(state: &State, body: &people::SessionClosed) -> Result<Vec<Event>, Refusal> {
+    match state.sessions.contains_key(&body.session_sha256) {
+        true => Ok(vec![Event::SessionClosed(body.clone())]),
+        false => Err(refuse(RefusalCode::NotFound, "there is no such session")),
+    }
+}
+
+fn create_key(state: &State, given: &Given, body: &people::KeyCreated) -> Result<Vec<Event>, Refusal> {
+    let missing = match &body.scope {
+        people::KeyScope::Service(name) => (!state.services.contains_key(name)).then(|| format!("service `{name}`")),
+        people::KeyScope::Actor(name) => (!state.actors.contains_key(name)).then(|| format!("actor `{name}`")),
+    };
+    if let Some(missing) = missing {
+        return Err(refuse(RefusalCode::NotFound, format!("there is no {missing} to make a key for")));
+    }
+    if body.expires_at <= given.now {
+        return Err(refuse(RefusalCode::Invalid, "a key must expire in the future"));
+    }
+    if state.keys.contains_key(&body.key) || state.key_by_secret.contains_key(&body.secret_sha256) {
+        return Err(refuse(RefusalCode::Exists, format!("key `{}` exists already", body.key)));
+    }
+    Ok(vec![Event::KeyCreated(body.clone())])
+}
+
+fn revoke_key(state: &State, body: &people::KeyRevoked) -> Result<Vec<Event>, Refusal> {
+    match state.keys.get(&body.key) {
+        None => Err(refuse(RefusalCode::NotFound, format!("there is no key `{}`", body.key))),
+        Some(key) if key.revoked_at.is_some() => Ok(vec![]),
+        Some(_) => Ok(vec![Event::KeyRevoked(body.clone())]),
+    }
+}
+
+fn retire_provider(state: &State, provider: &str) -> Result<Vec<Event>, Refusal> {
+    if !state.providers.contains_key(provider) {
+        return Err(refuse(RefusalCode::NotFound, format!("there is no provider `{provider}`")));
+    }
+    let uses = |spec: &ServiceSpec| {
+        spec.routes.iter().any(|r| matches!(&r.target, Target::Provider { provider: p, .. } if p == provider))
+    };
+    match state.services.iter().find(|(_, spec)| uses(spec)) {
+        Some((service, _)) => {
+            let message =
+                format!("provider `{provider}` still answers for service `{service}`: change its routes first");
+            Err(refuse(RefusalCode::Conflict, message))
+        }
+        None => {
+            let retired = crate::vendors::ProviderRetired { provider: provider.to_owned() };
+            Ok(vec![Event::ProviderRetired(retired)])
+        }
+    }
+}
+
+fn register_model(state: &State, given: &Given, body: &crate::command::RegisterModel) -> Result<Vec<Event>, Refusal> {
+    name_is_valid("model", &body.model)?;
+    name_is_valid("version", &body.version)?;
+    if let Some(known) = state.models.get(&body.model).and_then(|versions| versions.get(&body.version)) {
+        if known.artifact_sha256 == body.artifact_sha256 {
+            return Ok(vec![]);
+        }
+        let message = format!(
+            "model `{}` version `{}` exists with other bytes: a version is never reused",
+            body.model, body.version
+        );
+        return Err(refuse(RefusalCode::Exists, message));
+    }
+    match &given.model {
+        None => {
+            let message = format!("no artifact with SHA-256 `{}` was uploaded: upload it first", body.artifact_sha256);
+            Err(refuse(RefusalCode::NotFound, message))
+        }
+        Some(Err(why)) => {
+            let message = format!("model `{}` version `{}` cannot be served: {why}", body.model, body.version);
+            Err(refuse(RefusalCode::Invalid, message))
+        }
+        Some(Ok(facts)) => Ok(vec![Event::ModelRegistered(models::ModelRegistered {
+            model: body.model.clone(),
+            version: body.version.clone(),
+            artifact_sha256: body.artifact_sha256.clone(),
+            facts: facts.clone(),
+        })]),
+    }
+}
+
+fn declare_service(state: &State, given: &Given, body: &ServiceDeclared) -> Result<Vec<Event>, Refusal> {
+    name_is_valid("service", &body.service)?;
+    name_is_valid("classification", &body.spec.classification)?;
+    let mut events = Vec::new();
+    if state.services.get(&body.service) != Some(&body.spec) {
+        events.push(Event::ServiceDeclared(body.clone()));
+    }
+    let live = state.deployments.get(&body.service);
+    for (route, deployment) in live.into_iter().flatten() {
+        if !body.spec.routes.iter().any(|r| &r.name == route && r.target == deployment.started.target) {
+            events.push(ended(&body.service, &deployment.started));
+        }
+    }
+    for (i, route) in body.spec.routes.iter().enumerate() {
+        route_name_is_valid(&route.name)?;
+        if body.spec.routes.iter().take(i).any(|other| other.name == route.name) {
+            let message = format!("service `{}` has two routes named `{}`", body.service, route.name);
+            return Err(refuse(RefusalCode::Invalid, message));
+        }
+        let artifact_sha256 = artifact_of(state, &body.service, &route.target)?;
+        let unchanged = live.and_then(|l| l.get(&route.name)).is_some_and(|d| d.started.target == route.target);
+        if !unchanged {
+            events.push(Event::DeploymentStarted(DeploymentStarted {
+                deployment: format!("d_{}_{i}", given.fresh),
+                service: body.service.clone(),
+                route: route.name.clone(),
+                target: route.target.clone(),
+                artifact_sha256,
+            }));
+        }
+    }
+    Ok(events)
+}
+
+fn artifact_of(state: &State, service: &str, target: &Target) -> Result<Option<String>, Refusal> {
+    match target {
+        Target::Provider { provider, .. } if state.providers.contains_key(provider) => Ok(None),
+        Target::Provider { provider, .. } => {
+            let message = format!("service `{service}` names provider `{provider}`, which is not declared");
+            Err(refuse(RefusalCode::NotFound, message))
+        }
+        Target::Model { model, version } => match state.models.get(model).and_then(|m| m.get(version)) {
+            Some(registered) => Ok(Some(registered.artifact_sha256.clone())),
+            None => {
+                let message =
+                    format!("service `{service}` names model `{model}` version `{version}`, which is not registered");
+                Err(refuse(RefusalCode::NotFound, message))
+            }
+        },
+    }
+}
+
+fn retire_service(state: &State, body: &serving::ServiceRetired) -> Result<Vec<Event>, Refusal> {
+    if !state.services.contains_key(&body.service) {
+        return Err(refuse(RefusalCode::NotFound, format!("there is no service `{}`", body.service)));
+    }
+    let live = state.deployments.get(&body.service).into_iter().flat_map(|routes| routes.values());
+    let mut events: Vec<Event> = live.map(|deployment| ended(&body.service, &deployment.started)).collect();
+    events.push(Event::ServiceRetired(body.clone()));
+    Ok(events)
+}
+
+fn ended(service: &str, started: &DeploymentStarted) -> Event {
+    Event::DeploymentEnded(DeploymentEnded { deployment: started.deployment.clone(), service: service.to_owned() })
+}
+
+fn seal_segment(state: &State, body: &serving::SegmentSealed) -> Result<Vec<Event>, Refusal> {
+    let Some(node) = state.nodes.get(&body.node).filter(|node| node.incarnation == body.incarnation) else {
+        let message =
+            format!("node `{}` is not in incarnation {}: its segments are fenced off", body.node, body.incarnation);
+        return Err(refuse(RefusalCode::Conflict, message));
+    };
+    let number = node.last_segment.as_ref().map_or(0, |last| last.number + 1);
+    let prev = node.last_segment.as_ref().map(|last| last.root.clone());
+    if (body.number, body.first, &body.prev) != (number, node.sealed_records, &prev) {
+        let message = format!(
+            "segment {} of node `{}` does not follow: expected segment {number} from record {}",
+            body.number, body.node, node.sealed_records
+        );
+        return Err(refuse(RefusalCode::Conflict, message));
+    }
+    Ok(vec![Event::SegmentSealed(body.clone())])
+}
+
+fn scope_controls(state: &State, body: &assurance::ControlsScoped) -> Result<Vec<Event>, Refusal> {
+    if !body.controls.is_sorted_by(|a, b| a.control < b.control) {
+        return Err(refuse(RefusalCode::Invalid, "controls in scope must be sorted by identifier, each once"));
+    }
+    let same = state.controls.values().eq(body.controls.iter());
+    Ok(if same { vec![] } else { vec![Event::ControlsScoped(body.clone())] })
+}
+
+fn run_control(state: &State, body: &assurance::ControlRan) -> Result<Vec<Event>, Refusal> {
+    if body.at_size > state.size {
+        let message = format!("a control cannot be tested at ledger size {}, which is not reached yet", body.at_size);
+        return Err(refuse(RefusalCode::Invalid, message));
+    }
+    let consistent = match body.outcome {
+        assurance::Outcome::Pass => body.population > 0 && body.violations == 0,
+        assurance::Outcome::Fail => body.violations > 0,
+        assurance::Outcome::NotTested => body.reason.is_some(),
+    };
+    match consistent {
+        true => Ok(vec![Event::ControlRan(body.clone())]),
+        false => Err(refuse(RefusalCode::Invalid, "the outcome does not follow from population and violations")),
+    }
+}
+
+fn name_is_valid(what: &str, name: &str) -> Result<(), Refusal> {
+    let mut chars = name.chars();
+    let first = chars.next().is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let rest = chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-'));
+    if first && rest && name.len() <= 63 {
+        return Ok(());
+    }
+    let rule = "use up to 63 of a-z, 0-9, `.`, `_` and `-`, beginning with a letter or digit";
+    Err(refuse(RefusalCode::Invalid, format!("`{name}` is not a name for a {what}: {rule}")))
+}
+
+fn route_name_is_valid(name: &str) -> Result<(), Refusal> {
+    let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':' | '/' | '@');
+    if !name.is_empty() && name.len() <= 128 && name.chars().all(valid) {
+        return Ok(());
+    }
+    let rule = "use up to 128 letters, digits and `._-:/@`";
+    Err(refuse(RefusalCode::Invalid, format!("`{name}` is not a name for a route: {rule}")))
+}
+
+fn url_is_valid(provider: &str, url: &str) -> Result<(), Refusal> {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    match rest {
+        Some(rest) if !rest.is_empty() && !rest.contains(['@', '?', '#', ' ']) => Ok(()),
+        _ => {
+            let message = format!(
+                "provider `{provider}` has base_url `{url}`: give http(s)://host[:port][/path] without credentials or query"
+            );
+            Err(refuse(RefusalCode::Invalid, message))
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Every kind of event there is. Events are forever: a new meaning is a new variant, and each variant's bytes are
+//! pinned by a golden file in `crates/domain/golden`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{assurance, infrastructure, models, people, serving, vendors};
+
+macro_rules! events {
+    ($( $(#[$doc:meta])* $name:literal $variant:ident($body:ty) on $stream:expr; )*) => {
+        /// A fact that changes what is true.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "t", content = "body")]
+        pub enum Event {
+            $( $(#[$doc])* #[serde(rename = $name)] $variant($body), )*
+        }
+
+        impl Event {
+            /// The names of all event types, in the order of this file.
+            pub const TYPES: &'static [&'static str] = &[$($name),*];
+
+            /// The event's type as written in the ledger.
+            #[must_use]
+            pub fn name(&self) -> &'static str {
+                match self { $( Self::$variant(_) => $name, )* }
+            }
+
+            /// The stream that the event belongs to, as `kind/name`.
+            #[must_use]
+            pub fn stream(&self) -> String {
+                match self { $( Self::$variant(body) => { let of: fn(&$body) -> String = $stream; of(body) } )* }
+            }
+        }
+    };
+}
+
+events! {
+    /// The ledger's first event: whose it is.
+    "org.created" OrgCreated(infrastructure::OrgCreated) on |_| "org".into();
+    /// The Cedar policies in force from here on.
+    "policies.installed" PoliciesInstalled(infrastructure::PoliciesInstalled) on |_| "policies".into();
+    /// A node started, under a new incarnation.
+    "node.joined" NodeJoined(infrastructure::NodeJoined) on |b| format!("node/{}", b.node);
+    /// What a node found on its disk when it started again.
+    "node.recovered" NodeRecovered(infrastructure::NodeRecovered) on |b| format!("node/{}", b.node);
+    /// Sign of life, with the newest checkpoint and the witnesses that cosigned it.
+    "ledger.heartbeat" LedgerHeartbeat(infrastructure::LedgerHeartbeat) on |_| "ledger".into();
+    /// Digest of the folded state before this event.
+    "state.digest" StateDigest(infrastructure::StateDigest) on |_| "ledger".into();
+    /// A command was refused.
+    "command.refused" CommandRefused(infrastructure::CommandRefused) on |_| "refusals".into();
+
+    /// Somebody or something that may act.
+    "actor.registered" ActorRegistered(people::ActorRegistered) on |b| format!("actor/{}", b.actor);
+    /// A one-time sign-in link was made.
+    "signin.link.created" SigninLinkCreated(people::SigninLinkCreated) on |b| format!("actor/{}", b.actor);
+    /// A sign-in link was used, and a session began.
+    "session.opened" SessionOpened(people::SessionOpened) on |b| format!("actor/{}", b.actor);
+    /// A session ended.
+    "session.closed" SessionClosed(people::SessionClosed) on |b| format!("actor/{}", b.actor);
+    /// An application or operator got a key.
+    "key.created" KeyCreated(people::KeyCreated) on |b| format!("key/{}", b.key);
+    /// A key was withdrawn.
+    "key.revoked" KeyRevoked(people::KeyRevoked) on |b| format!("key/{}", b.key);
+
+    /// An outside provider was declared, or its declaration changed.
+    "provider.declared" ProviderDeclared(vendors::ProviderDeclared) on |b| format!("provider/{}", b.provider);
+    /// A provider is no longer used.
+    "provider.retired" ProviderRetired(vendors::ProviderRetired) on |b| format!("provider/{}", b.provider);
+
+    /// A model version was checked and registered.
+    "model.registered" ModelRegistered(models::ModelRegistered) on |b| format!("model/{}", b.model);
+
+    /// A service was declared, or its declaration changed.
+    "service.declared" ServiceDeclared(serving::ServiceDeclared) on |b| format!("service/{}", b.service);
+    /// A service is no longer offered.
+    "service.retired" ServiceRetired(serving::ServiceRetired) on |b| format!("service/{}", b.service);
+    /// A model version began to answer for a route of a service.
+    "deployment.started" DeploymentStarted(serving::DeploymentStarted) on |b| format!("service/{}", b.service);
+    /// A deployment stopped answering.
+    "deployment.ended" DeploymentEnded(serving::DeploymentEnded) on |b| format!("service/{}", b.service);
+    /// A segment of inference records was sealed.
+    "segment.sealed" SegmentSealed(serving::SegmentSealed) on |b| format!("node/{}", b.node);
+    /// How far unsealed segments have come.
+    "segment.progress" SegmentProgress(serving::SegmentProgress) on |b| format!("node/{}", b.node);
+    /// What a node counted at its edge in one hour.
+    "gateway.counted" GatewayCounted(serving::GatewayCounted) on |b| format!("node/{}", b.node);
+
+    /// Which controls are in scope, with the approved digest of each one's logic.
+    "controls.scoped" ControlsScoped(assurance::ControlsScoped) on |_| "controls".into();
+    /// A control was tested.
+    "control.ran" ControlRan(assurance::ControlRan) on |b| format!("control/{}", b.control);
+    /// An evidence package was written.
+    "evidence.exported" EvidenceExported(assurance::EvidenceExported) on |_| "evidence".into();
+}

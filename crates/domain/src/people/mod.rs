@@ -1,0 +1,128 @@
+//! People and programs that act, how they sign in, and the keys that applications hold.
+//!
+//! Secrets never reach the ledger: a link, a session and a key are known by the SHA-256 of a random 256-bit secret,
+//! which no dictionary can invert.
+
+use serde::{Deserialize, Serialize};
+
+/// What kind of actor it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActorKind {
+    /// A person, known by a pseudonym.
+    Human,
+    /// A program outside Counterfoil.
+    Service,
+    /// Counterfoil itself.
+    System,
+}
+
+/// Somebody or something that may act.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActorRegistered {
+    /// Pseudonym, `a_` and random characters.
+    pub actor: String,
+    /// What it is.
+    pub kind: ActorKind,
+    /// Roles, as named in the policies.
+    pub roles: Vec<String>,
+}
+
+/// A one-time sign-in link.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SigninLinkCreated {
+    /// Whom it signs in.
+    pub actor: String,
+    /// SHA-256 of the link's secret, hexadecimal.
+    pub link_sha256: String,
+    /// Milliseconds since the epoch after which the link is void.
+    pub expires_at: i64,
+}
+
+/// A session that a link opened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionOpened {
+    /// Whose session it is.
+    pub actor: String,
+    /// The link that was used up.
+    pub link_sha256: String,
+    /// SHA-256 of the session cookie's secret, hexadecimal.
+    pub session_sha256: String,
+    /// Milliseconds since the epoch after which the session is void.
+    pub expires_at: i64,
+}
+
+/// The end of a session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionClosed {
+    /// Whose session it was.
+    pub actor: String,
+    /// Which session.
+    pub session_sha256: String,
+}
+
+/// What a key opens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyScope {
+    /// Inference calls of one service.
+    Service(String),
+    /// The management API, as the named actor.
+    Actor(String),
+}
+
+/// A key for an application or an operator.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyCreated {
+    /// Public identifier, `k_` and random characters.
+    pub key: String,
+    /// What the key opens.
+    pub scope: KeyScope,
+    /// The first characters of the secret, so that a person can tell keys apart.
+    pub prefix: String,
+    /// SHA-256 of the secret, hexadecimal.
+    pub secret_sha256: String,
+    /// Milliseconds since the epoch after which the key is void.
+    pub expires_at: i64,
+}
+
+/// The withdrawal of a key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyRevoked {
+    /// Which key.
+    pub key: String,
+}
+
+/// A key as the state knows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Key {
+    /// How it was created.
+    pub created: KeyCreated,
+    /// When, in milliseconds since the epoch.
+    pub created_at: i64,
+    /// When it was revoked, if it was.
+    pub revoked_at: Option<i64>,
+}
+
+impl Key {
+    /// Whether the key opens anything at `now` (milliseconds since the epoch).
+    #[must_use]
+    pub fn is_live(&self, now: i64) -> bool {
+        self.revoked_at.is_none() && now < self.created.expires_at
+    }
+}
+
+/// A session or an unused sign-in link.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// Whose it is.
+    pub actor: String,
+    /// Milliseconds since the epoch after which it is void.
+    pub expires_at: i64,
+}

@@ -1,0 +1,189 @@
+//! The state: what is true now, as a fold of every event so far and of nothing else.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use crate::people::{ActorRegistered, Key, KeyScope, Session};
+use crate::serving::{Deployment, ServiceSpec};
+use crate::vendors::ProviderSpec;
+use crate::{Entry, Event, assurance, infrastructure, models};
+
+/// How long the identifier of a command is remembered, in milliseconds: a repeat within it is recognised.
+pub const IDEMPOTENCY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// How many identifiers are remembered at most.
+const IDEMPOTENCY_MAX: usize = 100_000;
+
+/// What is true after a number of events.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// How many events this is a fold of.
+    pub size: u64,
+    /// The organisation; `None` only before the first event.
+    pub org: Option<infrastructure::OrgCreated>,
+    /// The policies in force.
+    pub policies: Option<infrastructure::PoliciesInstalled>,
+    /// Actors by pseudonym.
+    pub actors: BTreeMap<String, ActorRegistered>,
+    /// Unused sign-in links by digest.
+    pub links: BTreeMap<String, Session>,
+    /// Open sessions by digest.
+    pub sessions: BTreeMap<String, Session>,
+    /// Keys by public identifier, revoked ones too.
+    pub keys: BTreeMap<String, Key>,
+    /// Public identifiers of keys, by the digest of their secret.
+    pub key_by_secret: BTreeMap<String, String>,
+    /// Providers in use.
+    pub providers: BTreeMap<String, ProviderSpec>,
+    /// Registered model versions: model, then version.
+    pub models: BTreeMap<String, BTreeMap<String, models::ModelRegistered>>,
+    /// Services offered.
+    pub services: BTreeMap<String, ServiceSpec>,
+    /// Live deployments: service, then route.
+    pub deployments: BTreeMap<String, BTreeMap<String, Deployment>>,
+    /// Nodes by name.
+    pub nodes: BTreeMap<String, infrastructure::Node>,
+    /// Controls in scope.
+    pub controls: BTreeMap<String, assurance::ScopedControl>,
+    /// The newest run of each control.
+    pub runs: BTreeMap<String, assurance::ControlRan>,
+    /// Versions of streams.
+    pub streams: BTreeMap<String, u64>,
+    /// Where the events with recent identifiers are.
+    pub recent: BTreeMap<String, u64>,
+    /// The same identifiers by age: (ts, id).
+    pub recent_by_age: VecDeque<(i64, String)>,
+}
+
+impl State {
+    /// The version of a stream: how many events it has.
+    #[must_use]
+    pub fn version(&self, stream: &str) -> u64 {
+        self.streams.get(stream).copied().unwrap_or(0)
+    }
+
+    /// The key whose secret has this SHA-256 (hexadecimal), live or not.
+    #[must_use]
+    pub fn key_for_secret(&self, secret_sha256: &str) -> Option<&Key> {
+        self.keys.get(self.key_by_secret.get(secret_sha256)?)
+    }
+
+    /// SHA-256 of the state as compact JSON with sorted keys, hexadecimal.
+    ///
+    /// # Errors
+    /// None in practice: every part of the state can be written as JSON.
+    pub fn digest(&self) -> Result<String, serde_json::Error> {
+        crate::canonical::digest(self)
+    }
+
+    /// Takes one more entry in. Total: an entry that was decided always applies.
+    pub fn apply(&mut self, entry: &Entry) {
+        let seq = self.size;
+        self.size += 1;
+        self.streams.insert(entry.stream.clone(), entry.sv);
+        self.remember(entry, seq);
+        self.apply_event(&entry.event, entry.ts);
+    }
+
+    fn remember(&mut self, entry: &Entry, seq: u64) {
+        self.recent.insert(entry.id.clone(), seq);
+        self.recent_by_age.push_back((entry.ts, entry.id.clone()));
+        while let Some((ts, _)) = self.recent_by_age.front() {
+            if entry.ts - ts <= IDEMPOTENCY_MS && self.recent_by_age.len() <= IDEMPOTENCY_MAX {
+                break;
+            }
+            if let Some((_, id)) = self.recent_by_age.pop_front() {
+                self.recent.remove(&id);
+            }
+        }
+    }
+
+    fn apply_event(&mut self, event: &Event, ts: i64) {
+        match event {
+            Event::OrgCreated(body) => self.org = Some(body.clone()),
+            Event::PoliciesInstalled(body) => self.policies = Some(body.clone()),
+            Event::NodeJoined(body) => {
+                let node = infrastructure::Node { incarnation: body.incarnation, ..Default::default() };
+                self.nodes.insert(body.node.clone(), node);
+            }
+            Event::ActorRegistered(body) => {
+                self.actors.insert(body.actor.clone(), body.clone());
+            }
+            Event::SigninLinkCreated(body) => {
+                let link = Session { actor: body.actor.clone(), expires_at: body.expires_at };
+                self.links.insert(body.link_sha256.clone(), link);
+            }
+            Event::SessionOpened(body) => {
+                self.links.remove(&body.link_sha256);
+                let session = Session { actor: body.actor.clone(), expires_at: body.expires_at };
+                self.sessions.insert(body.session_sha256.clone(), session);
+            }
+            Event::SessionClosed(body) => {
+                self.sessions.remove(&body.session_sha256);
+            }
+            Event::KeyCreated(body) => {
+                self.key_by_secret.insert(body.secret_sha256.clone(), body.key.clone());
+                self.keys.insert(body.key.clone(), Key { created: body.clone(), created_at: ts, revoked_at: None });
+            }
+            Event::KeyRevoked(body) => {
+                if let Some(key) = self.keys.get_mut(&body.key) {
+                    key.revoked_at = Some(ts);
+                }
+            }
+            Event::ProviderDeclared(body) => {
+                self.providers.insert(body.provider.clone(), body.spec.clone());
+            }
+            Event::ProviderRetired(body) => {
+                self.providers.remove(&body.provider);
+            }
+            Event::ModelRegistered(body) => {
+                self.models.entry(body.model.clone()).or_default().insert(body.version.clone(), body.clone());
+            }
+            Event::ServiceDeclared(body) => {
+                self.services.insert(body.service.clone(), body.spec.clone());
+            }
+            Event::ServiceRetired(body) => {
+                self.services.remove(&body.service);
+            }
+            Event::DeploymentStarted(body) => {
+                let deployment = Deployment { started: body.clone(), at: ts };
+                self.deployments.entry(body.service.clone()).or_default().insert(body.route.clone(), deployment);
+            }
+            Event::DeploymentEnded(body) => {
+                if let Some(routes) = self.deployments.get_mut(&body.service) {
+                    routes.retain(|_, deployment| deployment.started.deployment != body.deployment);
+                }
+            }
+            Event::SegmentSealed(body) => {
+                if let Some(node) = self.nodes.get_mut(&body.node) {
+                    node.sealed_records = body.first + body.n;
+                    node.last_segment =
+                        Some(infrastructure::SegmentRef { number: body.number, root: body.root.clone() });
+                }
+            }
+            Event::ControlsScoped(body) => {
+                self.controls = body.controls.iter().map(|c| (c.control.clone(), c.clone())).collect();
+            }
+            Event::ControlRan(body) => {
+                self.runs.insert(body.control.clone(), body.clone());
+            }
+            Event::NodeRecovered(_)
+            | Event::LedgerHeartbeat(_)
+            | Event::StateDigest(_)
+            | Event::CommandRefused(_)
+            | Event::SegmentProgress(_)
+            | Event::GatewayCounted(_)
+            | Event::EvidenceExported(_) => {}
+        }
+    }
+
+    /// The services that a key of this scope may call.
+    #[must_use]
+    pub fn service_of<'a>(&'a self, key: &'a Key) -> Option<(&'a str, &'a ServiceSpec)> {
+        match &key.created.scope {
+            KeyScope::Service(name) => self.services.get_key_value(name).map(|(name, spec)| (name.as_str(), spec)),
+            KeyScope::Actor(_) => None,
+        }
+    }
+}

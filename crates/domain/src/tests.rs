@@ -1,0 +1,5 @@
+//! The rules of the pure core: golden bytes of every event, and given/when/then of the decisions.
+
+mod decisions;
+mod golden;
+mod records;

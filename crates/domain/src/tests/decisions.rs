@@ -1,0 +1,253 @@
+//! What the rules allow and refuse.
+
+use crate::command::RegisterModel;
+use crate::models::ModelFacts;
+use crate::people::{ActorKind, ActorRegistered, KeyCreated, KeyScope, SessionOpened, SigninLinkCreated};
+use crate::serving::{RiskTier, Route, SegmentFile, SegmentSealed, ServiceDeclared, ServiceSpec, Target};
+use crate::vendors::{ProviderDeclared, ProviderKind, ProviderSpec};
+use crate::{Command, Entry, Event, Given, Refusal, RefusalCode, State, decide, infrastructure};
+
+/// A state and the means to ask it for more.
+#[derive(Default)]
+struct World {
+    state: State,
+    given: Given,
+}
+
+impl World {
+    fn new() -> Self {
+        let facts = ModelFacts { bytes: 1, operators: vec![], inputs: vec![], outputs: vec![] };
+        Self { given: Given { now: 1_000, fresh: "f".into(), model: Some(Ok(facts)) }, ..Self::default() }
+    }
+
+    fn ask(&mut self, command: Command) -> Result<Vec<Event>, Refusal> {
+        let events = decide(&self.state, &self.given, &command)?;
+        for event in &events {
+            let stream = event.stream();
+            let sv = self.state.version(&stream) + 1;
+            let id = format!("{}", self.state.size);
+            let entry = Entry { v: 1, id, ts: self.given.now, actor: "a_1".into(), stream, sv, event: event.clone() };
+            self.state.apply(&entry);
+        }
+        Ok(events)
+    }
+
+    #[track_caller]
+    fn done(&mut self, command: Command) -> Vec<&'static str> {
+        self.ask(command).expect("carried out").iter().map(Event::name).collect()
+    }
+
+    #[track_caller]
+    fn refused(&mut self, command: Command) -> (RefusalCode, String) {
+        let refusal = self.ask(command).expect_err("refused");
+        (refusal.code, refusal.message)
+    }
+}
+
+fn provider(url: &str) -> Command {
+    Command::DeclareProvider(ProviderDeclared {
+        provider: "stand-in".into(),
+        spec: ProviderSpec {
+            kind: ProviderKind::Openai,
+            base_url: url.into(),
+            api_key_env: None,
+            region: None,
+            critical: false,
+            first_byte_timeout_ms: 1,
+            idle_timeout_ms: 1,
+        },
+    })
+}
+
+fn service(routes: &[(&str, &str)]) -> Command {
+    let route = |(name, model): &(&str, &str)| Route {
+        name: (*name).into(),
+        target: Target::Provider { provider: "stand-in".into(), model: (*model).into() },
+    };
+    Command::DeclareService(ServiceDeclared {
+        service: "support".into(),
+        spec: ServiceSpec {
+            owner: "team".into(),
+            purpose: "support".into(),
+            risk_tier: RiskTier::Low,
+            classification: "confidential".into(),
+            region: None,
+            significant_effect: false,
+            uses_personal_info: false,
+            guardrails_required: false,
+            explain_required: false,
+            oversight: None,
+            when_unrecordable: Default::default(),
+            routes: routes.iter().map(route).collect(),
+        },
+    })
+}
+
+#[test]
+fn given_a_declared_service_when_declared_again_unchanged_then_nothing_happens() {
+    let mut world = World::new();
+    world.done(provider("http://127.0.0.1:1/v1"));
+    assert_eq!(world.done(service(&[("chat", "m")])), ["service.declared", "deployment.started"]);
+    assert!(world.done(service(&[("chat", "m")])).is_empty());
+}
+
+#[test]
+fn given_a_live_deployment_when_its_route_changes_then_it_ends_before_another_starts() {
+    let mut world = World::new();
+    world.done(provider("http://127.0.0.1:1/v1"));
+    world.done(service(&[("chat", "m"), ("other", "m")]));
+    let events = world.done(service(&[("chat", "m2"), ("other", "m")]));
+    assert_eq!(events, ["service.declared", "deployment.ended", "deployment.started"]);
+    let live = &world.state.deployments["support"];
+    assert_eq!(live.len(), 2);
+    assert_eq!(live["chat"].started.target.model_and_version().0, "stand-in/m2");
+}
+
+#[test]
+fn given_nothing_when_a_service_names_an_unknown_provider_then_it_is_refused_by_name() {
+    let (code, message) = World::new().refused(service(&[("chat", "m")]));
+    assert_eq!(code, RefusalCode::NotFound);
+    assert!(message.contains("`stand-in`"), "{message}");
+}
+
+#[test]
+fn given_bad_names_and_addresses_when_declared_then_each_is_refused_with_the_rule() {
+    let mut world = World::new();
+    for url in ["ftp://x", "http://", "https://user@host/v1", "https://host/v1?key=1"] {
+        assert_eq!(world.refused(provider(url)).0, RefusalCode::Invalid, "{url}");
+    }
+    world.done(provider("https://host/v1"));
+    for route in ["", "a b", "a\n", &"x".repeat(129)] {
+        assert_eq!(world.refused(service(&[(route, "m")])).0, RefusalCode::Invalid, "{route:?}");
+    }
+    assert_eq!(world.refused(service(&[("a", "m"), ("a", "m")])).0, RefusalCode::Invalid);
+}
+
+#[test]
+fn given_a_registered_version_when_other_bytes_come_then_it_is_refused_and_the_same_bytes_change_nothing() {
+    let mut world = World::new();
+    let register = |sha: &str| {
+        Command::RegisterModel(RegisterModel { model: "m".into(), version: "1".into(), artifact_sha256: sha.into() })
+    };
+    assert_eq!(world.done(register("aa")), ["model.registered"]);
+    assert!(world.done(register("aa")).is_empty());
+    assert_eq!(world.refused(register("bb")).0, RefusalCode::Exists);
+    world.given.model = Some(Err("operator `com.acme.Foo` is not supported".into()));
+    let next =
+        Command::RegisterModel(RegisterModel { model: "m".into(), version: "2".into(), artifact_sha256: "cc".into() });
+    let (code, message) = world.refused(next);
+    assert_eq!(code, RefusalCode::Invalid);
+    assert!(message.contains("com.acme.Foo"), "{message}");
+}
+
+#[test]
+fn given_a_sign_in_link_when_used_twice_or_late_then_it_is_refused() {
+    let mut world = World::new();
+    let roles = vec!["administrator".to_owned()];
+    world.done(Command::RegisterActor(ActorRegistered { actor: "a_1".into(), kind: ActorKind::Human, roles }));
+    let link = |sha: &str| {
+        Command::CreateSigninLink(SigninLinkCreated { actor: "a_1".into(), link_sha256: sha.into(), expires_at: 2_000 })
+    };
+    let open = |sha: &str| {
+        Command::OpenSession(SessionOpened {
+            actor: "a_1".into(),
+            link_sha256: sha.into(),
+            session_sha256: "s".into(),
+            expires_at: 9_000,
+        })
+    };
+    world.done(link("l1"));
+    world.done(link("l2"));
+    assert_eq!(world.done(open("l1")), ["session.opened"]);
+    assert_eq!(world.refused(open("l1")).0, RefusalCode::NotFound);
+    world.given.now = 2_000;
+    assert_eq!(world.refused(open("l2")).0, RefusalCode::Expired);
+}
+
+#[test]
+fn given_a_service_when_a_key_is_made_for_it_then_it_lives_until_it_expires_or_is_revoked() {
+    let mut world = World::new();
+    world.done(provider("http://h/v1"));
+    world.done(service(&[]));
+    let key = |name: &str, service: &str, expires_at| {
+        Command::CreateKey(KeyCreated {
+            key: name.into(),
+            scope: KeyScope::Service(service.into()),
+            prefix: "cfk_".into(),
+            secret_sha256: format!("sha-{name}"),
+            expires_at,
+        })
+    };
+    assert_eq!(world.refused(key("k", "unknown", 5_000)).0, RefusalCode::NotFound);
+    assert_eq!(world.refused(key("k", "support", 1_000)).0, RefusalCode::Invalid);
+    world.done(key("k", "support", 5_000));
+    let live = world.state.key_for_secret("sha-k").expect("known");
+    assert!(live.is_live(4_999) && !live.is_live(5_000));
+    world.done(Command::RevokeKey(crate::people::KeyRevoked { key: "k".into() }));
+    assert!(!world.state.key_for_secret("sha-k").expect("known").is_live(2_000));
+}
+
+fn sealed(number: u64, first: u64, prev: Option<&str>) -> Command {
+    let file = SegmentFile { path: "p".into(), sha256: "s".into(), len: 1 };
+    Command::SealSegment(SegmentSealed {
+        node: "n1".into(),
+        incarnation: 1,
+        number,
+        first,
+        n: 10,
+        root: format!("r{number}"),
+        prev: prev.map(Into::into),
+        t0: 0,
+        t1: 0,
+        hours: vec![],
+        core: file.clone(),
+        payload: file,
+    })
+}
+
+#[test]
+fn given_a_node_when_segments_are_sealed_then_they_must_follow_one_another_without_a_gap() {
+    let mut world = World::new();
+    let join = |incarnation| {
+        Command::JoinNode(infrastructure::NodeJoined { node: "n1".into(), incarnation, program: "test".into() })
+    };
+    assert_eq!(world.refused(sealed(0, 0, None)).0, RefusalCode::Conflict);
+    world.done(join(1));
+    assert_eq!(world.refused(join(3)).0, RefusalCode::Conflict);
+    world.done(sealed(0, 0, None));
+    for wrong in [sealed(0, 0, None), sealed(1, 11, Some("r0")), sealed(1, 10, None), sealed(2, 10, Some("r0"))] {
+        assert_eq!(world.refused(wrong).0, RefusalCode::Conflict);
+    }
+    world.done(sealed(1, 10, Some("r0")));
+    world.done(join(2));
+    assert_eq!(world.refused(sealed(2, 20, Some("r1"))).0, RefusalCode::Conflict, "a fenced incarnation");
+}
+
+#[test]
+fn given_a_run_that_claims_a_pass_over_nothing_when_recorded_then_it_is_refused() {
+    let mut world = World::new();
+    let run = |population, violations, outcome| {
+        Command::RunControl(crate::assurance::ControlRan {
+            run: "r".into(),
+            control: "AI-IN-01".into(),
+            due_at: 0,
+            logic_sha256: "l".into(),
+            params: crate::assurance::RunParams { start: 0, end: 1, now: 1 },
+            at_size: 0,
+            at_root: "r".into(),
+            population,
+            population_root: "p".into(),
+            violations,
+            violations_root: "v".into(),
+            outcome,
+            reason: None,
+            engine: "e".into(),
+        })
+    };
+    use crate::assurance::Outcome::{Fail, NotTested, Pass};
+    for (population, violations, outcome) in [(0, 0, Pass), (5, 1, Pass), (5, 0, Fail), (0, 0, NotTested)] {
+        assert_eq!(world.refused(run(population, violations, outcome)).0, RefusalCode::Invalid);
+    }
+    world.done(run(5, 0, Pass));
+    world.done(run(5, 2, Fail));
+}

@@ -1,0 +1,244 @@
+//! Every kind of event has golden bytes. A change here changes history that others have already verified.
+
+use crate::assurance::{ControlRan, ControlsScoped, EvidenceExported, Outcome, RunParams, ScopedControl};
+use crate::infrastructure::{
+    CommandRefused, LedgerHeartbeat, NodeJoined, NodeRecovered, OrgCreated, PoliciesInstalled, StateDigest,
+};
+use crate::models::{ModelFacts, ModelRegistered, Tensor};
+use crate::people::{
+    ActorKind, ActorRegistered, KeyCreated, KeyRevoked, KeyScope, SessionClosed, SessionOpened, SigninLinkCreated,
+};
+use crate::serving::{
+    DeploymentEnded, DeploymentStarted, GatewayCounted, RiskTier, Route, SegmentFile, SegmentProgress, SegmentSealed,
+    ServiceDeclared, ServiceRetired, ServiceSpec, Target, WhenUnrecordable,
+};
+use crate::vendors::{ProviderDeclared, ProviderKind, ProviderRetired, ProviderSpec};
+use crate::{Entry, Event, RefusalCode, State};
+
+fn s(text: &str) -> String {
+    text.to_owned()
+}
+
+fn infrastructure() -> Vec<Event> {
+    vec![
+        Event::OrgCreated(OrgCreated {
+            name: s("Example Lending"),
+            origin: s("counterfoil.example/lending"),
+            log_vkey: s("counterfoil.example/lending+00000000+AAAA"),
+            retention_days: 2557,
+        }),
+        Event::PoliciesInstalled(PoliciesInstalled {
+            sha256: s("aa"),
+            text: s("permit (principal, action, resource);"),
+        }),
+        Event::NodeJoined(NodeJoined { node: s("n1"), incarnation: 1, program: s("counterfoil 0.1.0") }),
+        Event::NodeRecovered(NodeRecovered {
+            node: s("n1"),
+            incarnation: 1,
+            unsealed: 12,
+            interrupted: 1,
+            truncated_bytes: 40,
+        }),
+        Event::LedgerHeartbeat(LedgerHeartbeat {
+            checkpoint: s("origin\n7\nroot\n\n— sig\n"),
+            signed_at: 1_793_400_000_000,
+        }),
+        Event::StateDigest(StateDigest { size: 4096, sha256: s("bb") }),
+        Event::CommandRefused(CommandRefused {
+            command: s("key.create"),
+            resource: s("key/k_1"),
+            code: RefusalCode::Forbidden,
+            policies: vec![s("only-the-system-writes-evidence")],
+        }),
+    ]
+}
+
+fn people() -> Vec<Event> {
+    let created = |scope| KeyCreated {
+        key: s("k_1"),
+        scope,
+        prefix: s("cfk_abcdef"),
+        secret_sha256: s("cc"),
+        expires_at: 1_801_000_000_000,
+    };
+    vec![
+        Event::ActorRegistered(ActorRegistered { actor: s("a_1"), kind: ActorKind::Human, roles: vec![s("auditor")] }),
+        Event::SigninLinkCreated(SigninLinkCreated { actor: s("a_1"), link_sha256: s("dd"), expires_at: 1 }),
+        Event::SessionOpened(SessionOpened {
+            actor: s("a_1"),
+            link_sha256: s("dd"),
+            session_sha256: s("ee"),
+            expires_at: 2,
+        }),
+        Event::SessionClosed(SessionClosed { actor: s("a_1"), session_sha256: s("ee") }),
+        Event::KeyCreated(created(KeyScope::Service(s("credit-risk")))),
+        Event::KeyCreated(created(KeyScope::Actor(s("a_1")))),
+        Event::KeyRevoked(KeyRevoked { key: s("k_1") }),
+    ]
+}
+
+fn supply() -> Vec<Event> {
+    let tensor = Tensor { name: s("age"), datatype: s("FP32"), shape: vec![-1, 1] };
+    vec![
+        Event::ProviderDeclared(ProviderDeclared {
+            provider: s("stand-in"),
+            spec: ProviderSpec {
+                kind: ProviderKind::Openai,
+                base_url: s("http://127.0.0.1:9/v1"),
+                api_key_env: Some(s("STAND_IN_KEY")),
+                region: Some(s("ap-southeast-2")),
+                critical: true,
+                first_byte_timeout_ms: 120_000,
+                idle_timeout_ms: 60_000,
+            },
+        }),
+        Event::ProviderRetired(ProviderRetired { provider: s("stand-in") }),
+        Event::ModelRegistered(ModelRegistered {
+            model: s("credit-risk"),
+            version: s("1"),
+            artifact_sha256: s("ff"),
+            facts: ModelFacts {
+                bytes: 1,
+                operators: vec![s("ai.onnx.ml.Scaler")],
+                inputs: vec![tensor.clone()],
+                outputs: vec![tensor],
+            },
+        }),
+    ]
+}
+
+fn serving() -> Vec<Event> {
+    let target = Target::Model { model: s("credit-risk"), version: s("1") };
+    let chat = Target::Provider { provider: s("stand-in"), model: s("gpt-x") };
+    let file = |path: &str| SegmentFile { path: s(path), sha256: s("ab"), len: 9 };
+    vec![
+        Event::ServiceDeclared(ServiceDeclared {
+            service: s("credit-risk"),
+            spec: ServiceSpec {
+                owner: s("risk-ml"),
+                purpose: s("credit-scoring"),
+                risk_tier: RiskTier::High,
+                classification: s("confidential"),
+                region: None,
+                significant_effect: true,
+                uses_personal_info: true,
+                guardrails_required: false,
+                explain_required: true,
+                oversight: Some(s("human_review")),
+                when_unrecordable: WhenUnrecordable::Refuse,
+                routes: vec![
+                    Route { name: s("credit-risk"), target: target.clone() },
+                    Route { name: s("chat"), target: chat },
+                ],
+            },
+        }),
+        Event::ServiceRetired(ServiceRetired { service: s("credit-risk") }),
+        Event::DeploymentStarted(DeploymentStarted {
+            deployment: s("d_1"),
+            service: s("credit-risk"),
+            route: s("credit-risk"),
+            target,
+            artifact_sha256: Some(s("ff")),
+        }),
+        Event::DeploymentEnded(DeploymentEnded { deployment: s("d_1"), service: s("credit-risk") }),
+        Event::SegmentSealed(SegmentSealed {
+            node: s("n1"),
+            incarnation: 1,
+            number: 1,
+            first: 10,
+            n: 5,
+            root: s("r1"),
+            prev: Some(s("r0")),
+            t0: 1,
+            t1: 2,
+            hours: vec![(0, 5)],
+            core: file("inferences/a.parquet"),
+            payload: file("payloads/a.parquet"),
+        }),
+        Event::SegmentProgress(SegmentProgress { node: s("n1"), incarnation: 1, number: 2, n: 3, root: s("r2") }),
+        Event::GatewayCounted(GatewayCounted { node: s("n1"), incarnation: 1, hour: 0, requests: 7, logged: 7 }),
+    ]
+}
+
+fn assurance() -> Vec<Event> {
+    let scoped = ScopedControl { control: s("AI-IN-01"), logic_sha256: s("10"), frequency: s("hourly") };
+    vec![
+        Event::ControlsScoped(ControlsScoped { controls: vec![scoped] }),
+        Event::ControlRan(ControlRan {
+            run: s("018f"),
+            control: s("AI-IN-01"),
+            due_at: 5,
+            logic_sha256: s("10"),
+            params: RunParams { start: 1, end: 2, now: 3 },
+            at_size: 0,
+            at_root: s("e3"),
+            population: 0,
+            population_root: s("e3"),
+            violations: 0,
+            violations_root: s("e3"),
+            outcome: Outcome::NotTested,
+            reason: Some(s("the population is empty")),
+            engine: s("datafusion 55.2.0"),
+        }),
+        Event::EvidenceExported(EvidenceExported {
+            package: s("018f"),
+            manifest_sha256: s("12"),
+            from: 1,
+            to: 2,
+            at_size: 9,
+            segments: 1,
+            payloads: false,
+        }),
+    ]
+}
+
+/// One event of every kind, in the order of `event.rs`.
+pub fn one_of_each() -> Vec<Event> {
+    [infrastructure(), people(), supply(), serving(), assurance()].concat()
+}
+
+fn envelope(event: Event) -> Entry {
+    let id = s("018f3c2e-7d4b-7000-8000-000000000001");
+    Entry { v: 1, id, ts: 1_793_400_000_123, actor: s("a_system"), stream: event.stream(), sv: 1, event }
+}
+
+#[test]
+fn given_every_kind_of_event_when_encoded_then_its_bytes_are_the_golden_ones_and_read_back() {
+    let mut lines = String::new();
+    for event in one_of_each() {
+        let entry = envelope(event);
+        let bytes = entry.encode().expect("fits an entry");
+        assert_eq!(Entry::decode(&bytes).expect("reads back"), entry);
+        lines += &String::from_utf8(bytes).expect("JSON is UTF-8");
+        lines.push('\n');
+    }
+    expect_test::expect_file!["../../golden/events.jsonl"].assert_eq(&lines);
+}
+
+#[test]
+fn given_the_golden_events_when_counted_then_no_kind_is_missing() {
+    let seen: std::collections::BTreeSet<&str> = one_of_each().iter().map(Event::name).collect();
+    let all: std::collections::BTreeSet<&str> = Event::TYPES.iter().copied().collect();
+    assert_eq!(seen, all);
+}
+
+#[test]
+fn given_an_unknown_type_or_version_when_decoded_then_it_is_an_error() {
+    let known = String::from_utf8(envelope(one_of_each().remove(0)).encode().expect("fits")).expect("UTF-8");
+    assert!(Entry::decode(known.replace("org.created", "org.exploded").as_bytes()).is_err());
+    assert!(Entry::decode(known.replace("\"v\":1", "\"v\":2").as_bytes()).is_err());
+    assert!(Entry::decode(known.replace("\"name\":", "\"nick\":").as_bytes()).is_err());
+}
+
+#[test]
+fn given_any_order_of_events_when_applied_then_the_fold_is_total_and_its_digest_repeats() {
+    let mut first = State::default();
+    let mut second = State::default();
+    for event in one_of_each().into_iter().rev().chain(one_of_each()) {
+        first.apply(&envelope(event.clone()));
+        second.apply(&envelope(event));
+    }
+    assert_eq!(first.digest().expect("JSON"), second.digest().expect("JSON"));
+    let again: State = serde_json::from_slice(&serde_json::to_vec(&first).expect("JSON")).expect("reads back");
+    assert_eq!(again, first, "a snapshot reads back as the state it was taken of");
+}
