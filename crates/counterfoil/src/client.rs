@@ -1,0 +1,190 @@
+//! How commands reach the product: over HTTP when a server runs, else by opening the data directory themselves.
+//!
+//! Both ways go through the same router, so that a command cannot do what the API could not.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use tower::ServiceExt;
+
+use crate::config::Config;
+use crate::output::Failure;
+use crate::server;
+
+/// The largest answer that a command reads, in bytes.
+const MAX_ANSWER: usize = 4 << 30;
+
+/// Where the product is and how to be let in.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Connect {
+    /// Address of a running server, such as http://127.0.0.1:8600
+    #[arg(long, global = true, env = "COUNTERFOIL_URL")]
+    url: Option<String>,
+    /// Key for the management API; by default the operator's, from the data directory
+    #[arg(long, global = true, env = "COUNTERFOIL_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// Data directory, when no address is given
+    #[arg(long, global = true, env = "COUNTERFOIL_SERVER_DATA")]
+    data: Option<PathBuf>,
+}
+
+impl Connect {
+    /// The data directory that was given, if one was.
+    pub fn data(&self) -> Option<PathBuf> {
+        self.data.clone()
+    }
+
+    /// The data directory that is meant.
+    pub fn data_dir(&self) -> PathBuf {
+        self.data.clone().unwrap_or_else(|| Config::default().server.data)
+    }
+
+    /// A way in to a server at a known address.
+    pub fn to(url: &str, token: &str) -> Self {
+        Self { url: Some(url.to_owned()), token: Some(token.to_owned()), data: None }
+    }
+
+    /// Finds the product.
+    ///
+    /// # Errors
+    /// When neither a server nor a data directory is there.
+    pub async fn open(&self) -> Result<Client, Failure> {
+        let dir = self.data_dir();
+        if let Some(url) = &self.url {
+            let token = self.token_or(&dir, "give --token or COUNTERFOIL_TOKEN with --url")?;
+            return Ok(Client::remote(url, token));
+        }
+        if let Some(running) = server::Running::read(&dir) {
+            return Ok(Client::remote(&running.url, self.token_or(&dir, "the server's data directory has no token")?));
+        }
+        if !dir.join("ledger").is_dir() {
+            let message = format!(
+                "no server runs on `{}` and it holds no data: start one with `counterfoil serve --data {0}`, or give --data or --url",
+                dir.display()
+            );
+            return Err(Failure::unreachable(message));
+        }
+        let mut config = Config::default();
+        config.server.data.clone_from(&dir);
+        let server = server::Server::open(config).await?;
+        let token = self.token_or(&dir, "the data directory has no operator.token")?;
+        Ok(Client { token, way: Way::Local { router: server.router(), server: Arc::new(server) } })
+    }
+
+    fn token_or(&self, dir: &Path, hint: &str) -> Result<String, Failure> {
+        match &self.token {
+            Some(token) => Ok(token.clone()),
+            None => std::fs::read_to_string(dir.join("operator.token"))
+                .map(|token| token.trim().to_owned())
+                .map_err(|e| Failure::usage(format!("{}: {e}: {hint}", dir.join("operator.token").display()))),
+        }
+    }
+}
+
+/// An open way in.
+pub struct Client {
+    token: String,
+    way: Way,
+}
+
+enum Way {
+    Remote { base: String, http: HttpClient<HttpConnector, Body> },
+    Local { router: Router, server: Arc<server::Server> },
+}
+
+/// A whole answer.
+pub struct Answer {
+    /// Headers of the response.
+    pub headers: http::HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+}
+
+impl Client {
+    fn remote(url: &str, token: String) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(Duration::from_secs(5)));
+        let http = HttpClient::builder(TokioExecutor::new()).build(connector);
+        Self { token, way: Way::Remote { base: url.trim_end_matches('/').to_owned(), http } }
+    }
+
+    /// Sends a request with a JSON body, or none, and reads a JSON answer.
+    ///
+    /// # Errors
+    /// The server's refusal, or that it cannot be reached.
+    pub async fn json(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        let bytes = body.map(|value| value.to_string().into_bytes()).unwrap_or_default();
+        let answer = self.send(method, path, "application/json", bytes).await?;
+        if answer.body.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&answer.body).map_err(|e| Failure::io(format!("{path}: the answer is not JSON: {e}")))
+    }
+
+    /// Sends a request and reads the whole answer.
+    ///
+    /// # Errors
+    /// The server's refusal, or that it cannot be reached.
+    pub async fn send(&self, method: Method, path: &str, kind: &str, body: Vec<u8>) -> Result<Answer, Failure> {
+        let base = match &self.way {
+            Way::Remote { base, .. } => base.as_str(),
+            Way::Local { .. } => "",
+        };
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{base}{path}"))
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("content-type", kind)
+            .body(Body::from(body))
+            .map_err(|e| Failure::usage(format!("`{base}{path}` is not an address: {e}")))?;
+        let (parts, body) = match &self.way {
+            Way::Remote { http, .. } => {
+                let response = http.request(request).await;
+                let unreachable = |e| Failure::unreachable(format!("{base} cannot be reached: {e}"));
+                let (parts, body) = response.map_err(unreachable)?.into_parts();
+                (parts, Body::new(body))
+            }
+            Way::Local { router, .. } => match router.clone().oneshot(request).await {
+                Ok(response) => response.into_parts(),
+                Err(never) => match never {},
+            },
+        };
+        let body = Limited::new(body, MAX_ANSWER).collect().await;
+        let body = body.map_err(|e| Failure::io(format!("{path}: the answer broke off: {e}")))?.to_bytes();
+        if parts.status.is_success() {
+            return Ok(Answer { headers: parts.headers, body });
+        }
+        Err(refusal(parts.status, path, &body))
+    }
+
+    /// Ends well: what was opened here is closed so that nothing is left to recover.
+    ///
+    /// # Errors
+    /// When it cannot be closed well.
+    pub async fn close(self) -> Result<(), Failure> {
+        match self.way {
+            Way::Remote { .. } => Ok(()),
+            Way::Local { router, server } => {
+                drop(router);
+                server.close().await
+            }
+        }
+    }
+}
+
+fn refusal(status: StatusCode, path: &str, body: &[u8]) -> Failure {
+    let value: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+    let field = |name: &str| value["error"][name].as_str().map(str::to_owned);
+    let message = field("message").unwrap_or_else(|| format!("{path} answered {status}"));
+    Failure::refused(field("code").unwrap_or_else(|| status.as_u16().to_string()), message)
+}

@@ -1,0 +1,199 @@
+//! `counterfoil apply`: a file's declarations against what is in force; the differences become commands.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use domain::serving::ServiceSpec;
+use domain::vendors::ProviderSpec;
+use http::Method;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::orgfile::OrgFile;
+use crate::client::{Client, Connect};
+use crate::output::{self, Failure};
+
+/// What to apply, and how.
+#[derive(Args)]
+pub struct Apply {
+    /// The file with the declarations
+    #[arg(long, short)]
+    pub file: PathBuf,
+    /// Do it without asking
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Only show what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Also retire services and providers that the file does not name
+    #[arg(long)]
+    pub prune: bool,
+}
+
+/// One difference and the command that settles it.
+struct Step {
+    sign: char,
+    what: String,
+    upload: Option<Vec<u8>>,
+    command: Value,
+}
+
+impl Apply {
+    pub async fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
+        let file = OrgFile::read(&self.file)?;
+        let client = connect.open().await?;
+        let in_force = client.json(Method::GET, "/api/v1/org", None).await?;
+        let steps = plan(&file, &in_force, self.prune)?;
+        if !json {
+            show(&steps);
+        }
+        let wanted = !steps.is_empty() && !self.dry_run && (self.yes || json || ask()?);
+        let mut done = Vec::new();
+        if wanted {
+            for step in &steps {
+                done.push(carry_out(&client, step).await?);
+            }
+        }
+        client.close().await?;
+        if json {
+            let plan: Vec<_> = steps.iter().map(|s| json!({"sign": s.sign.to_string(), "what": s.what})).collect();
+            output::json(&json!({"plan": plan, "applied": done.len(), "events": done.concat()}));
+        } else if wanted {
+            println!("applied {} changes", done.len());
+        }
+        Ok(())
+    }
+
+    /// Applies without asking or printing, and returns what was planned.
+    pub async fn quietly(&self, connect: &Connect) -> Result<Vec<String>, Failure> {
+        let file = OrgFile::read(&self.file)?;
+        let client = connect.open().await?;
+        let in_force = client.json(Method::GET, "/api/v1/org", None).await?;
+        let steps = plan(&file, &in_force, self.prune)?;
+        for step in &steps {
+            carry_out(&client, step).await?;
+        }
+        client.close().await?;
+        Ok(steps.into_iter().map(|step| format!("{} {}", step.sign, step.what)).collect())
+    }
+}
+
+async fn carry_out(client: &Client, step: &Step) -> Result<Vec<Value>, Failure> {
+    if let Some(bytes) = &step.upload {
+        client.send(Method::PUT, "/api/v1/artifacts", "application/octet-stream", bytes.clone()).await?;
+    }
+    let done = client.json(Method::POST, "/api/v1/commands", Some(&step.command)).await?;
+    Ok(done["events"].as_array().cloned().unwrap_or_default())
+}
+
+fn plan(file: &OrgFile, in_force: &Value, prune: bool) -> Result<Vec<Step>, Failure> {
+    let mut steps = Vec::new();
+    for (name, spec) in &file.providers {
+        let body = json!({"provider": name, "spec": spec});
+        let old = parsed::<ProviderSpec>(&in_force["providers"][name]);
+        steps.extend(declared("provider", name, old.as_ref() == Some(spec), &in_force["providers"][name], &json!(spec), body));
+    }
+    models(file, in_force, &mut steps)?;
+    for (name, spec) in &file.services {
+        let body = json!({"service": name, "spec": spec});
+        let old = parsed::<ServiceSpec>(&in_force["services"][name]);
+        steps.extend(declared("service", name, old.as_ref() == Some(spec), &in_force["services"][name], &json!(spec), body));
+    }
+    controls(file, in_force, &mut steps)?;
+    if prune {
+        retire("service", "services", |name| file.services.contains_key(name), in_force, &mut steps);
+        retire("provider", "providers", |name| file.providers.contains_key(name), in_force, &mut steps);
+    }
+    Ok(steps)
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(value: &Value) -> Option<T> {
+    serde_json::from_value(value.clone()).ok()
+}
+
+fn declared(kind: &str, name: &str, same: bool, old: &Value, new: &Value, body: Value) -> Option<Step> {
+    if same {
+        return None;
+    }
+    let (sign, what) = match old {
+        Value::Null => ('+', format!("{kind} {name}")),
+        _ => ('~', format!("{kind} {name}: {}", changes(old, new))),
+    };
+    Some(Step { sign, what, upload: None, command: json!({"command": format!("{kind}.declare"), "body": body}) })
+}
+
+fn changes(old: &Value, new: &Value) -> String {
+    let empty = serde_json::Map::new();
+    let (old, new) = (old.as_object().unwrap_or(&empty), new.as_object().unwrap_or(&empty));
+    let keys: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let show = |value: Option<&Value>| value.map_or_else(|| "unset".to_owned(), Value::to_string);
+    let differing = keys.into_iter().filter(|key| old.get(*key) != new.get(*key));
+    let lines: Vec<String> =
+        differing.map(|key| format!("{key} {} -> {}", show(old.get(key)), show(new.get(key)))).collect();
+    lines.join("; ")
+}
+
+fn models(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) -> Result<(), Failure> {
+    for model in &file.models {
+        let path = model.file.display();
+        let bytes = std::fs::read(&model.file).map_err(|e| Failure::io(format!("{path}: {e}")))?;
+        let sha256 = merkle::hex(&Sha256::digest(&bytes));
+        let known = &in_force["models"][&model.name][&model.version];
+        if known["artifact_sha256"].as_str() == Some(&sha256) {
+            continue;
+        }
+        let body = json!({"model": model.name, "version": model.version, "artifact_sha256": sha256});
+        steps.push(Step {
+            sign: '+',
+            what: format!("model {} version {} from {path} (sha256 {}…)", model.name, model.version, &sha256[..12]),
+            upload: Some(bytes),
+            command: json!({"command": "model.register", "body": body}),
+        });
+    }
+    Ok(())
+}
+
+fn controls(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) -> Result<(), Failure> {
+    let Some(wanted) = &file.controls else { return Ok(()) };
+    let catalogue = assurance::catalogue();
+    let scoped = catalogue.scope(wanted).map_err(|unknown| {
+        Failure::usage(format!("control `{unknown}` is not in the catalogue: see `counterfoil controls list`"))
+    })?;
+    let scoped = json!(scoped);
+    if in_force["controls"] == scoped {
+        return Ok(());
+    }
+    let count = scoped.as_array().map_or(0, Vec::len);
+    let command = json!({"command": "controls.scope", "body": {"controls": scoped}});
+    steps.push(Step { sign: '~', what: format!("controls in scope: {count}"), upload: None, command });
+    Ok(())
+}
+
+fn retire(kind: &str, key: &str, named: impl Fn(&str) -> bool, in_force: &Value, steps: &mut Vec<Step>) {
+    for name in in_force[key].as_object().into_iter().flat_map(|all| all.keys()).filter(|name| !named(name)) {
+        let command = json!({"command": format!("{kind}.retire"), "body": {kind: name}});
+        steps.push(Step { sign: '-', what: format!("{kind} {name}"), upload: None, command });
+    }
+}
+
+fn show(steps: &[Step]) {
+    if steps.is_empty() {
+        println!("nothing to do: everything is as declared");
+        return;
+    }
+    for step in steps {
+        println!("{} {}", step.sign, step.what);
+    }
+}
+
+fn ask() -> Result<bool, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage("nobody can be asked here: give --yes to apply, or --dry-run to only look"));
+    }
+    print!("Apply these changes? Type `yes`: ");
+    std::io::stdout().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(answer.trim() == "yes")
+}

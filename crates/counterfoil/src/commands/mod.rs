@@ -1,0 +1,100 @@
+//! The command line: one file a noun.
+
+mod apply;
+mod config;
+mod controls;
+mod evidence;
+mod keys;
+mod ledger;
+mod orgfile;
+mod records;
+mod serve;
+mod signin;
+mod sql;
+mod verify;
+mod witness;
+
+pub use apply::Apply;
+pub use evidence::Export;
+pub use keys::Create as CreateKey;
+
+use clap::{Parser, Subcommand};
+
+use crate::client::Connect;
+use crate::demo;
+use crate::output::Failure;
+
+/// Make an AI application ready for SOC 2, and keep proving it
+#[derive(Parser)]
+#[command(name = "counterfoil", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(flatten)]
+    connect: Connect,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the whole story on this machine: traffic, records, controls, evidence, verification
+    Demo(demo::Demo),
+    /// Serve the gateway, the API, the pages and the log
+    Serve(serve::Serve),
+    /// Check, print or sample the settings
+    #[command(subcommand)]
+    Config(config::Config),
+    /// Declare services, providers, models, routes and controls from a file
+    Apply(apply::Apply),
+    /// Keys of applications and operators
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// Make a one-time link to sign in to the pages
+    Signin(signin::Signin),
+    /// Ask the ledger and the records in SQL
+    Sql(sql::Sql),
+    /// Test controls and see what was found
+    #[command(subcommand)]
+    Controls(controls::Controls),
+    /// Hand out evidence
+    #[command(subcommand)]
+    Evidence(evidence::Evidence),
+    /// Seal and prove inference records
+    #[command(subcommand)]
+    Records(records::Records),
+    /// Checkpoints, proofs and checks of the ledger
+    #[command(subcommand)]
+    Ledger(ledger::Ledger),
+    /// Verify an evidence package or a proof; needs no network and no data directory
+    Verify(verify::Verify),
+    /// Be a witness for somebody else's ledger (C2SP tlog-witness)
+    #[command(subcommand)]
+    Witness(witness::Witness),
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Whatever the command failed with.
+    pub async fn run(self) -> Result<(), Failure> {
+        let (json, connect) = (self.json, &self.connect);
+        match self.command {
+            Command::Demo(command) => command.run(json, connect).await,
+            Command::Serve(command) => command.run(json, connect).await,
+            Command::Config(command) => command.run(json),
+            Command::Apply(command) => command.run(json, connect).await,
+            Command::Keys(command) => command.run(json, connect).await,
+            Command::Signin(command) => command.run(json, connect).await,
+            Command::Sql(command) => command.run(json, connect).await,
+            Command::Controls(command) => command.run(json, connect).await,
+            Command::Evidence(command) => command.run(json, connect).await,
+            Command::Records(command) => command.run(json, connect).await,
+            Command::Ledger(command) => command.run(json, connect).await,
+            Command::Verify(command) => command.run(json),
+            Command::Witness(command) => command.run(json).await,
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The organisation as declared in a file: providers, models, services with their routes, and controls in scope.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use domain::serving::{Route, ServiceSpec, Target};
+use domain::vendors::ProviderSpec;
+use serde::Deserialize;
+
+use crate::config::at_line;
+use crate::output::Failure;
+
+/// What a file declares.
+#[derive(Debug, Default)]
+pub struct OrgFile {
+    /// Providers by name.
+    pub providers: BTreeMap<String, ProviderSpec>,
+    /// Model versions.
+    pub models: Vec<ModelFile>,
+    /// Services by name.
+    pub services: BTreeMap<String, ServiceSpec>,
+    /// Controls in scope; `None` when the file says nothing of controls.
+    pub controls: Option<Vec<String>>,
+}
+
+/// A model version and the file with its artifact.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelFile {
+    /// The model's name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The artifact, relative to the file that names it.
+    pub file: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    #[serde(default)]
+    provider: BTreeMap<String, ProviderSpec>,
+    #[serde(default)]
+    model: Vec<ModelFile>,
+    #[serde(default)]
+    service: BTreeMap<String, RawService>,
+    controls: Option<RawControls>,
+}
+
+/// A service as people write it: the same fields as in the ledger, with routes that read well.
+#[derive(Deserialize)]
+struct RawService {
+    #[serde(default)]
+    route: Vec<RawRoute>,
+    #[serde(flatten)]
+    rest: toml::Table,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRoute {
+    name: String,
+    provider: Option<String>,
+    model: String,
+    version: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawControls {
+    in_scope: Vec<String>,
+}
+
+impl OrgFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// What is wrong, with its line where that is known.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|e| Failure::io(format!("{name}: {e}")))?;
+        Self::parse(&name, &text, path.parent().unwrap_or(Path::new(".")))
+    }
+
+    fn parse(name: &str, text: &str, dir: &Path) -> Result<Self, Failure> {
+        let raw: Raw = toml::from_str(text).map_err(|e| Failure::usage(at_line(name, text, &e).to_string()))?;
+        let mut services = BTreeMap::new();
+        for (service, raw) in raw.service {
+            let spec = raw.spec(&service).map_err(|why| Failure::usage(format!("{name}: {why}")))?;
+            services.insert(service, spec);
+        }
+        let models = raw.model.into_iter().map(|m| ModelFile { file: dir.join(&m.file), ..m }).collect();
+        let controls = raw.controls.map(|controls| controls.in_scope);
+        Ok(Self { providers: raw.provider, models, services, controls })
+    }
+}
+
+impl RawService {
+    fn spec(self, service: &str) -> Result<ServiceSpec, String> {
+        let mut spec: ServiceSpec = toml::Value::Table(self.rest)
+            .try_into()
+            .map_err(|e: toml::de::Error| format!("service `{service}`: {}", e.message().replace('\n', ", ")))?;
+        for route in self.route {
+            let target = match (route.provider, route.version) {
+                (Some(provider), None) => Target::Provider { provider, model: route.model },
+                (None, Some(version)) => Target::Model { model: route.model, version },
+                _ => {
+                    let rule = "name a `provider` and its `model`, or a registered `model` and its `version`";
+                    return Err(format!("service `{service}`, route `{}`: {rule}", route.name));
+                }
+            };
+            spec.routes.push(Route { name: route.name, target });
+        }
+        Ok(spec)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+[provider.stand-in]
+kind = "openai"
+base_url = "http://127.0.0.1:1/v1"
+
+[[model]]
+name = "credit-risk"
+version = "1"
+file = "model.onnx"
+
+[service.support]
+owner = "care"
+purpose = "support"
+risk_tier = "low"
+classification = "confidential"
+[[service.support.route]]
+name = "chat"
+provider = "stand-in"
+model = "m"
+[[service.support.route]]
+name = "credit-risk"
+model = "credit-risk"
+version = "1"
+
+[controls]
+in_scope = ["AI-IN-01"]
+"#;
+
+    #[test]
+    fn given_a_good_file_when_read_then_routes_name_their_targets() {
+        let file = OrgFile::parse("org.toml", GOOD, Path::new("/d")).expect("good");
+        let routes = &file.services["support"].routes;
+        assert_eq!(routes[0].target, Target::Provider { provider: "stand-in".into(), model: "m".into() });
+        assert_eq!(routes[1].target, Target::Model { model: "credit-risk".into(), version: "1".into() });
+        assert_eq!(file.models[0].file, Path::new("/d/model.onnx"));
+        assert_eq!(file.controls.as_deref(), Some(&["AI-IN-01".to_owned()][..]));
+    }
+
+    #[test]
+    fn given_wrong_files_when_read_then_the_error_names_the_place() {
+        for (from, to, word) in [
+            ("risk_tier = \"low\"", "risk_tier = \"none\"", "risk_tier"),
+            ("owner = \"care\"", "ownr = \"care\"", "ownr"),
+            ("version = \"1\"\n\n[controls]", "\n[controls]", "route `credit-risk`"),
+            ("kind = \"openai\"", "kind = \"fax\"", "org.toml:3"),
+        ] {
+            let text = GOOD.replace(from, to);
+            let failure = OrgFile::parse("org.toml", &text, Path::new(".")).expect_err("wrong");
+            assert!(failure.message.contains(word), "{}", failure.message);
+        }
+    }
+}

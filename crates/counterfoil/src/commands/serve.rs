@@ -1,0 +1,64 @@
+//! `counterfoil serve`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::client::Connect;
+use crate::config::Config;
+use crate::output::{self, Failure};
+use crate::server::{Server, stop_signal};
+
+/// What to serve and where.
+#[derive(Args)]
+pub struct Serve {
+    /// File with settings; see `counterfoil config sample`
+    #[arg(long, short)]
+    config: Option<PathBuf>,
+    /// Address and port to listen on
+    #[arg(long)]
+    listen: Option<String>,
+}
+
+impl Serve {
+    pub async fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
+        let mut config = load(self.config.as_deref())?;
+        if let Some(data) = connect.data() {
+            config.server.data = data;
+        }
+        if let Some(listen) = &self.listen {
+            config.server.listen.clone_from(listen);
+        }
+        logging(&config);
+        let stop = stop_signal()?;
+        let listen = config.server.listen.clone();
+        let data = config.server.data.display().to_string();
+        let server = Server::open(config).await?;
+        let listening = server.listen().await?;
+        if json {
+            output::json(&serde_json::json!({"listening": listening.url, "data": data}));
+        } else {
+            println!("counterfoil serves {data} on {} (asked for {listen})", listening.url);
+        }
+        server.serve(listening, stop).await
+    }
+}
+
+/// Reads the settings of a file and the environment.
+pub fn load(path: Option<&std::path::Path>) -> Result<Config, Failure> {
+    Config::load(path, |variable| std::env::var(variable).ok()).map_err(|e| Failure::usage(e.to_string()))
+}
+
+/// Sends log messages to standard error as the settings say.
+pub fn logging(config: &Config) {
+    let filter = tracing_subscriber::EnvFilter::try_new(&config.telemetry.filter)
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let set = match config.telemetry.format.as_str() {
+        "json" => lines.json().try_init(),
+        _ => lines.try_init(),
+    };
+    if let Err(error) = set {
+        eprintln!("log messages go where they went before: {error}");
+    }
+}

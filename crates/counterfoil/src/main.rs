@@ -1,0 +1,25 @@
+//! The `counterfoil` program: one binary that serves, administers, tests, exports and verifies.
+
+mod client;
+mod commands;
+mod config;
+mod demo;
+mod output;
+mod server;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = commands::Cli::parse();
+    let json = cli.json;
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output::failure(json, &output::Failure::io(format!("no runtime: {error}"))),
+    };
+    match runtime.block_on(cli.run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => output::failure(json, &failure),
+    }
+}

@@ -1,0 +1,121 @@
+//! What commands print and the codes they exit with.
+//!
+//! Answers go to standard output, everything else to standard error. Exit codes are stable: 0 done, 1 integrity is
+//! broken, 2 something is incomplete or a control failed, 3 the ledger was rolled back, 4 a witness policy is not
+//! met, 5 input or output failed, 64 the command was wrong, 65 it was refused, 69 the server cannot be reached.
+
+use std::process::ExitCode;
+
+/// How a command failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// Exit code.
+    pub code: u8,
+    /// A stable word for programs.
+    pub kind: String,
+    /// What happened, to what, and what to do next.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure with a code and a word of its own.
+    pub fn new(code: u8, kind: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code, kind: kind.into(), message: message.into() }
+    }
+
+    /// Input or output failed.
+    pub fn io(message: impl Into<String>) -> Self {
+        Self::new(5, "io", message)
+    }
+
+    /// The command makes no sense as given.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(64, "usage", message)
+    }
+
+    /// The server refused.
+    pub fn refused(kind: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(65, kind, message)
+    }
+
+    /// The server cannot be reached.
+    pub fn unreachable(message: impl Into<String>) -> Self {
+        Self::new(69, "unreachable", message)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::io(error.to_string())
+    }
+}
+
+/// Prints a failure and gives its exit code.
+pub fn failure(json: bool, failure: &Failure) -> ExitCode {
+    if json {
+        let error = serde_json::json!({"error": {"code": failure.kind, "message": failure.message}});
+        eprintln!("{error}");
+    } else {
+        eprintln!("error: {}", failure.message);
+    }
+    ExitCode::from(failure.code)
+}
+
+/// Prints a value as JSON on one line.
+pub fn json(value: &serde_json::Value) {
+    println!("{value}");
+}
+
+/// A time in milliseconds since the epoch as RFC 3339 in UTC.
+pub fn time(ms: i64) -> String {
+    chrono::DateTime::from_timestamp_millis(ms)
+        .map_or_else(|| ms.to_string(), |t| t.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
+}
+
+/// Reads a time: RFC 3339, or a date (midnight UTC), in milliseconds since the epoch.
+pub fn parse_time(text: &str) -> Result<i64, String> {
+    if let Ok(time) = chrono::DateTime::parse_from_rfc3339(text) {
+        return Ok(time.timestamp_millis());
+    }
+    if let Ok(date) = text.parse::<chrono::NaiveDate>() {
+        return Ok(date.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_millis());
+    }
+    Err(format!("`{text}` is not a time: write `2026-11-22` or `2026-11-22T10:00:00Z`"))
+}
+
+/// Reads a length of time such as `90d`, `12h`, `30m` or `45s`, in milliseconds.
+pub fn parse_duration(text: &str) -> Result<i64, String> {
+    let wrong = || format!("`{text}` is not a length of time: write a number and d, h, m or s, such as `90d`");
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let ms = match unit {
+        'd' => 86_400_000,
+        'h' => 3_600_000,
+        'm' => 60_000,
+        's' => 1_000,
+        _ => return Err(wrong()),
+    };
+    let number: i64 = text.strip_suffix(unit).unwrap_or(text).parse().map_err(|_| wrong())?;
+    number.checked_mul(ms).filter(|ms| *ms > 0).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_times_as_people_write_them_when_read_then_they_are_milliseconds_in_utc() {
+        assert_eq!(parse_time("1970-01-02"), Ok(86_400_000));
+        assert_eq!(parse_time("1970-01-01T01:00:00+01:00"), Ok(0));
+        assert!(parse_time("yesterday").is_err());
+        assert_eq!(time(0), "1970-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn given_lengths_of_time_when_read_then_units_count_and_nonsense_is_refused() {
+        assert_eq!(parse_duration("90d"), Ok(90 * 86_400_000));
+        assert_eq!(parse_duration("15m"), Ok(900_000));
+        for wrong in ["", "d", "5", "-1d", "0h", "1y", "9223372036854775807d"] {
+            assert!(parse_duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

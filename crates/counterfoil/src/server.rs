@@ -1,0 +1,179 @@
+//! Wiring: the engine, the gateway and the web behind one listener, started and ended well.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use engine::{Engine, EngineOptions};
+use gateway::Gateway;
+use prometheus_client::registry::Registry;
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::output::Failure;
+
+/// Where a running server can be found, kept in the data directory as `run.json` while it runs.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Running {
+    /// Its address.
+    pub url: String,
+    /// Its process.
+    pub pid: u32,
+}
+
+impl Running {
+    /// The server that runs on a data directory; `None` when there is none.
+    pub fn read(dir: &Path) -> Option<Self> {
+        let running: Self = serde_json::from_slice(&std::fs::read(path(dir)).ok()?).ok()?;
+        Path::new("/proc").join(running.pid.to_string()).exists().then_some(running)
+    }
+}
+
+fn path(dir: &Path) -> PathBuf {
+    dir.join("run.json")
+}
+
+/// Everything that a data directory needs to be served.
+pub struct Server {
+    config: Config,
+    engine: Arc<Engine>,
+    gateway: Arc<Gateway>,
+    app: Arc<web::App>,
+}
+
+impl Server {
+    /// Opens the data directory, making it when it is not there.
+    ///
+    /// # Errors
+    /// When it is in use, damaged or rolled back.
+    pub async fn open(config: Config) -> Result<Self, Failure> {
+        let options = EngineOptions {
+            dir: config.server.data.clone(),
+            organisation: config.organisation.name.clone(),
+            origin: Some(config.organisation.origin.clone()).filter(|origin| !origin.is_empty()),
+            retention_days: config.organisation.retention_days,
+            node: config.node.name.clone(),
+            program: concat!("counterfoil ", env!("CARGO_PKG_VERSION")).to_owned(),
+            roll_records: config.records.roll_records,
+            roll_bytes: config.records.roll_bytes,
+            roll_after: Duration::from_secs(config.records.roll_seconds),
+        };
+        let engine = Engine::open(options).await.map_err(|e| Failure::new(e.exit_code(), e.kind(), e.to_string()))?;
+        let mut registry = Registry::with_prefix("counterfoil");
+        let limits = gateway::Limits {
+            request_bytes: config.limits.request_bytes,
+            response_bytes: config.limits.response_bytes,
+            concurrent: config.limits.concurrent,
+            stream_total: Duration::from_secs(config.limits.stream_seconds),
+            ..gateway::Limits::default()
+        };
+        let gateway = Gateway::new(Arc::clone(&engine), limits, &mut registry);
+        let sql = query::Limits {
+            memory_bytes: config.limits.sql_memory_bytes,
+            timeout: Duration::from_secs(config.limits.sql_seconds),
+            ..query::Limits::default()
+        };
+        let database = Arc::new(assurance::database(&engine, sql));
+        let app = web::App::new(Arc::clone(&engine), database, registry, public_url(&config));
+        Ok(Self { config, engine, gateway, app })
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// All doors: the gateway's and the web's.
+    pub fn router(&self) -> Router {
+        gateway::router(Arc::clone(&self.gateway)).merge(web::router(Arc::clone(&self.app)))
+    }
+
+    /// Listens, and serves until `stop` is true; then lets requests end and closes.
+    ///
+    /// # Errors
+    /// When it cannot listen or cannot close well.
+    pub async fn serve(self, listening: Listening, mut stop: watch::Receiver<bool>) -> Result<(), Failure> {
+        let router = self.router();
+        let drain = Duration::from_secs(self.config.server.drain_seconds);
+        let mut stopping = stop.clone();
+        let graceful = async move {
+            let _ = stopping.wait_for(|stop| *stop).await;
+        };
+        let listener = axum::serve::ListenerExt::tap_io(listening.listener, |stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "a connection keeps its delay");
+            }
+        });
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        let serving = axum::serve(listener, service).with_graceful_shutdown(graceful);
+        let late = async move {
+            let _ = stop.wait_for(|stop| *stop).await;
+            tokio::time::sleep(drain).await;
+        };
+        tokio::select! {
+            ended = serving => ended.map_err(|e| Failure::io(e.to_string()))?,
+            () = late => tracing::warn!(seconds = drain.as_secs(), "requests under way were cut off at shutdown"),
+        }
+        let _ = std::fs::remove_file(path(&self.config.server.data));
+        self.close().await
+    }
+
+    /// Seals what is unsealed, publishes and closes.
+    ///
+    /// # Errors
+    /// When something could not be written.
+    pub async fn close(&self) -> Result<(), Failure> {
+        self.gateway.drained().await;
+        self.engine.shutdown().await.map_err(|e| Failure::io(e.to_string()))
+    }
+
+    /// Takes the listening address, and tells where the server is in `run.json`.
+    ///
+    /// # Errors
+    /// When the address is taken.
+    pub async fn listen(&self) -> Result<Listening, Failure> {
+        let address = &self.config.server.listen;
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.map_err(|e| Failure::io(format!("cannot listen on {address}: {e}")))?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let running = Running { url: url.clone(), pid: std::process::id() };
+        let text = serde_json::to_vec(&running).map_err(|e| Failure::io(e.to_string()))?;
+        std::fs::write(path(&self.config.server.data), text)?;
+        Ok(Listening { listener, url })
+    }
+}
+
+/// An address taken, not served yet.
+pub struct Listening {
+    listener: TcpListener,
+    /// How to reach it.
+    pub url: String,
+}
+
+fn public_url(config: &Config) -> String {
+    match config.server.public_url.as_str() {
+        "" => format!("http://{}", config.server.listen),
+        url => url.trim_end_matches('/').to_owned(),
+    }
+}
+
+/// A receiver that turns true at SIGTERM or SIGINT.
+pub fn stop_signal() -> Result<watch::Receiver<bool>, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: no new requests are taken");
+        let _ = sender.send(true);
+    });
+    Ok(receiver)
+}

@@ -1,0 +1,203 @@
+//! Who is asking: keys, sign-in links and sessions, all known only by the digest of a random secret.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use domain::people::{KeyCreated, KeyRevoked, KeyScope, SessionClosed, SessionOpened, SigninLinkCreated};
+use domain::{Command, Refusal, RefusalCode};
+use sha2::{Digest, Sha256};
+
+use crate::{Engine, ExecuteError};
+
+/// How long a sign-in link may wait to be used, in milliseconds.
+pub const LINK_MS: i64 = 15 * 60 * 1000;
+
+/// How long a session lasts, in milliseconds.
+pub const SESSION_MS: i64 = 12 * 60 * 60 * 1000;
+
+/// Who is asking, after the proof of it was checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Principal {
+    /// Pseudonym of the actor; for an application's key, the key's public identifier.
+    pub actor: String,
+    /// Roles of the actor.
+    pub roles: Vec<String>,
+    /// Public identifier of the key that was shown, if one was.
+    pub key: Option<String>,
+    /// The service that an application's key is for.
+    pub service: Option<String>,
+    /// Digest of the session, if there is one.
+    pub session: Option<String>,
+}
+
+/// Why a secret proved nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    /// No such key or session.
+    #[error("the key is not known here: check that it was copied whole")]
+    Unknown,
+    /// It was good once.
+    #[error("the key has expired or was revoked: create a new one with `counterfoil keys create`")]
+    Void,
+}
+
+/// A key as its owner receives it, once.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    /// Public identifier.
+    pub key: String,
+    /// The secret. It is not kept and cannot be shown again.
+    pub secret: String,
+    /// Milliseconds since the epoch after which it is void.
+    pub expires_at: i64,
+}
+
+/// SHA-256 of a secret, in hexadecimal: the only form in which it is kept.
+pub(crate) fn digest(secret: &str) -> String {
+    merkle::hex(&Sha256::digest(secret.as_bytes()))
+}
+
+/// A random secret of 256 bits with a prefix that secret scanners can look for.
+pub(crate) fn secret(prefix: &str) -> Result<String, ExecuteError> {
+    let mut bytes = [0u8; 32];
+    getrandom::fill(&mut bytes).map_err(|e| ExecuteError::Internal(format!("the system gave no randomness: {e}")))?;
+    Ok(format!("{prefix}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+/// A random public identifier.
+pub(crate) fn identifier(prefix: &str) -> String {
+    // The last 64 bits of a UUIDv7 are random but for two that name its variant.
+    let id = uuid::Uuid::now_v7().simple().to_string();
+    format!("{prefix}{}", &id[16..])
+}
+
+impl Engine {
+    /// Who shows this key.
+    ///
+    /// # Errors
+    /// [`AuthError`] when the key is unknown, expired or revoked.
+    pub fn authenticate(&self, secret: &str) -> Result<Principal, AuthError> {
+        let digest = digest(secret);
+        let now = Self::now_ms();
+        self.read(|state| {
+            let key = state.key_for_secret(&digest).ok_or(AuthError::Unknown)?;
+            if !key.is_live(now) {
+                return Err(AuthError::Void);
+            }
+            let id = key.created.key.clone();
+            match &key.created.scope {
+                KeyScope::Service(service) => Ok(Principal {
+                    actor: id.clone(),
+                    key: Some(id),
+                    service: Some(service.clone()),
+                    ..Principal::default()
+                }),
+                KeyScope::Actor(actor) => {
+                    let known = state.actors.get(actor).ok_or(AuthError::Unknown)?;
+                    Ok(Principal {
+                        actor: actor.clone(),
+                        roles: known.roles.clone(),
+                        key: Some(id),
+                        ..Principal::default()
+                    })
+                }
+            }
+        })
+    }
+
+    /// Whose session this cookie's secret is.
+    ///
+    /// # Errors
+    /// [`AuthError`] when there is none or it has expired.
+    pub fn authenticate_session(&self, secret: &str) -> Result<Principal, AuthError> {
+        let digest = digest(secret);
+        let now = Self::now_ms();
+        self.read(|state| {
+            let session = state.sessions.get(&digest).ok_or(AuthError::Unknown)?;
+            if session.expires_at <= now {
+                return Err(AuthError::Void);
+            }
+            let actor = state.actors.get(&session.actor).ok_or(AuthError::Unknown)?;
+            Ok(Principal {
+                actor: actor.actor.clone(),
+                roles: actor.roles.clone(),
+                session: Some(digest.clone()),
+                ..Principal::default()
+            })
+        })
+    }
+
+    /// Creates a key. Its secret is in the answer and nowhere else.
+    ///
+    /// # Errors
+    /// As [`Engine::execute`].
+    pub async fn create_key(
+        self: &Arc<Self>,
+        who: &Principal,
+        scope: KeyScope,
+        expires_at: i64,
+    ) -> Result<NewKey, ExecuteError> {
+        let secret = secret("cfk_")?;
+        let key = identifier("k_");
+        let created = KeyCreated {
+            key: key.clone(),
+            scope,
+            prefix: secret.chars().take(10).collect(),
+            secret_sha256: digest(&secret),
+            expires_at,
+        };
+        self.execute(who, Command::CreateKey(created)).await?;
+        Ok(NewKey { key, secret, expires_at })
+    }
+
+    /// Withdraws a key.
+    ///
+    /// # Errors
+    /// As [`Engine::execute`].
+    pub async fn revoke_key(self: &Arc<Self>, who: &Principal, key: &str) -> Result<(), ExecuteError> {
+        self.execute(who, Command::RevokeKey(KeyRevoked { key: key.to_owned() })).await.map(drop)
+    }
+
+    /// Makes a one-time sign-in link for an actor; the answer is its secret.
+    ///
+    /// # Errors
+    /// As [`Engine::execute`].
+    pub async fn create_signin_link(self: &Arc<Self>, who: &Principal, actor: &str) -> Result<String, ExecuteError> {
+        let secret = secret("cfl_")?;
+        let link = SigninLinkCreated {
+            actor: actor.to_owned(),
+            link_sha256: digest(&secret),
+            expires_at: Self::now_ms() + LINK_MS,
+        };
+        self.execute(who, Command::CreateSigninLink(link)).await?;
+        Ok(secret)
+    }
+
+    /// Uses a sign-in link up and opens a session: the cookie's secret, and when it ends (milliseconds).
+    ///
+    /// # Errors
+    /// A refusal when the link is unknown, used or late.
+    pub async fn open_session(self: &Arc<Self>, link: &str) -> Result<(String, i64), ExecuteError> {
+        let link_sha256 = digest(link);
+        let Some(actor) = self.read(|state| state.links.get(&link_sha256).map(|link| link.actor.clone())) else {
+            let message = "this sign-in link was used before or never existed: make a new one with `counterfoil signin`";
+            return Err(ExecuteError::Refused(Refusal::new(RefusalCode::NotFound, message)));
+        };
+        let secret = secret("cfs_")?;
+        let expires_at = Self::now_ms() + SESSION_MS;
+        let opened = SessionOpened { actor, link_sha256, session_sha256: digest(&secret), expires_at };
+        self.execute(self.system(), Command::OpenSession(opened)).await?;
+        Ok((secret, expires_at))
+    }
+
+    /// Ends the session that `who` came with.
+    ///
+    /// # Errors
+    /// As [`Engine::execute`].
+    pub async fn close_session(self: &Arc<Self>, who: &Principal) -> Result<(), ExecuteError> {
+        let Some(session) = &who.session else { return Ok(()) };
+        let closed = SessionClosed { actor: who.actor.clone(), session_sha256: session.clone() };
+        self.execute(who, Command::CloseSession(closed)).await.map(drop)
+    }
+}

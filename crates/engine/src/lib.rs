@@ -1,0 +1,124 @@
+//! The one way to change anything: authorise, decide, append, apply; then reconcilers that act on what was decided.
+//!
+//! [`Engine::execute`] is the only function that writes events. It gathers the facts that a command needs, asks Cedar,
+//! calls `domain::decide`, appends the events to the ledger, waits until they are durable and folds them into the
+//! state. Refusals are recorded too. The engine knows nothing of HTTP or SQL.
+
+mod artifacts;
+mod authorize;
+mod counters;
+mod execute;
+mod identity;
+mod open;
+mod reconcile;
+mod snapshot;
+
+pub use authorize::{Permit, Policies, PolicyError};
+pub use execute::{Ask, Done, ExecuteError};
+pub use identity::{AuthError, NewKey, Principal};
+pub use open::{EngineOptions, OpenError};
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+
+use domain::State;
+use ledger::log::Log;
+use ledger::records::RecordLog;
+use vault::Vault;
+
+/// The engine of one installation; shared as `Arc<Engine>`.
+pub struct Engine {
+    options: EngineOptions,
+    log: Arc<Log>,
+    log_vkey: String,
+    records: Arc<RecordLog>,
+    vault: Arc<Vault>,
+    state: RwLock<State>,
+    policies: RwLock<Arc<Policies>>,
+    /// One command at a time: what is decided is decided on the newest state.
+    turn: tokio::sync::Mutex<()>,
+    /// One seal at a time: a segment is confirmed before the next is closed.
+    sealing: tokio::sync::Mutex<()>,
+    last_progress: Mutex<Option<domain::serving::SegmentProgress>>,
+    last_snapshot: AtomicU64,
+    governance: AtomicU64,
+    counters: counters::Counters,
+    system: Principal,
+    incarnation: AtomicU64,
+    stop: tokio::sync::watch::Sender<bool>,
+}
+
+impl Engine {
+    /// Reads the state. Keep `f` short: writers wait for it.
+    pub fn read<R>(&self, f: impl FnOnce(&State) -> R) -> R {
+        f(&self.state.read().expect("no panic while the state is locked"))
+    }
+
+    /// A counter that grows whenever keys, services, providers, models or policies change. What was derived from
+    /// them holds as long as it stands still.
+    pub fn governance(&self) -> u64 {
+        self.governance.load(Ordering::Acquire)
+    }
+
+    /// The ledger.
+    pub fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    /// The log's verifier key, as a C2SP signed-note vkey.
+    pub fn log_vkey(&self) -> &str {
+        &self.log_vkey
+    }
+
+    /// The log of inference records.
+    pub fn records(&self) -> &Arc<RecordLog> {
+        &self.records
+    }
+
+    /// The key hierarchy.
+    pub fn vault(&self) -> &Arc<Vault> {
+        &self.vault
+    }
+
+    /// The data directory.
+    pub fn data_dir(&self) -> &Path {
+        &self.options.dir
+    }
+
+    /// The name of this node.
+    pub fn node(&self) -> &str {
+        &self.options.node
+    }
+
+    /// The node's present incarnation.
+    pub fn incarnation(&self) -> u64 {
+        self.incarnation.load(Ordering::Acquire)
+    }
+
+    /// Whose ledger this is.
+    pub fn org(&self) -> domain::infrastructure::OrgCreated {
+        self.read(|state| state.org.clone()).expect("an open engine has an organisation")
+    }
+
+    /// Counterfoil itself, as an actor.
+    pub fn system(&self) -> &Principal {
+        &self.system
+    }
+
+    /// Milliseconds since the epoch.
+    pub fn now_ms() -> i64 {
+        Self::now_us() / 1000
+    }
+
+    /// Microseconds since the epoch.
+    pub fn now_us() -> i64 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+    }
+
+    /// Counts one finished inference request at the gateway's edge, by the hour in which it ended.
+    pub fn count(&self, ended_at_us: i64, logged: bool) {
+        self.counters.count(ended_at_us, logged);
+    }
+}

@@ -1,0 +1,388 @@
+//! Opening a data directory: recovery, first set-up, and a new incarnation of the node.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use domain::infrastructure::{NodeJoined, NodeRecovered, OrgCreated, PoliciesInstalled};
+use domain::people::{ActorKind, ActorRegistered, KeyScope};
+use domain::{Command, Entry, State};
+use ledger::log::{Log, LogError, LogOptions};
+use ledger::records::{RecordError, RecordLog, RecordOptions, Recovered, Resume, Roll};
+use ledger::vfs::{RealVfs, Vfs};
+use merkle::SignerKey;
+use sha2::{Digest, Sha256};
+use store::{FileCustodian, SqliteKeys, secret_file};
+use vault::Vault;
+
+use crate::authorize::Policies;
+use crate::counters::Counters;
+use crate::snapshot::Snapshot;
+use crate::{Engine, ExecuteError, Principal, identity};
+
+/// The policies that a new installation begins with.
+const POLICIES: &str = include_str!("../../../policies/counterfoil.cedar");
+
+/// The actor that stands for Counterfoil itself.
+const SYSTEM: &str = "a_system";
+
+/// Length of the files of the ledger's write-ahead log, in bytes.
+const LEDGER_WAL_BYTES: u64 = 16 << 20;
+
+/// How long the operator's key is good for, in milliseconds.
+const OPERATOR_KEY_MS: i64 = 365 * 24 * 60 * 60 * 1000;
+
+/// How a data directory is opened.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// The data directory.
+    pub dir: PathBuf,
+    /// Name of the organisation, for a new directory.
+    pub organisation: String,
+    /// Origin of the log, for a new directory; made up when absent.
+    pub origin: Option<String>,
+    /// Days that records must be kept, for a new directory.
+    pub retention_days: u32,
+    /// Name of this node.
+    pub node: String,
+    /// Name and version of the program.
+    pub program: String,
+    /// Records after which a segment is sealed.
+    pub roll_records: u64,
+    /// Bytes of payload after which a segment is sealed.
+    pub roll_bytes: u64,
+    /// Time after which a segment is sealed.
+    pub roll_after: Duration,
+}
+
+/// Why a data directory cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The ledger refuses.
+    #[error("{0}")]
+    Ledger(#[from] LogError),
+    /// The log of records refuses.
+    #[error("{0}")]
+    Records(#[from] RecordError),
+    /// The ledger holds an event that this build does not know.
+    #[error("event {seq} of the ledger: {why}: use the version of Counterfoil that wrote it, or a newer one")]
+    Event {
+        /// Its sequence number.
+        seq: u64,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A key or the key store.
+    #[error("{what}: {why}")]
+    Keys {
+        /// Which.
+        what: &'static str,
+        /// What is wrong.
+        why: String,
+    },
+    /// The file system.
+    #[error("{path}: {source}")]
+    Io {
+        /// What.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// First set-up or joining was not possible.
+    #[error("the installation cannot be set up: {0}")]
+    Setup(#[from] ExecuteError),
+}
+
+impl OpenError {
+    /// Exit code for a program that cannot go on.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Ledger(LogError::RolledBack { .. }) => 3,
+            Self::Ledger(LogError::Corrupt { .. }) | Self::Event { .. } => 1,
+            _ => 5,
+        }
+    }
+
+    /// A stable word for programs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Ledger(LogError::RolledBack { .. }) => "rolled_back",
+            Self::Ledger(LogError::Corrupt { .. }) | Self::Event { .. } => "corrupt",
+            Self::Ledger(LogError::Locked { .. }) | Self::Records(RecordError::Locked { .. }) => "locked",
+            Self::Keys { .. } => "keys",
+            _ => "io",
+        }
+    }
+}
+
+impl Engine {
+    /// Opens a data directory, or makes one, and starts this node.
+    ///
+    /// # Errors
+    /// When it is in use, damaged, rolled back or not readable.
+    pub async fn open(options: EngineOptions) -> Result<Arc<Self>, OpenError> {
+        let for_disk = options.clone();
+        let opened = tokio::task::spawn_blocking(move || Disk::open(&for_disk)).await;
+        let disk = opened.map_err(|e| ExecuteError::Internal(e.to_string()))??;
+        let recovered = disk.recovered;
+        let engine = Arc::new(disk.into_engine(options)?);
+        engine.set_up().await?;
+        engine.recover(recovered).await?;
+        engine.join().await?;
+        engine.ensure_operator().await?;
+        engine.log.start_publisher(Duration::from_secs(1))?;
+        engine.beat().await?;
+        engine.start_reconcilers();
+        Ok(engine)
+    }
+
+    /// Writes the first events of a new ledger. Each step looks whether it was done, so a crash in between is mended.
+    async fn set_up(self: &Arc<Self>) -> Result<(), ExecuteError> {
+        let system = self.system().clone();
+        if self.read(|state| state.org.is_none()) {
+            let created = OrgCreated {
+                name: self.options.organisation.clone(),
+                origin: self.log.origin().to_owned(),
+                log_vkey: self.log_vkey.clone(),
+                retention_days: self.options.retention_days,
+            };
+            self.execute(&system, Command::CreateOrg(created)).await?;
+        }
+        if self.read(|state| state.policies.is_none()) {
+            let sha256 = merkle::hex(&Sha256::digest(POLICIES.as_bytes()));
+            let installed = PoliciesInstalled { sha256, text: POLICIES.to_owned() };
+            self.execute(&system, Command::InstallPolicies(installed)).await?;
+        }
+        if self.read(|state| !state.actors.contains_key(SYSTEM)) {
+            let itself =
+                ActorRegistered { actor: SYSTEM.to_owned(), kind: ActorKind::System, roles: vec!["system".to_owned()] };
+            self.execute(&system, Command::RegisterActor(itself)).await?;
+        }
+        Ok(())
+    }
+
+    /// Seals what the last incarnation left behind.
+    async fn recover(self: &Arc<Self>, found: Recovered) -> Result<(), ExecuteError> {
+        let Some(incarnation) = self.read(|state| state.nodes.get(self.node()).map(|node| node.incarnation)) else {
+            return Ok(());
+        };
+        self.seal(true).await?;
+        if found == Recovered::default() {
+            return Ok(());
+        }
+        let recovered = NodeRecovered {
+            node: self.node().to_owned(),
+            incarnation,
+            unsealed: found.unsealed,
+            interrupted: found.interrupted,
+            truncated_bytes: found.truncated_bytes,
+        };
+        self.execute(self.system(), Command::RecoverNode(recovered)).await.map(drop)
+    }
+
+    async fn join(self: &Arc<Self>) -> Result<(), ExecuteError> {
+        let incarnation = self.read(|state| state.nodes.get(self.node()).map_or(0, |node| node.incarnation)) + 1;
+        let joined =
+            NodeJoined { node: self.node().to_owned(), incarnation, program: self.options.program.clone() };
+        self.execute(self.system(), Command::JoinNode(joined)).await?;
+        let started = self.records.start_incarnation(incarnation);
+        started.map_err(|e| ExecuteError::Internal(e.to_string()))?;
+        self.incarnation.store(incarnation, std::sync::atomic::Ordering::Release);
+        Ok(())
+    }
+
+    /// Whoever may read the data directory may administer it: its first administrator's key lies in `operator.token`.
+    async fn ensure_operator(self: &Arc<Self>) -> Result<(), ExecuteError> {
+        let path = self.data_dir().join("operator.token");
+        let io = |e: std::io::Error| ExecuteError::Unavailable(format!("{}: {e}", path.display()));
+        match secret_file::read(&path) {
+            Ok(token) if self.authenticate(String::from_utf8_lossy(&token).trim()).is_ok() => return Ok(()),
+            Ok(_) => std::fs::remove_file(&path).map_err(io)?,
+            Err(e) if e.is_missing() => {}
+            Err(e) => return Err(ExecuteError::Unavailable(e.to_string())),
+        }
+        let system = self.system().clone();
+        let administrator = |actor: &ActorRegistered| actor.roles.iter().any(|role| role == "administrator");
+        let known = self.read(|state| state.actors.values().find(|a| administrator(a)).map(|a| a.actor.clone()));
+        let actor = known.unwrap_or_else(|| identity::identifier("a_"));
+        let roles = vec!["administrator".to_owned()];
+        let registered = ActorRegistered { actor: actor.clone(), kind: ActorKind::Human, roles };
+        self.execute(&system, Command::RegisterActor(registered)).await?;
+        let key = self.create_key(&system, KeyScope::Actor(actor), Self::now_ms() + OPERATOR_KEY_MS).await?;
+        secret_file::create(&path, format!("{}\n", key.secret).as_bytes())
+            .map_err(|e| ExecuteError::Unavailable(e.to_string()))
+    }
+}
+
+/// What lies in a data directory, opened.
+struct Disk {
+    log: Arc<Log>,
+    log_vkey: String,
+    records: Arc<RecordLog>,
+    recovered: Recovered,
+    vault: Vault,
+    state: State,
+}
+
+impl Disk {
+    fn open(options: &EngineOptions) -> Result<Self, OpenError> {
+        let dir = &options.dir;
+        make_private_dir(dir).map_err(|source| OpenError::Io { path: dir.clone(), source })?;
+        let signer = signer(dir, options.origin.as_deref())?;
+        let (origin, log_vkey) = (signer.verifier_key().name().to_owned(), signer.verifier_key().to_string());
+        let vfs: Arc<dyn Vfs> = Arc::new(RealVfs);
+        let (log, state) = open_log(&vfs, dir, signer)?;
+        let (records, recovered) = open_records(vfs, options, &origin, &state)?;
+        let vault = open_vault(dir, &origin)?;
+        Ok(Self { log, log_vkey, records, recovered, vault, state })
+    }
+
+    fn into_engine(self, options: EngineOptions) -> Result<Engine, OpenError> {
+        let text = self.state.policies.as_ref().map_or(POLICIES, |installed| installed.text.as_str());
+        let policies = Policies::parse(text)
+            .map_err(|e| OpenError::Setup(ExecuteError::Internal(format!("the policies in force: {e}"))))?;
+        let last_snapshot = AtomicU64::new(self.state.size);
+        let system =
+            Principal { actor: SYSTEM.to_owned(), roles: vec!["system".to_owned()], ..Principal::default() };
+        Ok(Engine {
+            options,
+            log: self.log,
+            log_vkey: self.log_vkey,
+            records: self.records,
+            vault: Arc::new(self.vault),
+            state: RwLock::new(self.state),
+            policies: RwLock::new(Arc::new(policies)),
+            turn: tokio::sync::Mutex::new(()),
+            sealing: tokio::sync::Mutex::new(()),
+            governance: AtomicU64::new(1),
+            counters: Counters::default(),
+            last_progress: Mutex::new(None),
+            last_snapshot,
+            system,
+            incarnation: AtomicU64::new(0),
+            stop: tokio::sync::watch::channel(false).0,
+        })
+    }
+}
+
+fn open_log(vfs: &Arc<dyn Vfs>, dir: &Path, signer: SignerKey) -> Result<(Arc<Log>, State), OpenError> {
+    let mut log_options = LogOptions::new(dir.join("ledger"), signer);
+    log_options.wal.segment_bytes = LEDGER_WAL_BYTES;
+    let mut fold = Fold::after(Snapshot::read_all(&dir.join("snapshots")).next());
+    let (log, _) = Log::open(Arc::clone(vfs), log_options, &mut |seq, bytes| fold.take(seq, bytes))?;
+    if let Some((size, root)) = fold.began_at.take() {
+        let genuine = size <= log.size() && merkle::hex(&log.root_at(size)?) == root;
+        if !genuine {
+            tracing::warn!(size, "a snapshot does not belong to this ledger; folding from the beginning");
+            fold = Fold::after(None);
+            log.for_each_entry(0..log.size(), &mut |seq, bytes| fold.take(seq, bytes))?;
+        }
+    }
+    match fold.failed {
+        Some((seq, why)) => Err(OpenError::Event { seq, why }),
+        None => Ok((log, fold.state)),
+    }
+}
+
+/// Folds entries as they are replayed, from a snapshot on if there is one.
+struct Fold {
+    state: State,
+    began_at: Option<(u64, String)>,
+    failed: Option<(u64, String)>,
+}
+
+impl Fold {
+    fn after(snapshot: Option<Snapshot>) -> Self {
+        let (state, began_at) = match snapshot {
+            Some(snapshot) => (snapshot.state.clone(), Some((snapshot.state.size, snapshot.root))),
+            None => (State::default(), None),
+        };
+        Self { state, began_at, failed: None }
+    }
+
+    fn take(&mut self, seq: u64, bytes: &[u8]) {
+        if self.failed.is_some() || seq < self.state.size {
+            return;
+        }
+        match Entry::decode(bytes) {
+            Ok(entry) => self.state.apply(&entry),
+            Err(error) => self.failed = Some((seq, error.to_string())),
+        }
+    }
+}
+
+fn open_records(
+    vfs: Arc<dyn Vfs>,
+    options: &EngineOptions,
+    origin: &str,
+    state: &State,
+) -> Result<(Arc<RecordLog>, Recovered), OpenError> {
+    let node = state.nodes.get(&options.node).cloned().unwrap_or_default();
+    let prev_root = node.last_segment.as_ref().and_then(|last| merkle::encoding::hash_from_hex(&last.root).ok());
+    let resume = Resume {
+        incarnation: node.incarnation,
+        next_segment: node.last_segment.as_ref().map_or(0, |last| last.number + 1),
+        sealed_records: node.sealed_records,
+        prev_root,
+    };
+    let mut record_options = RecordOptions::new(options.dir.join("records"), origin, &options.node);
+    record_options.roll = Roll {
+        records: options.roll_records,
+        payload_bytes: options.roll_bytes,
+        age_us: i64::try_from(options.roll_after.as_micros()).unwrap_or(i64::MAX),
+    };
+    Ok(RecordLog::open(vfs, record_options, resume, Engine::now_us())?)
+}
+
+fn open_vault(dir: &Path, origin: &str) -> Result<Vault, OpenError> {
+    let keys = |what: &'static str| move |e: &dyn std::error::Error| OpenError::Keys { what, why: chain(e) };
+    let path = dir.join("root.key");
+    let root = if path.exists() { FileCustodian::open(&path) } else { FileCustodian::create(&path) };
+    let root = root.map_err(|e| keys("the root key")(&e))?;
+    let store = SqliteKeys::open(&dir.join("keys.sqlite")).map_err(|e| keys("the key store")(&e))?;
+    let now = u64::try_from(Engine::now_ms()).unwrap_or(0);
+    Vault::open(origin, Arc::new(store), Arc::new(root), now).map_err(|e| keys("the vault")(&e))
+}
+
+/// The ledger's signing key with the log's origin as its name, made when the directory is new.
+fn signer(dir: &Path, origin: Option<&str>) -> Result<SignerKey, OpenError> {
+    let path = dir.join("signer.key");
+    let wrong = |why: String| OpenError::Keys { what: "the ledger's signing key", why };
+    let text = match secret_file::read(&path) {
+        Ok(text) => text,
+        Err(e) if e.is_missing() && !dir.join("ledger").exists() => {
+            let origin = origin.map_or_else(|| format!("counterfoil.local/{}", identity::identifier("")), Into::into);
+            let mut seed = [0u8; 32];
+            getrandom::fill(&mut seed).map_err(|e| wrong(e.to_string()))?;
+            let key = SignerKey::ed25519(&origin, &seed).map_err(|e| wrong(e.to_string()))?;
+            let line = format!("counterfoil-signer-1 {} {}\n", merkle::hex(&seed), key.verifier_key().name());
+            secret_file::create(&path, line.as_bytes()).map_err(|e| wrong(e.to_string()))?;
+            line.into_bytes().into()
+        }
+        Err(e) => return Err(wrong(e.to_string())),
+    };
+    let text = String::from_utf8_lossy(&text);
+    let mut parts = text.trim_end().splitn(3, ' ');
+    let (magic, seed, name) = (parts.next(), parts.next(), parts.next());
+    let seed = seed.and_then(|seed| merkle::encoding::hash_from_hex(seed).ok());
+    let (Some("counterfoil-signer-1"), Some(seed), Some(name)) = (magic, seed, name) else {
+        return Err(wrong(format!("`{}` is damaged: restore it from its backup", path.display())));
+    };
+    SignerKey::ed25519(name, &seed).map_err(|e| wrong(e.to_string()))
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text += &format!(": {error}");
+        source = error.source();
+    }
+    text
+}
+
+fn make_private_dir(dir: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}

@@ -1,0 +1,489 @@
+//! The key store in SQLite: wrapped keys, the blind index, and their destruction.
+//!
+//! Layout, and why. Deleting a row is not forgetting it: when SQLite splits or merges pages it copies
+//! rows, and `secure_delete` wipes only what is deleted, not such copies. So what must be forgotten
+//! lies in tables that only ever grow at their end (`wrapped`, `blind`), where pages are never split
+//! in the middle, and it is destroyed by overwriting it in place with as many bytes, never by
+//! deleting it. Then the write-ahead file is copied back and truncated. Indexes hold names only.
+//!
+//! What the disk itself keeps (wear levelling, snapshots, backups) is beyond this file; the keys in
+//! here are wrapped, and a destroyed key's wrapping key is replaced too.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+use vault::{
+    BoxError, DestroyOutcome, Destruction, KeyInfo, KeyKind, KeyName, KeyState, KeyStore, Put, Stored, SubjectRef,
+    Target, WrappedKey,
+};
+
+use crate::custodian::sync_directory_of;
+
+/// Before 3.51.3, a database in WAL mode with two connections could be corrupted by a reset of the
+/// write-ahead file.
+const OLDEST_SQLITE: i32 = 3_051_003;
+/// "CFKS": marks the file as ours.
+const APPLICATION_ID: i32 = 0x4346_4b53;
+const SCHEMA_VERSION: i32 = 1;
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+const SCHEMA: &str = "
+    CREATE TABLE key (
+        id INTEGER PRIMARY KEY,
+        kind TEXT NOT NULL,
+        class TEXT NOT NULL,
+        unit TEXT NOT NULL,
+        bucket TEXT NOT NULL,            -- unit of the bucket key that wraps it; '' for none
+        version INTEGER NOT NULL,
+        parent_version INTEGER NOT NULL,
+        created_ms INTEGER NOT NULL,
+        destroyed_ms INTEGER             -- NULL while it lives
+    ) STRICT;
+    CREATE UNIQUE INDEX key_name ON key (kind, class, unit);
+    CREATE INDEX key_bucket ON key (class, bucket);
+    CREATE INDEX key_unit ON key (unit);
+    CREATE TABLE wrapped (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
+    CREATE TABLE blind (
+        id INTEGER PRIMARY KEY,
+        scope TEXT NOT NULL,
+        idx BLOB NOT NULL,
+        subject BLOB NOT NULL            -- deliberately without an index: see the module's text
+    ) STRICT;
+    CREATE UNIQUE INDEX blind_idx ON blind (scope, idx);
+    CREATE TABLE erased (subject BLOB PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+";
+
+const SELECT_KEY: &str = "
+    SELECT key.id, kind, class, unit, version, parent_version, created_ms, destroyed_ms, bytes
+    FROM key JOIN wrapped USING (id) ";
+
+/// Why the key store cannot be opened or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyStoreError {
+    /// The SQLite linked in is too old to be trusted with keys.
+    #[error("sqlite {found} can corrupt databases in wal mode; build with 3.51.3 or later")]
+    SqliteTooOld {
+        /// Version linked in.
+        found: &'static str,
+    },
+    /// The file is a database of another program.
+    #[error("`{0}` is not a counterfoil key store")]
+    NotOurs(PathBuf),
+    /// The file was written by a later version of this program.
+    #[error("key store `{path}` has schema {found}, this program knows {SCHEMA_VERSION}; use the newer program")]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema version.
+        found: i32,
+    },
+    /// The file system does not allow a write-ahead file.
+    #[error("key store `{0}` cannot use a write-ahead file here; put it on a local file system")]
+    NoWal(PathBuf),
+    /// The file could not be made.
+    #[error("key store `{path}` could not be created")]
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A row holds what this program never writes.
+    #[error("key store has a broken row: {0}; restore it from a backup made after the last erasure")]
+    BrokenRow(&'static str),
+    /// The destruction is durable, but its traces could not be removed yet.
+    #[error(
+        "keys are destroyed, but the write-ahead file still holds traces, because another process \
+         reads the key store; end it and destroy again"
+    )]
+    NotScrubbed,
+    /// A time or count above what SQLite can hold.
+    #[error("number {0} is too large to store")]
+    TooLarge(u64),
+    /// SQLite failed.
+    #[error("sqlite could not {action}")]
+    Sqlite {
+        /// What was being done.
+        action: &'static str,
+        /// What SQLite said.
+        #[source]
+        source: rusqlite::Error,
+    },
+}
+
+/// A [`KeyStore`] in one SQLite file.
+pub struct SqliteKeys {
+    connection: Mutex<Connection>,
+}
+
+impl SqliteKeys {
+    /// Opens the key store at `path`, or makes an empty one there, readable by its owner only.
+    ///
+    /// # Errors
+    /// When the file belongs to another program or a later version, or SQLite refuses it.
+    pub fn open(path: &Path) -> Result<SqliteKeys, KeyStoreError> {
+        if rusqlite::version_number() < OLDEST_SQLITE {
+            return Err(KeyStoreError::SqliteTooOld { found: rusqlite::version() });
+        }
+        create_private(path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(path, flags).map_err(failed("open the key store"))?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(failed("set a timeout"))?;
+        check_or_create_schema(&mut connection, path)?;
+        set_pragmas(&connection, path)?;
+        Ok(SqliteKeys { connection: Mutex::new(connection) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        // A panic while it was held dropped its transaction, which rolled back.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `work` in a transaction that holds the write lock from its start.
+    fn write<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, KeyStoreError>) -> Result<T, KeyStoreError> {
+        let action = "write to the key store";
+        let mut connection = self.lock();
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed(action))?;
+        let value = work(&transaction)?;
+        transaction.commit().map_err(failed(action))?;
+        Ok(value)
+    }
+
+    /// Copies the write-ahead file back into the database and truncates it.
+    fn scrub(&self) -> Result<(), KeyStoreError> {
+        let connection = self.lock();
+        let blocked: i64 = connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+            .map_err(failed("truncate the write-ahead file"))?;
+        if blocked == 0 { Ok(()) } else { Err(KeyStoreError::NotScrubbed) }
+    }
+}
+
+impl KeyStore for SqliteKeys {
+    fn get(&self, name: &KeyName) -> Result<Option<Stored>, BoxError> {
+        let connection = self.lock();
+        let row = find(&connection, name)?;
+        Ok(row.map(|row| match row.destroyed_ms {
+            Some(at_ms) => Stored::Destroyed { at_ms },
+            None => Stored::Live(row.key),
+        }))
+    }
+
+    fn put(&self, key: &WrappedKey) -> Result<Put, BoxError> {
+        let answer = self.write(|tx| {
+            if find(tx, &key.name)?.is_some() {
+                return Ok(Put::Exists);
+            }
+            if let Some(subject) = key.name.owner()
+                && is_erased(tx, &subject)?
+            {
+                return Ok(Put::SubjectErased);
+            }
+            if let Some(parent) = key.name.parent()
+                && live_version(tx, &parent)? != Some(key.parent_version)
+            {
+                return Ok(Put::ParentMoved);
+            }
+            insert(tx, key, None)?;
+            Ok(Put::Stored)
+        })?;
+        Ok(answer)
+    }
+
+    fn children(&self, bucket: &KeyName) -> Result<Vec<WrappedKey>, BoxError> {
+        Ok(children(&self.lock(), bucket)?)
+    }
+
+    fn keys_of(&self, subject: &SubjectRef) -> Result<Vec<WrappedKey>, BoxError> {
+        Ok(keys_of(&self.lock(), subject)?)
+    }
+
+    fn find_subject(&self, scope: &str, idx: &[u8; 32]) -> Result<Option<SubjectRef>, BoxError> {
+        Ok(find_subject(&self.lock(), scope, idx)?)
+    }
+
+    fn bind_subject(&self, scope: &str, idx: &[u8; 32], subject: &SubjectRef) -> Result<SubjectRef, BoxError> {
+        let bound = self.write(|tx| {
+            if let Some(bound) = find_subject(tx, scope, idx)? {
+                return Ok(bound);
+            }
+            let bind = "INSERT INTO blind (scope, idx, subject) VALUES (?1, ?2, ?3)";
+            execute(tx, bind, params![scope, idx, subject.0])?;
+            Ok(*subject)
+        })?;
+        Ok(bound)
+    }
+
+    fn destroy(&self, destruction: &Destruction) -> Result<DestroyOutcome, BoxError> {
+        let outcome = self.write(|tx| destroy(tx, destruction))?;
+        if outcome == DestroyOutcome::Done {
+            self.scrub()?;
+        }
+        Ok(outcome)
+    }
+
+    fn list(&self) -> Result<Vec<KeyInfo>, BoxError> {
+        let mut rows = select(&self.lock(), "", [])?;
+        rows.sort_by(|a, b| a.key.name.cmp(&b.key.name));
+        let info = |row: KeyRow| KeyInfo {
+            kind: row.key.name.kind,
+            class: row.key.name.class,
+            id: row.key.name.unit,
+            version: row.key.version,
+            state: match row.destroyed_ms {
+                Some(at_ms) => KeyState::Destroyed { at_ms },
+                None => KeyState::Live,
+            },
+            created_ms: row.key.created_ms,
+        };
+        Ok(rows.into_iter().map(info).collect())
+    }
+}
+
+/// A row of `key` with its row of `wrapped`.
+struct KeyRow {
+    id: i64,
+    key: WrappedKey,
+    destroyed_ms: Option<u64>,
+}
+
+fn create_private(path: &Path) -> Result<(), KeyStoreError> {
+    // SQLite would make it readable by all; its -wal and -shm files take their mode from it.
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let synced = match made {
+        Ok(file) => file.sync_all().and_then(|()| sync_directory_of(path)),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    };
+    synced.map_err(|source| KeyStoreError::Create { path: path.to_owned(), source })
+}
+
+fn check_or_create_schema(connection: &mut Connection, path: &Path) -> Result<(), KeyStoreError> {
+    let action = "read the schema of the key store";
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed(action))?;
+    let number = |sql| tx.query_row(sql, [], |row| row.get::<_, i32>(0)).map_err(failed(action));
+    let application_id = number("PRAGMA application_id")?;
+    let schema_version = number("PRAGMA user_version")?;
+    let tables = number("SELECT count(*) FROM sqlite_schema")?;
+    match (application_id, schema_version, tables) {
+        (APPLICATION_ID, SCHEMA_VERSION, _) => Ok(()),
+        (APPLICATION_ID, found, _) => Err(KeyStoreError::Newer { path: path.to_owned(), found }),
+        (0, 0, 0) => {
+            let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};");
+            tx.execute_batch(SCHEMA)
+                .and_then(|()| tx.execute_batch(&marks))
+                .and_then(|()| tx.commit())
+                .map_err(failed("create the key store"))
+        }
+        _ => Err(KeyStoreError::NotOurs(path.to_owned())),
+    }
+}
+
+fn set_pragmas(connection: &Connection, path: &Path) -> Result<(), KeyStoreError> {
+    let action = "set up the key store";
+    let mode: String =
+        connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(failed(action))?;
+    if mode != "wal" {
+        return Err(KeyStoreError::NoWal(path.to_owned()));
+    }
+    for (name, value) in [("synchronous", "FULL"), ("temp_store", "MEMORY")] {
+        connection.pragma_update(None, name, value).map_err(failed(action))?;
+    }
+    let _now_on: i64 =
+        connection.query_row("PRAGMA secure_delete = ON", [], |row| row.get(0)).map_err(failed(action))?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(())
+}
+
+fn destroy(tx: &Transaction<'_>, destruction: &Destruction) -> Result<DestroyOutcome, KeyStoreError> {
+    let doomed = match &destruction.target {
+        Target::Subject(subject) => keys_of(tx, subject)?,
+        Target::Day(day) => {
+            let row = find(tx, day)?.filter(|row| row.destroyed_ms.is_none());
+            row.map(|row| row.key).into_iter().collect()
+        }
+    };
+    let doomed: Vec<KeyName> = doomed.into_iter().map(|key| key.name).collect();
+    for rewrap in &destruction.rewraps {
+        let bucket = &rewrap.bucket.name;
+        let live: Vec<_> = children(tx, bucket)?.into_iter().map(|key| key.name).collect();
+        if !destruction.fits(rewrap, live_version(tx, bucket)?, &live) {
+            return Ok(DestroyOutcome::Conflict);
+        }
+    }
+    if !destruction.covers(&doomed) {
+        return Ok(DestroyOutcome::Conflict);
+    }
+
+    for name in &doomed {
+        bury(tx, name, destruction.at_ms)?;
+    }
+    match &destruction.target {
+        Target::Subject(subject) => forget_subject(tx, subject, destruction.at_ms)?,
+        Target::Day(day) => {
+            if find(tx, day)?.is_none() {
+                insert(tx, &tombstone(day, destruction.at_ms), Some(destruction.at_ms))?;
+            }
+        }
+    }
+    for rewrap in &destruction.rewraps {
+        for key in rewrap.children.iter().chain([&rewrap.bucket]) {
+            replace(tx, key)?;
+        }
+    }
+    Ok(DestroyOutcome::Done)
+}
+
+/// Overwrites the key material and marks the row.
+fn bury(tx: &Transaction<'_>, name: &KeyName, at_ms: u64) -> Result<(), KeyStoreError> {
+    let row = find(tx, name)?.ok_or(KeyStoreError::BrokenRow("a key vanished"))?;
+    let wipe = "UPDATE wrapped SET bytes = zeroblob(length(bytes)) WHERE id = ?1";
+    execute(tx, wipe, [row.id])?;
+    let mark = "UPDATE key SET destroyed_ms = ?2 WHERE id = ?1";
+    execute(tx, mark, params![row.id, time(at_ms)?])
+}
+
+/// Overwrites the blind index rows of a subject, and remembers that it is erased.
+fn forget_subject(tx: &Transaction<'_>, subject: &SubjectRef, at_ms: u64) -> Result<(), KeyStoreError> {
+    let wipe = "UPDATE blind SET idx = randomblob(32), subject = zeroblob(16) WHERE subject = ?1";
+    execute(tx, wipe, [subject.0])?;
+    let mark = "INSERT OR IGNORE INTO erased (subject, at_ms) VALUES (?1, ?2)";
+    execute(tx, mark, params![subject.0, time(at_ms)?])
+}
+
+/// Overwrites a key with itself wrapped anew, which has as many bytes.
+fn replace(tx: &Transaction<'_>, key: &WrappedKey) -> Result<(), KeyStoreError> {
+    let row = find(tx, &key.name)?.ok_or(KeyStoreError::BrokenRow("a key vanished"))?;
+    let overwrite = "UPDATE wrapped SET bytes = ?2 WHERE id = ?1";
+    execute(tx, overwrite, params![row.id, key.wrapped])?;
+    let update = "UPDATE key SET version = ?2, parent_version = ?3, created_ms = ?4 WHERE id = ?1";
+    let created_ms = time(key.created_ms)?;
+    execute(tx, update, params![row.id, key.version, key.parent_version, created_ms])
+}
+
+fn insert(tx: &Transaction<'_>, key: &WrappedKey, destroyed_ms: Option<u64>) -> Result<(), KeyStoreError> {
+    let KeyName { kind, class, unit } = &key.name;
+    let bucket = bucket_column(&key.name);
+    let created_ms = time(key.created_ms)?;
+    let destroyed_ms = destroyed_ms.map(time).transpose()?;
+    let describe = "
+        INSERT INTO key
+            (kind, class, unit, bucket, version, parent_version, created_ms, destroyed_ms)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let (kind, version, parent_version) = (kind.as_str(), key.version, key.parent_version);
+    let values = params![kind, class, unit, bucket, version, parent_version, created_ms, destroyed_ms];
+    execute(tx, describe, values)?;
+    let keep = "INSERT INTO wrapped (id, bytes) VALUES (?1, ?2)";
+    execute(tx, keep, params![tx.last_insert_rowid(), key.wrapped])
+}
+
+fn execute(tx: &Transaction<'_>, sql: &str, params: impl rusqlite::Params) -> Result<(), KeyStoreError> {
+    tx.prepare_cached(sql)
+        .and_then(|mut statement| statement.execute(params))
+        .map(|_rows| ())
+        .map_err(failed("write to the key store"))
+}
+
+/// What is stored for a day that is destroyed before it had a key.
+fn tombstone(day: &KeyName, at_ms: u64) -> WrappedKey {
+    WrappedKey { name: day.clone(), version: 1, parent_version: 0, wrapped: Vec::new(), created_ms: at_ms }
+}
+
+/// Unit of the bucket key that wraps the key of this name; empty for the keys above buckets.
+fn bucket_column(name: &KeyName) -> String {
+    let parent = name.parent().filter(|parent| parent.kind == KeyKind::Bucket);
+    parent.map(|bucket| bucket.unit).unwrap_or_default()
+}
+
+fn find(connection: &Connection, name: &KeyName) -> Result<Option<KeyRow>, KeyStoreError> {
+    let condition = "WHERE kind = ?1 AND class = ?2 AND unit = ?3";
+    let rows = select(connection, condition, (name.kind.as_str(), &name.class, &name.unit))?;
+    Ok(rows.into_iter().next())
+}
+
+fn live_version(connection: &Connection, name: &KeyName) -> Result<Option<u32>, KeyStoreError> {
+    let row = find(connection, name)?.filter(|row| row.destroyed_ms.is_none());
+    Ok(row.map(|row| row.key.version))
+}
+
+fn children(connection: &Connection, bucket: &KeyName) -> Result<Vec<WrappedKey>, KeyStoreError> {
+    if bucket.kind != KeyKind::Bucket {
+        return Ok(Vec::new());
+    }
+    let condition = "WHERE class = ?1 AND bucket = ?2 AND destroyed_ms IS NULL";
+    let rows = select(connection, condition, (&bucket.class, &bucket.unit))?;
+    Ok(rows.into_iter().map(|row| row.key).collect())
+}
+
+fn keys_of(connection: &Connection, subject: &SubjectRef) -> Result<Vec<WrappedKey>, KeyStoreError> {
+    let condition = "WHERE unit = ?1 AND kind IN ('subject', 'link') AND destroyed_ms IS NULL";
+    let rows = select(connection, condition, [subject.to_string()])?;
+    Ok(rows.into_iter().map(|row| row.key).collect())
+}
+
+fn find_subject(connection: &Connection, scope: &str, idx: &[u8; 32]) -> Result<Option<SubjectRef>, KeyStoreError> {
+    connection
+        .prepare_cached("SELECT subject FROM blind WHERE scope = ?1 AND idx = ?2")
+        .and_then(|mut select| select.query_row(params![scope, idx], |row| row.get(0)).optional())
+        .map(|found| found.map(SubjectRef))
+        .map_err(failed("look a subject up"))
+}
+
+fn is_erased(connection: &Connection, subject: &SubjectRef) -> Result<bool, KeyStoreError> {
+    connection
+        .prepare_cached("SELECT 1 FROM erased WHERE subject = ?1")
+        .and_then(|mut select| select.exists([subject.0]))
+        .map_err(failed("look a subject up"))
+}
+
+/// All keys for which `condition` holds.
+fn select(
+    connection: &Connection,
+    condition: &str,
+    params: impl rusqlite::Params,
+) -> Result<Vec<KeyRow>, KeyStoreError> {
+    let action = "read keys";
+    let mut select = connection.prepare_cached(&format!("{SELECT_KEY}{condition}")).map_err(failed(action))?;
+    let mut rows = select.query(params).map_err(failed(action))?;
+    let mut keys = Vec::new();
+    while let Some(row) = rows.next().map_err(failed(action))? {
+        keys.push(read_row(row)?);
+    }
+    Ok(keys)
+}
+
+fn read_row(row: &Row<'_>) -> Result<KeyRow, KeyStoreError> {
+    let failed = || failed("read a key");
+    let kind: String = row.get(1).map_err(failed())?;
+    let kind = KeyKind::parse(&kind).ok_or(KeyStoreError::BrokenRow("unknown kind of key"))?;
+    let millis = |ms: i64| u64::try_from(ms).map_err(|_| KeyStoreError::BrokenRow("negative time"));
+    let created_ms = millis(row.get(6).map_err(failed())?)?;
+    let destroyed_ms: Option<i64> = row.get(7).map_err(failed())?;
+    let key = WrappedKey {
+        name: KeyName { kind, class: row.get(2).map_err(failed())?, unit: row.get(3).map_err(failed())? },
+        version: row.get(4).map_err(failed())?,
+        parent_version: row.get(5).map_err(failed())?,
+        wrapped: row.get(8).map_err(failed())?,
+        created_ms,
+    };
+    let destroyed_ms = destroyed_ms.map(millis).transpose()?;
+    Ok(KeyRow { id: row.get(0).map_err(failed())?, key, destroyed_ms })
+}
+
+/// A count of milliseconds as SQLite can hold it.
+fn time(ms: u64) -> Result<i64, KeyStoreError> {
+    i64::try_from(ms).map_err(|_| KeyStoreError::TooLarge(ms))
+}
+
+fn failed(action: &'static str) -> impl Fn(rusqlite::Error) -> KeyStoreError {
+    move |source| KeyStoreError::Sqlite { action, source }
+}
+
+#[cfg(test)]
+mod tests;

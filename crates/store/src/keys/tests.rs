@@ -1,0 +1,209 @@
+use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+
+use super::*;
+use crate::custodian::FileCustodian;
+use vault::{Custodian, Vault};
+
+const DAY: &str = "2026-11-22";
+const NOW_MS: u64 = 1_795_000_000_000;
+
+vault::key_store_conformance!(|| {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteKeys::open(&dir.path().join("keys.db")).unwrap();
+    (dir, store)
+});
+
+/// A vault over real files in `dir`.
+fn open_vault(dir: &Path) -> (Arc<SqliteKeys>, Vault) {
+    let root = dir.join("root.key");
+    let custodian = match FileCustodian::create(&root) {
+        Ok(custodian) => custodian,
+        Err(_) => FileCustodian::open(&root).unwrap(),
+    };
+    let custodian: Arc<dyn Custodian> = Arc::new(custodian);
+    let keys = Arc::new(SqliteKeys::open(&dir.join("keys.db")).unwrap());
+    let vault = Vault::open("log.example/1", keys.clone(), custodian, NOW_MS).unwrap();
+    (keys, vault)
+}
+
+/// Everything the key store has on disk.
+fn bytes_on_disk(dir: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_name().unwrap().to_string_lossy().starts_with("keys.db") {
+            bytes.extend(std::fs::read(path).unwrap());
+        }
+    }
+    bytes
+}
+
+/// How many of the secrets have a part of 16 bytes on disk.
+fn traces(dir: &Path, secrets: &[Vec<u8>]) -> usize {
+    let bytes = bytes_on_disk(dir);
+    let on_disk: HashSet<&[u8]> = bytes.windows(16).collect();
+    secrets.iter().filter(|secret| secret.windows(16).any(|part| on_disk.contains(part))).count()
+}
+
+fn wrapped(keys: &SqliteKeys, name: &KeyName) -> Vec<u8> {
+    match keys.get(name).unwrap() {
+        Some(Stored::Live(key)) => key.wrapped,
+        other => panic!("{name} is {other:?}"),
+    }
+}
+
+#[test]
+fn a_vault_on_files_opens_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, vault) = open_vault(dir.path());
+    let subject = vault.subject("email", "anna@example.org", NOW_MS).unwrap();
+    let sealed = vault.seal("pii", DAY, &subject, &[(1, b"prompt")], NOW_MS).unwrap();
+    drop(vault);
+
+    let (_, vault) = open_vault(dir.path());
+    assert_eq!(vault.subject("email", "anna@example.org", NOW_MS).unwrap(), subject);
+    let opened = vault.open_sealed("pii", DAY, &subject, &sealed.as_ref()).unwrap();
+    assert_eq!(opened, [(1, b"prompt".to_vec())]);
+    assert!(traces(dir.path(), &[b"anna@example.org".to_vec()]) == 0);
+
+    vault.destroy_subject(&subject, NOW_MS).unwrap();
+    drop(vault);
+    let (_, vault) = open_vault(dir.path());
+    let gone = vault.open_sealed("pii", DAY, &subject, &sealed.as_ref()).unwrap_err();
+    assert!(gone.is_destroyed());
+}
+
+#[test]
+fn no_trace_of_destroyed_and_replaced_keys_stays_on_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let (keys, vault) = open_vault(dir.path());
+    // Given enough neighbours in one bucket for many pages, in an order that splits index pages.
+    let neighbour = |i: u8| SubjectRef(std::array::from_fn(|at| if at == 0 { 7 } else { i.wrapping_mul(91) }));
+    let mut idx_rows = Vec::new();
+    for i in 0..=255 {
+        let subject = neighbour(i);
+        vault.seal("pii", DAY, &subject, &[(1, b"x")], NOW_MS).unwrap();
+        let idx: [u8; 32] = std::array::from_fn(|at| (at as u8).wrapping_mul(37) ^ i.wrapping_mul(91));
+        keys.bind_subject("user", &idx, &subject).unwrap();
+        idx_rows.push([&idx[..], &subject.0].concat());
+    }
+    let bucket = KeyName::subject("pii", &neighbour(0)).parent().unwrap();
+    let live_now = || -> Vec<Vec<u8>> {
+        let children = keys.children(&bucket).unwrap().into_iter().map(|key| key.wrapped);
+        children.chain([wrapped(&keys, &bucket)]).collect()
+    };
+    assert_eq!(traces(dir.path(), &live_now()), 257, "the search finds what is there");
+    let find_row = |row: &[u8]| bytes_on_disk(dir.path()).windows(48).any(|part| part == row);
+    assert!(find_row(&idx_rows[1]), "and finds index rows");
+
+    // When several of them are destroyed, one after the other,
+    let mut gone = Vec::new();
+    for i in [0, 1, 2, 100, 200, 255] {
+        gone.extend(live_now());
+        vault.destroy_subject(&neighbour(i), NOW_MS).unwrap();
+        // then nothing is left of what was wrapped before, destroyed or replaced.
+        assert_eq!(traces(dir.path(), &gone), 0, "after destroying {i}");
+        assert!(!find_row(&idx_rows[usize::from(i)]), "index row of {i}");
+    }
+    assert_eq!(traces(dir.path(), &live_now()), 251);
+    assert_eq!(std::fs::metadata(dir.path().join("keys.db-wal")).unwrap().len(), 0);
+}
+
+#[test]
+fn no_trace_of_a_destroyed_day_stays_on_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let (keys, vault) = open_vault(dir.path());
+    let subject = vault.anonymous_subject(DAY).unwrap();
+    vault.seal("pii", DAY, &subject, &[(1, b"x")], NOW_MS).unwrap();
+    vault.seal("pii", "2026-11-23", &subject, &[(1, b"x")], NOW_MS).unwrap();
+    let day = KeyName::day("pii", DAY);
+    let old = [&day, &KeyName::day("pii", "2026-11-23"), &day.parent().unwrap()].map(|n| wrapped(&keys, n));
+    assert_eq!(traces(dir.path(), &old), 3);
+    vault.destroy_day("pii", DAY, NOW_MS).unwrap();
+    assert_eq!(traces(dir.path(), &old), 0);
+}
+
+#[test]
+fn a_reader_that_blocks_the_scrub_is_reported_and_the_next_try_scrubs() {
+    let dir = tempfile::tempdir().unwrap();
+    let (keys, vault) = open_vault(dir.path());
+    keys.lock().busy_timeout(Duration::from_millis(10)).unwrap();
+    let subject = vault.anonymous_subject(DAY).unwrap();
+    vault.seal("pii", DAY, &subject, &[(1, b"x")], NOW_MS).unwrap();
+    let old = [wrapped(&keys, &KeyName::subject("pii", &subject))];
+
+    let reader = Connection::open(dir.path().join("keys.db")).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM key").unwrap();
+    let error = vault.destroy_subject(&subject, NOW_MS).unwrap_err();
+    let cause = std::error::Error::source(&error).expect("the driver's error").to_string();
+    assert!(cause.starts_with("keys are destroyed, but"), "{cause}");
+    let refused = vault.seal("pii", DAY, &subject, &[], NOW_MS).unwrap_err();
+    assert!(refused.is_destroyed(), "destroyed nevertheless, and not cached");
+
+    drop(reader);
+    vault.destroy_subject(&subject, NOW_MS).unwrap();
+    assert_eq!(traces(dir.path(), &old), 0);
+}
+
+#[test]
+fn two_connections_agree() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, first) = open_vault(dir.path());
+    let (_, second) = open_vault(dir.path());
+    let anna = first.subject("email", "anna@example.org", NOW_MS).unwrap();
+    assert_eq!(second.subject("email", "anna@example.org", NOW_MS).unwrap(), anna);
+    let sealed = second.seal("pii", DAY, &anna, &[(1, b"x")], NOW_MS).unwrap();
+    assert!(first.open_sealed("pii", DAY, &anna, &sealed.as_ref()).is_ok());
+}
+
+#[test]
+fn the_file_is_private_and_set_up_as_promised() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("keys.db");
+    let keys = SqliteKeys::open(&path).unwrap();
+    keys.bind_subject("user", &[1; 32], &SubjectRef([2; 16])).unwrap();
+    for file in ["keys.db", "keys.db-wal", "keys.db-shm"] {
+        let mode = std::fs::metadata(dir.path().join(file)).unwrap().mode() & 0o7777;
+        assert_eq!(mode, 0o600, "{file}");
+    }
+    let connection = keys.lock();
+    let pragma = |name: &str| -> String {
+        let sql = format!("SELECT cast({name} AS TEXT) FROM pragma_{name}");
+        connection.query_row(&sql, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(pragma("journal_mode"), "wal");
+    assert_eq!(pragma("synchronous"), "2");
+    assert_eq!(pragma("secure_delete"), "1");
+}
+
+#[test]
+fn files_of_others_are_refused_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let refusal = |path: &Path| SqliteKeys::open(path).err().expect("must be refused").to_string();
+
+    let other = dir.path().join("other.db");
+    Connection::open(&other).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+    assert!(refusal(&other).ends_with("is not a counterfoil key store"));
+
+    let newer = dir.path().join("newer.db");
+    drop(SqliteKeys::open(&newer).unwrap());
+    Connection::open(&newer).unwrap().pragma_update(None, "user_version", 2).unwrap();
+    assert!(refusal(&newer).contains("has schema 2, this program knows 1"));
+
+    let garbage = dir.path().join("garbage.db");
+    std::fs::write(&garbage, b"not a database, but long enough to look at").unwrap();
+    refusal(&garbage);
+    assert_eq!(std::fs::read(&garbage).unwrap(), b"not a database, but long enough to look at");
+
+    assert!(refusal(&dir.path().join("no/such/dir.db")).contains("could not be created"));
+}
+
+#[test]
+fn a_row_of_an_unknown_kind_is_an_error_and_no_panic() {
+    let dir = tempfile::tempdir().unwrap();
+    let (keys, vault) = open_vault(dir.path());
+    keys.lock().execute("UPDATE key SET kind = 'strange'", []).unwrap();
+    assert!(vault.inventory().is_err());
+}

@@ -1,0 +1,11 @@
+//! Drivers behind the ports of the ledger and the vault: where bytes and keys really lie. A driver is
+//! one file here, and passes the conformance suite of its port. Nothing in this crate knows what the
+//! bytes mean.
+
+pub mod custodian;
+pub mod keys;
+pub mod objects;
+pub mod secret_file;
+
+pub use custodian::{CustodianError, FileCustodian};
+pub use keys::{KeyStoreError, SqliteKeys};

@@ -1,0 +1,183 @@
+//! Drivers that keep everything in memory: the smallest true implementations of the two ports, for
+//! tests and benchmarks. What they hold is gone with the process.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::error::BoxError;
+use crate::names::{KeyName, SubjectRef};
+use crate::ports::{
+    Custodian, DestroyOutcome, Destruction, KeyInfo, KeyState, KeyStore, Put, Stored, Target, WrappedKey,
+};
+use crate::wrap::SecretKey;
+
+/// A key store in memory.
+#[derive(Default)]
+pub struct MemoryKeys(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    keys: BTreeMap<KeyName, Row>,
+    blind_index: BTreeMap<(String, [u8; 32]), SubjectRef>,
+    erased: BTreeSet<SubjectRef>,
+}
+
+/// A key as last stored, and since when it is destroyed.
+struct Row {
+    key: WrappedKey,
+    destroyed_ms: Option<u64>,
+}
+
+impl MemoryKeys {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn live(&self) -> impl Iterator<Item = &WrappedKey> {
+        self.keys.values().filter(|row| row.destroyed_ms.is_none()).map(|row| &row.key)
+    }
+
+    fn live_version(&self, name: &KeyName) -> Option<u32> {
+        self.live().find(|key| key.name == *name).map(|key| key.version)
+    }
+
+    fn children(&self, bucket: &KeyName) -> impl Iterator<Item = &WrappedKey> {
+        self.live().filter(move |key| key.name.parent().as_ref() == Some(bucket))
+    }
+
+    fn bury(&mut self, name: &KeyName, at_ms: u64) {
+        let row = self.keys.entry(name.clone()).or_insert_with(|| Row {
+            key: WrappedKey {
+                name: name.clone(),
+                version: 1,
+                parent_version: 0,
+                wrapped: Vec::new(),
+                created_ms: at_ms,
+            },
+            destroyed_ms: None,
+        });
+        row.key.wrapped.clear();
+        row.destroyed_ms.get_or_insert(at_ms);
+    }
+}
+
+impl KeyStore for MemoryKeys {
+    fn get(&self, name: &KeyName) -> Result<Option<Stored>, BoxError> {
+        Ok(self.state().keys.get(name).map(|row| match row.destroyed_ms {
+            Some(at_ms) => Stored::Destroyed { at_ms },
+            None => Stored::Live(row.key.clone()),
+        }))
+    }
+
+    fn put(&self, key: &WrappedKey) -> Result<Put, BoxError> {
+        let mut state = self.state();
+        if state.keys.contains_key(&key.name) {
+            return Ok(Put::Exists);
+        }
+        if key.name.owner().is_some_and(|subject| state.erased.contains(&subject)) {
+            return Ok(Put::SubjectErased);
+        }
+        if let Some(parent) = key.name.parent()
+            && state.live_version(&parent) != Some(key.parent_version)
+        {
+            return Ok(Put::ParentMoved);
+        }
+        state.keys.insert(key.name.clone(), Row { key: key.clone(), destroyed_ms: None });
+        Ok(Put::Stored)
+    }
+
+    fn children(&self, bucket: &KeyName) -> Result<Vec<WrappedKey>, BoxError> {
+        Ok(self.state().children(bucket).cloned().collect())
+    }
+
+    fn keys_of(&self, subject: &SubjectRef) -> Result<Vec<WrappedKey>, BoxError> {
+        let state = self.state();
+        Ok(state.live().filter(|key| key.name.owner() == Some(*subject)).cloned().collect())
+    }
+
+    fn find_subject(&self, scope: &str, idx: &[u8; 32]) -> Result<Option<SubjectRef>, BoxError> {
+        Ok(self.state().blind_index.get(&(scope.to_owned(), *idx)).copied())
+    }
+
+    fn bind_subject(&self, scope: &str, idx: &[u8; 32], subject: &SubjectRef) -> Result<SubjectRef, BoxError> {
+        let mut state = self.state();
+        Ok(*state.blind_index.entry((scope.to_owned(), *idx)).or_insert(*subject))
+    }
+
+    fn destroy(&self, destruction: &Destruction) -> Result<DestroyOutcome, BoxError> {
+        let mut state = self.state();
+        let doomed: Vec<KeyName> = state.live().map(|key| key.name.clone()).filter(|n| destruction.dooms(n)).collect();
+        let fits = destruction.rewraps.iter().all(|rewrap| {
+            let bucket = &rewrap.bucket.name;
+            let children: Vec<_> = state.children(bucket).map(|key| key.name.clone()).collect();
+            destruction.fits(rewrap, state.live_version(bucket), &children)
+        });
+        if !fits || !destruction.covers(&doomed) {
+            return Ok(DestroyOutcome::Conflict);
+        }
+
+        doomed.iter().for_each(|name| state.bury(name, destruction.at_ms));
+        match &destruction.target {
+            Target::Subject(subject) => {
+                state.erased.insert(*subject);
+                state.blind_index.retain(|_, bound| bound != subject);
+            }
+            Target::Day(day) => state.bury(day, destruction.at_ms),
+        }
+        for rewrap in &destruction.rewraps {
+            for key in rewrap.children.iter().chain([&rewrap.bucket]) {
+                let row = Row { key: key.clone(), destroyed_ms: None };
+                state.keys.insert(key.name.clone(), row);
+            }
+        }
+        Ok(DestroyOutcome::Done)
+    }
+
+    fn list(&self) -> Result<Vec<KeyInfo>, BoxError> {
+        let info = |row: &Row| KeyInfo {
+            kind: row.key.name.kind,
+            class: row.key.name.class.clone(),
+            id: row.key.name.unit.clone(),
+            version: row.key.version,
+            state: match row.destroyed_ms {
+                Some(at_ms) => KeyState::Destroyed { at_ms },
+                None => KeyState::Live,
+            },
+            created_ms: row.key.created_ms,
+        };
+        Ok(self.state().keys.values().map(info).collect())
+    }
+}
+
+/// A custodian whose root key is in memory only.
+pub struct MemoryCustodian(SecretKey);
+
+impl MemoryCustodian {
+    /// Holds `root`.
+    #[must_use]
+    pub fn new(root: SecretKey) -> MemoryCustodian {
+        MemoryCustodian(root)
+    }
+}
+
+impl Custodian for MemoryCustodian {
+    fn wrap(&self, plaintext: &[u8], aad: &[u8]) -> Result<Vec<u8>, BoxError> {
+        Ok(self.0.wrap(plaintext, aad)?)
+    }
+
+    fn unwrap(&self, wrapped: &[u8], aad: &[u8]) -> Result<Vec<u8>, BoxError> {
+        let plain = self.0.unwrap(wrapped, aad);
+        plain.map(|plain| plain.to_vec()).ok_or_else(|| "not wrapped by this root key".into())
+    }
+
+    fn key_id(&self) -> String {
+        format!("memory:{}", self.0.fingerprint())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    crate::key_store_conformance!(|| ((), crate::memory::MemoryKeys::default()));
+}

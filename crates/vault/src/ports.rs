@@ -1,0 +1,237 @@
+//! The two doors out of the vault, and the values that pass through them: a [`KeyStore`] keeps
+//! wrapped keys, a [`Custodian`] holds the root key. Drivers live elsewhere.
+
+use std::collections::BTreeSet;
+
+use crate::error::BoxError;
+use crate::names::{KeyKind, KeyName, SubjectRef};
+
+/// Holds the root key, and wraps and unwraps the few keys at the top of the hierarchy with it.
+pub trait Custodian: Send + Sync {
+    /// Encrypts and authenticates `plaintext`, bound to `aad`.
+    ///
+    /// # Errors
+    /// The driver's own.
+    fn wrap(&self, plaintext: &[u8], aad: &[u8]) -> Result<Vec<u8>, BoxError>;
+
+    /// Undoes [`Custodian::wrap`]; must fail when `wrapped` or `aad` differ in any bit, or when
+    /// another root key wrapped it. The result must be wiped by the caller.
+    ///
+    /// # Errors
+    /// The driver's own, and a refusal of what does not authenticate.
+    fn unwrap(&self, wrapped: &[u8], aad: &[u8]) -> Result<Vec<u8>, BoxError>;
+
+    /// A public name of the root key, for inventories and messages.
+    fn key_id(&self) -> String;
+}
+
+/// Keeps wrapped keys: the only data that is truly mutable, and the only store that can forget.
+///
+/// The contract of a driver, beyond what each method says:
+/// - Every method is atomic: it happens whole or not at all, also across a crash, and what it
+///   acknowledged is durable. Calls may come from many threads, and from several processes when the
+///   driver allows that.
+/// - There is one row per [`KeyName`]. Once a name was destroyed it stays destroyed: the row remains
+///   as a tombstone without key material.
+/// - What was destroyed or replaced is overwritten in the store's own files before the call
+///   returns, as far as software can do that.
+///
+/// `vault::conformance` is this contract as tests.
+pub trait KeyStore: Send + Sync {
+    /// The key of that name, live or destroyed; `None` when there never was one.
+    ///
+    /// # Errors
+    /// The driver's own.
+    fn get(&self, name: &KeyName) -> Result<Option<Stored>, BoxError>;
+
+    /// Stores a key that is not there yet, if the key that wraps it is still the one it was wrapped
+    /// under, and its subject, if it has one, was not erased. The four answers are exclusive.
+    ///
+    /// # Errors
+    /// The driver's own.
+    fn put(&self, key: &WrappedKey) -> Result<Put, BoxError>;
+
+    /// All live keys that the key `bucket` wraps, in no particular order.
+    ///
+    /// # Errors
+    /// The driver's own.
+    fn children(&self, bucket: &KeyName) -> Result<Vec<WrappedKey>, BoxError>;
+
+    /// All live subject and link keys of `subject`, over all classes.
+    ///
+    /// # Errors
+    /// The driver's own.
+    fn keys_of(&self, subject: &SubjectRef) -> Result<Vec<WrappedKey>, BoxError>;
+
+    /// Blind index lookup: the subject that `idx` stands for in `scope`.
+    ///
+    /// # Errors
+    /// The driver's own.
+    fn find_subject(&self, scope: &str, idx: &[u8; 32]) -> Result<Option<SubjectRef>, BoxError>;
+
+    /// Binds `idx` in `scope` to `subject`, unless it is bound already; gives the one it is bound to
+    /// now.
+    ///
+    /// # Errors
+    /// The driver's own.
+    fn bind_subject(&self, scope: &str, idx: &[u8; 32], subject: &SubjectRef) -> Result<SubjectRef, BoxError>;
+
+    /// Destroys keys and re-wraps their neighbours, in one step: see [`Destruction`].
+    ///
+    /// When any of its conditions does not hold, nothing changes and the answer is
+    /// [`DestroyOutcome::Conflict`]. Repeating a destruction that is done already is allowed and
+    /// scrubs the files again.
+    ///
+    /// # Errors
+    /// The driver's own. After an error the destruction may or may not have happened; repeat it.
+    fn destroy(&self, destruction: &Destruction) -> Result<DestroyOutcome, BoxError>;
+
+    /// Every key ever stored, tombstones included, ordered by name, without key material.
+    ///
+    /// # Errors
+    /// The driver's own.
+    fn list(&self) -> Result<Vec<KeyInfo>, BoxError>;
+}
+
+/// A live key as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrappedKey {
+    /// Its name.
+    pub name: KeyName,
+    /// Counts from 1; only bucket keys are ever replaced in place.
+    pub version: u32,
+    /// Version of the parent that wraps it; 0 when that is the root key.
+    pub parent_version: u32,
+    /// Ciphertext of the key (see [`crate::wrap`]).
+    pub wrapped: Vec<u8>,
+    /// When this version was made, in milliseconds since 1970.
+    pub created_ms: u64,
+}
+
+/// What a store holds under a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// The key can be used.
+    Live(WrappedKey),
+    /// The key was destroyed.
+    Destroyed {
+        /// When, in milliseconds since 1970.
+        at_ms: u64,
+    },
+}
+
+/// What became of a [`KeyStore::put`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// It is stored and durable.
+    Stored,
+    /// A key or a tombstone of that name is there already; nothing changed.
+    Exists,
+    /// The parent is absent or has another version than the key was wrapped under; nothing changed.
+    ParentMoved,
+    /// The subject was erased and may get no more keys; nothing changed.
+    SubjectErased,
+}
+
+/// What to destroy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// All keys and blind index rows of a subject; it can get no new ones afterwards.
+    Subject(SubjectRef),
+    /// One day key; its name becomes a tombstone even if there was no key yet.
+    Day(KeyName),
+}
+
+/// A destruction, with all that must change in the same step.
+///
+/// Conditions: each bucket in `rewraps` is stored with the version before the new one; its live
+/// children, apart from the doomed, are exactly `children`; and every live doomed key has its bucket
+/// in `rewraps`.
+///
+/// Effects: doomed keys become tombstones without key material; blind index rows of a target subject
+/// go; buckets and children are replaced by the new wrappings, over the old bytes.
+#[derive(Clone, Debug)]
+pub struct Destruction {
+    /// What to destroy.
+    pub target: Target,
+    /// New bucket keys, and the surviving keys wrapped under them.
+    pub rewraps: Vec<Rewrap>,
+    /// Time of the tombstones, in milliseconds since 1970.
+    pub at_ms: u64,
+}
+
+impl Destruction {
+    /// Whether the key of that name is to be destroyed.
+    #[must_use]
+    pub fn dooms(&self, name: &KeyName) -> bool {
+        match &self.target {
+            Target::Subject(subject) => name.owner() == Some(*subject),
+            Target::Day(day) => name == day,
+        }
+    }
+
+    /// The conditions on one bucket: `stored_version` is its version in the store, `live` the names
+    /// of its live children there.
+    #[must_use]
+    pub fn fits(&self, rewrap: &Rewrap, stored_version: Option<u32>, live: &[KeyName]) -> bool {
+        let surviving: BTreeSet<&KeyName> = live.iter().filter(|n| !self.dooms(n)).collect();
+        let given: BTreeSet<&KeyName> = rewrap.children.iter().map(|c| &c.name).collect();
+        stored_version.and_then(|v| v.checked_add(1)) == Some(rewrap.bucket.version) && surviving == given
+    }
+
+    /// The condition on the doomed: each one's bucket is replaced too.
+    #[must_use]
+    pub fn covers(&self, doomed: &[KeyName]) -> bool {
+        doomed.iter().all(|name| {
+            let parent = name.parent();
+            self.rewraps.iter().any(|r| Some(&r.bucket.name) == parent.as_ref())
+        })
+    }
+}
+
+/// One bucket key replaced, with the surviving keys under its new version.
+#[derive(Clone, Debug)]
+pub struct Rewrap {
+    /// The new bucket key.
+    pub bucket: WrappedKey,
+    /// The same keys as before, wrapped anew; versions and dates of their own are unchanged.
+    pub children: Vec<WrappedKey>,
+}
+
+/// What became of a [`KeyStore::destroy`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DestroyOutcome {
+    /// Done, durable, scrubbed.
+    Done,
+    /// The store changed since the destruction was prepared; nothing happened. Prepare it again.
+    Conflict,
+}
+
+/// Whether a key can still be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyState {
+    /// It can.
+    Live,
+    /// It was destroyed.
+    Destroyed {
+        /// When, in milliseconds since 1970.
+        at_ms: u64,
+    },
+}
+
+/// One line of a key inventory; no key material.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyInfo {
+    /// What the key is for.
+    pub kind: KeyKind,
+    /// Its data class; empty for index keys.
+    pub class: String,
+    /// Its unit: see [`KeyName::unit`].
+    pub id: String,
+    /// Its version, from 1.
+    pub version: u32,
+    /// Live or destroyed.
+    pub state: KeyState,
+    /// When this version was made, in milliseconds since 1970.
+    pub created_ms: u64,
+}
