@@ -1,0 +1,205 @@
+//! Testing controls: two queries each, over one ledger state, with a result that anybody can compute again.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use domain::Command;
+use domain::assurance::{ControlRan, Outcome, RunParams};
+use engine::Engine;
+use merkle::{Hash, leaf_hash, root_of};
+use query::{At, Database, Filled, Params, QueryError, Session};
+use serde_json::{Map, Value};
+
+use crate::{AssuranceError, Control, catalogue};
+
+/// How many violations and population items a result carries beside their counts and roots.
+const SAMPLE: usize = 1000;
+
+/// What to test.
+#[derive(Clone, Debug)]
+pub struct RunRequest {
+    /// Controls to test; all in scope when `None`.
+    pub controls: Option<Vec<String>>,
+    /// The observation window and the instant of evaluation.
+    pub params: RunParams,
+    /// The ledger state to test over.
+    pub at: At,
+}
+
+/// One control's result.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// As recorded in the ledger.
+    pub run: ControlRan,
+    /// The first violations in the order of their bytes.
+    pub violations: Vec<Map<String, Value>>,
+    /// The first items of the population.
+    pub population: Vec<String>,
+}
+
+/// Results of several controls over the same state.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The ledger size.
+    pub at_size: u64,
+    /// The root at that size.
+    pub at_root: Hash,
+    /// One result a control.
+    pub finished: Vec<Finished>,
+}
+
+/// Tests controls and records each result.
+///
+/// # Errors
+/// When a control is unknown or its query fails; results recorded before stay recorded.
+pub async fn run_controls(
+    engine: &Arc<Engine>,
+    database: &Database,
+    request: &RunRequest,
+) -> Result<Report, AssuranceError> {
+    let controls = chosen(engine, request.controls.as_deref())?;
+    let session = database.at(request.at).await?;
+    let mut finished = Vec::with_capacity(controls.len());
+    for control in controls {
+        let one = test(&session, control, request.params).await?;
+        engine.execute(engine.system(), Command::RunControl(one.run.clone())).await?;
+        finished.push(one);
+    }
+    Ok(Report { at_size: session.size(), at_root: session.root(), finished })
+}
+
+fn chosen(engine: &Engine, names: Option<&[String]>) -> Result<Vec<&'static Control>, AssuranceError> {
+    let names: Vec<String> = match names {
+        Some(names) => names.to_vec(),
+        None => engine.read(|state| state.controls.keys().cloned().collect()),
+    };
+    let find = |name: String| catalogue().control(&name).ok_or(AssuranceError::NoControl(name));
+    names.into_iter().map(find).collect()
+}
+
+/// Tests one control in a session. Records nothing.
+///
+/// # Errors
+/// When a query fails, returns other columns than it must, or finds a violation outside its population.
+pub async fn test(session: &Session, control: &Control, params: RunParams) -> Result<Finished, AssuranceError> {
+    let reason = unfilled(control);
+    let (population, violations) = match &reason {
+        Some(_) => (Items::default(), Items::default()),
+        None => {
+            let population = ask(session, control, &control.population, &["item"], params).await?;
+            let violations = ask(session, control, &control.query, &["item", "detail", "at"], params).await?;
+            within(control, &population, &violations)?;
+            (population, violations)
+        }
+    };
+    let reason = reason.or_else(|| (population.len() == 0).then(|| "there was nothing to test in the window".to_owned()));
+    let outcome = match (&reason, violations.len()) {
+        (Some(_), _) => Outcome::NotTested,
+        (None, 0) => Outcome::Pass,
+        (None, _) => Outcome::Fail,
+    };
+    let run = ControlRan {
+        run: uuid::Uuid::now_v7().to_string(),
+        control: control.id.clone(),
+        due_at: Engine::now_ms(),
+        logic_sha256: control.logic_sha256(),
+        params,
+        at_size: session.size(),
+        at_root: merkle::hex(&session.root()),
+        population: population.len() as u64,
+        population_root: population.root(),
+        violations: violations.len() as u64,
+        violations_root: violations.root(),
+        outcome,
+        reason,
+        engine: query::ENGINE.to_owned(),
+    };
+    Ok(Finished {
+        run,
+        violations: violations.sorted.iter().take(SAMPLE).filter_map(|row| serde_json::from_str(row).ok()).collect(),
+        population: population.sorted.into_iter().take(SAMPLE).collect(),
+    })
+}
+
+/// Why a control cannot be tested by this build: a table that it reads is not filled yet.
+fn unfilled(control: &Control) -> Option<String> {
+    let mut needed: BTreeSet<String> = query::needed_tables(&control.query).into_iter().collect();
+    needed.extend(query::needed_tables(&control.population));
+    let area = |name: &String| {
+        let table = query::tables().iter().find(|table| table.name == *name)?;
+        match table.filled {
+            Filled::Yes => None,
+            Filled::NotYet { area } => Some(format!("table `{name}` is not filled yet: it comes with the area `{area}`")),
+        }
+    };
+    needed.iter().find_map(area)
+}
+
+/// Answers of a query, sorted by their bytes.
+#[derive(Default)]
+struct Items {
+    sorted: Vec<String>,
+}
+
+impl Items {
+    fn len(&self) -> usize {
+        self.sorted.len()
+    }
+
+    fn root(&self) -> String {
+        let leaves: Vec<Hash> = self.sorted.iter().map(|item| leaf_hash(item.as_bytes())).collect();
+        merkle::hex(&root_of(&leaves))
+    }
+}
+
+/// Asks one of a control's queries: items as text when `columns` is one column, else rows as compact JSON.
+async fn ask(
+    session: &Session,
+    control: &Control,
+    query: &str,
+    columns: &[&str],
+    params: RunParams,
+) -> Result<Items, AssuranceError> {
+    let params = Params { start: params.start, end: params.end, now: params.now };
+    let mut sorted: Vec<String> = Vec::new();
+    let mut wrong = None;
+    let answered = session.each(query, Some(params), &mut |part| {
+        if part.columns() != columns {
+            wrong = Some(format!("its query must return the columns {columns:?}, not {:?}", part.columns()));
+            return Err(QueryError::Internal("wrong columns".into()));
+        }
+        match columns.len() {
+            1 => sorted.extend(part.cells()?.into_iter().map(|mut row| row.pop().flatten().unwrap_or_default())),
+            _ => {
+                for row in part.rows()? {
+                    let bytes = domain::canonical::to_vec(&row).map_err(|e| QueryError::Internal(e.to_string()))?;
+                    sorted.push(String::from_utf8(bytes).map_err(|e| QueryError::Internal(e.to_string()))?);
+                }
+            }
+        }
+        Ok(())
+    });
+    let answered = answered.await;
+    if let Some(why) = wrong {
+        return Err(AssuranceError::Logic { control: control.id.clone(), why });
+    }
+    answered.map_err(|source| AssuranceError::Query { control: control.id.clone(), source })?;
+    sorted.sort_unstable();
+    if columns.len() == 1 {
+        sorted.dedup();
+    }
+    Ok(Items { sorted })
+}
+
+/// Every violating item must be in the population.
+fn within(control: &Control, population: &Items, violations: &Items) -> Result<(), AssuranceError> {
+    for row in &violations.sorted {
+        let row: Map<String, Value> = serde_json::from_str(row).unwrap_or_default();
+        let item = row.get("item").and_then(Value::as_str).unwrap_or_default();
+        if population.sorted.binary_search_by(|known| known.as_str().cmp(item)).is_err() {
+            let why = format!("its query finds `{item}` violating, which is not in its population");
+            return Err(AssuranceError::Logic { control: control.id.clone(), why });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,230 @@
+//! Group commit: one thread owns the log; everybody else hands in items and is called back when they are durable.
+//!
+//! There is no timer. While one batch is being synced the next one gathers, so a lone writer pays one sync and a crowd
+//! shares it. The queue is bounded and keeps the order of `submit` calls. What a batch means is the `Sink`'s business;
+//! items carry their own callback. When the sink reports that the state of the disk is unknown, nobody is called back
+//! and the process ends: it must recover from the disk.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+/// What the writer thread does with a batch.
+pub trait Sink: Send + 'static {
+    /// One submitted piece of work with its callback.
+    type Item: Send + 'static;
+
+    /// Makes the items durable in order, then answers each, taking them out of `batch`. An error means that what is on
+    /// disk is unknown: the sink must not have answered anybody whose item it concerns.
+    fn commit(&mut self, batch: &mut Vec<Self::Item>) -> Result<(), Fatal>;
+}
+
+/// The state of the disk is unknown; the process cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Fatal(pub String);
+
+/// Called on the writer thread when the sink fails.
+pub type FatalHandler = Arc<dyn Fn(&Fatal) + Send + Sync>;
+
+/// Logs and aborts the process: after a failed sync only recovery from the disk can tell what is durable.
+pub fn abort_process() -> FatalHandler {
+    Arc::new(|fatal| {
+        tracing::error!(error = %fatal, "stopping the process: what is on disk is unknown");
+        std::process::abort()
+    })
+}
+
+/// How much is gathered and how much may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Most items in one batch.
+    pub batch_items: usize,
+    /// Bytes after which no further item joins a batch; a single larger item is a batch of its own.
+    pub batch_bytes: usize,
+    /// Most items waiting.
+    pub queue_items: usize,
+    /// Bytes waiting after which no further item is taken.
+    pub queue_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { batch_items: 1024, batch_bytes: 1 << 20, queue_items: 16_384, queue_bytes: 32 << 20 }
+    }
+}
+
+/// Why an item was not taken. It is handed back.
+#[derive(Debug)]
+pub enum Rejected<T> {
+    /// The queue is full: the disk does not keep up.
+    Busy(T),
+    /// The writer has stopped.
+    Closed(T),
+}
+
+/// The handle to the writer thread. Dropping it writes what waits, then joins the thread.
+pub struct Committer<T: Send + 'static> {
+    shared: Arc<Shared<T>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared<T> {
+    queue: Mutex<Queue<T>>,
+    limits: Limits,
+    /// Signalled when the writer waits and an item comes, or at the end.
+    work: Condvar,
+    /// Signalled when a submitter waits and room is made, or at the end.
+    room: Condvar,
+}
+
+struct Queue<T> {
+    items: VecDeque<(T, usize)>,
+    bytes: usize,
+    closed: bool,
+    writer_waits: bool,
+    submitters_wait: usize,
+}
+
+impl<T: Send + 'static> Committer<T> {
+    /// Starts the writer thread `name`.
+    pub fn spawn<S>(name: &str, sink: S, limits: Limits, on_fatal: FatalHandler) -> std::io::Result<Self>
+    where
+        S: Sink<Item = T>,
+    {
+        let queue = Queue { items: VecDeque::new(), bytes: 0, closed: false, writer_waits: false, submitters_wait: 0 };
+        let (work, room) = (Condvar::new(), Condvar::new());
+        let shared = Arc::new(Shared { queue: Mutex::new(queue), limits, work, room });
+        let writer = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name(name.into()).spawn(move || writer.run(sink, &on_fatal))?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Hands an item in without waiting. `bytes` is what it will add to a batch.
+    pub fn try_submit(&self, item: T, bytes: usize) -> Result<(), Rejected<T>> {
+        let queue = self.shared.lock();
+        if queue.closed {
+            return Err(Rejected::Closed(item));
+        }
+        if !queue.has_room(&self.shared.limits) {
+            return Err(Rejected::Busy(item));
+        }
+        self.shared.push(queue, item, bytes);
+        Ok(())
+    }
+
+    /// Hands an item in, waiting for room. Never from async code.
+    pub fn submit(&self, item: T, bytes: usize) -> Result<(), Rejected<T>> {
+        let mut queue = self.shared.lock();
+        while !queue.closed && !queue.has_room(&self.shared.limits) {
+            queue.submitters_wait += 1;
+            queue = self.shared.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue.submitters_wait -= 1;
+        }
+        if queue.closed {
+            return Err(Rejected::Closed(item));
+        }
+        self.shared.push(queue, item, bytes);
+        Ok(())
+    }
+
+    /// Items waiting now.
+    pub fn waiting(&self) -> usize {
+        self.shared.lock().items.len()
+    }
+}
+
+impl<T: Send + 'static> Drop for Committer<T> {
+    fn drop(&mut self) {
+        self.shared.close();
+        let here = std::thread::current().id();
+        // A callback may hold the last handle; the writer cannot wait for itself, and ends by itself.
+        if let Some(thread) = self.thread.take().filter(|thread| thread.thread().id() != here) {
+            // A panic in the sink has already been reported by the thread itself.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl<T> Queue<T> {
+    fn has_room(&self, limits: &Limits) -> bool {
+        self.items.len() < limits.queue_items && self.bytes < limits.queue_bytes
+    }
+}
+
+impl<T> Shared<T> {
+    fn lock(&self) -> MutexGuard<'_, Queue<T>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, mut queue: MutexGuard<'_, Queue<T>>, item: T, bytes: usize) {
+        queue.items.push_back((item, bytes));
+        queue.bytes += bytes;
+        let wake = std::mem::take(&mut queue.writer_waits);
+        drop(queue);
+        if wake {
+            self.work.notify_one();
+        }
+    }
+
+    fn close(&self) {
+        self.lock().closed = true;
+        self.work.notify_all();
+        self.room.notify_all();
+    }
+
+    fn run<S: Sink<Item = T>>(&self, mut sink: S, on_fatal: &FatalHandler) {
+        // Whatever ends this thread, a panic included, nobody may go on waiting for it.
+        let _close = CloseOnDrop(self);
+        let mut batch = Vec::new();
+        while self.gather(&mut batch) {
+            if let Err(fatal) = sink.commit(&mut batch) {
+                on_fatal(&fatal);
+                return;
+            }
+            batch.clear();
+        }
+    }
+
+    /// Waits for work and moves one batch of it out; false when closed and empty.
+    fn gather(&self, batch: &mut Vec<T>) -> bool {
+        let mut queue = self.lock();
+        while queue.items.is_empty() {
+            if queue.closed {
+                return false;
+            }
+            queue.writer_waits = true;
+            queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        let mut total = 0;
+        while batch.len() < self.limits.batch_items
+            && let Some((_, bytes)) = queue.items.front()
+            && (batch.is_empty() || total + bytes <= self.limits.batch_bytes)
+            && let Some((item, bytes)) = queue.items.pop_front()
+        {
+            total += bytes;
+            batch.push(item);
+        }
+        queue.bytes -= total;
+        let wake = queue.submitters_wait > 0;
+        drop(queue);
+        if wake {
+            self.room.notify_all();
+        }
+        true
+    }
+}
+
+/// Closes the queue and lets go of what waits in it, unanswered.
+struct CloseOnDrop<'a, T>(&'a Shared<T>);
+
+impl<T> Drop for CloseOnDrop<'_, T> {
+    fn drop(&mut self) {
+        self.0.close();
+        let left = std::mem::take(&mut self.0.lock().items);
+        drop(left);
+    }
+}
+
+#[cfg(test)]
+mod tests;

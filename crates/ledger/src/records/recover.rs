@@ -1,0 +1,188 @@
+//! What a restart finds: records not sealed yet, and calls that began and never ended, which become records now.
+//!
+//! The segment of a record is written beside it, so segments come back with the borders they had: sealing one again
+//! gives the root it had before. Found segments are closed; new records never join them.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use domain::serving::{InferenceCore, Status};
+use merkle::leaf_hash;
+
+use super::Resume;
+use super::error::RecordError;
+use super::frame::{Building, Frame, KIND_FORGET};
+use super::state::{Kept, Segment};
+use crate::wal::{Batch, KIND_BEGIN, KIND_META, KIND_RECORD, Wal};
+
+/// `error_code` of a call that a stop cut off.
+const INTERRUPTED: &str = "interrupted";
+
+/// Reads the log and collects what is open in it.
+pub(super) struct Recovery {
+    node: String,
+    resume: Resume,
+    /// Most bytes of one batch, single larger frames apart.
+    batch_bytes: usize,
+    segments: VecDeque<Segment>,
+    /// Beginnings without an end, with their order.
+    begun: HashMap<String, (u64, Vec<u8>)>,
+    order: u64,
+}
+
+impl Recovery {
+    pub fn new(node: &str, resume: Resume, batch_bytes: usize) -> Self {
+        let (segments, begun) = (VecDeque::new(), HashMap::new());
+        Self { node: node.to_owned(), resume, batch_bytes, segments, begun, order: 0 }
+    }
+
+    /// Takes in one batch of the replay.
+    pub fn batch(&mut self, batch: &Batch<'_>) -> Result<(), RecordError> {
+        for (kind, bytes) in batch.frames() {
+            match kind {
+                KIND_BEGIN => {
+                    let (_, id) = self.frame(bytes)?;
+                    self.order += 1;
+                    self.begun.insert(id.to_owned(), (self.order, bytes.to_vec()));
+                }
+                KIND_RECORD => {
+                    let (frame, id) = self.frame(bytes)?;
+                    self.begun.remove(id);
+                    self.record(&frame, batch)?;
+                }
+                KIND_FORGET => {
+                    let id = core::str::from_utf8(bytes).map_err(|_| inconsistent("a frame names no inference"))?;
+                    self.begun.remove(id);
+                }
+                KIND_META => {}
+                kind => return Err(inconsistent(format!("the log has a frame of the unknown kind {kind}"))),
+            }
+        }
+        Ok(())
+    }
+
+    fn frame<'a>(&self, bytes: &'a [u8]) -> Result<(Frame<'a>, &'a str), RecordError> {
+        let frame = Frame::decode(bytes).ok_or_else(|| inconsistent("a frame of the log is too short"))?;
+        let id = frame.inference_id().ok_or_else(|| inconsistent("a frame of the log names no inference"))?;
+        let Resume { incarnation, .. } = self.resume;
+        if frame.incarnation > incarnation {
+            let found = frame.incarnation;
+            let what = format!("the disk has records of incarnation {found}, the ledger knows of {incarnation} only");
+            return Err(inconsistent(what));
+        }
+        Ok((frame, id))
+    }
+
+    fn record(&mut self, frame: &Frame<'_>, batch: &Batch<'_>) -> Result<(), RecordError> {
+        let Resume { incarnation, next_segment, .. } = self.resume;
+        if frame.incarnation < incarnation || frame.segment < next_segment {
+            // Sealed; its batch was just not released yet.
+            return Ok(());
+        }
+        let core = decode(frame.core)?;
+        if core.node != self.node || core.incarnation != as_i64(incarnation) {
+            return Err(inconsistent(format!("a record is of node `{}`, incarnation {}", core.node, core.incarnation)));
+        }
+        let kept = Kept { core: frame.core.into(), leaf: leaf_hash(frame.core), ts_end: core.ts_end };
+        let (number, seq) = self.next_place();
+        let follows = frame.segment == number || (frame.segment == number + 1 && !self.segments.is_empty());
+        if !follows || core.node_seq != as_i64(seq) {
+            let found = format!("record {} in segment {}", core.node_seq, frame.segment);
+            return Err(inconsistent(format!("{found} follows, but {seq} in segment {number} comes next")));
+        }
+        self.push(frame.segment, kept, frame.ct.len() as u64, batch.number, batch.ts_ms);
+        Ok(())
+    }
+
+    /// Segment of the last record found, and number of the next record.
+    fn next_place(&self) -> (u64, u64) {
+        let Resume { next_segment, sealed_records, .. } = self.resume;
+        self.segments.back().map_or((next_segment, sealed_records), |last| (last.number, last.end()))
+    }
+
+    fn push(&mut self, number: u64, kept: Kept, payload_bytes: u64, batch: u64, ts_ms: u64) {
+        if self.segments.back().is_none_or(|last| last.number != number) {
+            let (_, seq) = self.next_place();
+            self.segments.push_back(Segment::new(self.resume.incarnation, number, seq));
+        }
+        if let Some(last) = self.segments.back_mut() {
+            last.push(kept, payload_bytes, batch, ts_ms);
+        }
+    }
+
+    /// Makes a durable record of each call that never ended; returns how many there were. They make a segment of their
+    /// own: the one before may have been sealed, only not confirmed. Dying in the middle leaves those not written yet
+    /// for the next start.
+    pub fn interrupt(&mut self, wal: &mut Wal, now_us: i64) -> Result<u64, RecordError> {
+        let mut orphans: Vec<(u64, Vec<u8>)> = self.begun.drain().map(|(_, begun)| begun).collect();
+        orphans.sort_unstable_by_key(|(order, _)| *order);
+        let (last, _) = self.next_place();
+        let number = if self.segments.is_empty() { last } else { last + 1 };
+        let count = orphans.len() as u64;
+        let ts_ms = u64::try_from(now_us.div_euclid(1000)).unwrap_or(0);
+        let mut rest = &orphans[..];
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fit = rest.iter().position(|(_, frame)| {
+                bytes += frame.len();
+                bytes > self.batch_bytes
+            });
+            let (chunk, after) = rest.split_at(fit.unwrap_or(rest.len()).max(1));
+            self.interrupt_chunk(wal, chunk, number, (now_us, ts_ms))?;
+            rest = after;
+        }
+        Ok(count)
+    }
+
+    fn interrupt_chunk(
+        &mut self,
+        wal: &mut Wal,
+        chunk: &[(u64, Vec<u8>)],
+        number: u64,
+        (now_us, ts_ms): (i64, u64),
+    ) -> Result<(), RecordError> {
+        let (_, first) = self.next_place();
+        let mut records = Vec::with_capacity(chunk.len());
+        for ((_, bytes), seq) in chunk.iter().zip(first..) {
+            let (frame, _) = self.frame(bytes)?;
+            let mut core = decode(frame.core)?;
+            core.status = Status::Interrupted.as_str().into();
+            core.error_code = Some(INTERRUPTED.into());
+            core.ts_end = now_us.max(core.ts_start);
+            core.node.clone_from(&self.node);
+            core.incarnation = as_i64(self.resume.incarnation);
+            let mut record = Building::new(&core, &frame.subject_ref, frame.ct, self.resume.incarnation)
+                .ok_or_else(|| inconsistent("a beginning in the log is too large"))?;
+            record.number(number, seq);
+            records.push((record, core.ts_end, frame.ct.len() as u64));
+        }
+        let frames: Vec<(u8, &[u8])> = records.iter().map(|(record, ..)| (KIND_RECORD, record.bytes())).collect();
+        let appended = wal.append(ts_ms, first, &frames)?;
+        for (record, ts_end, payload_bytes) in records {
+            let core = record.core();
+            let kept = Kept { core: core.into(), leaf: leaf_hash(core), ts_end };
+            self.push(number, kept, payload_bytes, appended.batch, ts_ms);
+        }
+        Ok(())
+    }
+
+    /// The closed segments, and the empty one that would follow.
+    pub fn finish(self) -> (VecDeque<Arc<Segment>>, Segment) {
+        let Resume { incarnation, next_segment, sealed_records, .. } = self.resume;
+        let fresh = || Segment::new(incarnation, next_segment, sealed_records);
+        let open = self.segments.back().map_or_else(fresh, Segment::next);
+        (self.segments.into_iter().map(Arc::new).collect(), open)
+    }
+}
+
+fn decode(core: &[u8]) -> Result<InferenceCore, RecordError> {
+    InferenceCore::decode(core).map_err(|error| inconsistent(format!("a record in the log cannot be read: {error}")))
+}
+
+fn inconsistent(what: impl Into<String>) -> RecordError {
+    RecordError::Inconsistent { what: what.into() }
+}
+
+fn as_i64(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

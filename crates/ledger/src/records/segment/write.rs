@@ -1,0 +1,184 @@
+//! Writing the two files of a segment in one pass, with bounded memory.
+
+use std::io::{self, BufWriter, Write};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BinaryArray, Int64Array, StringArray};
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use domain::serving::{FIELDS, InferenceCore, Kind};
+use merkle::Hash;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
+use parquet::schema::types::ColumnPath;
+use sha2::{Digest, Sha256};
+
+use super::{LEAF, Place, SegmentError, batch_with_leaves, core_schema, payload_schema};
+use crate::vfs::VfsFile;
+
+/// Rows in one call of the Parquet writer.
+const CHUNK_ROWS: usize = 1024;
+/// Payload bytes in one call, and so about the size of a payload row group: what a reader of one payload decodes.
+const CHUNK_BYTES: usize = 4 << 20;
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// A record as it goes into the files.
+pub(crate) struct Sealing {
+    pub core: InferenceCore,
+    pub leaf: Hash,
+    pub subject_ref: [u8; 16],
+    pub ct: Vec<u8>,
+}
+
+/// A finished file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Finished {
+    pub sha256: Hash,
+    pub len: u64,
+}
+
+/// Writes core and payload file side by side.
+pub(crate) struct SegmentWriter<'a> {
+    place: Place<'a>,
+    core: ArrowWriter<BufWriter<Output>>,
+    payload: ArrowWriter<BufWriter<Output>>,
+    chunk: Vec<Sealing>,
+    chunk_bytes: usize,
+}
+
+impl<'a> SegmentWriter<'a> {
+    pub fn new(place: Place<'a>, core: Box<dyn VfsFile>, payload: Box<dyn VfsFile>) -> Result<Self, SegmentError> {
+        let writer = |file, schema: SchemaRef, properties| {
+            ArrowWriter::try_new(BufWriter::with_capacity(BUFFER_BYTES, Output::new(file)), schema, Some(properties))
+        };
+        Ok(Self {
+            place,
+            core: writer(core, core_schema(), core_properties()?)?,
+            payload: writer(payload, payload_schema(), payload_properties())?,
+            chunk: Vec::with_capacity(CHUNK_ROWS),
+            chunk_bytes: 0,
+        })
+    }
+
+    /// Adds the next record.
+    pub fn push(&mut self, record: Sealing) -> Result<(), SegmentError> {
+        self.chunk_bytes += record.ct.len();
+        self.chunk.push(record);
+        if self.chunk.len() >= CHUNK_ROWS || self.chunk_bytes >= CHUNK_BYTES {
+            self.write_chunk()?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is left and makes both files durable; core first.
+    pub fn finish(mut self) -> Result<(Finished, Finished), SegmentError> {
+        self.write_chunk()?;
+        Ok((close(self.core)?, close(self.payload)?))
+    }
+
+    fn write_chunk(&mut self) -> Result<(), SegmentError> {
+        let chunk = std::mem::take(&mut self.chunk);
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        self.payload.write(&payload_batch(&chunk, self.place)?)?;
+        // A row group for each chunk, so that neither we nor a reader of one payload hold more than a chunk.
+        self.payload.flush()?;
+        let leaves: Vec<Hash> = chunk.iter().map(|record| record.leaf).collect();
+        let cores: Vec<InferenceCore> = chunk.into_iter().map(|record| record.core).collect();
+        self.core.write(&batch_with_leaves(&cores, &leaves, Some(self.place))?)?;
+        self.chunk_bytes = 0;
+        Ok(())
+    }
+}
+
+fn payload_batch(chunk: &[Sealing], place: Place<'_>) -> Result<RecordBatch, SegmentError> {
+    fn text<'a>(chunk: &'a [Sealing], of: impl Fn(&'a InferenceCore) -> &'a str) -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(chunk.iter().map(|record| of(&record.core))))
+    }
+    fn int(chunk: &[Sealing], of: impl Fn(&InferenceCore) -> i64) -> ArrayRef {
+        Arc::new(Int64Array::from_iter_values(chunk.iter().map(|record| of(&record.core))))
+    }
+    let segment = i64::try_from(place.segment).unwrap_or(i64::MAX);
+    let columns: Vec<ArrayRef> = vec![
+        text(chunk, |core| &core.node),
+        int(chunk, |core| core.incarnation),
+        int(chunk, |core| core.node_seq),
+        text(chunk, |core| &core.inference_id),
+        text(chunk, |core| &core.classification),
+        text(chunk, |core| &core.day),
+        Arc::new(BinaryArray::from_iter_values(chunk.iter().map(|record| &record.subject_ref))),
+        Arc::new(BinaryArray::from_iter_values(chunk.iter().map(|record| &record.ct))),
+        int(chunk, |_| segment),
+        text(chunk, |_| place.day),
+    ];
+    Ok(RecordBatch::try_new(payload_schema(), columns)?)
+}
+
+fn core_properties() -> Result<WriterProperties, SegmentError> {
+    let mut properties = WriterProperties::builder()
+        .set_writer_version(WriterVersion::PARQUET_1_0)
+        .set_created_by("counterfoil".into())
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?));
+    // Values that are different in every row make a dictionary that only costs, and random bytes have no useful range.
+    let random = FIELDS.iter().filter(|field| field.kind == Kind::Bytes).map(|field| field.name).chain([LEAF]);
+    for name in random {
+        properties = properties
+            .set_column_dictionary_enabled(ColumnPath::from(name), false)
+            .set_column_statistics_enabled(ColumnPath::from(name), EnabledStatistics::None);
+    }
+    for name in ["inference_id", "node_seq", "ts_start", "ts_end"] {
+        properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
+    }
+    Ok(properties.build())
+}
+
+fn payload_properties() -> WriterProperties {
+    WriterProperties::builder()
+        .set_writer_version(WriterVersion::PARQUET_1_0)
+        .set_created_by("counterfoil".into())
+        // Ciphertext does not compress.
+        .set_compression(Compression::UNCOMPRESSED)
+        .set_column_dictionary_enabled(ColumnPath::from("ct"), false)
+        .set_column_encoding(ColumnPath::from("ct"), Encoding::PLAIN)
+        .set_column_statistics_enabled(ColumnPath::from("ct"), EnabledStatistics::None)
+        .build()
+}
+
+fn close(writer: ArrowWriter<BufWriter<Output>>) -> Result<Finished, SegmentError> {
+    let output = writer.into_inner()?.into_inner().map_err(|error| ParquetError::from(error.into_error()))?;
+    Ok(output.finish().map_err(ParquetError::from)?)
+}
+
+/// A file of the ledger's file system as a stream, hashed as it is written.
+struct Output {
+    file: Box<dyn VfsFile>,
+    at: u64,
+    hash: Sha256,
+}
+
+impl Output {
+    fn new(file: Box<dyn VfsFile>) -> Self {
+        Self { file, at: 0, hash: Sha256::new() }
+    }
+
+    fn finish(self) -> io::Result<Finished> {
+        self.file.sync_data()?;
+        Ok(Finished { sha256: self.hash.finalize().into(), len: self.at })
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write_at(bytes, self.at)?;
+        self.hash.update(bytes);
+        self.at += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
