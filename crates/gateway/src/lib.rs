@@ -1,0 +1,80 @@
+//! The gateway: inference requests in, answers out, and a durable record of every one.
+//!
+//! `pipeline` is the whole story of a request, in one file, top to bottom. Around it:
+//!
+//! | module | idea |
+//! |---|---|
+//! | `doors` | which paths lead into the pipeline |
+//! | `dialect` | what clients and providers say on the wire, as pure parsers |
+//! | `snapshot` | routing, looked up once for each state of the ledger |
+//! | `permission` | permission as a value that answering needs |
+//! | `providers`, `upstream` | outside providers, and calling them |
+//! | `predict` | registered models, run in process |
+//! | `stream` | a streamed answer on its way through |
+//! | `record` | the record of one request, from its arrival until it is durable |
+//! | `problem` | everything that can go wrong, and how it is worded at each door |
+//!
+//! Bodies are forwarded as they came. Nothing is answered that is not on record, unless a service is declared so.
+
+mod body;
+mod detached;
+pub mod dialect;
+mod doors;
+mod limits;
+mod metrics;
+mod permission;
+mod pipeline;
+mod predict;
+mod problem;
+mod providers;
+mod record;
+mod snapshot;
+mod stream;
+mod upstream;
+
+use std::sync::Arc;
+
+use engine::Engine;
+use prometheus_client::registry::Registry;
+use tokio::sync::Semaphore;
+
+pub use doors::router;
+pub use limits::Limits;
+
+/// The inference data plane of one installation; shared as `Arc<Gateway>`.
+pub struct Gateway {
+    engine: Arc<Engine>,
+    limits: Limits,
+    metrics: metrics::Metrics,
+    snapshots: snapshot::Snapshots,
+    upstream: upstream::Upstream,
+    /// One place for each request that may be served at once.
+    places: Arc<Semaphore>,
+}
+
+impl Gateway {
+    /// Makes the gateway and registers its metrics, all named `counterfoil_inference_*`.
+    #[must_use]
+    pub fn new(engine: Arc<Engine>, limits: Limits, registry: &mut Registry) -> Arc<Self> {
+        Arc::new(Self {
+            engine,
+            metrics: metrics::Metrics::new(registry),
+            snapshots: snapshot::Snapshots::new(),
+            upstream: upstream::Upstream::new(),
+            places: Arc::new(Semaphore::new(limits.concurrent)),
+            limits,
+        })
+    }
+
+    /// Waits until every request has its record, those too whose client has gone. New requests are refused from then
+    /// on. Call it when the listener is closed, before the engine is stopped.
+    pub async fn rest(&self) {
+        let all = u32::try_from(self.limits.concurrent).unwrap_or(u32::MAX);
+        if let Ok(places) = self.places.acquire_many(all).await {
+            places.forget();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

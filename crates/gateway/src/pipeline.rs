@@ -1,0 +1,386 @@
+//! The pipeline: every inference request passes these steps, in this order, whatever its door.
+//!
+//! admit, authenticate, read the body, understand it, route, authorise, put on record, answer, complete the record,
+//! release the last byte. A step that refuses ends the pipeline; the record of the refusal is made all the same.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
+use axum::response::Response;
+use bytes::{Bytes, BytesMut};
+use domain::serving::Status;
+use engine::Engine;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+use crate::Gateway;
+use crate::body;
+use crate::detached::Departed;
+use crate::dialect::openai::{self, MAX_SUBJECT, Operation, Peek};
+use crate::permission::{Permitted, authorise};
+use crate::predict;
+use crate::problem::{INFERENCE, Problem, Shape};
+use crate::providers::openai::Provider;
+use crate::record::{Draft, Outcome};
+use crate::snapshot::{Access, Answerer, Scope, Service};
+use crate::stream::{Flow, Start, StreamBody};
+
+/// Where a request came in.
+#[derive(Clone, Debug)]
+pub(crate) enum Door {
+    /// A governed operation of the OpenAI API.
+    OpenAi(Operation),
+    /// Anything else below `/v1`.
+    OpenAiOther,
+    /// Inference by the Open Inference Protocol.
+    Infer { model: String, version: Option<String> },
+    /// Anything else below `/v2`.
+    OipOther,
+}
+
+impl Door {
+    /// The name in records.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::OpenAi(Operation::ChatCompletions) => "openai.chat.completions",
+            Self::OpenAi(Operation::Completions) => "openai.completions",
+            Self::OpenAi(Operation::Embeddings) => "openai.embeddings",
+            Self::OpenAi(Operation::Responses) => "openai.responses",
+            Self::OpenAiOther => "openai.other",
+            Self::Infer { .. } => "oip.infer",
+            Self::OipOther => "oip.other",
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        match self {
+            Self::OpenAi(_) | Self::OpenAiOther => Shape::OpenAi,
+            Self::Infer { .. } | Self::OipOther => Shape::Oip,
+        }
+    }
+}
+
+/// The header in which clients may name whom a request concerns. It goes no further.
+const SUBJECT: HeaderName = HeaderName::from_static("x-counterfoil-subject");
+
+/// Set to `false` on an answer whose record failed, where the service allows that.
+const RECORDED: HeaderName = HeaderName::from_static("x-counterfoil-recorded");
+
+/// Says that tensors follow the JSON in binary form, an extension of the Open Inference Protocol.
+const BINARY_TENSORS: HeaderName = HeaderName::from_static("inference-header-content-length");
+
+/// An answer, before its record is complete.
+enum Reply {
+    Whole { status: StatusCode, headers: HeaderMap, body: Bytes },
+    Stream { status: StatusCode, headers: HeaderMap, start: Box<Start> },
+}
+
+/// Serves one request, from its arrival to its durable record.
+pub(crate) async fn serve(gateway: Arc<Gateway>, door: Door, request: Request, departed: Departed) -> Response {
+    let permit = gateway.places.clone().try_acquire_owned().ok();
+    let overloaded = permit.is_none();
+    let mut draft = Draft::new(gateway.clone(), door.name(), permit);
+    let id = HeaderValue::from_str(&draft.core.inference_id).ok();
+    let reply = match overloaded {
+        true => Err(Problem::Overloaded),
+        false => answer(&gateway, &door, request, &mut draft).await,
+    };
+    let shape = door.shape();
+    let mut response = match reply {
+        Err(problem) => refuse(draft, problem, shape, &departed).await,
+        Ok(Reply::Whole { status, headers, body }) => whole(draft, status, headers, body, shape, &departed).await,
+        Ok(Reply::Stream { status, headers, start }) => {
+            let body = StreamBody::new(Flow::new(*start, draft));
+            respond(status, headers, Body::new(body))
+        }
+    };
+    if let Some(id) = id {
+        response.headers_mut().insert(INFERENCE, id);
+    }
+    response
+}
+
+/// The steps up to an answer.
+async fn answer(gateway: &Arc<Gateway>, door: &Door, request: Request, draft: &mut Draft) -> Result<Reply, Problem> {
+    let (head, incoming) = request.into_parts();
+    note_request(draft, &head);
+
+    // Authenticate before the body is kept, so that strangers cannot fill memory or disk.
+    let snapshot = gateway.snapshots.current(&gateway.engine).await?;
+    draft.core.config_size = i64::try_from(snapshot.config_size).unwrap_or(i64::MAX);
+    let access = secret(&head.headers).and_then(|secret| snapshot.access(secret, Engine::now_ms()));
+    let service = access.and_then(|access| Ok((access, service_of(access, draft)?)));
+
+    // The body is read even if it will be refused: clients that are still sending would not see the answer.
+    let keep = if service.is_ok() { gateway.limits.request_bytes } else { gateway.limits.stranger_bytes };
+    let read = body::read(incoming, &head.headers, keep, &gateway.limits).await;
+    draft.core.request_bytes = i64::try_from(read.arrived).unwrap_or(i64::MAX);
+    draft.request = read.kept;
+    let (access, service) = service?;
+    if let Some(problem) = read.problem {
+        return Err(problem);
+    }
+
+    // Understand and route.
+    let body = draft.request.clone();
+    let ask = understand(door, &head, &body, draft)?;
+    let route = match service.route(ask.model()) {
+        Some(route) => route.clone(),
+        None => return Err(Problem::ModelUnknown(shortened(ask.model()))),
+    };
+    draft.core.route = Some(route.name.clone());
+    draft.core.model = Some(route.model.clone());
+    draft.core.version = Some(route.version.clone());
+    draft.core.deployment.clone_from(&route.deployment);
+    if let Answerer::Provider(provider, _) = &route.target {
+        draft.core.provider = Some(provider.name.clone());
+        draft.core.region.clone_from(&provider.spec.region);
+    }
+
+    // Authorise: from here on, permission is a value.
+    let permitted = match authorise(&gateway.engine, access, service, route) {
+        Ok(permitted) => permitted,
+        Err((problem, policies)) => {
+            draft.core.policies = Some(policies).filter(|policies| !policies.is_empty());
+            return Err(problem);
+        }
+    };
+    draft.core.policies = Some(permitted.policies().to_owned());
+
+    // Answer, after the request is on record.
+    match (ask, &permitted.route().target) {
+        (Ask::Text(operation, peek), Answerer::Provider(provider, model)) => {
+            let call = Call { operation, peek: &peek, client: &head.headers, body: peek.rewrite(&body, model) };
+            draft.begin().await?;
+            ask_provider(gateway, &permitted, provider, call, draft).await
+        }
+        (Ask::Tensors { version, .. }, Answerer::Model(loaded)) => {
+            permitted.route().serves(version)?;
+            draft.begin().await?;
+            draft.call_begins();
+            let answered = predict::run(&permitted, loaded.clone(), body).await;
+            draft.call_ends();
+            let (status, headers) = (StatusCode::OK, json_headers());
+            Ok(Reply::Whole { status, headers, body: answered? })
+        }
+        (Ask::Text(_, peek), Answerer::Model(_)) => Err(Problem::ModelTakesTensors(peek.model)),
+        (Ask::Tensors { model, .. }, Answerer::Provider(..)) => Err(Problem::ModelTakesText(model.to_owned())),
+    }
+}
+
+/// What is asked of whom.
+enum Ask<'a> {
+    Text(Operation, Peek),
+    Tensors { model: &'a str, version: Option<&'a str> },
+}
+
+impl Ask<'_> {
+    fn model(&self) -> &str {
+        match self {
+            Self::Text(_, peek) => &peek.model,
+            Self::Tensors { model, .. } => model,
+        }
+    }
+}
+
+fn understand<'a>(
+    door: &'a Door,
+    head: &http::request::Parts,
+    body: &[u8],
+    draft: &mut Draft,
+) -> Result<Ask<'a>, Problem> {
+    if matches!(door, Door::Infer { .. }) && head.headers.contains_key(BINARY_TENSORS) {
+        let message =
+            "binary tensors are not spoken here: send the inputs as JSON (`binary_data=False` in tritonclient)";
+        return Err(Problem::Input(message.into()));
+    }
+    let header = head.headers.get(SUBJECT).map(|subject| subject.to_str().map(str::to_owned));
+    let header = header.transpose().ok().filter(|subject| subject.as_ref().is_none_or(|s| s.len() <= MAX_SUBJECT));
+    let header =
+        header.ok_or_else(|| Problem::Input(format!("header `{SUBJECT}` must be ASCII text up to 1024 bytes")))?;
+    let ask = match door {
+        Door::OpenAi(operation) => Ask::Text(*operation, openai::peek_request(*operation, body)?),
+        Door::Infer { model, version } => Ask::Tensors { model, version: version.as_deref() },
+        Door::OpenAiOther => return Err(Problem::NotGoverned(request_line(head))),
+        Door::OipOther => return Err(Problem::NoOperation(request_line(head))),
+    };
+    // The name that was asked for may be anything, so it is sealed; the core has only names that are declared.
+    draft.request_meta.insert("model".into(), shortened(ask.model()).into());
+    let in_body = match &ask {
+        Ask::Text(_, peek) => {
+            draft.core.stream = i64::from(peek.stream);
+            peek.subject.clone()
+        }
+        Ask::Tensors { .. } => None,
+    };
+    draft.concerns(header.or(in_body));
+    Ok(ask)
+}
+
+/// What is known of a request before its body, for the sealed part of the record.
+fn note_request(draft: &mut Draft, head: &http::request::Parts) {
+    draft.request_meta.insert("request".into(), request_line(head).into());
+    for (name, header) in [("user_agent", "user-agent"), ("client_request_id", "x-client-request-id")] {
+        if let Some(value) = head.headers.get(header).and_then(|value| value.to_str().ok()) {
+            draft.request_meta.insert(name.into(), shortened(value).into());
+        }
+    }
+    if let Some(ConnectInfo(address)) = head.extensions.get::<ConnectInfo<std::net::SocketAddr>>() {
+        draft.request_meta.insert("remote_address".into(), address.to_string().into());
+    }
+}
+
+fn request_line(head: &http::request::Parts) -> String {
+    shortened(&format!("{} {}", head.method, head.uri.path()))
+}
+
+/// As much of a client's own text as is worth keeping or repeating.
+fn shortened(text: &str) -> String {
+    text.chars().take(256).collect()
+}
+
+/// The secret that a request shows, in any of the three headers that clients use.
+pub(crate) fn secret(headers: &HeaderMap) -> Result<&str, Problem> {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
+        let (scheme, secret) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(secret)
+    });
+    let plain = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let secret = bearer.or_else(|| plain("x-api-key")).or_else(|| plain("api-key"));
+    secret.map(str::trim).filter(|secret| !secret.is_empty()).ok_or(Problem::KeyMissing)
+}
+
+/// The service that a key opens, noted in the record.
+fn service_of<'a>(access: &'a Access, draft: &mut Draft) -> Result<&'a Arc<Service>, Problem> {
+    draft.core.key = Some(access.key.clone());
+    match &access.scope {
+        Scope::Management => Err(Problem::KeyScope),
+        Scope::Retired(service) => {
+            draft.core.service = Some(service.clone());
+            Err(Problem::ServiceRetired(service.clone()))
+        }
+        Scope::Service(service) => {
+            draft.core.service = Some(service.name.clone());
+            draft.core.purpose = Some(service.spec.purpose.clone());
+            draft.core.classification.clone_from(&service.spec.classification);
+            draft.core.region.clone_from(&service.spec.region);
+            draft.when_unrecordable = service.spec.when_unrecordable;
+            Ok(service)
+        }
+    }
+}
+
+/// A call of a provider.
+struct Call<'a> {
+    operation: Operation,
+    peek: &'a Peek,
+    /// The client's headers.
+    client: &'a HeaderMap,
+    body: Bytes,
+}
+
+async fn ask_provider(
+    gateway: &Arc<Gateway>,
+    permitted: &Permitted,
+    provider: &Provider,
+    call: Call<'_>,
+    draft: &mut Draft,
+) -> Result<Reply, Problem> {
+    let Call { operation, peek, client, body } = call;
+    draft.call_begins();
+    let limits = &gateway.limits;
+    let begun = gateway.upstream.call(permitted, provider, operation, client, body).await?;
+    draft.first_byte();
+    draft.response_meta.insert("status".into(), begun.status.as_u16().into());
+    if let Some(id) = begun.headers.get("x-request-id").and_then(|id| id.to_str().ok()) {
+        draft.response_meta.insert("request_id".into(), id.into());
+    }
+    let (status, mut headers) = (begun.status, begun.headers.clone());
+    if begun.is_stream() {
+        draft.core.stream = 1;
+        headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+        let start = Box::new(Start {
+            operation,
+            provider: provider.name.clone(),
+            upstream: begun.rest,
+            usage_is_ours: peek.usage_is_ours(),
+            http: status.as_u16(),
+            idle: std::time::Duration::from_millis(provider.spec.idle_timeout_ms),
+            deadline: tokio::time::Instant::now() + limits.answer_time,
+            first: begun.first,
+        });
+        return Ok(Reply::Stream { status, headers, start });
+    }
+    draft.core.stream = 0;
+    let mut body = BytesMut::new();
+    let read = begun.read(provider, limits.response_bytes, limits.answer_time, &mut body).await;
+    draft.call_ends();
+    let body = body.freeze();
+    // Kept even if it cannot be passed on: the record shows what the provider sent.
+    draft.response = body.clone();
+    read?;
+    if status.is_success() {
+        let why = "it is not a JSON object";
+        let garbage = || Problem::ProviderGarbage { provider: provider.name.clone(), why };
+        let tokens = openai::read_answer(&body).ok_or_else(garbage)?;
+        draft.core.tokens_in = tokens.input;
+        draft.core.tokens_out = tokens.output;
+    }
+    Ok(Reply::Whole { status, headers, body })
+}
+
+/// Completes the record of an answer that is there as a whole, then releases it.
+async fn whole(
+    mut draft: Draft,
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+    shape: Shape,
+    departed: &Departed,
+) -> Response {
+    draft.response = body.clone();
+    draft.core.response_bytes = i64::try_from(body.len()).unwrap_or(i64::MAX);
+    let lenient = draft.may_go_unrecorded();
+    let http = Some(status.as_u16());
+    let outcome = match (departed.has(), status.is_success()) {
+        (true, _) => Outcome { status: Status::Cancelled, http: None, code: Some("client_gone") },
+        (_, true) => Outcome { status: Status::Ok, http, code: None },
+        (_, false) => Outcome { status: Status::Error, http, code: Some("provider_error") },
+    };
+    match draft.close(outcome).await {
+        Ok(()) => respond(status, headers, Body::from(body)),
+        Err(_) if lenient => {
+            let mut response = respond(status, headers, Body::from(body));
+            response.headers_mut().insert(RECORDED, HeaderValue::from_static("false"));
+            response
+        }
+        Err(problem) => problem.response(shape),
+    }
+}
+
+/// Completes the record of a request that was not answered as asked, then says why.
+async fn refuse(mut draft: Draft, problem: Problem, shape: Shape, departed: &Departed) -> Response {
+    let body = problem.body(shape);
+    draft.core.response_bytes = i64::try_from(body.len()).unwrap_or(i64::MAX);
+    if draft.response.is_empty() {
+        draft.response = body.into();
+    }
+    let http = Some(problem.http().as_u16()).filter(|_| !departed.has());
+    let outcome = Outcome { status: problem.status(), http, code: Some(problem.code()) };
+    match draft.close(outcome).await {
+        Ok(()) => problem.response(shape),
+        // What cannot be recorded gets this answer and no other, so that a client knows to come back.
+        Err(unrecordable) => unrecordable.response(shape),
+    }
+}
+
+fn respond(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+fn json_headers() -> HeaderMap {
+    HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))])
+}

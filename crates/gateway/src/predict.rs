@@ -1,0 +1,60 @@
+//! Running a registered model: from the bytes of an inference request to the bytes of its answer.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use onnx::{RunError, Tensor};
+
+use crate::dialect::oip::{self, InferRequest, InferResponse, Output};
+use crate::permission::Permitted;
+use crate::problem::Problem;
+use crate::snapshot::Loaded;
+
+/// Runs the model of a permitted route. Reading and computing happen on a thread of their own, because both are work
+/// for the processor that a stranger's request may make long.
+pub(crate) async fn run(permitted: &Permitted, loaded: Arc<Loaded>, body: Bytes) -> Result<Bytes, Problem> {
+    let name = permitted.route().name.clone();
+    let answered = tokio::task::spawn_blocking(move || predict(&name, &loaded, &body)).await;
+    answered.map_err(|_| Problem::Internal)?
+}
+
+fn predict(name: &str, loaded: &Loaded, body: &[u8]) -> Result<Bytes, Problem> {
+    let unavailable = |why: &String| Problem::ModelUnavailable { model: name.to_owned(), why: why.clone() };
+    let model = loaded.model.as_ref().map_err(unavailable)?;
+    let request = oip::parse_infer(body).map_err(|error| Problem::Input(error.to_string()))?;
+    let InferRequest { id, parameters, inputs, outputs: wanted } = request;
+    if let Some(unknown) = wanted.iter().flatten().find(|name| !model.outputs().iter().any(|out| out.name == **name)) {
+        let known: Vec<String> = model.outputs().iter().map(|output| format!("`{}`", output.name)).collect();
+        let message = format!("output `{unknown}` is not one of the model's: it gives {}", known.join(", "));
+        return Err(Problem::Input(message));
+    }
+    let answers = model.run(&inputs).map_err(|error| failed(name, &error))?;
+    let response = InferResponse {
+        model_name: name,
+        model_version: &loaded.registered.version,
+        id: id.as_deref(),
+        parameters: parameters.as_deref(),
+        outputs: chosen(&answers, wanted.as_deref()),
+    };
+    serde_json::to_vec(&response).map(Bytes::from).map_err(|_| Problem::Internal)
+}
+
+/// The wanted outputs in the order wanted, or all.
+fn chosen<'a>(answers: &'a [(String, Tensor)], wanted: Option<&[String]>) -> Vec<Output<'a>> {
+    let output = |(name, tensor): &'a (String, Tensor)| Output::new(name, tensor);
+    match wanted {
+        None => answers.iter().map(output).collect(),
+        Some(names) => names.iter().filter_map(|name| answers.iter().find(|(n, _)| n == name).map(output)).collect(),
+    }
+}
+
+fn failed(model: &str, error: &RunError) -> Problem {
+    match error {
+        RunError::MissingInput { .. }
+        | RunError::UnknownInput { .. }
+        | RunError::RepeatedInput(_)
+        | RunError::InputType { .. }
+        | RunError::InputShape { .. } => Problem::Input(error.to_string()),
+        _ => Problem::ModelFailed { model: model.to_owned(), why: error.to_string() },
+    }
+}

@@ -1,0 +1,270 @@
+//! The routing snapshot: everything a request needs of the state, looked up once and then read without asking again.
+//!
+//! It holds as long as [`engine::Engine::governance`] stands still; a request that sees it move waits for the new one,
+//! so that a revoked key is refused at once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use domain::State;
+use domain::models::ModelRegistered;
+use domain::people::{Key, KeyScope};
+use domain::serving::{ServiceSpec, Target};
+use engine::{Engine, Permit, Principal};
+use sha2::{Digest, Sha256};
+
+use crate::problem::Problem;
+use crate::providers::openai::Provider;
+
+/// A key, as requests show it.
+pub(crate) struct Access {
+    pub(crate) key: String,
+    expires_at: i64,
+    revoked: bool,
+    pub(crate) scope: Scope,
+    pub(crate) principal: Principal,
+    /// What the policies said of inference with this key: they cannot change while the snapshot holds.
+    pub(crate) verdict: OnceLock<Result<Permit, domain::Refusal>>,
+}
+
+/// What a key opens here.
+pub(crate) enum Scope {
+    Service(Arc<Service>),
+    /// The service it was made for is no longer offered.
+    Retired(String),
+    /// The management API.
+    Management,
+}
+
+/// A service with its routes.
+pub(crate) struct Service {
+    pub(crate) name: String,
+    pub(crate) spec: ServiceSpec,
+    /// In the order declared.
+    pub(crate) routes: Vec<Arc<Route>>,
+}
+
+/// A route with whoever answers it.
+pub(crate) struct Route {
+    pub(crate) name: String,
+    pub(crate) deployment: Option<String>,
+    /// The model's identity and version, as records name them.
+    pub(crate) model: String,
+    pub(crate) version: String,
+    /// When it began to answer, in milliseconds since the epoch.
+    pub(crate) since: i64,
+    pub(crate) target: Answerer,
+}
+
+/// Who answers.
+pub(crate) enum Answerer {
+    /// An outside provider, and the model's name there.
+    Provider(Arc<Provider>, String),
+    /// A model in this process.
+    Model(Arc<Loaded>),
+}
+
+/// A registered model, or why it cannot be run.
+pub(crate) struct Loaded {
+    pub(crate) registered: ModelRegistered,
+    pub(crate) model: Result<onnx::Model, String>,
+}
+
+/// What requests are routed by.
+pub(crate) struct Snapshot {
+    governance: u64,
+    /// Ledger size of the state it was taken from.
+    pub(crate) config_size: u64,
+    keys: HashMap<[u8; 32], Arc<Access>>,
+    /// By the artifact's SHA-256, to be taken over by the next snapshot.
+    models: HashMap<String, Arc<Loaded>>,
+}
+
+impl Snapshot {
+    /// Who shows this secret.
+    pub(crate) fn access(&self, secret: &str, now_ms: i64) -> Result<&Arc<Access>, Problem> {
+        let digest: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
+        let access = self.keys.get(&digest).ok_or(Problem::KeyInvalid)?;
+        if access.revoked || now_ms >= access.expires_at { Err(Problem::KeyInvalid) } else { Ok(access) }
+    }
+}
+
+impl Service {
+    /// The route that clients call `name`.
+    pub(crate) fn route(&self, name: &str) -> Option<&Arc<Route>> {
+        self.routes.iter().find(|route| route.name == name)
+    }
+}
+
+impl Route {
+    /// Whether this is the version that was asked for, if one was.
+    pub(crate) fn serves(&self, version: Option<&str>) -> Result<(), Problem> {
+        match version.filter(|version| *version != self.version) {
+            None => Ok(()),
+            Some(version) => Err(Problem::VersionUnknown {
+                model: self.name.clone(),
+                version: version.to_owned(),
+                serves: self.version.clone(),
+            }),
+        }
+    }
+}
+
+/// The newest snapshot.
+pub(crate) struct Snapshots {
+    newest: RwLock<Option<Arc<Snapshot>>>,
+    /// Held by the one request that makes the next snapshot.
+    making: tokio::sync::Mutex<()>,
+}
+
+impl Snapshots {
+    pub(crate) fn new() -> Self {
+        Self { newest: RwLock::new(None), making: tokio::sync::Mutex::new(()) }
+    }
+
+    /// The snapshot of the present state.
+    pub(crate) async fn current(&self, engine: &Arc<Engine>) -> Result<Arc<Snapshot>, Problem> {
+        if let Some(snapshot) = self.fresh(engine) {
+            return Ok(snapshot);
+        }
+        let _turn = self.making.lock().await;
+        if let Some(snapshot) = self.fresh(engine) {
+            return Ok(snapshot);
+        }
+        let known = self.newest().map(|snapshot| snapshot.models.clone()).unwrap_or_default();
+        let engine = engine.clone();
+        // Models are read from disk and compiled here, which may take a while.
+        let made = tokio::task::spawn_blocking(move || make(&engine, &known)).await;
+        let made = Arc::new(made.map_err(|_| Problem::Internal)?);
+        *self.newest.write().unwrap_or_else(PoisonError::into_inner) = Some(made.clone());
+        Ok(made)
+    }
+
+    fn fresh(&self, engine: &Engine) -> Option<Arc<Snapshot>> {
+        self.newest().filter(|snapshot| snapshot.governance == engine.governance())
+    }
+
+    fn newest(&self) -> Option<Arc<Snapshot>> {
+        self.newest.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn make(engine: &Engine, known: &HashMap<String, Arc<Loaded>>) -> Snapshot {
+    // Read before the state: if it moves in between, the snapshot is merely made once more.
+    let governance = engine.governance();
+    let state = engine.read(relevant);
+    let models = models(engine, &state, known);
+    let providers: HashMap<&str, Arc<Provider>> =
+        state.providers.iter().map(|(name, spec)| (name.as_str(), Arc::new(Provider::new(name, spec)))).collect();
+    let mut services = HashMap::new();
+    for (name, spec) in &state.services {
+        let routes = spec.routes.iter().filter_map(|declared| {
+            let target = match &declared.target {
+                Target::Provider { provider, model } => {
+                    Answerer::Provider(providers.get(provider.as_str())?.clone(), model.clone())
+                }
+                Target::Model { model, version } => {
+                    let registered = state.models.get(model)?.get(version)?;
+                    Answerer::Model(models.get(&registered.artifact_sha256)?.clone())
+                }
+            };
+            let deployment = state.deployments.get(name).and_then(|routes| routes.get(&declared.name));
+            let (model, version) = declared.target.model_and_version();
+            Some(Arc::new(Route {
+                name: declared.name.clone(),
+                deployment: deployment.map(|deployment| deployment.started.deployment.clone()),
+                since: deployment.map_or(0, |deployment| deployment.at),
+                model,
+                version,
+                target,
+            }))
+        });
+        let service = Service { name: name.clone(), spec: spec.clone(), routes: routes.collect() };
+        services.insert(name.as_str(), Arc::new(service));
+    }
+    let keys = state.key_by_secret.iter().filter_map(|(digest, id)| {
+        let access = access(&state, state.keys.get(id)?, &services);
+        Some((digest_bytes(digest)?, Arc::new(access)))
+    });
+    Snapshot { governance, config_size: state.size, keys: keys.collect(), models }
+}
+
+/// The parts of the state that routing needs; the rest can be large.
+fn relevant(state: &State) -> State {
+    State {
+        size: state.size,
+        actors: state.actors.clone(),
+        keys: state.keys.clone(),
+        key_by_secret: state.key_by_secret.clone(),
+        providers: state.providers.clone(),
+        models: state.models.clone(),
+        services: state.services.clone(),
+        deployments: state.deployments.clone(),
+        ..State::default()
+    }
+}
+
+fn access(state: &State, key: &Key, services: &HashMap<&str, Arc<Service>>) -> Access {
+    let id = key.created.key.clone();
+    let (scope, principal) = match &key.created.scope {
+        KeyScope::Service(name) => {
+            let scope = match services.get(name.as_str()) {
+                Some(service) => Scope::Service(service.clone()),
+                None => Scope::Retired(name.clone()),
+            };
+            let service = Some(name.clone());
+            (scope, Principal { actor: id.clone(), key: Some(id.clone()), service, ..Principal::default() })
+        }
+        KeyScope::Actor(actor) => {
+            let roles = state.actors.get(actor).map(|actor| actor.roles.clone()).unwrap_or_default();
+            let principal = Principal { actor: actor.clone(), roles, key: Some(id.clone()), ..Principal::default() };
+            (Scope::Management, principal)
+        }
+    };
+    Access {
+        key: id,
+        expires_at: key.created.expires_at,
+        revoked: key.revoked_at.is_some(),
+        scope,
+        principal,
+        verdict: OnceLock::new(),
+    }
+}
+
+/// Every model that a route names, loaded.
+fn models(engine: &Engine, state: &State, known: &HashMap<String, Arc<Loaded>>) -> HashMap<String, Arc<Loaded>> {
+    let mut loaded = HashMap::new();
+    for route in state.services.values().flat_map(|spec| &spec.routes) {
+        let Target::Model { model, version } = &route.target else { continue };
+        let Some(registered) = state.models.get(model).and_then(|versions| versions.get(version)) else { continue };
+        let sha256 = &registered.artifact_sha256;
+        // One artifact may be registered under two names, so what is taken over must be the same registration too.
+        let same = known.get(sha256).filter(|loaded| loaded.registered == *registered && loaded.model.is_ok());
+        let ready = same.cloned().unwrap_or_else(|| Arc::new(load(engine, registered)));
+        loaded.insert(sha256.clone(), ready);
+    }
+    loaded
+}
+
+fn load(engine: &Engine, registered: &ModelRegistered) -> Loaded {
+    let model = match engine.artifact(&registered.artifact_sha256) {
+        Ok(Some(bytes)) => onnx::Model::parse(&bytes).map_err(|refusal| refusal.to_string()),
+        Ok(None) => Err("its artifact is not in the object store".to_owned()),
+        Err(error) => Err(error.to_string()),
+    };
+    if let Err(why) = &model {
+        tracing::error!(model = registered.model, version = registered.version, why, "model cannot be loaded");
+    }
+    Loaded { registered: registered.clone(), model }
+}
+
+fn digest_bytes(hex: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if hex.len() != 64 || !hex.is_ascii() {
+        return None;
+    }
+    for (i, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(hex.get(2 * i..2 * i + 2)?, 16).ok()?;
+    }
+    Some(bytes)
+}

@@ -1,0 +1,7 @@
+//! The whole pipeline against a scripted provider on the loopback, with a real engine in a temporary directory.
+
+mod answers;
+mod failures;
+mod oip;
+mod refusals;
+mod rig;

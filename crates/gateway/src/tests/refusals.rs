@@ -1,0 +1,174 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::serving::InferenceCore;
+use http::Method;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use super::rig::{Act, Rig, administrator, assistant, stream_head, whole};
+use crate::Limits;
+
+const ASK: &str = r#"{"model":"assistant"}"#;
+
+/// A refusal and its record agree; nothing the client made up is in the core.
+#[track_caller]
+fn agree(answer: &(http::StatusCode, http::HeaderMap, String), record: &InferenceCore, status: u16, code: &str) {
+    let body: Value = serde_json::from_str(&answer.2).expect("JSON");
+    assert_eq!((answer.0.as_u16(), body["error"]["code"].as_str()), (status, Some(code)));
+    assert_eq!(answer.1["x-counterfoil-inference"], record.inference_id.as_str());
+    assert_eq!((record.status.as_str(), record.http_status), ("refused", Some(i64::from(status))));
+    assert_eq!(record.error_code.as_deref(), Some(code));
+    assert_eq!(record.route, None);
+    assert_eq!(record.response_bytes as usize, answer.2.len());
+}
+
+#[tokio::test]
+async fn strangers_are_refused_and_recorded() {
+    let rig = Rig::new().await;
+    let big = format!(r#"{{"model":"assistant","x":"{}"}}"#, "y".repeat(9_000));
+    let path = "/v1/chat/completions";
+    let none = rig.send(Method::POST, path, &[("authorization", "Basic x")], ASK).await;
+    let wrong = rig.send(Method::POST, path, &[("authorization", "Bearer cfk_wrong")], big.clone()).await;
+    let records = rig.records().await;
+    agree(&none, &records[0], 401, "missing_api_key");
+    agree(&wrong, &records[1], 401, "invalid_api_key");
+    assert_eq!((&records[1].service, &records[1].key), (&None, &None));
+    assert_eq!(records[1].request_bytes as usize, big.len());
+    assert!(rig.seen().is_empty());
+}
+
+#[tokio::test]
+async fn keys_may_come_in_any_of_the_usual_headers() {
+    let rig = Rig::new().await;
+    rig.script(whole(200, "", "{}"));
+    for (name, value) in [("x-api-key", rig.key.clone()), ("api-key", rig.key.clone())] {
+        let headers = [("authorization", "Basic x"), (name, value.as_str())];
+        assert_eq!(rig.send(Method::POST, "/v1/chat/completions", &headers, ASK).await.0, 200);
+        assert!(!rig.seen().last().expect("a call").0.contains(&rig.key), "keys go no further");
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_key_is_refused_at_once() {
+    let rig = Rig::new().await;
+    rig.script(whole(200, "", "{}"));
+    assert_eq!(rig.chat(ASK).await.0, 200);
+    rig.engine.revoke_key(&administrator(), &rig.key_id).await.expect("revoked");
+    assert_eq!(rig.chat(ASK).await.0, 401);
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused_and_recorded() {
+    let rig = Rig::new().await;
+    let malformed = rig.chat("{").await;
+    let unknown = rig.chat(r#"{"model":"my-secret-name"}"#).await;
+    let nameless = rig.chat("{}").await;
+    let records = rig.records().await;
+    agree(&malformed, &records[0], 400, "invalid_request");
+    agree(&unknown, &records[1], 404, "model_not_found");
+    agree(&nameless, &records[2], 400, "invalid_request");
+    assert_eq!(records[1].model, None, "a made-up name is sealed, not in the core");
+    assert_eq!(records[1].service.as_deref(), Some("support"));
+    let body: Value = serde_json::from_str(&nameless.2).expect("JSON");
+    assert_eq!(body["error"]["param"], "model");
+}
+
+#[tokio::test]
+async fn what_is_not_governed_is_refused_and_recorded() {
+    let rig = Rig::new().await;
+    let files = rig.post("/v1/files", "x").await;
+    let list = rig.send(Method::GET, "/v1/chat/completions", &[], "").await;
+    let delete = rig.send(Method::DELETE, "/v1/models/assistant", &[], "").await;
+    let records = rig.records().await;
+    agree(&files, &records[0], 404, "not_governed");
+    agree(&list, &records[1], 404, "not_governed");
+    agree(&delete, &records[2], 404, "not_governed");
+    assert!(files.2.contains("`POST /v1/files` is not governed by this gateway"), "{}", files.2);
+    assert_eq!(records[0].door, "openai.other");
+}
+
+#[tokio::test]
+async fn too_much_is_refused_and_recorded() {
+    let rig = Rig::with(Limits { request_bytes: 1_000, ..Limits::default() }, 60_000).await;
+    let large = rig.chat(format!(r#"{{"model":"assistant","x":"{}"}}"#, "y".repeat(2_000))).await;
+    agree(&large, &rig.record().await, 413, "request_too_large");
+    assert!(rig.seen().is_empty());
+}
+
+#[tokio::test]
+async fn more_at_once_than_there_are_places_is_refused_and_recorded() {
+    let rig = Rig::with(Limits { concurrent: 1, ..Limits::default() }, 60_000).await;
+    let gate = Arc::new(Notify::new());
+    rig.script([vec![Act::Gate(gate.clone())], whole(200, "", "{}")].concat());
+    let second = async {
+        while rig.seen().is_empty() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let second = rig.chat(ASK).await;
+        gate.notify_one();
+        second
+    };
+    let (first, second) = tokio::join!(rig.chat(ASK), second);
+    assert_eq!(first.0, 200);
+    assert_eq!(second.1["retry-after"], "1");
+    let records = rig.records().await;
+    let refused = records.iter().find(|record| record.status == "refused").expect("a record");
+    agree(&second, refused, 503, "overloaded");
+}
+
+#[tokio::test]
+async fn a_missing_credential_is_our_failure_and_says_so() {
+    let rig = Rig::new().await;
+    let spec = json!({"kind": "openai", "base_url": "http://127.0.0.1:1/v1", "api_key_env": "COUNTERFOIL_TEST_UNSET"});
+    let spec = serde_json::from_value(spec).expect("a provider");
+    let declared = domain::vendors::ProviderDeclared { provider: "acme".into(), spec };
+    rig.engine.execute(&administrator(), domain::Command::DeclareProvider(declared)).await.expect("a provider");
+    let (status, _, body) = rig.chat(ASK).await;
+    assert_eq!(status, 503);
+    assert!(body.contains("set `COUNTERFOIL_TEST_UNSET` in its environment"), "{body}");
+    assert_eq!(rig.record().await.error_code.as_deref(), Some("provider_credential_missing"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_recorded_is_refused_before_anybody_is_called() {
+    let rig = Rig::new().await;
+    rig.script(whole(200, "", "{}"));
+    rig.make_unrecordable();
+    let (status, headers, body) = rig.chat(ASK).await;
+    let body: Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!((status.as_u16(), &body["error"]["code"]), (503, &json!("recording_unavailable")));
+    assert_eq!(headers["retry-after"], "10");
+    assert!(rig.seen().is_empty(), "nobody was called");
+    assert_eq!(rig.records().await, []);
+}
+
+#[tokio::test]
+async fn a_service_may_answer_unrecorded_and_says_so() {
+    let rig = Rig::new().await;
+    rig.declare_as(assistant(), "answer").await;
+    rig.script(whole(200, "", "{}"));
+    rig.make_unrecordable();
+    let (status, headers, body) = rig.chat(ASK).await;
+    assert_eq!((status.as_u16(), body.as_str()), (200, "{}"));
+    assert_eq!(headers["x-counterfoil-recorded"], "false");
+}
+
+#[tokio::test]
+async fn the_end_of_a_stream_is_withheld_when_its_record_fails() {
+    let rig = Rig::new().await;
+    let delta = "data: {\"choices\":[]}\n\n";
+    let gate = Arc::new(Notify::new());
+    let pause = Act::Gate(gate.clone());
+    rig.script(vec![stream_head(), Act::Say(delta.into()), pause, Act::Say("data: [DONE]\n\n".into()), Act::HangUp]);
+    let fail = async {
+        while rig.seen().is_empty() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        rig.make_unrecordable();
+        gate.notify_one();
+    };
+    let ((_, _, body), ()) = tokio::join!(rig.chat(r#"{"model":"assistant","stream":true}"#), fail);
+    assert!(body.starts_with(delta) && !body.contains("[DONE]"), "{body}");
+    assert!(body.contains("\"code\":\"recording_unavailable\""), "{body}");
+}

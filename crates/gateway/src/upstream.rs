@@ -1,0 +1,143 @@
+//! Calling a provider: pooled connections, time limits, and answers read in bounded memory.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::{Instant, timeout_at};
+
+use crate::dialect::openai::Operation;
+use crate::permission::Permitted;
+use crate::problem::Problem;
+use crate::providers::openai::{Provider, answer_headers};
+
+/// How long a connection may take to be made.
+const CONNECT_TIME: Duration = Duration::from_secs(10);
+
+/// How long an unused connection is kept.
+const KEEP_TIME: Duration = Duration::from_secs(60);
+
+/// The pool of connections to providers.
+pub(crate) struct Upstream {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+}
+
+/// A provider's answer, up to and including its first bytes.
+pub(crate) struct Begun {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    /// The first bytes; `None` when the answer has none.
+    pub(crate) first: Option<Bytes>,
+    pub(crate) rest: Incoming,
+}
+
+impl Upstream {
+    pub(crate) fn new() -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        tcp.enforce_http(false);
+        tcp.set_connect_timeout(Some(CONNECT_TIME));
+        let connector = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_webpki_roots()
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder.pool_timer(TokioTimer::new()).pool_idle_timeout(KEEP_TIME);
+        Self { client: builder.build(connector) }
+    }
+
+    /// Sends a permitted request and waits for the first bytes of the answer: a provider that says 200 and then
+    /// nothing has not answered.
+    pub(crate) async fn call(
+        &self,
+        _permitted: &Permitted,
+        provider: &Provider,
+        operation: Operation,
+        client: &HeaderMap,
+        body: Bytes,
+    ) -> Result<Begun, Problem> {
+        let request = provider.request(operation, client, body)?;
+        let silence = Duration::from_millis(provider.spec.first_byte_timeout_ms);
+        let until = Instant::now() + silence;
+        let silent = || Problem::ProviderSilent { provider: provider.name.clone(), silence };
+        let response = timeout_at(until, self.client.request(request)).await.map_err(|_| silent())?;
+        let response = response.map_err(|error| {
+            tracing::warn!(
+                provider = provider.name,
+                error = &error as &(dyn std::error::Error + 'static),
+                "provider call failed"
+            );
+            match error.is_connect() {
+                true => Problem::ProviderUnreachable(provider.name.clone()),
+                false => Problem::ProviderBroke(provider.name.clone()),
+            }
+        })?;
+        let (head, mut rest) = response.into_parts();
+        let garbage = |why| Problem::ProviderGarbage { provider: provider.name.clone(), why };
+        if !(head.status.is_success() || head.status.is_client_error() || head.status.is_server_error()) {
+            return Err(garbage("its status is neither success nor an error"));
+        }
+        if head.headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+            return Err(garbage("it is compressed although that was not asked for"));
+        }
+        let first = timeout_at(until, next(&mut rest)).await.map_err(|_| silent())?;
+        let first = first.transpose().map_err(|_| Problem::ProviderBroke(provider.name.clone()))?;
+        Ok(Begun { status: head.status, headers: answer_headers(&head.headers), first, rest })
+    }
+}
+
+impl Begun {
+    /// Whether the answer is a stream of events.
+    pub(crate) fn is_stream(&self) -> bool {
+        let kind = self.headers.get(header::CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
+        let stream = b"text/event-stream";
+        self.status.is_success() && kind.get(..stream.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(stream))
+    }
+
+    /// Reads the rest of an answer that is not a stream into `out`, which keeps what came when something goes wrong.
+    pub(crate) async fn read(
+        mut self,
+        provider: &Provider,
+        limit: usize,
+        time: Duration,
+        out: &mut BytesMut,
+    ) -> Result<(), Problem> {
+        let idle = Duration::from_millis(provider.spec.idle_timeout_ms);
+        let deadline = Instant::now() + time;
+        let mut piece = self.first.take();
+        while let Some(bytes) = piece {
+            if out.len() + bytes.len() > limit {
+                return Err(Problem::AnswerTooLarge(limit));
+            }
+            out.extend_from_slice(&bytes);
+            let until = deadline.min(Instant::now() + idle);
+            let next = timeout_at(until, next(&mut self.rest)).await.map_err(|_| match Instant::now() >= deadline {
+                true => Problem::AnswerTooLong(time),
+                false => Problem::ProviderSilent { provider: provider.name.clone(), silence: idle },
+            })?;
+            piece = next.transpose().map_err(|_| Problem::ProviderBroke(provider.name.clone()))?;
+        }
+        Ok(())
+    }
+}
+
+/// The next bytes of a body; trailers are passed over.
+async fn next(body: &mut Incoming) -> Option<Result<Bytes, hyper::Error>> {
+    loop {
+        match body.frame().await? {
+            Err(error) => return Some(Err(error)),
+            Ok(frame) => match frame.into_data() {
+                Ok(bytes) if bytes.is_empty() => {}
+                Ok(bytes) => return Some(Ok(bytes)),
+                Err(_) => {}
+            },
+        }
+    }
+}
