@@ -12,9 +12,6 @@ use serde_json::{Map, Value};
 
 use crate::{AssuranceError, Control, catalogue};
 
-/// How many violations and population items a result carries beside their counts and roots.
-const SAMPLE: usize = 1000;
-
 /// What to test.
 #[derive(Clone, Debug)]
 pub struct RunRequest {
@@ -31,10 +28,17 @@ pub struct RunRequest {
 pub struct Finished {
     /// As recorded in the ledger.
     pub run: ControlRan,
-    /// The first violations in the order of their bytes.
-    pub violations: Vec<Map<String, Value>>,
-    /// The first items of the population.
+    /// The violations as compact JSON rows with sorted keys, in the order of their bytes.
+    pub violations: Vec<String>,
+    /// The population's items in the order of their bytes.
     pub population: Vec<String>,
+}
+
+impl Finished {
+    /// The first `n` violations as rows.
+    pub fn violating(&self, n: usize) -> Vec<Map<String, Value>> {
+        self.violations.iter().take(n).filter_map(|row| serde_json::from_str(row).ok()).collect()
+    }
 }
 
 /// Results of several controls over the same state.
@@ -114,11 +118,7 @@ pub async fn test(session: &Session, control: &Control, params: RunParams) -> Re
         reason,
         engine: query::ENGINE.to_owned(),
     };
-    Ok(Finished {
-        run,
-        violations: violations.sorted.iter().take(SAMPLE).filter_map(|row| serde_json::from_str(row).ok()).collect(),
-        population: population.sorted.into_iter().take(SAMPLE).collect(),
-    })
+    Ok(Finished { run, violations: violations.sorted, population: population.sorted })
 }
 
 /// Why a control cannot be tested by this build: a table that it reads is not filled yet.
@@ -202,4 +202,63 @@ fn within(control: &Control, population: &Items, violations: &Items) -> Result<(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    /// The window that the catalogue's rows are written for: 2026-07-01 to 2026-12-31.
+    const WINDOW: RunParams = RunParams { start: 1_782_864_000_000, end: 1_798_675_200_000, now: 1_798_675_200_000 };
+
+    #[derive(Deserialize)]
+    struct Line {
+        table: String,
+        row: Map<String, Value>,
+    }
+
+    fn rows(text: &str) -> Vec<(String, Map<String, Value>)> {
+        let read = |line: &str| serde_json::from_str::<Line>(line).map(|line| (line.table, line.row));
+        text.lines().map(|line| read(line).expect("a line is {\"table\", \"row\"}")).collect()
+    }
+
+    async fn answers(control: &Control, texts: &[&str]) -> (Items, Items) {
+        let session = query::sample(texts.iter().flat_map(|text| rows(text))).expect("rows fit their tables");
+        let population = ask(&session, control, &control.population, &["item"], WINDOW).await.expect("a population");
+        let columns = ["item", "detail", "at"];
+        let violations = ask(&session, control, &control.query, &columns, WINDOW).await.expect("violations");
+        within(control, &population, &violations).expect("every violation is in the population");
+        (population, violations)
+    }
+
+    #[tokio::test]
+    async fn given_each_control_when_run_on_its_own_rows_then_it_passes_and_its_seeded_defect_is_found() {
+        for control in &catalogue().controls {
+            let (population, violations) = answers(control, &[control.pass_rows]).await;
+            assert!(population.len() > 0, "{}: nothing to test in pass.jsonl", control.id);
+            assert_eq!(violations.sorted, Vec::<String>::new(), "{}: pass.jsonl violates", control.id);
+            let (_, violations) = answers(control, &[control.pass_rows, control.fail_rows]).await;
+            assert!(violations.len() > 0, "{}: fail.jsonl is not found", control.id);
+        }
+    }
+
+    #[tokio::test]
+    async fn given_each_control_when_there_are_no_rows_then_it_is_not_tested_and_never_passes() {
+        let session = query::sample([]).expect("empty tables");
+        for control in &catalogue().controls {
+            let finished = test(&session, control, WINDOW).await.expect("a result");
+            let required = finished.run.population > 0;
+            assert!(finished.run.outcome != Outcome::Pass, "{} passes over nothing", control.id);
+            assert_eq!(finished.run.outcome == Outcome::NotTested, !required, "{}", control.id);
+            assert_eq!(finished.run.reason.is_some(), !required, "{}", control.id);
+        }
+    }
+
+    #[test]
+    fn given_a_control_that_needs_an_unfilled_table_when_asked_then_the_reason_names_table_and_area() {
+        let control = catalogue().control("AI-IN-05").expect("in the catalogue");
+        let reason = unfilled(control).expect("decisions are not recorded yet");
+        assert!(reason.contains("`decisions`") || reason.contains("`explanations`"), "{reason}");
+    }
 }

@@ -68,7 +68,7 @@ impl Server {
             request_bytes: config.limits.request_bytes,
             response_bytes: config.limits.response_bytes,
             concurrent: config.limits.concurrent,
-            stream_total: Duration::from_secs(config.limits.stream_seconds),
+            answer_time: Duration::from_secs(config.limits.stream_seconds),
             ..gateway::Limits::default()
         };
         let gateway = Gateway::new(Arc::clone(&engine), limits, &mut registry);
@@ -77,7 +77,8 @@ impl Server {
             timeout: Duration::from_secs(config.limits.sql_seconds),
             ..query::Limits::default()
         };
-        let database = Arc::new(assurance::database(&engine, sql));
+        let database = assurance::database(&engine, sql).map_err(|e| Failure::io(e.to_string()))?;
+        let database = Arc::new(database);
         let app = web::App::new(Arc::clone(&engine), database, registry, public_url(&config));
         Ok(Self { config, engine, gateway, app })
     }
@@ -127,7 +128,7 @@ impl Server {
     /// # Errors
     /// When something could not be written.
     pub async fn close(&self) -> Result<(), Failure> {
-        self.gateway.drained().await;
+        self.gateway.rest().await;
         self.engine.shutdown().await.map_err(|e| Failure::io(e.to_string()))
     }
 

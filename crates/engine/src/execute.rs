@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use domain::infrastructure::CommandRefused;
-use domain::{Command, Entry, Event, Given, Refusal, RefusalCode, decide};
+use domain::{Command, Entry, Event, Given, Refusal, RefusalCode, State, decide};
 
 use crate::authorize::Policies;
 use crate::{Engine, Principal};
@@ -220,9 +220,21 @@ impl Engine {
         if !crossed {
             return Ok(());
         }
-        let digest = self.read(domain::State::digest).map_err(|e| ExecuteError::Internal(e.to_string()))?;
-        let event = Event::StateDigest(domain::infrastructure::StateDigest { size, sha256: digest });
+        self.commit_digest().await.map(drop)
+    }
+
+    /// Records the digest of the state as it is, and returns that state: the fold of all events before the digest's.
+    pub(crate) async fn digest_state(self: &Arc<Self>) -> Result<State, ExecuteError> {
+        let _turn = self.turn.lock().await;
+        self.commit_digest().await
+    }
+
+    async fn commit_digest(self: &Arc<Self>) -> Result<State, ExecuteError> {
+        let state = self.read(State::clone);
+        let sha256 = state.digest().map_err(|e| ExecuteError::Internal(e.to_string()))?;
+        let event = Event::StateDigest(domain::infrastructure::StateDigest { size: state.size, sha256 });
         let system = self.system.clone();
-        self.commit(&system, vec![event], None, Self::now_ms()).await.map(drop)
+        self.commit(&system, vec![event], None, Self::now_ms()).await?;
+        Ok(state)
     }
 }

@@ -86,6 +86,11 @@ impl Engine {
         &self.options.dir
     }
 
+    /// Name and version of the program, as it joined the ledger.
+    pub fn program(&self) -> &str {
+        &self.options.program
+    }
+
     /// The name of this node.
     pub fn node(&self) -> &str {
         &self.options.node
@@ -122,3 +127,6 @@ impl Engine {
         self.counters.count(ended_at_us, logged);
     }
 }
+
+#[cfg(test)]
+mod tests;

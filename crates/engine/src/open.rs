@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use domain::infrastructure::{NodeJoined, NodeRecovered, OrgCreated, PoliciesInstalled};
 use domain::people::{ActorKind, ActorRegistered, KeyScope};
-use domain::{Command, Entry, State};
+use domain::{Command, Entry, Event, State};
 use ledger::log::{Log, LogError, LogOptions};
 use ledger::records::{RecordError, RecordLog, RecordOptions, Recovered, Resume, Roll};
 use ledger::vfs::{RealVfs, Vfs};
@@ -200,7 +200,7 @@ impl Engine {
             Ok(token) if self.authenticate(String::from_utf8_lossy(&token).trim()).is_ok() => return Ok(()),
             Ok(_) => std::fs::remove_file(&path).map_err(io)?,
             Err(e) if e.is_missing() => {}
-            Err(e) => return Err(ExecuteError::Unavailable(e.to_string())),
+            Err(e) => return Err(ExecuteError::Unavailable(chain(&e))),
         }
         let system = self.system().clone();
         let administrator = |actor: &ActorRegistered| actor.roles.iter().any(|role| role == "administrator");
@@ -211,7 +211,7 @@ impl Engine {
         self.execute(&system, Command::RegisterActor(registered)).await?;
         let key = self.create_key(&system, KeyScope::Actor(actor), Self::now_ms() + OPERATOR_KEY_MS).await?;
         secret_file::create(&path, format!("{}\n", key.secret).as_bytes())
-            .map_err(|e| ExecuteError::Unavailable(e.to_string()))
+            .map_err(|e| ExecuteError::Unavailable(chain(&e)))
     }
 }
 
@@ -271,13 +271,10 @@ fn open_log(vfs: &Arc<dyn Vfs>, dir: &Path, signer: SignerKey) -> Result<(Arc<Lo
     log_options.wal.segment_bytes = LEDGER_WAL_BYTES;
     let mut fold = Fold::after(Snapshot::read_all(&dir.join("snapshots")).next());
     let (log, _) = Log::open(Arc::clone(vfs), log_options, &mut |seq, bytes| fold.take(seq, bytes))?;
-    if let Some((size, root)) = fold.began_at.take() {
-        let genuine = size <= log.size() && merkle::hex(&log.root_at(size)?) == root;
-        if !genuine {
-            tracing::warn!(size, "a snapshot does not belong to this ledger; folding from the beginning");
-            fold = Fold::after(None);
-            log.for_each_entry(0..log.size(), &mut |seq, bytes| fold.take(seq, bytes))?;
-        }
+    if fold.unconfirmed {
+        tracing::warn!("a snapshot does not belong to this ledger; folding from the beginning");
+        fold = Fold::after(None);
+        log.for_each_entry(0..log.size(), &mut |seq, bytes| fold.take(seq, bytes))?;
     }
     match fold.failed {
         Some((seq, why)) => Err(OpenError::Event { seq, why }),
@@ -288,17 +285,15 @@ fn open_log(vfs: &Arc<dyn Vfs>, dir: &Path, signer: SignerKey) -> Result<(Arc<Lo
 /// Folds entries as they are replayed, from a snapshot on if there is one.
 struct Fold {
     state: State,
-    began_at: Option<(u64, String)>,
+    /// Whether the state comes from a snapshot that the ledger has not confirmed yet.
+    unconfirmed: bool,
     failed: Option<(u64, String)>,
 }
 
 impl Fold {
     fn after(snapshot: Option<Snapshot>) -> Self {
-        let (state, began_at) = match snapshot {
-            Some(snapshot) => (snapshot.state.clone(), Some((snapshot.state.size, snapshot.root))),
-            None => (State::default(), None),
-        };
-        Self { state, began_at, failed: None }
+        let unconfirmed = snapshot.is_some();
+        Self { state: snapshot.map(|snapshot| snapshot.state).unwrap_or_default(), unconfirmed, failed: None }
     }
 
     fn take(&mut self, seq: u64, bytes: &[u8]) {
@@ -306,9 +301,21 @@ impl Fold {
             return;
         }
         match Entry::decode(bytes) {
-            Ok(entry) => self.state.apply(&entry),
+            Ok(entry) => {
+                if self.unconfirmed && !self.confirmed_by(&entry) {
+                    return;
+                }
+                self.unconfirmed = false;
+                self.state.apply(&entry);
+            }
             Err(error) => self.failed = Some((seq, error.to_string())),
         }
+    }
+
+    /// Whether this entry, the first after the snapshot, holds the digest of the snapshot's state.
+    fn confirmed_by(&self, entry: &Entry) -> bool {
+        let Event::StateDigest(digest) = &entry.event else { return false };
+        digest.size == self.state.size && self.state.digest().is_ok_and(|sha256| sha256 == digest.sha256)
     }
 }
 
@@ -357,10 +364,10 @@ fn signer(dir: &Path, origin: Option<&str>) -> Result<SignerKey, OpenError> {
             getrandom::fill(&mut seed).map_err(|e| wrong(e.to_string()))?;
             let key = SignerKey::ed25519(&origin, &seed).map_err(|e| wrong(e.to_string()))?;
             let line = format!("counterfoil-signer-1 {} {}\n", merkle::hex(&seed), key.verifier_key().name());
-            secret_file::create(&path, line.as_bytes()).map_err(|e| wrong(e.to_string()))?;
+            secret_file::create(&path, line.as_bytes()).map_err(|e| wrong(chain(&e)))?;
             line.into_bytes().into()
         }
-        Err(e) => return Err(wrong(e.to_string())),
+        Err(e) => return Err(wrong(chain(&e))),
     };
     let text = String::from_utf8_lossy(&text);
     let mut parts = text.trim_end().splitn(3, ' ');

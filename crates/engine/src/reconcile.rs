@@ -2,11 +2,12 @@
 //! and snapshots. Each is a command like any other, given by Counterfoil itself.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use domain::infrastructure::LedgerHeartbeat;
 use domain::serving::GatewayCounted;
-use domain::{Command, State};
+use domain::Command;
 
 use crate::snapshot::Snapshot;
 use crate::{Engine, ExecuteError};
@@ -35,7 +36,7 @@ impl Engine {
         self.every(COUNT_EVERY, "count", |engine| async move {
             let this_hour = Self::now_ms().div_euclid(3_600_000) * 3_600_000;
             engine.report_counts(Some(this_hour)).await?;
-            engine.snapshot_if_due()
+            engine.snapshot_if_due().await
         });
     }
 
@@ -135,20 +136,20 @@ impl Engine {
         Ok(())
     }
 
-    fn snapshot_if_due(&self) -> Result<(), ExecuteError> {
+    async fn snapshot_if_due(self: &Arc<Self>) -> Result<(), ExecuteError> {
         let size = self.read(|state| state.size);
-        let last = self.last_snapshot.load(std::sync::atomic::Ordering::Relaxed);
-        if size < last + SNAPSHOT_EVERY { Ok(()) } else { self.snapshot() }
+        let last = self.last_snapshot.load(Ordering::Relaxed);
+        if size < last + SNAPSHOT_EVERY { Ok(()) } else { self.snapshot().await }
     }
 
-    fn snapshot(&self) -> Result<(), ExecuteError> {
-        let state = self.read(State::clone);
+    /// Commits to the state's digest, then writes the state down.
+    async fn snapshot(self: &Arc<Self>) -> Result<(), ExecuteError> {
+        let state = self.digest_state().await?;
         let size = state.size;
-        let root = self.log.root_at(size).map_err(|e| ExecuteError::Internal(e.to_string()))?;
-        Snapshot::new(merkle::hex(&root), state)
+        Snapshot::new(state)
             .write(&self.snapshot_dir())
             .map_err(|e| ExecuteError::Unavailable(format!("the snapshot was not written: {e}")))?;
-        self.last_snapshot.store(size, std::sync::atomic::Ordering::Relaxed);
+        self.last_snapshot.store(size, Ordering::Relaxed);
         Ok(())
     }
 
@@ -166,7 +167,7 @@ impl Engine {
         self.seal(true).await?;
         self.report_counts(None).await?;
         self.beat().await?;
-        self.publish()?;
-        self.snapshot()
+        self.snapshot().await?;
+        self.publish().map(drop)
     }
 }

@@ -1,7 +1,8 @@
 //! Snapshots of the state, so that a start need not fold the whole ledger.
 //!
-//! A snapshot is a cache: it is used only when the ledger's root at its size is the one it names, and anything wrong
-//! with it means that it is ignored and the ledger is folded from the beginning.
+//! A snapshot is a cache: it is used only when the ledger has, right after the events that it is a fold of, an event with
+//! the digest of just this state. Anything wrong with it means that it is ignored and the ledger is folded from the
+//! beginning, so whoever can write to the directory but not to the ledger cannot slip a state in.
 
 use std::fs;
 use std::io;
@@ -16,20 +17,18 @@ const KEEP: usize = 2;
 /// The version of the state's form; a snapshot of another version is ignored.
 const VERSION: u32 = 1;
 
-/// A state with the ledger's size and root that it is a fold of.
+/// A state as it was after `state.size` events.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Snapshot {
     version: u32,
-    /// The ledger's root at `state.size`, hexadecimal.
-    pub root: String,
     /// The state.
     pub state: State,
 }
 
 impl Snapshot {
     /// A snapshot to be written.
-    pub fn new(root: String, state: State) -> Self {
-        Self { version: VERSION, root, state }
+    pub fn new(state: State) -> Self {
+        Self { version: VERSION, state }
     }
 
     /// Writes the snapshot and removes old ones.
@@ -74,11 +73,11 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary directory");
         for size in [1, 20, 300] {
             let state = State { size, ..State::default() };
-            Snapshot::new(format!("root-{size}"), state).write(dir.path()).expect("written");
+            Snapshot::new(state).write(dir.path()).expect("written");
         }
         let sizes: Vec<u64> = Snapshot::read_all(dir.path()).map(|s| s.state.size).collect();
         assert_eq!(sizes, [300, 20]);
         fs::write(dir.path().join(format!("{:020}.json", 300)), "{").expect("damaged");
-        assert_eq!(Snapshot::read_all(dir.path()).map(|s| s.root).collect::<Vec<_>>(), ["root-20"]);
+        assert_eq!(Snapshot::read_all(dir.path()).map(|s| s.state.size).collect::<Vec<_>>(), [20]);
     }
 }

@@ -4,39 +4,24 @@
 //! `counterfoil-root-key-1 <64 hexadecimal digits> <16 digits of its fingerprint>`. Whoever has it and
 //! the key store can open everything; whoever loses it has lost everything. It is read once, at start.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use vault::{BoxError, Custodian, SecretKey, VaultError};
 use zeroize::Zeroizing;
 
+use crate::secret_file::{self, SecretFileError};
+
 const MAGIC: &str = "counterfoil-root-key-1";
 const FILE_BYTES: usize = MAGIC.len() + 1 + 64 + 1 + 16 + 1;
-/// Permissions of group and others.
-const FOREIGN_BITS: u32 = 0o077;
 
 /// Why a root key file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CustodianError {
-    /// Never overwritten: the old key may be the only way to existing data.
-    #[error("root key file `{0}` exists already; move it away if nothing was ever sealed with it")]
-    Exists(PathBuf),
-    /// There is no such file.
-    #[error("root key file `{0}` does not exist; restore it from its backup, or create a new one")]
-    Missing(PathBuf),
-    /// Others on the machine could read it.
-    #[error("root key file `{path}` has mode {mode:04o}, others can read it; run `chmod 600 {path}`")]
-    Exposed {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// It is a directory, a device or the like.
-    #[error("root key file `{0}` is not a regular file")]
-    NotAFile(PathBuf),
+    /// The file is missing, exposed, there already or cannot be read or written.
+    #[error(transparent)]
+    File(#[from] SecretFileError),
     /// Cut short, changed, or something else altogether.
     #[error("root key file `{path}` is damaged: {why}; restore it from its backup")]
     Damaged {
@@ -44,17 +29,6 @@ pub enum CustodianError {
         path: PathBuf,
         /// What is wrong with it.
         why: &'static str,
-    },
-    /// Reading or writing failed.
-    #[error("root key file `{path}` could not be {action}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// "read" or "written".
-        action: &'static str,
-        /// What the system said.
-        #[source]
-        source: io::Error,
     },
     /// No random bytes for a new key.
     #[error("no new root key could be made")]
@@ -70,17 +44,14 @@ impl FileCustodian {
     /// Makes a new root key and writes it to `path`, readable by its owner only and durable.
     ///
     /// # Errors
-    /// [`CustodianError::Exists`]: an existing file is never touched; [`CustodianError::Io`].
+    /// [`CustodianError::File`]: an existing file is never touched.
     pub fn create(path: &Path) -> Result<FileCustodian, CustodianError> {
         let root = SecretKey::random().map_err(CustodianError::Random)?;
         let mut line = Zeroizing::new(String::with_capacity(FILE_BYTES));
         for part in [MAGIC, " ", root.to_hex().as_str(), " ", &root.fingerprint(), "\n"] {
             line.push_str(part);
         }
-        write_new(path, line.as_bytes()).map_err(|source| match source.kind() {
-            io::ErrorKind::AlreadyExists => CustodianError::Exists(path.to_owned()),
-            _ => CustodianError::Io { path: path.to_owned(), action: "written", source },
-        })?;
+        secret_file::create(path, line.as_bytes())?;
         Ok(FileCustodian { root })
     }
 
@@ -89,7 +60,7 @@ impl FileCustodian {
     /// # Errors
     /// When the file is missing, readable by others, or not what [`FileCustodian::create`] wrote.
     pub fn open(path: &Path) -> Result<FileCustodian, CustodianError> {
-        let line = read_private(path)?;
+        let line = secret_file::read(path)?;
         let damaged = |why| CustodianError::Damaged { path: path.to_owned(), why };
         if line.len() < FILE_BYTES {
             return Err(damaged("it is cut short"));
@@ -127,14 +98,6 @@ impl Custodian for FileCustodian {
     }
 }
 
-/// Writes a file that must not exist yet (`O_EXCL`, mode 0600), and makes it and its name durable.
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    sync_directory_of(path)
-}
-
 /// Makes the names in the directory that holds `path` durable.
 pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
     let directory = match path.parent() {
@@ -144,32 +107,10 @@ pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// Reads a small file after checking, on the open file, that it is regular and private.
-fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, CustodianError> {
-    let failed = |source| CustodianError::Io { path: path.to_owned(), action: "read", source };
-    let file = File::open(path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => CustodianError::Missing(path.to_owned()),
-        _ => failed(source),
-    })?;
-    let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(CustodianError::NotAFile(path.to_owned()));
-    }
-    let mode = metadata.mode() & 0o7777;
-    if mode & FOREIGN_BITS != 0 {
-        return Err(CustodianError::Exposed { path: path.to_owned(), mode });
-    }
-    // One byte more than allowed tells a file that is too long; the capacity avoids stray copies.
-    let mut line = Zeroizing::new(Vec::with_capacity(4 * FILE_BYTES));
-    let limit = u64::try_from(FILE_BYTES + 1).unwrap_or(u64::MAX);
-    file.take(limit).read_to_end(&mut line).map_err(failed)?;
-    Ok(line)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     fn write(path: &Path, bytes: &[u8]) {
         std::fs::write(path, bytes).unwrap();
@@ -200,7 +141,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("root.key");
         write(&path, b"precious");
-        assert!(matches!(FileCustodian::create(&path), Err(CustodianError::Exists(_))));
+        assert!(matches!(FileCustodian::create(&path), Err(CustodianError::File(SecretFileError::Exists(_)))));
         assert_eq!(std::fs::read(&path).unwrap(), b"precious");
     }
 

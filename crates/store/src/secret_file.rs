@@ -39,7 +39,7 @@ pub enum SecretFileError {
     #[error("`{0}` is not a regular file")]
     NotAFile(PathBuf),
     /// Reading or writing failed.
-    #[error("`{path}` could not be {action}: {source}")]
+    #[error("`{path}` could not be {action}")]
     Io {
         /// The file.
         path: PathBuf,

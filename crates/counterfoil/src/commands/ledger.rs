@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use http::Method;
-use ledger::log::{FsckLevel, fsck};
+use ledger::fsck::{FsckReport, Level, Outcome, fsck};
+use ledger::vfs::{RealVfs, Vfs};
+use std::sync::Arc;
 use serde_json::json;
 
 use crate::client::Connect;
@@ -78,22 +80,32 @@ impl Ledger {
 
 impl Fsck {
     fn run(&self, json: bool, data: &Path) -> Result<(), Failure> {
-        let level = if self.quick { FsckLevel::Quick } else { FsckLevel::Full };
-        let report = fsck(&data.join("ledger"), level);
-        let lines: Vec<_> = report.checks.iter().collect();
-        if json {
-            let checks: Vec<_> =
-                lines.iter().map(|c| json!({"check": c.name, "ok": c.ok, "detail": c.detail})).collect();
-            output::json(&json!({"checks": checks, "exit_code": report.exit_code()}));
-        } else {
-            for check in lines {
-                println!("{}  {:24} {}", if check.ok { "ok  " } else { "FAIL" }, check.name, check.detail);
-            }
-        }
+        let level = if self.quick { Level::Quick } else { Level::Full };
+        let vfs: Arc<dyn Vfs> = Arc::new(RealVfs);
+        let report = fsck(&vfs, &data.join("ledger"), level, &[]);
+        show(json, &report);
         match report.exit_code() {
             0 => Ok(()),
             code => Err(Failure::new(code, "fsck", "the ledger on disk is not whole: see the checks above")),
         }
+    }
+}
+
+fn show(json: bool, report: &FsckReport) {
+    let word = |outcome: &Outcome| match outcome {
+        Outcome::Passed => "passed",
+        Outcome::Failed(_) => "FAILED",
+        Outcome::NotChecked => "not checked",
+    };
+    if json {
+        let checks = report.checks.iter();
+        let checks: Vec<_> =
+            checks.map(|c| json!({"check": c.name, "outcome": word(&c.outcome), "detail": c.detail})).collect();
+        output::json(&json!({"checks": checks, "size": report.size, "exit_code": report.exit_code()}));
+        return;
+    }
+    for check in &report.checks {
+        println!("{:12} {:24} {}", word(&check.outcome), check.name, check.detail);
     }
 }
 

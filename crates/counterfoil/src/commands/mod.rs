@@ -15,8 +15,10 @@ mod verify;
 mod witness;
 
 pub use apply::Apply;
+pub use controls::{Run as ControlsRun, print_runs};
 pub use evidence::Export;
 pub use keys::Create as CreateKey;
+pub use serve::logging;
 
 use clap::{Parser, Subcommand};
 
@@ -72,6 +74,14 @@ enum Command {
     /// Be a witness for somebody else's ledger (C2SP tlog-witness)
     #[command(subcommand)]
     Witness(witness::Witness),
+}
+
+/// Makes a sign-in link for whoever the token belongs to and returns the API's answer.
+///
+/// # Errors
+/// As the API answers.
+pub async fn signin_link(connect: &Connect) -> Result<serde_json::Value, Failure> {
+    signin::link(connect, None).await
 }
 
 impl Cli {

@@ -1,0 +1,99 @@
+//! Proofs of one event and of one inference record, as text that anybody can verify.
+
+use std::sync::Arc;
+
+use domain::serving::SegmentSealed;
+use domain::{Entry, Event};
+use engine::Engine;
+use ledger::records::segment;
+use merkle::inclusion_proof_of;
+use query::{At, Database};
+use verify::{EventProof, RecordProof};
+
+use crate::AssuranceError;
+
+/// The proof that event `seq` is in the ledger, under a checkpoint published for it if need be.
+///
+/// # Errors
+/// When there is no such event.
+pub fn event_proof(engine: &Engine, seq: u64) -> Result<EventProof, AssuranceError> {
+    let missing = |e: ledger::log::LogError| AssuranceError::NotFound(e.to_string());
+    let entry = engine.log().entry(seq).map_err(missing)?;
+    engine.publish()?;
+    let log = engine.log().tlog_proof(seq).map_err(missing)?;
+    Ok(EventProof { entry, log })
+}
+
+/// The proof that an inference's record is in its segment and the segment in the ledger.
+///
+/// # Errors
+/// When there is no such record, or its segment is not sealed yet.
+pub async fn record_proof(
+    engine: &Arc<Engine>,
+    database: &Database,
+    inference: &str,
+) -> Result<RecordProof, AssuranceError> {
+    let id = uuid::Uuid::parse_str(inference)
+        .map_err(|_| AssuranceError::NotFound(format!("`{inference}` is not the identifier of an inference")))?;
+    let query = format!(
+        "select node, incarnation, segment, node_seq from inference_records where inference_id = '{}'",
+        id.as_hyphenated()
+    );
+    let rows = database.at(At::Latest { tail: false }).await?.sql(&query, None).await?.rows()?;
+    let Some(row) = rows.first() else {
+        let hint = "it does not exist, or its segment is not sealed yet: see `counterfoil records seal`";
+        return Err(AssuranceError::NotFound(format!("no sealed record of inference `{inference}`: {hint}")));
+    };
+    let number = |name: &str| row.get(name).and_then(serde_json::Value::as_u64).unwrap_or(u64::MAX);
+    let node = row.get("node").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let place = (node.to_owned(), number("incarnation"), number("segment"), number("node_seq"));
+    let engine = Arc::clone(engine);
+    let prove = move || prove(&engine, &place.0, place.1, place.2, place.3);
+    tokio::task::spawn_blocking(prove).await.map_err(|e| AssuranceError::Io(e.to_string()))?
+}
+
+fn prove(
+    engine: &Engine,
+    node: &str,
+    incarnation: u64,
+    number: u64,
+    node_seq: u64,
+) -> Result<RecordProof, AssuranceError> {
+    let (seq, event, sealed) = sealing_event(engine, node, incarnation, number)?;
+    let path = engine.data_dir().join("records").join(&sealed.core.path);
+    let cores = segment::read_core(&path).map_err(|e| AssuranceError::Io(e.to_string()))?;
+    let index = node_seq.wrapping_sub(sealed.first);
+    let core = usize::try_from(index).ok().and_then(|index| cores.get(index));
+    let core = core.ok_or_else(|| AssuranceError::Io(format!("segment {number} does not hold record {node_seq}")))?;
+    let hashes = inclusion_proof_of(&segment::leaves(&cores), index).map_err(|e| AssuranceError::Io(e.to_string()))?;
+    engine.publish()?;
+    let log = engine.log().tlog_proof(seq).map_err(|e| AssuranceError::Io(e.to_string()))?;
+    Ok(RecordProof { record: core.encode(), index, hashes, event, commitments: vec![], disclosures: vec![], log })
+}
+
+/// The event that sealed a segment: its number, its bytes and what it says. Found from the end, where most are asked.
+fn sealing_event(
+    engine: &Engine,
+    node: &str,
+    incarnation: u64,
+    number: u64,
+) -> Result<(u64, Vec<u8>, SegmentSealed), AssuranceError> {
+    let mut end = engine.log().size();
+    while end > 0 {
+        let start = end.saturating_sub(4096);
+        let mut found = None;
+        let each = &mut |seq: u64, bytes: &[u8]| {
+            if let Ok(Entry { event: Event::SegmentSealed(sealed), .. }) = Entry::decode(bytes)
+                && (sealed.node.as_str(), sealed.incarnation, sealed.number) == (node, incarnation, number)
+            {
+                found = Some((seq, bytes.to_vec(), sealed));
+            }
+        };
+        engine.log().for_each_entry(start..end, each).map_err(|e| AssuranceError::Io(e.to_string()))?;
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        end = start;
+    }
+    Err(AssuranceError::NotFound(format!("segment {number} of node `{node}` has no sealing event")))
+}

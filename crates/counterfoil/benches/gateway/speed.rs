@@ -1,0 +1,151 @@
+//! Added latency and throughput.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::load::{Sample, Target};
+use crate::report::Report;
+use crate::servers::Server;
+use crate::{Arguments, Failure, disk, stand_in};
+
+/// How long and how much.
+#[derive(Args, Clone)]
+pub struct Speed {
+    /// Seconds of each measurement
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+    /// Times that each is made, in turn; the parts are added up
+    #[arg(long, default_value_t = 2)]
+    rounds: u32,
+    /// Calls a second of the steady load
+    #[arg(long, default_value_t = 500)]
+    rate: u64,
+}
+
+impl Default for Speed {
+    fn default() -> Self {
+        Self { seconds: 3.0, rounds: 2, rate: 500 }
+    }
+}
+
+/// Connections of the steady load: enough that a slow answer delays no other.
+const STEADY_CONNECTIONS: usize = 16;
+
+/// Synced writes before and after each round.
+const SYNCS: u64 = 200;
+
+/// One thing that is called, and what calling it took.
+struct Called<'a> {
+    name: &'static str,
+    target: Target,
+    server: Option<&'a Server>,
+    sample: Sample,
+    cpu: f64,
+}
+
+impl Called<'_> {
+    fn measure(&mut self, load: impl Fn(&Target) -> Result<Sample, Failure>) -> Result<(), Failure> {
+        let cpu = || self.server.map_or(0.0, |server| server.usage().cpu);
+        let before = cpu();
+        let sample = load(&self.target).map_err(|error| format!("{}: {error}", self.name))?;
+        self.cpu += cpu() - before;
+        self.sample.add(sample);
+        Ok(())
+    }
+
+    fn cpu_us(&self) -> f64 {
+        self.cpu * 1e6 / self.sample.latencies.len() as f64
+    }
+}
+
+impl Speed {
+    pub fn run(&self, arguments: &Arguments) -> Result<(), Failure> {
+        let dir = tempfile::tempdir_in(&arguments.dir)?;
+        let provider = stand_in::start()?;
+        let gateway = Server::counterfoil(arguments, dir.path(), provider)?;
+        let nginx = Server::nginx(arguments, dir.path(), provider)?;
+        let direct = Target::new(provider, "none");
+        let fresh = || {
+            let called = |name, target: &Target, server| Called {
+                name,
+                target: target.clone(),
+                server,
+                sample: Sample::default(),
+                cpu: 0.0,
+            };
+            let mut all = vec![called("direct", &direct, None), called("gateway", &gateway.target, Some(&gateway))];
+            all.extend(nginx.as_ref().map(|nginx| called("nginx", &nginx.target, Some(nginx))));
+            all
+        };
+        let mut report = Report::default();
+        // Keys of subjects are made and connections are pooled before anything is measured.
+        gateway.target.at_once(64, Duration::from_secs(1))?;
+        self.latency(&mut report, "one after the other", fresh(), dir.path(), |target, time| target.in_turn(time))?;
+        let steadily = |target: &Target, time| target.steadily(self.rate, STEADY_CONNECTIONS, time);
+        self.latency(&mut report, &format!("{} a second", self.rate), fresh(), dir.path(), steadily)?;
+        for connections in [16, 64] {
+            self.throughput(&mut report, connections, fresh())?;
+        }
+        println!("{}", report.json());
+        Ok(())
+    }
+
+    fn time(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds)
+    }
+
+    fn latency(
+        &self,
+        report: &mut Report,
+        name: &str,
+        mut all: Vec<Called<'_>>,
+        dir: &std::path::Path,
+        load: impl Fn(&Target, Duration) -> Result<Sample, Failure>,
+    ) -> Result<(), Failure> {
+        let mut disk = disk::syncs(dir, SYNCS)?;
+        for _ in 0..self.rounds {
+            for called in &mut all {
+                called.measure(|target| load(target, self.time()))?;
+            }
+            disk.add(disk::syncs(dir, SYNCS)?);
+        }
+        report.row(format!("{name}: disk sync"), &[("p50_ms", disk.ms(0.5)), ("p99_ms", disk.ms(0.99))]);
+        let mut direct = (0.0, 0.0);
+        for called in &mut all {
+            let (p50, p99) = (called.sample.ms(0.5), called.sample.ms(0.99));
+            let row = format!("{name}: {}", called.name);
+            if called.server.is_none() {
+                direct = (p50, p99);
+                report.row(row, &[("p50_ms", p50), ("p99_ms", p99)]);
+                continue;
+            }
+            let (added_p50, added_p99) = (p50 - direct.0, p99 - direct.1);
+            let cpu = ("cpu_us_per_call", called.cpu_us());
+            let added = [("added_p50_ms", added_p50), ("added_p99_ms", added_p99)];
+            report.row(row, &[[("p50_ms", p50), ("p99_ms", p99)], added].concat().into_iter().chain([cpu]).collect::<Vec<_>>());
+        }
+        Ok(())
+    }
+
+    fn throughput(&self, report: &mut Report, connections: usize, mut all: Vec<Called<'_>>) -> Result<(), Failure> {
+        for _ in 0..self.rounds {
+            for called in &mut all {
+                called.measure(|target| target.at_once(connections, self.time()))?;
+            }
+        }
+        let nginx = all.iter().find(|called| called.name == "nginx").map(|called| (called.sample.rate(), called.cpu_us()));
+        for called in &mut all {
+            let mut numbers = vec![("calls_per_s", called.sample.rate()), ("p99_ms", called.sample.ms(0.99))];
+            if called.server.is_some() {
+                numbers.push(("cpu_us_per_call", called.cpu_us()));
+            }
+            if let Some((rate, cpu_us)) = nginx.filter(|_| called.name == "gateway") {
+                numbers.push(("of_nginx", called.sample.rate() / rate));
+                numbers.push(("cpu_of_nginx", called.cpu_us() / cpu_us));
+            }
+            report.row(format!("{connections} connections: {}", called.name), &numbers);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,124 @@
+//! The story in order. Each step names the command that does the same by hand.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use serde_json::{Value, json};
+
+use super::traffic::{Tally, Traffic};
+use super::{Say, tamper};
+use crate::client::Connect;
+use crate::commands::{Apply, ControlsRun, CreateKey, Export, print_runs};
+use crate::output::Failure;
+
+const ORG: &str = include_str!("../../../../examples/demo/org.toml");
+const MODEL: &[u8] = include_bytes!("../../../../examples/credit-risk/model.onnx");
+
+/// Chat requests that are sent.
+const CHATS: usize = 300;
+
+/// Runs the scenario and returns what it found.
+///
+/// # Errors
+/// The first step that did not work.
+pub async fn run(say: &Say, dir: &Path, connect: &Connect, url: &str, stand_in: &str) -> Result<Value, Failure> {
+    set_up(say, dir, connect, stand_in).await?;
+    let (applications, chats) = traffic(say, connect, url).await?;
+    say.step("sealing segments: counterfoil records seal");
+    let client = connect.open().await?;
+    let sealed = client.json(http::Method::POST, "/api/v1/segments/seal", None).await?;
+    say.line(&format!("  {} segments sealed, their roots are in the ledger", sealed["segments"]));
+    say.step("testing controls over the ledger: counterfoil controls run");
+    let runs = ControlsRun::default().run(connect).await?;
+    if !say.json {
+        print_runs(&runs);
+    }
+    let package = dir.join("evidence.zip");
+    say.step(&format!("packing evidence: counterfoil evidence export --from … -o {}", package.display()));
+    let from = chrono::Utc::now() - chrono::TimeDelta::hours(1);
+    let export = Export { from: from.to_rfc3339(), to: None, output: package.clone(), payloads: true };
+    let written = export.export(connect).await?;
+    say.line(&format!("  {} bytes: the ledger, the segments, the queries and what they returned", written["bytes"]));
+    let good = verified(say, &package)?;
+    if good.code != 0 {
+        return Err(Failure::new(good.code, "not_verified", "the package that was just written does not verify"));
+    }
+    let caught = catch(say, dir, &package)?;
+    Ok(json!({
+        "applications": told(&applications), "chats": told(&chats), "sealed": sealed["segments"],
+        "controls": runs["runs"], "at_size": runs["at_size"], "package": written["package"],
+        "verified": good.code == 0, "tampered_exit_code": caught,
+    }))
+}
+
+async fn set_up(say: &Say, dir: &Path, connect: &Connect, stand_in: &str) -> Result<(), Failure> {
+    say.step(&format!("declaring the organisation: counterfoil apply -f {}", dir.join("org.toml").display()));
+    say.line(&format!("  the outside provider is a stand-in on this machine ({stand_in}), not a model"));
+    std::fs::write(dir.join("org.toml"), ORG.replace("STAND_IN_URL", stand_in))?;
+    std::fs::write(dir.join("model.onnx"), MODEL)?;
+    let apply = Apply { file: dir.join("org.toml"), yes: true, dry_run: false, prune: false };
+    for step in apply.quietly(connect).await? {
+        say.line(&format!("  {step}"));
+    }
+    Ok(())
+}
+
+async fn traffic(say: &Say, connect: &Connect, url: &str) -> Result<(Tally, Tally), Failure> {
+    say.step("giving each application a key: counterfoil keys create --service … --expires 90d");
+    let mut keys = Vec::new();
+    for service in ["credit-risk", "support-assistant"] {
+        let create = CreateKey { service: service.to_owned(), expires: "90d".to_owned() };
+        let key = create.create(connect).await?;
+        say.line(&format!("  {service}: {}", key["key"].as_str().unwrap_or_default()));
+        keys.push(key["secret"].as_str().unwrap_or_default().to_owned());
+    }
+    say.step("1,000 credit applications through the Open Inference Protocol");
+    let applications = Traffic::new(url, &keys[0]).applications().await?;
+    say.line(&format!("  {}", tally(&applications)));
+    say.step(&format!("{CHATS} chat calls through the OpenAI protocol, every third one streamed"));
+    let chats = Traffic::new(url, &keys[1]).chats(CHATS).await?;
+    say.line(&format!("  {} (the stand-in fails now and then)", tally(&chats)));
+    Ok((applications, chats))
+}
+
+fn tally(tally: &Tally) -> String {
+    let get = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    format!("{} sent, {} answered, {} with an error", get(&tally.sent), get(&tally.answered), get(&tally.failed))
+}
+
+fn told(tally: &Tally) -> Value {
+    let get = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    json!({"sent": get(&tally.sent), "answered": get(&tally.answered), "failed": get(&tally.failed)})
+}
+
+struct Verified {
+    code: u8,
+    text: String,
+}
+
+/// Verifies a package as an auditor would: another process, no environment, nothing but the file.
+fn verified(say: &Say, package: &Path) -> Result<Verified, Failure> {
+    say.step(&format!("verifying offline, in a process of its own: counterfoil verify {}", package.display()));
+    let program = std::env::current_exe()?;
+    let ran = std::process::Command::new(program).arg("verify").arg(package).env_clear().output()?;
+    let text = String::from_utf8_lossy(&ran.stdout).into_owned();
+    for line in text.lines() {
+        say.line(&format!("  {line}"));
+    }
+    let code = ran.status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX);
+    Ok(Verified { code, text })
+}
+
+fn catch(say: &Say, dir: &Path, package: &Path) -> Result<u8, Failure> {
+    let copy: PathBuf = dir.join("evidence-tampered.zip");
+    let tampered = tamper::tamper(package, &copy)?;
+    say.step(&format!(
+        "changing one byte in a copy: record {} of {}, inference {}",
+        tampered.index, tampered.segment, tampered.inference
+    ));
+    let caught = verified(say, &copy)?;
+    if caught.code == 0 || !caught.text.contains(&tampered.inference) {
+        return Err(Failure::new(1, "not_caught", "the changed byte was not found: this must never happen"));
+    }
+    Ok(caught.code)
+}

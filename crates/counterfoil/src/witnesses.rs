@@ -1,0 +1,177 @@
+//! The witnesses of this ledger: each new checkpoint is shown to all of them, and what they cosign is kept.
+//!
+//! All are asked about the same checkpoint before a newer one is looked at; otherwise each might cosign another one,
+//! and no checkpoint would ever carry enough cosignatures. A witness that fails is left alone for a while, longer each
+//! time, and does not hold up the others for more than one answer's time. Only the configured addresses are called.
+
+mod ask;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::Engine;
+use futures_util::future::join_all;
+use http::Uri;
+use ledger::log::Log;
+use merkle::{Checkpoint, Policy};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::config::Config;
+use crate::output::Failure;
+use ask::{Asked, Asker, Trouble};
+
+/// How often it is looked whether a new checkpoint was published.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long a witness that failed is left alone at first; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a witness is left alone at most.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// Shows the newest checkpoint to the configured witnesses, then goes on with each new one until `stop` is true. Does
+/// nothing when there are none. A witness that does not answer does not keep the server from starting.
+///
+/// # Errors
+/// When an address or the policy makes no sense, or when a witness remembers another history of this ledger: exit code
+/// 3, `rolled_back`.
+pub async fn start(engine: &Engine, config: &Config, stop: watch::Receiver<bool>) -> Result<(), Failure> {
+    let urls = &config.witnesses.urls;
+    if urls.is_empty() {
+        return Ok(());
+    }
+    let policy = read_policy(&config.witnesses.policy)?;
+    let mut rounds = Rounds::new(Arc::clone(engine.log()), policy, urls)?;
+    rounds.round().await;
+    rounds.refuse_another_history()?;
+    tokio::spawn(rounds.run(stop));
+    Ok(())
+}
+
+fn read_policy(path: &str) -> Result<Policy, Failure> {
+    if path.is_empty() {
+        let message =
+            "`witnesses.urls` is set but `witnesses.policy` is not: name a file that says which witnesses to believe";
+        return Err(Failure::usage(message));
+    }
+    let text = std::fs::read_to_string(Path::new(path)).map_err(|e| Failure::io(format!("{path}: {e}")))?;
+    let policy = Policy::parse(&text).map_err(|error| {
+        let why = std::error::Error::source(&error).map(|why| format!(": {why}")).unwrap_or_default();
+        Failure::usage(format!("{path}: {error}{why}"))
+    })?;
+    match policy.witnesses().is_empty() {
+        true => Err(Failure::usage(format!("{path}: the policy names no witness, so no cosignature would count"))),
+        false => Ok(policy),
+    }
+}
+
+/// One witness and how it has behaved.
+struct Witness {
+    /// Where to post checkpoints.
+    address: Uri,
+    /// How many entries it has cosigned, as far as is known here.
+    size: u64,
+    /// Size of the checkpoint it cosigned last in this process.
+    cosigned: Option<u64>,
+    /// How long to leave it alone after its next failure.
+    pause: Duration,
+    /// Not to be asked before.
+    not_before: Instant,
+    /// What was wrong last; none when it works.
+    trouble: Option<Trouble>,
+}
+
+/// Asks all witnesses about one checkpoint after the other.
+struct Rounds {
+    log: Arc<Log>,
+    asker: Asker,
+    witnesses: Vec<Witness>,
+}
+
+impl Rounds {
+    fn new(log: Arc<Log>, policy: Policy, urls: &[String]) -> Result<Self, Failure> {
+        let witnesses = urls.iter().map(|url| Witness::new(url)).collect::<Result<_, _>>()?;
+        Ok(Self { asker: Asker::new(Arc::clone(&log), policy), log, witnesses })
+    }
+
+    async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let rounds = async {
+            loop {
+                looks.tick().await;
+                self.round().await;
+            }
+        };
+        tokio::select! {
+            () = rounds => {}
+            // An error says that nobody can ask to stop any more, which is as good as asking.
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    /// Shows the checkpoint published last to every witness that has not cosigned it and may be asked.
+    async fn round(&mut self) {
+        let Some(note) = self.log.latest_checkpoint() else { return };
+        let parsed = merkle::Note::parse(&note).ok().and_then(|note| Checkpoint::parse(&note.text).ok());
+        let Some(checkpoint) = parsed else { return };
+        let asked = Asked { note: Arc::from(note), size: checkpoint.size };
+        let now = Instant::now();
+        let due = self.witnesses.iter_mut().filter(|w| w.cosigned != Some(asked.size) && w.not_before <= now);
+        join_all(due.map(|witness| witness.show(&self.asker, &asked))).await;
+    }
+
+    /// A copy of the data that was restored whole is consistent in itself; only others can tell that it is old.
+    fn refuse_another_history(&self) -> Result<(), Failure> {
+        for witness in &self.witnesses {
+            if let Some(trouble) = witness.trouble.as_ref().filter(|trouble| trouble.is_another_history()) {
+                let message = format!(
+                    "the ledger was rolled back, or its key is used elsewhere too: witness {}: {trouble}; \
+                     restore the newest copy, and do not write to this one",
+                    witness.address
+                );
+                return Err(Failure::new(3, "rolled_back", message));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Witness {
+    fn new(url: &str) -> Result<Self, Failure> {
+        let wrong = || {
+            Failure::usage(format!("`witnesses.urls`: `{url}` is not an address such as `https://witness.example/w1`"))
+        };
+        let address: Uri = format!("{}/add-checkpoint", url.trim_end_matches('/')).parse().map_err(|_| wrong())?;
+        if !matches!(address.scheme_str(), Some("http" | "https")) || address.query().is_some() {
+            return Err(wrong());
+        }
+        Ok(Self { address, size: 0, cosigned: None, pause: FIRST_PAUSE, not_before: Instant::now(), trouble: None })
+    }
+
+    async fn show(&mut self, asker: &Asker, asked: &Asked) {
+        match asker.ask(&self.address, &mut self.size, asked).await {
+            Ok(()) => {
+                self.cosigned = Some(asked.size);
+                self.pause = FIRST_PAUSE;
+                if self.trouble.take().is_some() {
+                    tracing::info!(witness = %self.address, "the witness cosigns again");
+                }
+            }
+            Err(trouble) => {
+                self.not_before = Instant::now() + self.pause;
+                self.pause = LONGEST_PAUSE.min(self.pause * 2);
+                let known = self.trouble.as_ref().map(std::mem::discriminant);
+                if known != Some(std::mem::discriminant(&trouble)) {
+                    trouble.report(&self.address);
+                }
+                self.trouble = Some(trouble);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

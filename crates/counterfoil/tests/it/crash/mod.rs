@@ -1,0 +1,77 @@
+//! The process dies, or the disk is full. Nothing that was acknowledged is lost, and nothing is there twice.
+
+mod disk;
+mod kill;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use tokio::task::JoinSet;
+
+use crate::support::World;
+use crate::support::http::{RUNTIME, try_send};
+use crate::support::world::ask;
+
+/// Clients that call again and again, and remember which inferences they were given an answer to.
+struct Load {
+    stop: Arc<AtomicBool>,
+    answered: Arc<AtomicUsize>,
+    clients: JoinSet<Vec<String>>,
+}
+
+impl Load {
+    /// Starts clients that call route `chat`, every other one as a stream.
+    fn start(world: &World, clients: usize) -> Self {
+        let stop: Arc<AtomicBool> = Arc::default();
+        let answered: Arc<AtomicUsize> = Arc::default();
+        let mut set = JoinSet::new();
+        for number in 0..clients {
+            let (url, bearer) = (format!("{}/v1/chat/completions", world.url), format!("Bearer {}", world.key));
+            let (stop, answered) = (Arc::clone(&stop), Arc::clone(&answered));
+            let mut body = ask("chat");
+            body["stream"] = (number % 2 == 1).into();
+            let body = Bytes::from(body.to_string());
+            let client = async move {
+                let mut mine = Vec::new();
+                while !stop.load(Ordering::Relaxed) {
+                    let headers = [("authorization", bearer.as_str())];
+                    let answer = try_send(::http::Method::POST, &url, &headers, body.clone()).await;
+                    let Some(answer) = answer else { break };
+                    // A stream is acknowledged by its end mark, not by its status.
+                    let whole = !answer.body.starts_with(b"data:") || answer.text().ends_with("data: [DONE]\n\n");
+                    if answer.status == 200 && whole {
+                        answered.fetch_add(1, Ordering::Relaxed);
+                        mine.push(answer.header("x-counterfoil-inference").expect("an identifier").to_owned());
+                    }
+                }
+                mine
+            };
+            set.spawn_on(client, RUNTIME.handle());
+        }
+        Self { stop, answered, clients: set }
+    }
+
+    /// How many calls were answered so far.
+    fn answered(&self) -> usize {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Ends the clients; the inferences that were acknowledged.
+    fn end(self) -> Vec<String> {
+        self.stop.store(true, Ordering::Relaxed);
+        RUNTIME.block_on(self.clients.join_all()).concat()
+    }
+}
+
+/// Every acknowledged inference is on record, and no inference is there twice.
+#[track_caller]
+fn assert_kept(world: &World, acknowledged: &[String]) {
+    let rows = world.json(&["sql", "--tail", "select inference_id from inference_records"]);
+    let rows = rows.as_array().expect("rows");
+    let ids: BTreeSet<&str> = rows.iter().map(|row| row["inference_id"].as_str().expect("text")).collect();
+    assert_eq!(ids.len(), rows.len(), "an inference is on record twice");
+    let lost: Vec<&String> = acknowledged.iter().filter(|id| !ids.contains(id.as_str())).collect();
+    assert!(lost.is_empty(), "{} of {} acknowledged inferences are lost: {lost:?}", lost.len(), acknowledged.len());
+}

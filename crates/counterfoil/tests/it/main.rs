@@ -1,0 +1,11 @@
+//! The program as its users have it: the real binary, real sockets, real files, stock clients. Each test starts what it
+//! needs in a directory of its own and ends it. What needs Python, Node or root says so by name and passes when that is
+//! not there; `scripts/test` provides what can be provided.
+
+mod assurance;
+mod crash;
+mod infrastructure;
+mod keys;
+mod people;
+mod serving;
+mod support;

@@ -1,0 +1,6 @@
+//! Inferences: what clients send and get, what fails and how, and what is recorded of it.
+
+mod failures;
+mod oip;
+mod openai;
+mod records;

@@ -1,0 +1,60 @@
+//! Stock clients and readers, found where `scripts/install-test-tools` put them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The value of a variable, or a word about the skipped test.
+fn place(test: &str, variable: &str) -> Option<PathBuf> {
+    let place = std::env::var_os(variable).map(PathBuf::from);
+    if place.is_none() {
+        eprintln!("skipped: {test}: {variable} is not set; run the tests with scripts/test");
+    }
+    place
+}
+
+/// A Python that can import `module`.
+pub fn python(test: &str, module: &str) -> Option<PathBuf> {
+    let python = place(test, "COUNTERFOIL_TEST_PYTHON")?;
+    let found = Command::new(&python).args(["-c", &format!("import {module}")]).output();
+    if !found.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: {test}: Python has no package `{module}`");
+        return None;
+    }
+    Some(python)
+}
+
+/// The directory with Node's packages.
+pub fn node(test: &str) -> Option<PathBuf> {
+    place(test, "COUNTERFOIL_TEST_NODE_DIR")
+}
+
+/// A browser.
+pub fn chromium(test: &str) -> Option<PathBuf> {
+    place(test, "COUNTERFOIL_TEST_CHROMIUM")
+}
+
+/// A file of `tests/clients`.
+pub fn client(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name)
+}
+
+/// A file of the repository.
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+}
+
+/// Runs a script and panics with all it said when it fails.
+#[track_caller]
+pub fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{command:?} ended with {}\n{out}\n{err}", output.status);
+    out
+}
+
+/// Whether this process is root, which mounting a small file system needs.
+pub fn is_root() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().any(|line| line.starts_with("Uid:\t0\t"))
+}

@@ -1,0 +1,227 @@
+//! The engine over a real data directory: what is durable, what is refused, what a restart finds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::people::KeyScope;
+use domain::vendors::{ProviderDeclared, ProviderKind, ProviderSpec};
+use domain::{Command, Event, RefusalCode, State};
+
+use crate::{Ask, Engine, EngineOptions, ExecuteError, OpenError, Principal};
+
+fn options(dir: &std::path::Path) -> EngineOptions {
+    EngineOptions {
+        dir: dir.join("data"),
+        organisation: "Test".into(),
+        origin: Some("test.example/log".into()),
+        retention_days: 30,
+        node: "n1".into(),
+        program: "test".into(),
+        roll_records: 1000,
+        roll_bytes: 1 << 20,
+        roll_after: Duration::from_secs(60),
+    }
+}
+
+async fn open(dir: &std::path::Path) -> Arc<Engine> {
+    Engine::open(options(dir)).await.expect("the data directory opens")
+}
+
+/// Lets go of the data directory as a killed process would: nothing is sealed or reported.
+async fn killed(engine: Arc<Engine>) {
+    engine.stop.send_replace(true);
+    while Arc::strong_count(&engine) > 1 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn operator(engine: &Engine) -> Principal {
+    let token = std::fs::read_to_string(engine.data_dir().join("operator.token")).expect("made at the first start");
+    engine.authenticate(token.trim()).expect("the operator's key is good")
+}
+
+fn provider(name: &str) -> Command {
+    Command::DeclareProvider(ProviderDeclared {
+        provider: name.into(),
+        spec: ProviderSpec {
+            kind: ProviderKind::Openai,
+            base_url: "http://127.0.0.1:9/v1".into(),
+            api_key_env: None,
+            region: None,
+            critical: false,
+            first_byte_timeout_ms: 1,
+            idle_timeout_ms: 1,
+        },
+    })
+}
+
+fn events(engine: &Engine) -> Vec<domain::Entry> {
+    let log = engine.log();
+    let entries = log.entries(0..log.size()).expect("readable");
+    entries.iter().map(|bytes| domain::Entry::decode(bytes).expect("known")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_new_directory_when_opened_then_its_first_events_say_whose_it_is_and_who_may_act() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    let names: Vec<_> = events(&engine).iter().map(|entry| entry.event.name()).collect();
+    let expected = [
+        "org.created",
+        "policies.installed",
+        "actor.registered",
+        "node.joined",
+        "actor.registered",
+        "key.created",
+        "ledger.heartbeat",
+    ];
+    assert_eq!(names, expected);
+    assert_eq!(operator(&engine).roles, ["administrator"]);
+    assert_eq!(engine.incarnation(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_command_when_carried_out_then_its_event_is_durable_with_its_author_and_stream_version() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    let who = operator(&engine);
+    let done = engine.execute(&who, provider("p")).await.expect("carried out");
+    let last = events(&engine).pop().expect("an event");
+    assert_eq!((last.actor.as_str(), last.stream.as_str(), last.sv), (who.actor.as_str(), "provider/p", 1));
+    assert_eq!(done.size, engine.log().size());
+    assert!(engine.execute(&who, provider("p")).await.expect("nothing to do").events.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_somebody_without_permission_when_they_ask_then_the_refusal_is_an_event_without_what_they_sent() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    let auditor = Principal { actor: "a_auditor".into(), roles: vec!["auditor".into()], ..Principal::default() };
+    match engine.execute(&auditor, provider("secret-name")).await {
+        Err(ExecuteError::Refused(refusal)) => assert_eq!(refusal.code, RefusalCode::Forbidden),
+        other => panic!("{other:?}"),
+    }
+    match events(&engine).pop().expect("an event").event {
+        Event::CommandRefused(body) => assert_eq!(body.command, "provider.declare"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_the_same_idempotency_key_when_asked_twice_then_things_change_once() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    let who = operator(&engine);
+    let ask = Ask { idempotency: Some(uuid::Uuid::now_v7()), ..Ask::from(provider("p")) };
+    let first = engine.execute(&who, ask.clone()).await.expect("carried out");
+    let size = engine.log().size();
+    let second = engine.execute(&who, ask).await.expect("recognised");
+    assert!(second.replayed && !first.replayed);
+    assert_eq!((second.first_seq, engine.log().size()), (first.first_seq, size));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_stream_that_moved_on_when_its_old_version_is_expected_then_it_is_a_conflict() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    let who = operator(&engine);
+    engine.execute(&who, provider("p")).await.expect("carried out");
+    let ask = Ask { expect: Some(("provider/p".into(), 0)), ..Ask::from(provider("p")) };
+    match engine.execute(&who, ask).await {
+        Err(ExecuteError::Refused(refusal)) => assert_eq!(refusal.code, RefusalCode::Conflict),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_many_askers_at_once_when_done_then_stream_versions_have_no_gap() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    let who = operator(&engine);
+    let asks = (0..20).map(|i| {
+        let (engine, who) = (Arc::clone(&engine), who.clone());
+        tokio::spawn(async move { engine.execute(&who, provider(&format!("p{}", i % 4))).await })
+    });
+    for ask in asks.collect::<Vec<_>>() {
+        ask.await.expect("no panic").expect("carried out");
+    }
+    let mut versions = std::collections::BTreeMap::<String, u64>::new();
+    for entry in events(&engine) {
+        let version = versions.entry(entry.stream).or_default();
+        *version += 1;
+        assert_eq!(entry.sv, *version);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_killed_engine_when_opened_again_then_the_state_is_the_same_fold_and_the_node_is_a_new_incarnation() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    let who = operator(&engine);
+    engine.execute(&who, provider("p")).await.expect("carried out");
+    killed(engine).await;
+    let again = open(dir.path()).await;
+    assert!(again.read(|state| state.providers.contains_key("p")));
+    assert_eq!(again.incarnation(), 2);
+    assert_eq!(operator(&again).actor, who.actor, "the same operator, the same key");
+    let mut folded = State::default();
+    for entry in events(&again) {
+        folded.apply(&entry);
+    }
+    assert_eq!(again.read(State::clone), folded);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_snapshot_when_opened_then_it_is_used_only_if_it_belongs_to_the_ledger() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    engine.execute(&operator(&engine), provider("p")).await.expect("carried out");
+    engine.shutdown().await.expect("ends well");
+    let snapshots = engine.snapshot_dir();
+    killed(engine).await;
+    let path = std::fs::read_dir(&snapshots).expect("written").next().expect("one").expect("readable").path();
+    let again = open(dir.path()).await;
+    assert!(again.read(|state| state.providers.contains_key("p")));
+    killed(again).await;
+    let text = std::fs::read_to_string(&path).expect("readable");
+    assert!(text.contains("\"providers\":{\"p\""));
+    std::fs::write(&path, text.replace("\"providers\":{\"p\"", "\"providers\":{\"forged\"")).expect("written");
+    let folded = open(dir.path()).await;
+    assert!(!folded.read(|state| state.providers.contains_key("forged")), "the ledger did not commit to that state");
+    assert!(folded.read(|state| state.providers.contains_key("p")), "folded from the beginning");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_sign_in_link_when_used_then_it_opens_one_session_and_a_key_opens_what_it_is_for() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    let who = operator(&engine);
+    let link = engine.create_signin_link(&who, &who.actor).await.expect("made");
+    let (cookie, _) = engine.open_session(&link).await.expect("opened");
+    let session = engine.authenticate_session(&cookie).expect("known");
+    assert_eq!(session.actor, who.actor);
+    assert!(engine.open_session(&link).await.is_err(), "a link is good once");
+    engine.close_session(&session).await.expect("closed");
+    assert!(engine.authenticate_session(&cookie).is_err());
+    let soon = Engine::now_ms() + 60_000;
+    let key = engine.create_key(&who, KeyScope::Actor(who.actor.clone()), soon).await.expect("made");
+    assert!(engine.authenticate(&key.secret).is_ok());
+    engine.revoke_key(&who, &key.key).await.expect("revoked");
+    assert!(engine.authenticate(&key.secret).is_err());
+    let written = String::from_utf8(engine.log().entries(0..engine.log().size()).expect("readable").concat());
+    let written = written.expect("events are text");
+    for secret in [&link, &cookie, &key.secret] {
+        assert!(!written.contains(secret.as_str()), "a secret is in the ledger");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_directory_in_use_when_opened_again_then_it_is_refused() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let _engine = open(dir.path()).await;
+    match Engine::open(options(dir.path())).await {
+        Err(error @ OpenError::Ledger(_)) => assert_eq!(error.kind(), "locked"),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("two processes at once"),
+    }
+}

@@ -1,0 +1,132 @@
+//! The fold: what all tables hold after a number of entries. Extended entry by entry, never rewritten.
+
+use std::sync::Arc;
+
+use domain::{Entry, Event};
+use merkle::{Hash, VerifierKey};
+
+use crate::checkpoint::{self, Kept};
+use crate::table::Origin;
+use crate::tables::Folded;
+use crate::{QueryError, Source};
+
+/// One entry on its way into the tables.
+pub(crate) struct Leaf<'a> {
+    /// Its number.
+    pub seq: u64,
+    /// Its hash as a leaf of the log.
+    pub hash: Hash,
+    /// What it says.
+    pub entry: &'a Entry,
+    /// The checkpoint that it keeps, checked, when it is a heartbeat.
+    pub kept: Option<Kept>,
+}
+
+impl Leaf<'_> {
+    pub fn origin(&self) -> Origin {
+        Origin { seq: self.seq, leaf: self.hash }
+    }
+}
+
+/// The present, as far as tables know one: a property of the ledger's size and not of the clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// Time of the newest entry, milliseconds since the epoch.
+    pub now: i64,
+}
+
+/// The file of one sealed segment's cores, and the records in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Sealed {
+    pub origin: Origin,
+    pub path: String,
+    pub len: u64,
+    pub node: String,
+    pub incarnation: u64,
+    /// `node_seq` after its last record.
+    pub end: u64,
+}
+
+/// Everything that follows from the first `size` entries.
+#[derive(Clone, Default)]
+pub(crate) struct Fold {
+    /// How many entries.
+    pub size: u64,
+    /// The time of each, milliseconds since the epoch.
+    pub times: Vec<i64>,
+    /// The tables.
+    pub tables: Folded,
+    /// The segments sealed so far, in order. Behind an `Arc` because every session holds it.
+    pub sealed: Arc<Vec<Sealed>>,
+    /// The log's key, from the first entry.
+    log: Option<VerifierKey>,
+}
+
+impl Fold {
+    /// Takes entries in until there are `size`. After an error it holds what came before the entry at fault.
+    pub fn extend(&mut self, source: &dyn Source, size: u64) -> Result<(), QueryError> {
+        if self.size >= size {
+            return Ok(());
+        }
+        let mut bad = None;
+        let read = source.entries(self.size..size, &mut |seq, bytes| {
+            self.take(source, seq, bytes).map_err(|error| {
+                let message = error.to_string();
+                bad = Some(error);
+                message
+            })
+        });
+        match (bad, read) {
+            (Some(error), _) => Err(error),
+            (None, Err(message)) => Err(QueryError::Source(message)),
+            (None, Ok(())) if self.size < size => Err(QueryError::Source(format!("entry {} is missing", self.size))),
+            (None, Ok(())) => Ok(()),
+        }
+    }
+
+    fn take(&mut self, source: &dyn Source, seq: u64, bytes: &[u8]) -> Result<(), QueryError> {
+        if seq != self.size {
+            return Err(QueryError::Source(format!("entry {} is missing, entry {seq} came instead", self.size)));
+        }
+        let entry = Entry::decode(bytes).map_err(|error| QueryError::Entry { seq, reason: error.to_string() })?;
+        let kept = match &entry.event {
+            Event::LedgerHeartbeat(beat) => {
+                Some(checkpoint::check(beat, seq, self.log.as_ref(), source).map_err(QueryError::Source)?)
+            }
+            _ => None,
+        };
+        let leaf = Leaf { seq, hash: merkle::leaf_hash(bytes), entry: &entry, kept };
+        match &entry.event {
+            Event::OrgCreated(org) => self.log = org.log_vkey.parse().ok(),
+            Event::SegmentSealed(segment) => Arc::make_mut(&mut self.sealed).push(Sealed {
+                origin: leaf.origin(),
+                path: segment.core.path.clone(),
+                len: segment.core.len,
+                node: segment.node.clone(),
+                incarnation: segment.incarnation,
+                end: segment.first.saturating_add(segment.n),
+            }),
+            _ => {}
+        }
+        self.tables.apply(&leaf);
+        self.times.push(entry.ts);
+        self.size += 1;
+        Ok(())
+    }
+
+    /// How many entries came at or before `at`, milliseconds since the epoch: all before the first later one.
+    pub fn size_at(&self, at: i64) -> u64 {
+        self.times.iter().position(|ts| *ts > at).map_or(self.size, |size| size as u64)
+    }
+
+    pub fn moment(&self) -> Moment {
+        Moment { now: self.times.last().copied().unwrap_or(0) }
+    }
+
+    /// Whether a record lies in a segment that is sealed here.
+    pub fn has_sealed(&self, node: &str, incarnation: i64, node_seq: i64) -> bool {
+        let of_node = |s: &&Sealed| s.node == node && i64::try_from(s.incarnation) == Ok(incarnation);
+        let newest = self.sealed.iter().rev().find(of_node);
+        newest.is_some_and(|sealed| u64::try_from(node_seq).is_ok_and(|seq| seq < sealed.end))
+    }
+}

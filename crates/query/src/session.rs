@@ -1,0 +1,196 @@
+//! A session: the tables at one size, and read-only SQL over them within bounds of memory, time and rows.
+
+use std::sync::Arc;
+
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider};
+use datafusion::common::ScalarValue;
+use datafusion::datasource::{MemTable, ViewTable};
+use datafusion::error::DataFusionError;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::physical_plan::SendableRecordBatchStream;
+use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
+use domain::serving::InferenceCore;
+use futures_util::StreamExt;
+use merkle::Hash;
+
+use crate::answer::Answer;
+use crate::database::Limits;
+use crate::fold::{Fold, Sealed};
+use crate::schema::LedgerSchema;
+use crate::segments::{SealedRecords, unsealed};
+use crate::tables::{INFERENCES, RECORDS, inference_select, record_select};
+use crate::{QueryError, Source, statement};
+
+/// What `$start`, `$end` and `$now` stand for, in milliseconds since the epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Params {
+    /// Start of the observation window, inclusive.
+    pub start: i64,
+    /// End of the observation window, exclusive.
+    pub end: i64,
+    /// The instant of evaluation.
+    pub now: i64,
+}
+
+/// The tables as they were at one size of the ledger.
+pub struct Session {
+    context: SessionContext,
+    size: u64,
+    root: Hash,
+    limits: Limits,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("size", &self.size).field("root", &merkle::hex(&self.root)).finish()
+    }
+}
+
+impl Session {
+    pub(crate) async fn open(
+        source: Arc<dyn Source>,
+        fold: Arc<Fold>,
+        root: Hash,
+        tail: &[InferenceCore],
+        runtime: Arc<RuntimeEnv>,
+        limits: Limits,
+    ) -> Result<Self, QueryError> {
+        let mut config = SessionConfig::new()
+            .with_create_default_catalog_and_schema(false)
+            .with_default_catalog_and_schema("counterfoil", "ledger")
+            .with_information_schema(true);
+        config.options_mut().execution.parquet.pushdown_filters = true;
+        config.options_mut().execution.parquet.reorder_filters = true;
+        let context = SessionContext::new_with_config_rt(config, runtime);
+        let schema = Arc::new(LedgerSchema::new(source, Arc::clone(&fold)));
+        let catalog = Arc::new(MemoryCatalogProvider::new());
+        context.register_catalog("counterfoil", Arc::clone(&catalog) as _);
+        let session = Self { context, size: fold.size, root, limits };
+        let defined = session.define(&catalog, &schema, Arc::clone(&fold.sealed), tail).await;
+        defined.map(|()| session)
+    }
+
+    /// A session over tables that are in `context` already; it follows from no ledger.
+    pub(crate) fn over(context: SessionContext, limits: Limits) -> Self {
+        Self { context, size: 0, root: merkle::empty_root(), limits }
+    }
+
+    /// Fills `schema` with the tables that queries define over record files and tail. The relations under them are
+    /// named only while those queries are planned, so that no other query can name them.
+    async fn define(
+        &self,
+        catalog: &MemoryCatalogProvider,
+        schema: &Arc<LedgerSchema>,
+        sealed: Arc<Vec<Sealed>>,
+        tail: &[InferenceCore],
+    ) -> Result<(), QueryError> {
+        let engine = |error| self.engine(error);
+        catalog.register_schema("ledger", Arc::clone(schema) as _).map_err(engine)?;
+        let raw = Arc::new(MemorySchemaProvider::new());
+        catalog.register_schema("raw", Arc::clone(&raw) as _).map_err(engine)?;
+        raw.register_table("sealed".into(), Arc::new(SealedRecords::new(sealed))).map_err(engine)?;
+        let mut records = record_select("raw.sealed");
+        if !tail.is_empty() {
+            let batch = unsealed(tail)?;
+            let table = MemTable::try_new(batch.schema(), vec![vec![batch]]).map_err(engine)?;
+            raw.register_table("unsealed".into(), Arc::new(table)).map_err(engine)?;
+            records = format!("{records} UNION ALL {}", record_select("raw.unsealed"));
+        }
+        for (name, query) in [(RECORDS, records), (INFERENCES, inference_select())] {
+            let plan = self.context.state().create_logical_plan(&query).await.map_err(engine)?;
+            schema.define(name, Arc::new(ViewTable::new(plan, None)));
+        }
+        catalog.deregister_schema("raw", true).map_err(engine)?;
+        Ok(())
+    }
+
+    /// The ledger size that every answer follows from.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The ledger's root at that size.
+    #[must_use]
+    pub fn root(&self) -> Hash {
+        self.root
+    }
+
+    /// The same session with other limits on time and rows. Memory is shared by all sessions of the database.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Answers one read-only statement: SELECT, EXPLAIN, DESCRIBE or SHOW.
+    ///
+    /// # Errors
+    /// [`QueryError`]; an answer is whole or it is none.
+    pub async fn sql(&self, sql: &str, params: Option<Params>) -> Result<Answer, QueryError> {
+        let mut batches = Vec::new();
+        let (mut rows, mut bytes) = (0, 0);
+        let columns = self
+            .each(sql, params, &mut |part| {
+                rows += part.row_count();
+                bytes += part.memory();
+                batches.extend(part.into_batches());
+                match (rows > self.limits.max_rows, bytes > self.limits.memory_bytes) {
+                    (true, _) => Err(QueryError::TooManyRows(self.limits.max_rows)),
+                    (_, true) => Err(QueryError::Memory(self.limits.memory_bytes)),
+                    _ => Ok(()),
+                }
+            })
+            .await?;
+        Ok(columns.with(batches))
+    }
+
+    /// Answers a statement in parts of some thousand rows, for answers too long to hold; the number of rows is not
+    /// limited. Returns the columns, as an answer without rows.
+    ///
+    /// # Errors
+    /// [`QueryError`], or what `each` returns, which ends the query.
+    pub async fn each(
+        &self,
+        sql: &str,
+        params: Option<Params>,
+        each: &mut (dyn FnMut(Answer) -> Result<(), QueryError> + Send),
+    ) -> Result<Answer, QueryError> {
+        let run = async {
+            let mut stream = self.start(sql, params).await?;
+            let columns = Answer::new(stream.schema());
+            while let Some(batch) = stream.next().await {
+                each(columns.with(vec![batch.map_err(|error| self.engine(error))?]))?;
+            }
+            Ok(columns)
+        };
+        match tokio::time::timeout(self.limits.timeout, run).await {
+            Ok(answered) => answered,
+            Err(_) => Err(QueryError::Timeout(self.limits.timeout.as_secs())),
+        }
+    }
+
+    async fn start(&self, sql: &str, params: Option<Params>) -> Result<SendableRecordBatchStream, QueryError> {
+        let engine = |error| self.engine(error);
+        let statement = statement::parse(sql)?;
+        let plan = self.context.state().statement_to_plan(statement).await.map_err(engine)?;
+        let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        read_only.verify_plan(&plan).map_err(engine)?;
+        let plan = match params {
+            Some(params) => plan.with_param_values(params.values()).map_err(engine)?,
+            None => plan,
+        };
+        let frame = self.context.execute_logical_plan(plan).await.map_err(engine)?;
+        frame.execute_stream().await.map_err(engine)
+    }
+
+    fn engine(&self, error: DataFusionError) -> QueryError {
+        QueryError::from_engine(error, self.limits.memory_bytes)
+    }
+}
+
+impl Params {
+    fn values(self) -> Vec<(&'static str, ScalarValue)> {
+        let instant = |millis: i64| ScalarValue::TimestampMicrosecond(Some(millis.saturating_mul(1000)), None);
+        vec![("start", instant(self.start)), ("end", instant(self.end)), ("now", instant(self.now))]
+    }
+}

@@ -1,0 +1,105 @@
+//! The one list of tables. A table that is filled is one line in `filled!`, with its file in its room; one that is not
+//! is one line in its room's `PLANNED`.
+
+mod assurance;
+mod data;
+mod infrastructure;
+mod keys;
+mod models;
+mod monitoring;
+mod people;
+mod serving;
+mod vendors;
+
+use std::sync::LazyLock;
+
+use crate::fold::{Leaf, Moment};
+use crate::table::{Planned, Rows, Table, TableInfo};
+
+pub(crate) use infrastructure::{EVENTS, Entries};
+pub(crate) use serving::{INFERENCES, RECORDS, inference_select, record_select};
+
+macro_rules! filled {
+    ($($field:ident: $table:ty),* $(,)?) => {
+        /// What all folded tables hold.
+        #[derive(Clone, Default)]
+        pub(crate) struct Folded { $($field: $table),* }
+
+        impl Folded {
+            /// Takes one more entry into every table.
+            pub fn apply(&mut self, leaf: &Leaf<'_>) {
+                $( self.$field.apply(leaf); )*
+            }
+
+            /// The rows of the table called `name`; `None` when it is not a folded table.
+            pub fn rows(&self, name: &str, moment: &Moment) -> Option<Rows> {
+                let mut out = Rows::default();
+                match name {
+                    $( <$table>::NAME => self.$field.rows(moment, &mut out), )*
+                    infrastructure::LIST => infrastructure::list_rows(tables(), &mut out),
+                    _ => return None,
+                }
+                Some(out)
+            }
+
+            fn infos() -> impl Iterator<Item = TableInfo> {
+                [$( info::<$table>() ),*].into_iter()
+            }
+        }
+    };
+}
+
+filled! {
+    principals: people::Principals,
+    role_grants: people::RoleGrants,
+    credentials: people::Credentials,
+    vendors: vendors::Vendors,
+    model_versions: models::ModelVersions,
+    services: serving::Services,
+    deployments: serving::Deployments,
+    segments: serving::Segments,
+    gateway_counters: serving::GatewayCounters,
+    nodes: infrastructure::Nodes,
+    refusals: infrastructure::Refusals,
+    checkpoints: infrastructure::Checkpoints,
+    ledger_objects: infrastructure::LedgerObjects,
+    expected_sources: infrastructure::ExpectedSources,
+    source_activity: infrastructure::SourceActivity,
+    control_schedule: assurance::ControlSchedule,
+    control_runs: assurance::ControlRuns,
+    evidence_packages: assurance::EvidencePackages,
+}
+
+const PLANNED: &[(&str, &[Planned])] = &[
+    ("people", people::PLANNED),
+    ("keys", keys::PLANNED),
+    ("data", data::PLANNED),
+    ("models", models::PLANNED),
+    ("serving", serving::PLANNED),
+    ("vendors", vendors::PLANNED),
+    ("monitoring", monitoring::PLANNED),
+    ("infrastructure", infrastructure::PLANNED),
+    ("assurance", assurance::PLANNED),
+];
+
+fn info<T: Table>() -> TableInfo {
+    TableInfo::filled(T::ROOM, T::NAME, T::DOC, T::COLUMNS.iter().copied())
+}
+
+/// Every table that SQL may name, sorted by name.
+#[must_use]
+pub fn tables() -> &'static [TableInfo] {
+    static TABLES: LazyLock<Vec<TableInfo>> = LazyLock::new(|| {
+        let planned = PLANNED.iter().flat_map(|(room, plans)| plans.iter().map(|plan| TableInfo::planned(room, plan)));
+        let special = [infrastructure::events(), infrastructure::list(), serving::records(), serving::inferences()];
+        let mut tables: Vec<TableInfo> = Folded::infos().chain(special).chain(planned).collect();
+        tables.sort_unstable_by_key(|table| table.name);
+        tables
+    });
+    &TABLES
+}
+
+/// The table called `name`.
+pub(crate) fn find(name: &str) -> Option<&'static TableInfo> {
+    tables().binary_search_by_key(&name, |table| table.name).ok().map(|i| &tables()[i])
+}

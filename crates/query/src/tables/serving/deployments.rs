@@ -1,0 +1,83 @@
+//! `deployments`: which model version answered for which service, and when.
+
+use domain::Event;
+use domain::serving::DeploymentStarted;
+
+use crate::fold::{Leaf, Moment};
+use crate::table::{Cell, Column, Origin, Rows, Table, boolean, int, ms, text, time};
+
+#[derive(Clone)]
+struct Row {
+    origin: Origin,
+    started: DeploymentStarted,
+    at: i64,
+    by: String,
+    ended_at: Option<i64>,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Deployments(Vec<Row>);
+
+impl Table for Deployments {
+    const ROOM: &'static str = "serving";
+    const NAME: &'static str = "deployments";
+    const DOC: &'static str = "Every deployment, ended ones too. Both instants are those of the ledger: a deployment answers from `ts` on and for no call that arrives at `ended_at` or later.";
+    const COLUMNS: &'static [Column] = &[
+        text("deployment_id", "Identifier of the deployment"),
+        text("service_id", "The service that it answers for"),
+        text("model_id", "The model: `provider/model`, or a registered model's name"),
+        text("version", "Its version; `as-served` for an outside provider"),
+        text("env", "`prod`: an installation is one environment"),
+        time("ts", "When it began to answer"),
+        time("ended_at", "When it stopped; NULL while it answers"),
+        text("actor_id", "Who declared the service so"),
+        text("change_id", "NULL: change requests are not recorded yet"),
+        text("strategy", "NULL: a deployment takes over at once, there is no gradual one yet"),
+        int("guard_metrics", "NULL: there are no guarded rollouts yet"),
+        text("artifact_digest", "SHA-256 of the model served in process; NULL for an outside provider"),
+        text("rollback_target", "NULL: not declared yet"),
+        boolean("emergency", "NULL: not declared yet"),
+    ];
+
+    fn apply(&mut self, leaf: &Leaf<'_>) {
+        match &leaf.entry.event {
+            Event::DeploymentStarted(body) => self.0.push(Row {
+                origin: leaf.origin(),
+                started: body.clone(),
+                at: leaf.entry.ts,
+                by: leaf.entry.actor.clone(),
+                ended_at: None,
+            }),
+            Event::DeploymentEnded(body) => {
+                let live = |row: &&mut Row| row.started.deployment == body.deployment && row.ended_at.is_none();
+                if let Some(row) = self.0.iter_mut().rev().find(live) {
+                    (row.origin, row.ended_at) = (leaf.origin(), Some(leaf.entry.ts));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn rows(&self, _: &Moment, out: &mut Rows) {
+        for row in &self.0 {
+            let (model, version) = row.started.target.model_and_version();
+            let cells = [
+                (&row.started.deployment).into(),
+                (&row.started.service).into(),
+                model.into(),
+                version.into(),
+                "prod".into(),
+                ms(row.at),
+                row.ended_at.map_or(Cell::Null, ms),
+                (&row.by).into(),
+                Cell::Null,
+                Cell::Null,
+                Cell::Null,
+                row.started.artifact_sha256.as_ref().into(),
+                Cell::Null,
+                Cell::Null,
+            ];
+            out.push(row.origin, cells);
+        }
+    }
+}

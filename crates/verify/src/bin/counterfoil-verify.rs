@@ -1,0 +1,28 @@
+//! `counterfoil-verify`: the verifier alone, for auditors who want nothing else on their machine.
+
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Parser;
+
+/// Verify an evidence package or a proof, offline
+///
+/// Exit codes: 0 nothing speaks against it, 1 integrity, 2 completeness or freshness, 3 history was rewritten,
+/// 4 the witness policy is not met, 5 a file cannot be read. Claims that are `unknown` were not proven.
+#[derive(Parser)]
+#[command(name = "counterfoil-verify", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    arguments: verify::Arguments,
+    /// Print JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (text, exit) = verify::run(&cli.arguments, cli.json, i64::try_from(now.as_millis()).unwrap_or(i64::MAX));
+    print!("{text}");
+    ExitCode::from(exit)
+}

@@ -1,0 +1,76 @@
+//! Folding the ledger again: stream versions without gaps, and the state that the ledger says it came to.
+
+use std::collections::BTreeMap;
+
+use domain::{Entry, Event, State};
+
+use crate::history::History;
+use crate::report::{Claim::Integrity, Findings};
+
+/// Times are folded when they lie in years 0 to 9999: no honest clock is elsewhere, and sums of them cannot overflow.
+const TIMES: std::ops::RangeInclusive<i64> = -62_167_219_200_000..=253_402_300_799_999;
+
+/// Checks streams, times and recorded digests of the state.
+pub(crate) fn check(history: &History<'_>, findings: &mut Findings) {
+    let mut fold = Some(State::default());
+    let mut versions: BTreeMap<&str, u64> = BTreeMap::new();
+    let (mut backwards, mut newest, mut digests) = (0_u64, i64::MIN, 0_u64);
+    for (seq, entry) in &history.entries {
+        let place = format!("entry {seq}");
+        check_stream(entry, &place, &mut versions, findings);
+        backwards += u64::from(entry.ts < newest);
+        newest = newest.max(entry.ts);
+        let Some(state) = fold.as_mut().filter(|state| state.size == *seq) else {
+            fold = None;
+            continue;
+        };
+        if let Event::StateDigest(digest) = &entry.event {
+            digests += 1;
+            if digest.size != state.size || state.digest().ok().as_ref() != Some(&digest.sha256) {
+                let message = "the entries before it fold to another state than it says";
+                findings.fail(Integrity, "state.digest", place.clone(), message);
+            }
+        }
+        if can_be_folded(entry) {
+            state.apply(entry);
+        } else {
+            findings.fail(Integrity, "entry.range", place, "it holds a time or a count that cannot be");
+            fold = None;
+        }
+    }
+    if backwards > 0 {
+        let message = format!("{backwards} entries are dated before an earlier one: the clock was set back");
+        findings.note(Integrity, "entry.time", "entries", message);
+    }
+    match (&fold, digests) {
+        (Some(_), 0) => {}
+        (Some(_), digests) => findings.summary(Integrity, format!("{digests} state digests recomputed")),
+        (None, _) => {
+            let message = "the state could not be folded to the end, so later digests of it were not checked";
+            findings.note(Integrity, "state.unfolded", "entries", message);
+        }
+    }
+}
+
+fn check_stream<'h>(entry: &'h Entry, place: &str, versions: &mut BTreeMap<&'h str, u64>, findings: &mut Findings) {
+    if entry.stream != entry.event.stream() {
+        let message = format!("it is in stream `{}`, a {} belongs elsewhere", entry.stream, entry.event.name());
+        findings.fail(Integrity, "stream.name", place, message);
+    }
+    let version = versions.entry(&entry.stream).or_insert(0);
+    let expected = version.saturating_add(1);
+    if entry.sv != expected {
+        let message = format!("version {} of stream `{}` should be {expected}", entry.sv, entry.stream);
+        findings.fail(Integrity, "stream.version", place, message);
+    }
+    *version = entry.sv;
+}
+
+/// Whether the fold of an entry stays within the range of its numbers.
+fn can_be_folded(entry: &Entry) -> bool {
+    let counts = match &entry.event {
+        Event::SegmentSealed(sealed) => sealed.first.checked_add(sealed.n).is_some(),
+        _ => true,
+    };
+    counts && TIMES.contains(&entry.ts)
+}

@@ -1,0 +1,163 @@
+//! Verifying one proof file: a record proof, an event proof, or a bare C2SP tlog-proof with its entry beside it.
+
+use domain::serving::InferenceCore;
+use domain::{Entry, EntryError};
+use merkle::{Checkpoint, Note, ProofError, TlogProof, VerifierKey, leaf_hash, verify_consistency, verify_inclusion};
+
+use crate::history::unverified;
+use crate::record_proof::{EVENT_PROOF, EventProof, ProvenRecord, RECORD_PROOF, RecordProof, RecordProofError};
+use crate::report::{
+    Claim::{Completeness, Integrity},
+    Findings, ROLLBACK, Report, instant,
+};
+use crate::{Options, trust};
+
+/// Verifies a proof. A bare tlog-proof needs the bytes of its entry; the other kinds bring them.
+#[must_use]
+pub fn verify_proof(text: &str, entry: Option<&[u8]>, options: &Options) -> Report {
+    let mut findings = Findings::default();
+    let subject = match text.split('\n').next() {
+        Some(RECORD_PROOF) => record(text, options, &mut findings),
+        Some(EVENT_PROOF) => event(text, options, &mut findings),
+        _ => bare(text, entry, options, &mut findings),
+    };
+    let message = "a proof is of one entry: it says nothing of what else there is";
+    findings.unknown(Completeness, "proof.single", "proof", message);
+    trust::erasure(0, &mut findings);
+    findings.report(subject)
+}
+
+fn refuse(error: &RecordProofError, findings: &mut Findings) {
+    findings.fail(Integrity, "proof.broken", "proof", error.to_string());
+}
+
+fn record(text: &str, options: &Options, findings: &mut Findings) -> String {
+    let subject = "proof of an inference record".to_owned();
+    let proof = match RecordProof::parse(text) {
+        Ok(proof) => proof,
+        Err(error) => {
+            refuse(&error, findings);
+            return subject;
+        }
+    };
+    let proven = proof.check();
+    let ts = proven.as_ref().ok().map(|proven| proven.ts);
+    log_half(&proof.log, &proof.event, ts, options, findings);
+    match proven {
+        Ok(ProvenRecord { core, sealed, .. }) => {
+            let InferenceCore { inference_id, status, ts_end, .. } = &core;
+            let ended = instant(ts_end.div_euclid(1000));
+            findings.summary(Integrity, format!("record {} of segment {}", proof.index, sealed.number));
+            if !proof.disclosures.is_empty() {
+                findings.summary(Integrity, format!("{} disclosed payload fields", proof.disclosures.len()));
+            }
+            format!("{subject}: inference {inference_id}, {status}, ended {ended}, on node `{}`", core.node)
+        }
+        Err(error) => {
+            refuse(&error, findings);
+            subject
+        }
+    }
+}
+
+fn event(text: &str, options: &Options, findings: &mut Findings) -> String {
+    match EventProof::parse(text) {
+        Ok(proof) => entry_in_log(&proof.log, &proof.entry, options, findings),
+        Err(error) => {
+            refuse(&error, findings);
+            "proof of an event".to_owned()
+        }
+    }
+}
+
+fn bare(text: &str, entry: Option<&[u8]>, options: &Options, findings: &mut Findings) -> String {
+    let subject = "proof of an entry".to_owned();
+    match (TlogProof::parse(text), entry) {
+        (Ok(proof), Some(entry)) => return entry_in_log(&proof, entry, options, findings),
+        (Ok(_), None) => {
+            let message = "this kind of proof does not bring its entry: give the entry's bytes too";
+            findings.unknown(Integrity, "proof.entry", "proof", message);
+        }
+        (Err(error), _) => refuse(&RecordProofError::Log(error), findings),
+    }
+    subject
+}
+
+fn entry_in_log(proof: &TlogProof, bytes: &[u8], options: &Options, findings: &mut Findings) -> String {
+    let entry = Entry::decode(bytes);
+    log_half(proof, bytes, entry.as_ref().ok().map(|entry| entry.ts), options, findings);
+    match entry {
+        Ok(entry) => {
+            let (name, ts) = (entry.event.name(), instant(entry.ts));
+            format!("proof of entry {}: {name} of {ts} in stream `{}`", proof.index, entry.stream)
+        }
+        Err(EntryError::Unknown(_)) => format!("proof of entry {}, of a type unknown to this program", proof.index),
+        Err(error) => {
+            refuse(&RecordProofError::Event(error), findings);
+            format!("proof of entry {}", proof.index)
+        }
+    }
+}
+
+/// The half that any C2SP tool can check: the entry is under a checkpoint that the log signed.
+fn log_half(proof: &TlogProof, entry: &[u8], ts: Option<i64>, options: &Options, findings: &mut Findings) {
+    let place = "checkpoint";
+    let note = Note::parse(&proof.checkpoint).ok();
+    let claimed = unverified(&proof.checkpoint);
+    match key_for(claimed.as_ref(), options) {
+        Some(key) => match proof.verify(entry, key, None) {
+            Ok(checkpoint) => {
+                let Checkpoint { origin, size, .. } = &checkpoint;
+                findings.summary(Integrity, format!("entry {} of {size} in log `{origin}`", proof.index));
+                check_seen(&checkpoint, key, options, findings);
+            }
+            Err(error) => refuse(&RecordProofError::Log(error), findings),
+        },
+        None => {
+            let index = proof.index;
+            let included = claimed.ok_or(ProofError::RootMismatch).and_then(|checkpoint| {
+                verify_inclusion(&leaf_hash(entry), index, checkpoint.size, &proof.hashes, &checkpoint.root)
+            });
+            if let Err(error) = included {
+                findings.fail(
+                    Integrity,
+                    "proof.broken",
+                    "proof",
+                    format!("the entry is not at index {index}: {error}"),
+                );
+            }
+            let message = "who signed it was not checked: give the log's key, or a policy that lists the log";
+            findings.unknown(Integrity, "key.absent", place, message);
+        }
+    }
+    let witnessed =
+        note.as_ref().zip(options.policy.as_ref()).and_then(|(note, policy)| trust::witnessed_at(note, policy));
+    trust::judge(ts, witnessed, options, findings);
+    trust::independence(note.as_ref(), options, findings);
+}
+
+fn key_for<'o>(claimed: Option<&Checkpoint>, options: &'o Options) -> Option<&'o VerifierKey> {
+    let origin = &claimed?.origin;
+    let listed = || options.policy.as_ref()?.logs().iter().map(|log| &log.key).find(|key| key.name() == origin);
+    options.log_vkey.as_ref().or_else(listed)
+}
+
+/// Without the entries, only a checkpoint of the same size can be compared with one that was kept.
+fn check_seen(checkpoint: &Checkpoint, key: &VerifierKey, options: &Options, findings: &mut Findings) {
+    let Some(seen) = &options.seen else { return };
+    let place = "your earlier checkpoint";
+    match Checkpoint::open(seen, key) {
+        Err(error) => findings.fail(Integrity, "seen.signature", place, error.to_string()),
+        Ok((seen, _)) if seen.size == checkpoint.size => {
+            if verify_consistency(seen.size, &seen.root, checkpoint.size, &checkpoint.root, &[]).is_err() {
+                let message = format!("the log signed two histories of size {}", seen.size);
+                findings.fail(Integrity, ROLLBACK, place, message);
+            }
+        }
+        Ok((seen, _)) => {
+            let message =
+                format!("it has size {}, the proof {}: only a package can connect them", seen.size, checkpoint.size);
+            findings.note(Integrity, "seen.unconnected", place, message);
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! Every kind of damage, by the name that the report gives it.
+
+use domain::infrastructure::{LedgerHeartbeat, StateDigest};
+use domain::serving::SegmentProgress;
+use domain::{Entry, Event};
+use merkle::{Policy, SignerKey, hex};
+use verify::{Claim, Options, Package, Report, Verdict, verify_package};
+
+use crate::world::{HOUR_MS, ORIGIN, Parts, World, core, framed, parquet, signer, witness};
+
+fn options(world: &World) -> Options {
+    Options { log_vkey: Some(signer().verifier_key().clone()), now_ms: world.now, ..Options::default() }
+}
+
+fn verify(parts: Parts) -> Report {
+    let options = Options { log_vkey: Some(signer().verifier_key().clone()), ..Options::default() };
+    verify_package(parts.zip(), &options)
+}
+
+/// The package must fail the claim, and for this reason among others.
+#[track_caller]
+fn assert_fails(report: &Report, claim: Claim, code: &str) {
+    assert_eq!(report.verdict(claim), Verdict::Fail, "{report}");
+    let found = report.findings.iter().any(|finding| finding.code == code && finding.claim == claim);
+    assert!(found, "no finding `{code}` in:\n{report}");
+    let exit = if claim == Claim::Integrity { 1 } else { 2 };
+    assert!(report.exit == exit || report.exit == 1, "{report}");
+}
+
+/// Damages the package of a full world, with digests made to fit again.
+#[track_caller]
+fn damaged(code: &str, damage: impl FnOnce(&mut Parts)) -> Report {
+    let mut parts = World::full().package();
+    damage(&mut parts);
+    let report = verify(parts);
+    assert_fails(&report, Claim::Integrity, code);
+    report
+}
+
+/// A ledger that says something untrue of itself, properly signed.
+#[track_caller]
+fn untrue(claim: Claim, code: &str, say: impl FnOnce(&mut World)) -> Report {
+    let mut world = World::full();
+    say(&mut world);
+    let report = verify_package(world.package().zip(), &options(&world));
+    assert_fails(&report, claim, code);
+    report
+}
+
+#[test]
+fn a_whole_package_passes_what_can_be_checked_and_says_what_cannot() {
+    let mut world = World::full();
+    (0..300).for_each(|_| world.refuse());
+    let report = verify_package(world.package().zip(), &options(&world));
+    let verdicts: Vec<Verdict> = report.verdicts.iter().map(|conclusion| conclusion.verdict).collect();
+    use Verdict::{Pass, Unknown};
+    assert_eq!(verdicts, [Pass, Pass, Unknown, Unknown, Unknown], "{report}");
+    assert_eq!(report.exit, 0, "{report}");
+    assert!(report.to_string().contains("2 segments with 8 records"), "{report}");
+}
+
+#[test]
+fn without_a_key_of_ones_own_the_report_says_whose_key_it_was() {
+    let world = World::full();
+    let report = verify_package(world.package().zip(), &Options { now_ms: world.now, ..Options::default() });
+    assert_eq!(report.verdict(Claim::Integrity), Verdict::Pass, "{report}");
+    assert!(report.has("key.unpinned"), "{report}");
+}
+
+#[test]
+fn an_altered_entry_is_found() {
+    let report = damaged("entries.root", |parts| {
+        let bundle = parts.file("tile/entries/000.p/11");
+        let at = bundle.windows(7).position(|w| w == b"Lending").expect("the organisation's name");
+        bundle[at] = b'B';
+    });
+    assert_eq!(report.exit, 1, "a damaged entry is not a rewritten history: {report}");
+}
+
+#[test]
+fn a_missing_bundle_is_found() {
+    let mut world = World::full();
+    (0..300).for_each(|_| world.refuse());
+    let whole = Package::from_bytes(world.package().zip()).expect("a package");
+    assert_eq!(whole.entries().expect("all entries"), world.entries);
+    let mut parts = world.package();
+    parts.files.remove("tile/entries/000");
+    let damaged = Package::from_bytes(parts.zip_as_listed()).expect("a package");
+    assert!(
+        damaged.entries().is_err_and(|error| error.to_string().contains("`tile/entries/000`: the file is missing"))
+    );
+    let report = verify(parts);
+    assert_fails(&report, Claim::Integrity, "entries.missing");
+    assert_fails(&report, Claim::Completeness, "entries.gap");
+}
+
+#[test]
+fn a_truncated_log_is_found() {
+    damaged("checkpoint.manifest", |parts| {
+        let bundle = parts.files.remove("tile/entries/000.p/11").expect("the bundle");
+        let entries = merkle::decode_bundle(&bundle).expect("a bundle");
+        let short = merkle::encode_bundle(entries[..10].iter().copied()).expect("entries fit");
+        parts.files.insert("tile/entries/000.p/10".into(), short);
+        parts.manifest.size = 10;
+    });
+}
+
+#[test]
+fn a_size_that_the_package_cannot_hold_is_refused_without_effort() {
+    let report = damaged("entries.missing", |parts| parts.manifest.size = u64::MAX);
+    assert!(report.has("entries.gap"), "{report}");
+}
+
+#[test]
+fn a_forged_checkpoint_is_found() {
+    let mut world = World::full();
+    world.signer = SignerKey::ed25519(ORIGIN, &[9; 32]).expect("a good name");
+    let mut parts = world.package();
+    parts.manifest.log_vkey = signer().verifier_key().to_string();
+    assert_fails(&verify(parts), Claim::Integrity, "checkpoint.signature");
+    // A forger who also names his own key in the manifest.
+    let report = verify_package(world.package().zip(), &Options::default());
+    assert_fails(&report, Claim::Integrity, "key.changed");
+    assert_fails(&verify(world.package()), Claim::Integrity, "key.untrusted");
+    damaged("checkpoint.unreadable", |parts| parts.file("checkpoint").truncate(40));
+    damaged("checkpoint.missing", |parts| drop(parts.files.remove("checkpoint")));
+}
+
+#[test]
+fn a_rewritten_history_is_found_by_an_older_checkpoint() {
+    let mut world = World::full();
+    let seen = world.checkpoint(world.entries.len());
+    world.refuse();
+    let continued = Options { seen: Some(seen.clone()), ..options(&world) };
+    let report = verify_package(world.package().zip(), &continued);
+    assert_eq!((report.exit, report.has("seen.continued")), (0, true), "{report}");
+
+    let mut other = World::new();
+    (0..20).for_each(|_| other.refuse());
+    let report = verify_package(other.package().zip(), &continued);
+    assert_eq!((report.exit, report.has("log.rollback")), (3, true), "{report}");
+
+    let report = verify_package(World::new().package().zip(), &continued);
+    assert_eq!((report.exit, report.has("log.rollback")), (3, true), "cut back: {report}");
+}
+
+#[test]
+fn a_heartbeat_of_another_history_is_found() {
+    let mut world = World::full();
+    let mut other = World::new();
+    other.refuse();
+    let beat = LedgerHeartbeat { checkpoint: other.checkpoint(3), signed_at: world.now };
+    world.event(Event::LedgerHeartbeat(beat));
+    let report = verify_package(world.package().zip(), &options(&world));
+    assert_eq!((report.exit, report.has("log.rollback")), (3, true), "{report}");
+    untrue(Claim::Integrity, "heartbeat.signature", |world| {
+        let checkpoint = "no note".to_owned();
+        world.event(Event::LedgerHeartbeat(LedgerHeartbeat { checkpoint, signed_at: 0 }));
+    });
+}
+
+const TLV: &str = "segments/n1-1-0/core.tlv";
+const PARQUET: &str = "segments/n1-1-0/core.parquet";
+const PAYLOAD: &str = "segments/n1-1-0/payload.bin";
+
+fn tlv(numbers: &[i64]) -> Vec<u8> {
+    framed(&numbers.iter().map(|number| core(*number, 1).encode()).collect::<Vec<_>>())
+}
+
+fn rows(numbers: &[i64]) -> Vec<u8> {
+    parquet(&numbers.iter().map(|number| core(*number, 1)).collect::<Vec<_>>(), 0)
+}
+
+#[test]
+fn an_altered_record_is_named() {
+    let report = damaged("record.altered", |parts| {
+        let file = parts.file(TLV);
+        let at = file.windows(2).position(|w| w == b"ok").expect("a status");
+        file[at..at + 2].copy_from_slice(b"OK");
+    });
+    let named = "segments/n1-1-0/core.tlv record 0 (node_seq 0, inference `018f3c2e-7d4b-7000-8000-000000000000`)";
+    assert!(report.findings.iter().any(|finding| finding.place == named), "{report}");
+}
+
+#[test]
+fn added_removed_and_moved_records_are_named() {
+    let report = damaged("record.added", |parts| *parts.file(TLV) = tlv(&[0, 1, 9, 2, 3, 4]));
+    assert!(report.to_string().contains("record 2 (node_seq 9"), "{report}");
+    let report = damaged("record.removed", |parts| *parts.file(TLV) = tlv(&[0, 1, 3, 4]));
+    assert!(report.to_string().contains("core.tlv place 2"), "{report}");
+    let report = damaged("record.moved", |parts| *parts.file(TLV) = tlv(&[0, 2, 1, 3, 4]));
+    assert!(report.to_string().contains("record 1 (node_seq 2"), "{report}");
+}
+
+#[test]
+fn damaged_framing_and_unreadable_records_are_found() {
+    damaged("records.framing", |parts| parts.file(TLV).truncate(30));
+    damaged("record.unreadable", |parts| parts.file(TLV)[4] = 0xee);
+    damaged("segment.missing", |parts| drop(parts.files.remove(TLV)));
+}
+
+#[test]
+fn damaged_leaves_are_found_and_the_records_are_not_blamed() {
+    let report = damaged("segment.leaves", |parts| parts.file("segments/n1-1-0/leaves")[40] ^= 1);
+    assert!(!report.has("record.altered") && !report.has("parquet.altered"), "{report}");
+}
+
+#[test]
+fn rows_of_the_parquet_file_are_named() {
+    let report = damaged("parquet.added", |parts| *parts.file(PARQUET) = rows(&[0, 1, 2, 3, 4, 9]));
+    assert!(report.has("parquet.digest") && report.to_string().contains("record 5 (node_seq 9"), "{report}");
+    let report = damaged("parquet.moved", |parts| *parts.file(PARQUET) = rows(&[1, 0, 2, 3, 4]));
+    assert!(report.to_string().contains("core.parquet record 0 (node_seq 1"), "{report}");
+    damaged("parquet.removed", |parts| *parts.file(PARQUET) = rows(&[0, 1, 2, 3]));
+    damaged("parquet.unreadable", |parts| parts.file(PARQUET).truncate(100));
+    let report = damaged("parquet.altered", |parts| {
+        let mut cores: Vec<_> = (0..5).map(|number| core(number, 1)).collect();
+        cores[3].status = "refused".into();
+        *parts.file(PARQUET) = parquet(&cores, 0);
+    });
+    assert!(report.to_string().contains("core.parquet record 3"), "{report}");
+}
+
+#[test]
+fn swapped_and_altered_payloads_are_named() {
+    let report = damaged("payload.swapped", |parts| {
+        let payloads = [1, 0, 2, 3, 4].map(crate::world::payload);
+        *parts.file(PAYLOAD) = framed(&payloads);
+    });
+    assert!(report.to_string().contains("it has the payload of record 1"), "{report}");
+    damaged("payload.altered", |parts| parts.file(PAYLOAD)[5] ^= 1);
+    damaged("payload.framing", |parts| parts.file(PAYLOAD).truncate(30));
+}
+
+#[test]
+fn a_payload_that_is_no_longer_held_is_not_damage() {
+    let mut parts = World::full().package();
+    let mut payloads: Vec<Vec<u8>> = (0..5).map(crate::world::payload).collect();
+    payloads[2].clear();
+    *parts.file(PAYLOAD) = framed(&payloads);
+    let report = verify(parts);
+    assert_eq!(report.verdict(Claim::Integrity), Verdict::Pass, "{report}");
+    assert!(report.has("payload.gone"), "{report}");
+}
+
+#[test]
+fn files_that_the_manifest_does_not_describe_are_found() {
+    let check = |code: &str, damage: &dyn Fn(&mut Parts)| {
+        let mut parts = World::full().package();
+        parts.list_files();
+        damage(&mut parts);
+        let options = Options { log_vkey: Some(signer().verifier_key().clone()), ..Options::default() };
+        assert_fails(&verify_package(parts.zip_as_listed(), &options), Claim::Integrity, code);
+    };
+    check("file.digest", &|parts| parts.file("controls/AI-IN-01/control.toml").push(b'\n'));
+    check("file.missing", &|parts| drop(parts.files.remove("controls/AI-IN-01/control.toml")));
+    check("file.unlisted", &|parts| drop(parts.files.insert("notes.txt".into(), vec![])));
+    check("manifest.order", &|parts| parts.manifest.files.reverse());
+}
+
+#[test]
+fn results_of_controls_are_held_to_the_ledger() {
+    let result = "controls/AI-IN-01/result.json";
+    let replace = |parts: &mut Parts, path: &str, from: &str, to: &str| {
+        let text = String::from_utf8(parts.file(path).clone()).expect("text");
+        *parts.file(path) = text.replace(from, to).into_bytes();
+    };
+    damaged("control.violations", |parts| replace(parts, result, "bad", "good"));
+    damaged("control.population", |parts| replace(parts, result, "call-2", "call-3"));
+    damaged("control.unrecorded", |parts| replace(parts, result, "datafusion 55", "datafusion 54"));
+    damaged("control.unreadable", |parts| parts.file(result).truncate(9));
+    damaged("control.logic", |parts| replace(parts, "controls/AI-IN-01/query.sql", "bad", "false"));
+    damaged("control.missing", |parts| drop(parts.files.remove("controls/AI-IN-01/query.sql")));
+    untrue(Claim::Integrity, "control.population", |world| world.run_control(&["call-1"], &["call-1", "call-1"]));
+    untrue(Claim::Integrity, "control.item", |world| world.run_control(&["call-9"], &["call-1"]));
+}
+
+#[test]
+fn a_ledger_that_contradicts_itself_is_found() {
+    use Claim::Integrity;
+    untrue(Integrity, "state.digest", |world| {
+        let size = world.state.size;
+        world.event(Event::StateDigest(StateDigest { size, sha256: hex(&[0; 32]) }));
+    });
+    let say = |change: &dyn Fn(&mut Entry)| {
+        let mut world = World::full();
+        let mut entry = Entry::decode(&world.entries[1]).expect("an entry");
+        entry.sv = world.state.version(&entry.stream) + 1;
+        entry.event = Event::CommandRefused(domain::infrastructure::CommandRefused {
+            command: "c".into(),
+            resource: "r".into(),
+            code: domain::RefusalCode::Invalid,
+            policies: vec![],
+        });
+        entry.stream = "refusals".into();
+        entry.sv = 1;
+        change(&mut entry);
+        world.entries.push(entry.encode().expect("fits"));
+        verify_package(world.package().zip(), &options(&world))
+    };
+    assert_eq!(say(&|_| {}).verdict(Integrity), Verdict::Pass);
+    assert_fails(&say(&|entry| entry.sv = 7), Integrity, "stream.version");
+    assert_fails(&say(&|entry| entry.stream = "elsewhere".into()), Integrity, "stream.name");
+    assert_fails(&say(&|entry| entry.ts = i64::MIN), Integrity, "entry.range");
+    untrue(Integrity, "entry.unreadable", |world| world.entries.push(b"{}".to_vec()));
+    untrue(Integrity, "entry.form", |world| {
+        let text = String::from_utf8(world.entries[1].clone()).expect("text");
+        world.entries.push(text.replace("{\"actor\"", "{ \"actor\"").into_bytes());
+    });
+    untrue(Integrity, "segment.progress", |world| {
+        let body = SegmentProgress { node: "n1".into(), incarnation: 1, number: 0, n: 2, root: hex(&[0; 32]) };
+        world.event(Event::SegmentProgress(body));
+    });
+}
+
+#[test]
+fn what_is_missing_is_found() {
+    use Claim::Completeness;
+    let mut parts = World::full().package();
+    parts.files.retain(|path, _| !path.starts_with("segments/n1-1-1/"));
+    parts.manifest.segments.pop();
+    let report = verify(parts);
+    assert_fails(&report, Completeness, "segment.absent");
+    assert_eq!(report.exit, 2, "{report}");
+
+    untrue(Completeness, "progress.dropped", |world| {
+        let body = SegmentProgress { node: "n1".into(), incarnation: 1, number: 1, n: 4, root: hex(&[0; 32]) };
+        world.event(Event::SegmentProgress(body));
+    });
+    untrue(Completeness, "progress.unsealed", |world| {
+        world.progress(2, 1, 1);
+        world.join(2);
+    });
+    untrue(Completeness, "segment.chain", |world| {
+        let mut body = world.segments[1].body.clone();
+        body.number = 3;
+        world.event(Event::SegmentSealed(body));
+    });
+    untrue(Completeness, "node.incarnation", |world| world.join(3));
+    untrue(Completeness, "count.unrecorded", |world| world.count(9, 8));
+    untrue(Completeness, "count.missing", |world| {
+        world.count(9, 9);
+        world.join(2);
+    });
+    untrue(Completeness, "count.surplus", |world| {
+        world.now += HOUR_MS;
+        world.count(7, 7);
+        world.now += HOUR_MS;
+        world.refuse();
+    });
+}
+
+#[test]
+fn what_cannot_be_known_yet_is_unknown_and_no_failure() {
+    let check = |code: &str, say: &dyn Fn(&mut World)| {
+        let mut world = World::full();
+        say(&mut world);
+        let report = verify_package(world.package().zip(), &options(&world));
+        assert_eq!(report.verdict(Claim::Completeness), Verdict::Unknown, "{report}");
+        assert_eq!((report.has(code), report.exit), (true, 0), "{report}");
+    };
+    check("progress.open", &|world| world.progress(2, 1, 1));
+    check("count.open", &|world| world.count(9, 9));
+    check("count.lost", &|world| {
+        world.seal(1);
+        world.join(2);
+    });
+    check("heartbeat.gap", &|world| {
+        world.now += HOUR_MS + 60_000;
+        world.beat();
+    });
+}
+
+#[test]
+fn independence_is_what_a_policy_says() {
+    let mut world = World::full();
+    world.cosigned_at = Some(1_793_397_700);
+    let vkey = witness().verifier_key().to_string();
+    let check = |policy: &str, verdict: Verdict, code: Option<&str>, exit: u8| {
+        let options = Options { policy: Some(Policy::parse(policy).expect("a policy")), ..options(&world) };
+        let report = verify_package(world.package().zip(), &options);
+        assert_eq!((report.verdict(Claim::Independence), report.exit), (verdict, exit), "{report}");
+        assert!(code.is_none_or(|code| report.has(code)), "{report}");
+    };
+    check(&format!("witness w {vkey}\nquorum w\n"), Verdict::Pass, None, 0);
+    let other = merkle::CosignerKey::new("other.example", &[7; 32]).expect("a good name");
+    let both = format!("witness w {vkey}\nwitness o {}\ngroup g all w o\nquorum g\n", other.verifier_key());
+    check(&both, Verdict::Fail, Some("policy.unmet"), 4);
+    check("quorum none\n", Verdict::Unknown, Some("policy.empty"), 0);
+    let stranger = SignerKey::ed25519("log.example", &[5; 32]).expect("a good name");
+    check(&format!("log {}\nquorum none\n", stranger.verifier_key()), Verdict::Fail, Some("policy.log"), 4);
+}
+
+#[test]
+fn freshness_is_judged_only_against_an_age() {
+    let mut world = World::full();
+    world.cosigned_at = Some(u64::try_from(world.now / 1000).expect("after 1970"));
+    let policy = Policy::parse(&format!("witness w {}\nquorum w\n", witness().verifier_key())).expect("a policy");
+    let at = |now_ms, max_age_ms, policy| {
+        let options = Options { now_ms, max_age_ms: Some(max_age_ms), policy, ..options(&world) };
+        verify_package(world.package().zip(), &options)
+    };
+    let fresh = at(world.now, HOUR_MS, Some(policy.clone()));
+    assert_eq!((fresh.verdict(Claim::Freshness), fresh.exit), (Verdict::Pass, 0), "{fresh}");
+    let stale = at(world.now + 2 * HOUR_MS, HOUR_MS, Some(policy));
+    assert_eq!((stale.verdict(Claim::Freshness), stale.exit), (Verdict::Fail, 2), "{stale}");
+    let unwitnessed = at(world.now, HOUR_MS, None);
+    assert_eq!(unwitnessed.verdict(Claim::Freshness), Verdict::Unknown, "{unwitnessed}");
+    let future = at(world.now - HOUR_MS, HOUR_MS, None);
+    assert!(future.has("age.future"), "{future}");
+}
+
+#[test]
+fn a_zip_file_that_is_not_a_package_is_refused_by_name() {
+    for bytes in [&b""[..], b"PK", &[0; 4096]] {
+        assert_fails(&verify_package(bytes.to_vec(), &Options::default()), Claim::Integrity, "package.unreadable");
+    }
+    let whole = World::full().package().zip();
+    for cut in [1, 20, 21, 22, whole.len() / 2] {
+        let report = verify_package(whole[..whole.len() - cut].to_vec(), &Options::default());
+        assert_fails(&report, Claim::Integrity, "package.unreadable");
+    }
+}
+
+#[test]
+fn a_file_damaged_in_the_zip_is_read_and_reported() {
+    let mut whole = World::full().package().zip();
+    let at = whole.windows(11).position(|w| w == b"counterfoil").expect("the program's name");
+    // The manifest's own bytes are covered by nothing but the checksum.
+    let program = whole.windows(9).position(|w| w == b"l 0.1.0\",").unwrap_or(at);
+    whole[program + 2] = b'9';
+    let report = verify_package(whole, &Options::default());
+    assert_fails(&report, Claim::Integrity, "zip.checksum");
+}

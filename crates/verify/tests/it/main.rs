@@ -1,0 +1,8 @@
+//! The verifier against packages and proofs that are whole, and against each kind of damage by name.
+
+mod damage;
+mod flips;
+mod proofs;
+mod python;
+mod seeds;
+mod world;

@@ -1,0 +1,75 @@
+//! The JSON API under `/api/v1`, which the command line speaks too. `docs/api.md` describes it.
+
+mod assurance;
+mod infrastructure;
+mod people;
+mod serving;
+
+pub(crate) use assurance::failure as assurance_failure;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequest, Request};
+use axum::routing::{delete, get, post, put};
+use http::StatusCode;
+use serde::de::DeserializeOwned;
+
+use crate::App;
+use crate::failure::{ApiError, Failure};
+
+/// The largest JSON body, in bytes: more than any entry of the ledger.
+const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// The largest artifact, in bytes. It is in memory while it is checked.
+const MAX_ARTIFACT_BYTES: usize = 256 << 20;
+
+pub(crate) fn routes() -> Router<Arc<App>> {
+    let upload = put(infrastructure::put_artifact).layer(DefaultBodyLimit::max(MAX_ARTIFACT_BYTES));
+    Router::new()
+        .route("/commands", post(infrastructure::command))
+        .route("/org", get(infrastructure::org))
+        .route("/ledger", get(infrastructure::ledger))
+        .route("/checkpoint", post(infrastructure::checkpoint))
+        .route("/events/{seq}", get(infrastructure::event))
+        .route("/events/{seq}/proof", get(infrastructure::event_proof))
+        .route("/sql", post(infrastructure::sql))
+        .route("/tables", get(infrastructure::tables))
+        .route("/keys", post(people::create_key))
+        .route("/keys/{id}", delete(people::revoke_key))
+        .route("/signin-links", post(people::create_link))
+        .route("/inferences/{id}", get(serving::inference))
+        .route("/inferences/{id}/proof", get(serving::inference_proof))
+        .route("/segments/seal", post(serving::seal))
+        .route("/controls", get(assurance::controls))
+        .route("/controls/run", post(assurance::run))
+        .route("/evidence", get(assurance::packages).post(assurance::export))
+        .fallback(async || ApiError(Failure::not_found("endpoint", "at this address")))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .route("/artifacts", upload)
+}
+
+/// A JSON body. What is wrong with one is answered in the API's own form.
+pub(crate) struct Json<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        match axum::Json::<T>::from_request(request, state).await {
+            Ok(axum::Json(value)) => Ok(Self(value)),
+            Err(rejection) => Err(ApiError(malformed(&rejection))),
+        }
+    }
+}
+
+fn malformed(rejection: &JsonRejection) -> Failure {
+    let status = match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => StatusCode::PAYLOAD_TOO_LARGE,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    let message = rejection.body_text().replace('\n', " ");
+    Failure::new(status, "malformed", message).help("send JSON with `content-type: application/json`")
+}

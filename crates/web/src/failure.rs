@@ -1,0 +1,174 @@
+//! What goes wrong, and how it is answered: one type for both doors, turned into JSON or into a page at the edge.
+//!
+//! The message is for the caller. What only the operator should see is logged where the failure is made.
+
+use askama::Template;
+use axum::Json;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use domain::{Refusal, RefusalCode};
+use engine::{AuthError, ExecuteError};
+use http::{HeaderValue, StatusCode, header};
+
+/// A failure with its HTTP status, a stable code, what happened, and what to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub status: StatusCode,
+    pub code: &'static str,
+    pub message: String,
+    pub help: Option<&'static str>,
+}
+
+impl Failure {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), help: None }
+    }
+
+    pub(crate) fn help(mut self, help: &'static str) -> Self {
+        self.help = Some(help);
+        self
+    }
+
+    pub(crate) fn not_found(what: &str, name: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no {what} `{name}`"))
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", message)
+    }
+
+    pub(crate) fn unauthenticated() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "this needs a key or a session")
+            .help("send `Authorization: Bearer <key>`, or sign in with the link that `counterfoil signin` prints")
+    }
+
+    pub(crate) fn cross_origin() -> Self {
+        let message = "the request does not come from a page of this server, so the session in its cookie was not used";
+        Self::new(StatusCode::FORBIDDEN, "cross_origin", message).help("send the form from the page it stands on")
+    }
+
+    /// Something that should not happen. The cause is logged here and not shown.
+    pub(crate) fn internal(doing: &str, cause: &dyn std::error::Error) -> Self {
+        tracing::error!(doing, cause = %Chain(cause), "a request failed");
+        Self::unexplained(doing)
+    }
+
+    fn unexplained(doing: &str) -> Self {
+        let message = format!("the server could not {doing}");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message).help("the server's log says why")
+    }
+}
+
+/// An error with everything that caused it, on one line.
+struct Chain<'a>(&'a dyn std::error::Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut next = self.0.source();
+        while let Some(cause) = next {
+            write!(f, ": {cause}")?;
+            next = cause.source();
+        }
+        Ok(())
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        let status = match refusal.code {
+            RefusalCode::Forbidden => StatusCode::FORBIDDEN,
+            RefusalCode::NotFound => StatusCode::NOT_FOUND,
+            RefusalCode::Exists | RefusalCode::Conflict => StatusCode::CONFLICT,
+            RefusalCode::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+            RefusalCode::Expired => StatusCode::GONE,
+        };
+        Self::new(status, refusal.code.as_str(), refusal.message)
+    }
+}
+
+impl From<AuthError> for Failure {
+    fn from(error: AuthError) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", error.to_string())
+    }
+}
+
+impl From<ExecuteError> for Failure {
+    fn from(error: ExecuteError) -> Self {
+        match error {
+            ExecuteError::Refused(refusal) => refusal.into(),
+            ExecuteError::Unavailable(_) => {
+                tracing::error!(cause = %error, "a command was not carried out");
+                let message = "the ledger cannot be written at the moment, so nothing was changed";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message).help("try again; check the disk")
+            }
+            ExecuteError::Internal(_) => Self::internal("carry the command out", &error),
+        }
+    }
+}
+
+/// A failure answered as JSON: `{"error":{"code","message","help"?}}`.
+pub(crate) struct ApiError(pub Failure);
+
+impl<E: Into<Failure>> From<E> for ApiError {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let Failure { status, code, message, help } = self.0;
+        let mut error = serde_json::json!({ "code": code, "message": message });
+        if let Some(help) = help {
+            error["help"] = help.into();
+        }
+        let mut response = (status, Json(serde_json::json!({ "error": error }))).into_response();
+        let headers = response.headers_mut();
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response
+    }
+}
+
+/// A failure answered as a page. Who is not signed in is sent to where that is explained.
+pub(crate) struct PageError(pub Failure);
+
+impl<E: Into<Failure>> From<E> for PageError {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+#[derive(Template)]
+#[template(path = "failure.html")]
+pub(crate) struct FailurePage<'a> {
+    pub status: u16,
+    pub title: &'static str,
+    pub message: &'a str,
+    pub help: Option<&'static str>,
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        let Failure { status, message, help, .. } = self.0;
+        if status == StatusCode::UNAUTHORIZED {
+            return Redirect::to("/signin").into_response();
+        }
+        let title = match status {
+            StatusCode::NOT_FOUND => "Nothing here",
+            StatusCode::FORBIDDEN => "Not permitted",
+            StatusCode::GONE => "Too late",
+            status if status.is_client_error() => "This cannot be done as asked",
+            _ => "Something failed",
+        };
+        let page = FailurePage { status: status.as_u16(), title, message: &message, help };
+        match page.render() {
+            Ok(html) => (status, Html(html)).into_response(),
+            Err(_) => (status, message).into_response(),
+        }
+    }
+}

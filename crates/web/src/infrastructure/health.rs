@@ -1,0 +1,23 @@
+//! Whether the process lives, and whether it can do its work.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use http::StatusCode;
+
+use crate::App;
+
+/// `GET /healthz`: the process answers.
+pub(crate) async fn alive() -> &'static str {
+    "alive\n"
+}
+
+/// `GET /readyz`: the ledger is there and the state is folded up to it.
+pub(crate) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
+    let size = app.engine.log().size();
+    let folded = app.engine.read(|state| state.size);
+    match size > 0 && folded >= size {
+        true => (StatusCode::OK, "ready\n"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "not ready: the state is behind the ledger\n"),
+    }
+}

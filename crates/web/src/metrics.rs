@@ -1,0 +1,64 @@
+//! Numbers for Prometheus, in the OpenMetrics text format. Labels are routes and statuses, never anything from a
+//! request's content; so they need no permission to be read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::App;
+use crate::failure::{Failure, PageError};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    route: String,
+    status: u16,
+}
+
+/// The metrics of this crate, and the registry that all metrics are in.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<Answered, Counter>,
+    seconds: Histogram,
+    ledger_size: Gauge,
+    unsealed: Gauge,
+}
+
+impl Metrics {
+    pub(crate) fn new(mut registry: Registry) -> Self {
+        let requests = Family::<Answered, Counter>::default();
+        let seconds = Histogram::new([0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0]);
+        let ledger_size = Gauge::default();
+        let unsealed = Gauge::default();
+        registry.register("http_requests", "Answers of pages and API", requests.clone());
+        registry.register("http_seconds", "Time until an answer was ready", seconds.clone());
+        registry.register("ledger_size", "Events in the ledger", ledger_size.clone());
+        registry.register("records_unsealed", "Records durable and not sealed yet", unsealed.clone());
+        Self { registry, requests, seconds, ledger_size, unsealed }
+    }
+
+    pub(crate) fn answered(&self, route: &str, status: StatusCode, took: Duration) {
+        self.requests.get_or_create(&Answered { route: route.to_owned(), status: status.as_u16() }).inc();
+        self.seconds.observe(took.as_secs_f64());
+    }
+}
+
+/// `GET /metrics`
+pub(crate) async fn show(State(app): State<Arc<App>>) -> Result<Response, PageError> {
+    let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    app.metrics.ledger_size.set(gauge(app.engine.log().size()));
+    app.metrics.unsealed.set(gauge(app.engine.records().stats().unsealed));
+    let mut text = String::new();
+    encode(&mut text, &app.metrics.registry).map_err(|e| Failure::internal("write the metrics", &e))?;
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+}

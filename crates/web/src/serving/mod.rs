@@ -1,0 +1,21 @@
+//! What was answered: the log of inferences, and each one's story.
+
+mod inference;
+mod inferences;
+mod story;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+
+use crate::App;
+
+pub(crate) fn routes() -> Router<Arc<App>> {
+    Router::new().route("/inferences", get(inferences::show)).route("/inferences/{id}", get(inference::show))
+}
+
+pub(crate) use inference::record_sql;
+
+#[cfg(test)]
+pub(crate) use {inference::InferencePage, inferences::InferencesPage};

@@ -1,0 +1,56 @@
+//! Every page is rendered from its samples and held against the rules of the house. Set `COUNTERFOIL_SAMPLES` to a
+//! directory to get the pages written there, to be looked at.
+
+use askama::Template;
+
+use crate::assurance::{ControlPage, ControlsPage, CriteriaPage, EvidencePage};
+use crate::failure::FailurePage;
+use crate::infrastructure::{EventPage, LedgerPage, OverviewPage, SqlPage};
+use crate::people::SigninPage;
+use crate::serving::{InferencePage, InferencesPage};
+
+mod door;
+mod rules;
+
+fn samples() -> Vec<(String, String)> {
+    let mut pages = Vec::new();
+    add(&mut pages, "signin", SigninPage::samples());
+    add(&mut pages, "overview", OverviewPage::samples());
+    add(&mut pages, "ledger", LedgerPage::samples());
+    add(&mut pages, "event", [EventPage::sample()]);
+    add(&mut pages, "sql", SqlPage::samples());
+    add(&mut pages, "inferences", InferencesPage::samples());
+    add(&mut pages, "inference", InferencePage::samples());
+    add(&mut pages, "controls", ControlsPage::samples());
+    add(&mut pages, "control", ControlPage::samples());
+    add(&mut pages, "criteria", [CriteriaPage::sample()]);
+    add(&mut pages, "evidence", EvidencePage::samples());
+    add(
+        &mut pages,
+        "failure",
+        [FailurePage { status: 404, title: "Nothing here", message: "there is no page", help: Some("go back") }],
+    );
+    pages
+}
+
+fn add<T: Template>(pages: &mut Vec<(String, String)>, name: &str, samples: impl IntoIterator<Item = T>) {
+    for (i, sample) in samples.into_iter().enumerate() {
+        let html = sample.render().unwrap_or_else(|error| panic!("{name} {i}: {error}"));
+        pages.push((format!("{name}-{i}"), html));
+    }
+}
+
+#[test]
+fn every_page_keeps_the_rules() {
+    let pages = samples();
+    if let Ok(dir) = std::env::var("COUNTERFOIL_SAMPLES") {
+        for (name, html) in &pages {
+            std::fs::write(format!("{dir}/{name}.html"), html).expect("the directory takes files");
+        }
+    }
+    let broken: Vec<String> = pages
+        .iter()
+        .flat_map(|(name, html)| rules::broken(html).into_iter().map(move |rule| format!("{name}: {rule}")))
+        .collect();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}

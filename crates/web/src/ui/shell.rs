@@ -1,0 +1,89 @@
+//! The frame around each page: navigation on the stub, and at its foot the receipt, which says at which ledger size
+//! and root the page was made.
+
+use engine::Principal;
+
+use super::thousands;
+use crate::App;
+use crate::assets;
+use crate::failure::Failure;
+
+/// A place in the navigation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Section {
+    Overview,
+    Ledger,
+    Inferences,
+    Controls,
+    Criteria,
+    Evidence,
+    Sql,
+}
+
+impl Section {
+    /// All places: where, what it is called, and its key after `g`.
+    const ALL: [(Self, &'static str, &'static str, &'static str); 7] = [
+        (Self::Overview, "/", "Overview", "g o"),
+        (Self::Ledger, "/ledger", "Ledger", "g l"),
+        (Self::Inferences, "/inferences", "Inferences", "g i"),
+        (Self::Controls, "/controls", "Controls", "g c"),
+        (Self::Criteria, "/criteria", "Criteria", ""),
+        (Self::Evidence, "/evidence", "Evidence", "g e"),
+        (Self::Sql, "/sql", "SQL", "g s"),
+    ];
+}
+
+/// What the frame shows.
+#[derive(Clone, Debug)]
+pub(crate) struct Shell {
+    pub section: Section,
+    pub org: String,
+    pub actor: String,
+    pub size: u64,
+    pub root: String,
+}
+
+impl Shell {
+    /// The frame for a page of `section`, as `who` sees it.
+    pub(crate) fn new(app: &App, who: &Principal, section: Section) -> Result<Self, Failure> {
+        let (size, root) = app.head()?;
+        Ok(Self { section, org: app.engine.org().name, actor: who.actor.clone(), size, root: merkle::hex(&root) })
+    }
+
+    /// Places with their address, name and keys, and whether the page is there.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (&'static str, &'static str, &'static str, bool)> {
+        let here = self.section;
+        Section::ALL.into_iter().map(move |(section, href, name, keys)| (href, name, keys, section == here))
+    }
+
+    pub(crate) fn size_shown(&self) -> String {
+        thousands(self.size)
+    }
+
+    pub(crate) fn root_short(&self) -> &str {
+        self.root.get(..16).unwrap_or(&self.root)
+    }
+
+    pub(crate) fn style(&self) -> String {
+        assets::STYLE.url()
+    }
+
+    pub(crate) fn script(&self) -> String {
+        assets::SCRIPT.url()
+    }
+
+    pub(crate) fn icon(&self) -> String {
+        assets::ICON.url()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn sample(section: Section) -> Self {
+        Self {
+            section,
+            org: "Example Bank".into(),
+            actor: "a_7f3k2m9q".into(),
+            size: 18_204,
+            root: "9f2c4e1ab07d6635c1f0de824b6a93775f1e20c8d4ab3969017e5cc2b8f4a6d1".into(),
+        }
+    }
+}

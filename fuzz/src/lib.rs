@@ -1,0 +1,188 @@
+//! What each fuzz target does with its bytes: call one parser of untrusted input, and hold what it accepts to a rule, in
+//! most cases that printing it again gives the same bytes. A target fails by panicking.
+
+use bytes::Bytes;
+use domain::serving::InferenceCore;
+use domain::{Entry, State};
+use gateway::dialect::openai::{Operation, Watch, peek_request, read_answer};
+use gateway::dialect::{oip, sse};
+use merkle::{AddCheckpoint, Checkpoint, Note, Policy, TilePath, TlogProof};
+use verify::{EventProof, Options, RecordProof};
+
+/// A target: takes any bytes, and panics only when something is wrong with the code under test.
+pub type Target = fn(&[u8]);
+
+/// Every target with its name, and seeds to start from. `fuzz_targets/` has a file for each.
+pub const TARGETS: &[(&str, Target, &[&[u8]])] = &[
+    ("note", note, &[CHECKPOINT]),
+    ("checkpoint", checkpoint, &[CHECKPOINT]),
+    ("tile_path", tile_path, &[b"tile/0/x001/x234/067.p/8", b"tile/entries/000"]),
+    ("bundle", bundle, &[b"\x00\x03abc\x00\x00"]),
+    ("tlog_proof", tlog_proof, &[include_bytes!("../seeds/tlog_proof/proof.txt")]),
+    ("policy", policy, &[POLICY]),
+    ("witness_request", witness_request, &[b"old 0\n\norigin\n0\n\n\xe2\x80\x94 a AAAAAA==\n"]),
+    ("record_tlv", record_tlv, &[b"\x01\x00\x01\x00\x00\x00a\x02\x00\x08\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00"]),
+    ("record_proof", record_proof, RECORD_PROOFS),
+    ("package", package, &[include_bytes!("../seeds/package/full.zip")]),
+    ("entry_json", entry_json, &[include_bytes!("../../crates/domain/golden/events.jsonl")]),
+    ("onnx_model", onnx_model, &[b"\x08\x08\x12\x04test\x3a\x02\x12\x00"]),
+    ("wal", wal, &[b"BTCH\x2c\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00"]),
+    ("vault_fields", vault_fields, &[b"\x01\x00\x02\x00\x00\x00ab\x02\x00\x00\x00\x00\x00"]),
+    ("sse", sse, &[b"event: a\r\ndata: {\"usage\":{\"prompt_tokens\":1}}\r\n\r\ndata: [DONE]\n\n"]),
+    ("openai_request", openai_request, &[OPENAI]),
+    ("oip_infer", oip_infer, &[OIP]),
+];
+
+const CHECKPOINT: &[u8] = include_bytes!("../seeds/note/checkpoint.txt");
+const RECORD_PROOFS: &[&[u8]] =
+    &[include_bytes!("../seeds/record_proof/record.txt"), include_bytes!("../seeds/record_proof/event.txt")];
+const POLICY: &[u8] = b"# who counts\ngroup g any a b\nquorum none\n";
+const OPENAI: &[u8] = br#"{"model":"gpt","stream":true,"stream_options":{},"user":"u","messages":[]}"#;
+const OIP: &[u8] = br#"{"id":"1","inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2.5]}]}"#;
+
+fn text(data: &[u8]) -> &str {
+    std::str::from_utf8(data).unwrap_or_default()
+}
+
+/// Signed notes print back.
+pub fn note(data: &[u8]) {
+    if let Ok(note) = Note::parse(data) {
+        assert_eq!(note.to_string().as_bytes(), data);
+    }
+}
+
+/// Texts of checkpoints print back.
+pub fn checkpoint(data: &[u8]) {
+    if let Ok(checkpoint) = Checkpoint::parse(text(data)) {
+        assert_eq!(checkpoint.to_text().as_bytes(), data);
+    }
+}
+
+/// Tile paths print back.
+pub fn tile_path(data: &[u8]) {
+    if let Ok(path) = text(data).parse::<TilePath>() {
+        assert_eq!(path.to_string().as_bytes(), data);
+    }
+}
+
+/// Entry bundles encode back.
+pub fn bundle(data: &[u8]) {
+    if let Ok(entries) = merkle::decode_bundle(data) {
+        assert_eq!(merkle::encode_bundle(entries).as_deref(), Ok(data));
+    }
+}
+
+/// Portable proofs print back.
+pub fn tlog_proof(data: &[u8]) {
+    if let Ok(proof) = TlogProof::parse(text(data)) {
+        assert_eq!(proof.to_string().as_bytes(), data);
+    }
+}
+
+/// Policies decide about any note.
+pub fn policy(data: &[u8]) {
+    if let (Ok(policy), Ok(note)) = (Policy::parse(text(data)), Note::parse(CHECKPOINT)) {
+        let verdict = policy.evaluate(&note);
+        assert!(verdict.quorum_met || policy.requires_witnesses());
+    }
+}
+
+/// Requests to a witness print back.
+pub fn witness_request(data: &[u8]) {
+    if let Ok(request) = AddCheckpoint::parse(data) {
+        assert_eq!(request.to_string().as_bytes(), data);
+    }
+}
+
+/// Records encode back.
+pub fn record_tlv(data: &[u8]) {
+    if let Ok(core) = InferenceCore::decode(data) {
+        assert_eq!(core.encode(), data);
+    }
+}
+
+/// Record and event proofs print back, and checking them gives an answer.
+pub fn record_proof(data: &[u8]) {
+    if let Ok(proof) = RecordProof::parse(text(data)) {
+        assert_eq!(proof.to_string().as_bytes(), data);
+    }
+    if let Ok(proof) = EventProof::parse(text(data)) {
+        assert_eq!(proof.to_string().as_bytes(), data);
+    }
+    let _ = verify::verify_proof(text(data), None, &Options::default());
+}
+
+/// Packages get a report that renders.
+pub fn package(data: &[u8]) {
+    let report = verify::verify_package(data.to_vec(), &Options::default());
+    assert!(!report.to_string().is_empty() && !report.to_json().is_empty());
+}
+
+/// Entries, one a line, encode back to something that reads the same.
+pub fn entry_json(data: &[u8]) {
+    for line in data.split(|byte| *byte == b'\n') {
+        if let Ok(entry) = Entry::decode(line)
+            && let Ok(bytes) = entry.encode()
+        {
+            assert_eq!(Entry::decode(&bytes).expect("what was written reads back"), entry);
+            let _ = State::default().digest();
+        }
+    }
+}
+
+/// Models are accepted or refused.
+pub fn onnx_model(data: &[u8]) {
+    if let Ok(model) = onnx::Model::parse(data) {
+        assert!(model.operators().len() <= data.len());
+    }
+}
+
+/// Batches of the write-ahead log have frames that lie within them; headers are read or refused.
+pub fn wal(data: &[u8]) {
+    use ledger::wal::format::{Prefix, SegmentHeader};
+    let _ = SegmentHeader::decode(data);
+    let _ = Prefix::decode(data);
+    if let Some((batch, len)) = ledger::wal::Batch::decode(data, &[0; 16]) {
+        assert!(len <= data.len() && batch.frames().count() == batch.count as usize);
+    }
+}
+
+/// Fields of a payload ascend.
+pub fn vault_fields(data: &[u8]) {
+    if let Ok(fields) = vault::record::parse_fields(data) {
+        assert!(fields.is_sorted_by(|a, b| a.0 < b.0));
+    }
+}
+
+/// A stream cut into frames is the same stream, whatever pieces it arrives in; the first byte says how large they are.
+pub fn sse(data: &[u8]) {
+    let Some((size, stream)) = data.split_first() else { return };
+    let (mut frames, mut joined) = (sse::Frames::default(), Vec::new());
+    let mut watches = [Operation::ChatCompletions, Operation::Responses].map(|operation| Watch::new(operation, true));
+    for piece in stream.chunks(usize::from(*size).max(1)) {
+        frames.push(Bytes::copy_from_slice(piece));
+        while let Some(frame) = frames.next_frame() {
+            watches.iter_mut().for_each(|watch| drop(watch.look(&frame)));
+            joined.extend_from_slice(&frame);
+        }
+    }
+    joined.extend_from_slice(&frames.rest());
+    assert_eq!(joined, stream);
+}
+
+/// A request whose model is replaced asks for that model, and is otherwise read the same.
+pub fn openai_request(data: &[u8]) {
+    let _ = read_answer(data);
+    for operation in [Operation::ChatCompletions, Operation::Responses] {
+        if let Ok(peek) = peek_request(operation, data) {
+            let rewritten = peek.rewrite(&Bytes::copy_from_slice(data), "other");
+            let again = peek_request(operation, &rewritten).expect("a rewritten request is one");
+            assert_eq!((again.model.as_str(), again.stream, again.subject), ("other", peek.stream, peek.subject));
+        }
+    }
+}
+
+/// Inference requests of the Open Inference Protocol are accepted or refused.
+pub fn oip_infer(data: &[u8]) {
+    let _ = oip::parse_infer(data);
+}

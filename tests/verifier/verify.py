@@ -1,0 +1,912 @@
+#!/usr/bin/env python3
+"""A second verifier for evidence packages and proofs, written from docs/format.md alone.
+
+    verify.py FILE [--key VKEY] [--json]
+
+It shares no code with the program that it checks: the Python standard library, and `cryptography` for Ed25519. What it
+does not do, it says: it cannot read Parquet (it compares the file's digest only), it reads no witness policy and judges no
+age, so independence and freshness stay unknown. Verdicts, codes of findings and exit codes are those of docs/format.md.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import re
+import struct
+import sys
+import zipfile
+from collections import Counter
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+HOUR_MS = 3_600_000
+DAY_MS = 86_400_000
+
+# --- Events: members of each body, and the stream it belongs to ------------------------------------------------------
+
+EVENTS = {
+    "org.created": ("org", "name origin log_vkey retention_days"),
+    "policies.installed": ("policies", "sha256 text"),
+    "node.joined": ("node/{node}", "node incarnation program"),
+    "node.recovered": ("node/{node}", "node incarnation unsealed interrupted truncated_bytes"),
+    "ledger.heartbeat": ("ledger", "checkpoint signed_at"),
+    "state.digest": ("ledger", "size sha256"),
+    "command.refused": ("refusals", "command resource code policies"),
+    "actor.registered": ("actor/{actor}", "actor kind roles"),
+    "signin.link.created": ("actor/{actor}", "actor link_sha256 expires_at"),
+    "session.opened": ("actor/{actor}", "actor link_sha256 session_sha256 expires_at"),
+    "session.closed": ("actor/{actor}", "actor session_sha256"),
+    "key.created": ("key/{key}", "key scope prefix secret_sha256 expires_at"),
+    "key.revoked": ("key/{key}", "key"),
+    "provider.declared": ("provider/{provider}", "provider spec"),
+    "provider.retired": ("provider/{provider}", "provider"),
+    "model.registered": ("model/{model}", "model version artifact_sha256 facts"),
+    "service.declared": ("service/{service}", "service spec"),
+    "service.retired": ("service/{service}", "service"),
+    "deployment.started": ("service/{service}", "deployment service route target artifact_sha256?"),
+    "deployment.ended": ("service/{service}", "deployment service"),
+    "segment.sealed": ("node/{node}", "node incarnation number first n root prev? t0 t1 hours core payload"),
+    "segment.progress": ("node/{node}", "node incarnation number n root"),
+    "gateway.counted": ("node/{node}", "node incarnation hour requests logged"),
+    "controls.scoped": ("controls", "controls"),
+    "control.ran": (
+        "control/{control}",
+        "run control due_at logic_sha256 params at_size at_root population population_root violations"
+        " violations_root outcome reason? engine",
+    ),
+    "evidence.exported": ("evidence", "package manifest_sha256 from to at_size segments payloads"),
+}
+
+# --- Records: number, name, kind, required -----------------------------------------------------------------------------
+
+FIELDS = [
+    (1, "inference_id", "text", True), (2, "ts_start", "int", True), (3, "ts_end", "int", True),
+    (4, "door", "text", True), (5, "service", "text", False), (6, "key", "text", False), (7, "route", "text", False),
+    (8, "model", "text", False), (9, "version", "text", False), (10, "deployment", "text", False),
+    (11, "provider", "text", False), (12, "region", "text", False), (13, "purpose", "text", False),
+    (14, "classification", "text", True), (15, "subject_tag", "bytes", False), (16, "status", "text", True),
+    (17, "http_status", "int", False), (18, "error_code", "text", False), (19, "stream", "int", True),
+    (20, "tokens_in", "int", False), (21, "tokens_out", "int", False), (22, "request_bytes", "int", True),
+    (23, "response_bytes", "int", True), (24, "upstream_us", "int", False), (25, "first_byte_us", "int", False),
+    (26, "policies", "text", False), (27, "config_size", "int", True), (40, "day", "text", True),
+    (41, "r", "bytes", True), (42, "ct_sha256", "bytes", True), (43, "c_root", "bytes", True),
+    (60, "node", "text", True), (61, "incarnation", "int", True), (62, "node_seq", "int", True),
+]
+
+
+class Broken(Exception):
+    """Bytes that are not what they should be."""
+
+
+class Report:
+    """Findings, and what follows from them."""
+
+    CLAIMS = ["integrity", "completeness", "freshness", "independence", "erasure"]
+
+    def __init__(self):
+        self.findings = []
+        self.checked = set()
+
+    def add(self, claim, weight, code, where, message):
+        self.findings.append({"claim": claim, "weight": weight, "code": code, "where": where, "message": message})
+
+    def fail(self, code, where, message, claim="integrity"):
+        self.add(claim, "fail", code, where, message)
+
+    def unknown(self, claim, code, where, message):
+        self.add(claim, "unknown", code, where, message)
+
+    def note(self, claim, code, where, message):
+        self.add(claim, "note", code, where, message)
+
+    def failed(self, claim):
+        return any(f["claim"] == claim and f["weight"] == "fail" for f in self.findings)
+
+    def verdict(self, claim):
+        weights = {f["weight"] for f in self.findings if f["claim"] == claim}
+        if "fail" in weights:
+            return "fail"
+        return "unknown" if "unknown" in weights or claim not in self.checked else "pass"
+
+    def exit(self):
+        if any(f["code"] == "log.rollback" for f in self.findings):
+            return 3
+        if self.verdict("integrity") != "pass":
+            return 1
+        return 2 if self.failed("completeness") else 0
+
+
+# --- Hashes, notes, compact JSON ---------------------------------------------------------------------------------------
+
+
+def sha256(data):
+    return hashlib.sha256(data).digest()
+
+
+def leaf(data):
+    return sha256(b"\0" + data)
+
+
+def node(left, right):
+    return sha256(b"\1" + left + right)
+
+
+class Tree:
+    """A Merkle tree that grows: the roots of its complete subtrees, largest first."""
+
+    def __init__(self):
+        self.size, self.parts = 0, []
+
+    def push(self, hash_):
+        size = self.size
+        while size & 1:
+            hash_ = node(self.parts.pop(), hash_)
+            size >>= 1
+        self.parts.append(hash_)
+        self.size += 1
+
+    def root(self):
+        if not self.parts:
+            return sha256(b"")
+        hash_ = self.parts[-1]
+        for left in reversed(self.parts[:-1]):
+            hash_ = node(left, hash_)
+        return hash_
+
+
+def root(leaves):
+    tree = Tree()
+    for hash_ in leaves:
+        tree.push(hash_)
+    return tree.root()
+
+
+def root_from_inclusion(hash_, index, size, path):
+    """RFC 9162 section 2.1.3.2."""
+    if not 0 <= index < size:
+        raise Broken(f"there is no leaf {index} in a tree of {size}")
+    at, last = index, size - 1
+    for sibling in path:
+        if last == 0:
+            raise Broken("the proof is too long")
+        if at & 1 or at == last:
+            hash_ = node(sibling, hash_)
+            while not at & 1 and at:
+                at, last = at >> 1, last >> 1
+        else:
+            hash_ = node(hash_, sibling)
+        at, last = at >> 1, last >> 1
+    if last:
+        raise Broken("the proof is too short")
+    return hash_
+
+
+def unb64(text):
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Broken("not base64") from error
+    if base64.b64encode(data).decode() != text:
+        raise Broken("not the only spelling of its base64")
+    return data
+
+
+def decimal(text):
+    if not re.fullmatch("0|[1-9][0-9]*", text):
+        raise Broken(f"`{text[:40]}` is not a number")
+    return int(text)
+
+
+def compact(value):
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def read_json(data):
+    """JSON without repeated keys, fractions and constants that JSON does not have."""
+
+    def members(pairs):
+        if len({key for key, _ in pairs}) != len(pairs):
+            raise Broken("a member comes twice")
+        return dict(pairs)
+
+    def refuse(text):
+        raise Broken(f"`{text[:40]}` is not an integer")
+
+    try:
+        return json.loads(data.decode(), object_pairs_hook=members, parse_float=refuse, parse_constant=refuse)
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise Broken(f"not JSON: {error}") from error
+
+
+class Key:
+    """A verifier key of type 0x01."""
+
+    def __init__(self, text):
+        try:
+            self.name, self.id, encoded = text.split("+", 2)
+        except ValueError as error:
+            raise Broken("not a verifier key") from error
+        data = unb64(encoded)
+        if data[:1] != b"\1" or len(data) != 33 or sha256(self.name.encode() + b"\n" + data)[:4].hex() != self.id:
+            raise Broken("not an Ed25519 verifier key with the right id")
+        self.public, self.text = Ed25519PublicKey.from_public_bytes(data[1:]), text
+
+
+def read_note(text):
+    body, blank, lines = text.rpartition("\n\n")
+    if not blank or not lines.endswith("\n"):
+        raise Broken("not a signed note")
+    signatures = []
+    for line in lines[:-1].split("\n"):
+        match = re.fullmatch(r"— ([^ +]+) (\S+)", line)
+        if not match:
+            raise Broken("not a signature line")
+        signatures.append((match[1], unb64(match[2])))
+    return body + "\n", signatures
+
+
+def read_checkpoint(text):
+    lines = read_note(text)[0][:-1].split("\n")
+    if len(lines) < 3:
+        raise Broken("a checkpoint has three lines")
+    hash_ = unb64(lines[2])
+    if len(hash_) != 32:
+        raise Broken("the root is not a hash")
+    return lines[0], decimal(lines[1]), hash_
+
+
+def open_checkpoint(text, key):
+    """Origin, size and root of a checkpoint that the key signed."""
+    body, signatures = read_note(text)
+    mine = [data[4:] for name, data in signatures if name == key.name and data[:4].hex() == key.id]
+    if not mine:
+        raise Broken(f"it is not signed by {key.name}")
+    for signature in mine:
+        try:
+            key.public.verify(signature, body.encode())
+        except InvalidSignature as error:
+            raise Broken("its signature is not valid") from error
+    origin, size, hash_ = read_checkpoint(text)
+    if origin != key.name:
+        raise Broken("it is of another log than the key")
+    return origin, size, hash_
+
+
+# --- Entries and records -----------------------------------------------------------------------------------------------
+
+
+def read_entry(data):
+    entry = read_json(data)
+    if not isinstance(entry, dict) or set(entry) != {"v", "id", "ts", "actor", "stream", "sv", "t", "body"}:
+        raise Broken("not an envelope")
+    if entry["v"] != 1 or entry["t"] not in EVENTS or not isinstance(entry["body"], dict):
+        raise Broken("an envelope version or event type that is not known")
+    listed = EVENTS[entry["t"]][1].split()
+    required = {name for name in listed if not name.endswith("?")}
+    if not required <= set(entry["body"]) <= {name.rstrip("?") for name in listed}:
+        raise Broken(f"not the members of a {entry['t']}")
+    return entry
+
+
+def read_record(data):
+    record, at, fields = {}, 0, {number: (name, kind) for number, name, kind, _ in FIELDS}
+    last = 0
+    while at < len(data):
+        if len(data) - at < 6:
+            raise Broken("it ends inside a field")
+        number, length = struct.unpack_from("<HI", data, at)
+        value = data[at + 6:at + 6 + length]
+        if len(value) != length or number <= last or number not in fields:
+            raise Broken(f"field {number} is cut short, out of order or unknown")
+        name, kind = fields[number]
+        try:
+            if kind == "int":
+                (value,) = struct.unpack("<q", value)
+            elif kind == "text":
+                value = value.decode()
+        except (struct.error, UnicodeDecodeError) as error:
+            raise Broken(f"field {name} does not hold what it should") from error
+        record[name], last, at = value, number, at + 6 + length
+    missing = [name for _, name, _, required in FIELDS if required and name not in record]
+    if missing:
+        raise Broken(f"field {missing[0]} is missing")
+    return record
+
+
+def frames(data):
+    pieces, at = [], 0
+    while len(data) - at >= 4:
+        (length,) = struct.unpack_from("<I", data, at)
+        if at + 4 + length > len(data):
+            break
+        pieces.append(data[at + 4:at + 4 + length])
+        at += 4 + length
+    return pieces, at == len(data)
+
+
+# --- State -------------------------------------------------------------------------------------------------------------
+
+
+class State:
+    """The fold of entries, for `state.digest`."""
+
+    def __init__(self):
+        maps = "actors links sessions keys key_by_secret providers models services deployments nodes controls runs" \
+               " streams recent"
+        self.all = {name: {} for name in maps.split()}
+        self.all.update(size=0, org=None, policies=None, recent_by_age=[])
+
+    def digest(self):
+        return sha256(compact(self.all)).hex()
+
+    def apply(self, entry):
+        state, body, type_ = self.all, entry["body"], entry["t"]
+        state["streams"][entry["stream"]] = entry["sv"]
+        state["recent"][entry["id"]] = state["size"]
+        state["recent_by_age"].append([entry["ts"], entry["id"]])
+        state["size"] += 1
+        old = state["recent_by_age"]
+        while old and (entry["ts"] - old[0][0] > DAY_MS or len(old) > 100_000):
+            state["recent"].pop(old.pop(0)[1], None)
+        until = {"actor": body.get("actor"), "expires_at": body.get("expires_at")}
+        if type_ == "org.created":
+            state["org"] = body
+        elif type_ == "policies.installed":
+            state["policies"] = body
+        elif type_ == "node.joined":
+            fresh = {"incarnation": body["incarnation"], "last_segment": None, "sealed_records": 0}
+            state["nodes"][body["node"]] = fresh
+        elif type_ == "actor.registered":
+            state["actors"][body["actor"]] = body
+        elif type_ == "signin.link.created":
+            state["links"][body["link_sha256"]] = until
+        elif type_ == "session.opened":
+            state["links"].pop(body["link_sha256"], None)
+            state["sessions"][body["session_sha256"]] = until
+        elif type_ == "session.closed":
+            state["sessions"].pop(body["session_sha256"], None)
+        elif type_ == "key.created":
+            state["key_by_secret"][body["secret_sha256"]] = body["key"]
+            state["keys"][body["key"]] = {"created": body, "created_at": entry["ts"], "revoked_at": None}
+        elif type_ == "key.revoked":
+            if body["key"] in state["keys"]:
+                state["keys"][body["key"]]["revoked_at"] = entry["ts"]
+        elif type_ in ("provider.declared", "service.declared"):
+            kind = type_.split(".")[0]
+            state[kind + "s"][body[kind]] = body["spec"]
+        elif type_ in ("provider.retired", "service.retired"):
+            kind = type_.split(".")[0]
+            state[kind + "s"].pop(body[kind], None)
+        elif type_ == "model.registered":
+            state["models"].setdefault(body["model"], {})[body["version"]] = body
+        elif type_ == "deployment.started":
+            started = {"started": body, "at": entry["ts"]}
+            state["deployments"].setdefault(body["service"], {})[body["route"]] = started
+        elif type_ == "deployment.ended":
+            routes = state["deployments"].get(body["service"], {})
+            for route in [r for r, d in routes.items() if d["started"]["deployment"] == body["deployment"]]:
+                del routes[route]
+        elif type_ == "segment.sealed":
+            if body["node"] in state["nodes"]:
+                known = state["nodes"][body["node"]]
+                known["sealed_records"] = body["first"] + body["n"]
+                known["last_segment"] = {"number": body["number"], "root": body["root"]}
+        elif type_ == "controls.scoped":
+            state["controls"] = {control["control"]: control for control in body["controls"]}
+        elif type_ == "control.ran":
+            state["runs"][body["control"]] = body
+
+
+# --- Packages ----------------------------------------------------------------------------------------------------------
+
+
+class Package:
+    """A package while it is verified."""
+
+    def __init__(self, path, report):
+        self.report = report
+        self.zip = zipfile.ZipFile(path)
+        self.files = {}
+        for info in self.zip.infolist():
+            name = info.filename
+            if info.compress_type or info.flag_bits & 1 or name in self.files or name.endswith("/"):
+                report.fail("zip.entry", name, "it is compressed, encrypted, a directory, or comes twice")
+                continue
+            try:
+                self.files[name] = self.zip.read(info)
+            except zipfile.BadZipFile as error:
+                report.fail("zip.checksum", name, str(error))
+        if "manifest.json" not in self.files:
+            raise Broken("no readable manifest.json")
+        self.manifest = read_json(self.files["manifest.json"])
+        members = {"v", "package", "created_at", "origin", "log_vkey", "from", "to", "size", "root", "payloads", "program",
+                   "files", "segments"}
+        if not isinstance(self.manifest, dict) or set(self.manifest) != members or self.manifest["v"] != 1:
+            raise Broken("not a manifest of version 1")
+        self.raw, self.entries, self.roots = [], {}, {}
+
+    def verify(self, pinned):
+        self.check_files()
+        self.read_entries()
+        self.check_log(pinned)
+        self.fold()
+        for segment in self.manifest["segments"]:
+            self.check_segment(segment)
+        self.check_controls()
+        self.check_completeness()
+        report = self.report
+        report.checked |= {"integrity", "completeness"}
+        report.note("integrity", "parquet.digest", "segments", "Parquet files were compared by digest, their rows were not read")
+        report.unknown("freshness", "age.unjudged", "checkpoint", "this verifier judges no age")
+        report.unknown("independence", "policy.absent", "checkpoint", "this verifier reads no policy")
+        report.unknown("erasure", "erasure.none", "entries", "this version of the ledger has no erasure events")
+
+    def check_files(self):
+        report, listed = self.report, self.manifest["files"]
+        paths = [file["path"] for file in listed]
+        if any(a.encode() >= b.encode() for a, b in zip(paths, paths[1:])):
+            report.fail("manifest.order", "manifest.json", "its files are not sorted by path, each once")
+        for file in listed:
+            data = self.files.get(file["path"])
+            if data is None:
+                report.fail("file.missing", file["path"], "the manifest lists it, the package lacks it")
+            elif sha256(data).hex() != file["sha256"] or len(data) != file["len"]:
+                report.fail("file.digest", file["path"], "it is not the file that the manifest lists")
+        for path in set(self.files) - set(paths) - {"manifest.json"}:
+            report.fail("file.unlisted", path, "the package has it, the manifest does not list it")
+
+    def read_entries(self):
+        size, index = self.manifest["size"], 0
+        bundles = sum(path.startswith("tile/entries/") for path in self.files)
+        readable = min(size, (bundles + 1) * 256)
+        if readable < size:
+            self.report.fail("entries.missing", "manifest.json", "it claims more entries than there are files for")
+        while index * 256 < readable:
+            width = min(256, readable - index * 256)
+            path = tile_path(index, width)
+            try:
+                entries = split_bundle(self.files.get(path))
+                if len(entries) != width:
+                    raise Broken("another number of entries than it should")
+            except Broken as error:
+                self.report.fail("entries.missing", path, str(error))
+                entries = [None] * width
+            self.raw += entries
+            index += 1
+        tree, whole = Tree(), True
+        self.roots[0] = tree.root()
+        for seq, data in enumerate(self.raw):
+            whole = whole and data is not None
+            if whole:
+                tree.push(leaf(data))
+                self.roots[tree.size] = tree.root()
+            if data is None:
+                continue
+            try:
+                self.entries[seq] = read_entry(data)
+                if compact(self.entries[seq]) != data:
+                    self.report.fail("entry.form", f"entry {seq}", "it is not compact JSON")
+            except Broken as error:
+                self.report.fail("entry.unreadable", f"entry {seq}", str(error))
+
+    def of_type(self, type_):
+        return [(seq, entry["body"]) for seq, entry in sorted(self.entries.items()) if entry["t"] == type_]
+
+    def body(self, seq, type_):
+        entry = self.entries.get(seq)
+        return entry["body"] if entry and entry["t"] == type_ else None
+
+    def check_log(self, pinned):
+        report, manifest = self.report, self.manifest
+        org = self.body(0, "org.created")
+        if org is None:
+            report.fail("org.missing", "entry 0", "the ledger does not begin with org.created")
+        else:
+            if org["log_vkey"] != manifest["log_vkey"]:
+                report.fail("key.changed", "manifest.json", "the ledger began with another key")
+            if org["origin"] != manifest["origin"]:
+                report.fail("origin.changed", "manifest.json", "the ledger began with another origin")
+        if pinned and pinned != manifest["log_vkey"]:
+            report.fail("key.untrusted", "manifest.json", "it is signed for by another key than you trust")
+        if not pinned:
+            report.note("integrity", "key.unpinned", "manifest.json", "the log's key was taken from the package itself")
+        try:
+            key = Key(pinned or manifest["log_vkey"])
+        except Broken as error:
+            return report.fail("key.unreadable", "manifest.json", str(error))
+        agrees = False
+        text = self.files.get("checkpoint")
+        if text is None:
+            report.fail("checkpoint.missing", "checkpoint", "the package has no checkpoint")
+        else:
+            agrees = self.check_checkpoint(text, key)
+        for seq, beat in self.of_type("ledger.heartbeat"):
+            try:
+                _, size, hash_ = open_checkpoint(beat["checkpoint"], key)
+            except Broken as error:
+                report.fail("heartbeat.signature", f"entry {seq}", str(error))
+                continue
+            if size > seq or self.roots.get(size, hash_) != hash_:
+                code = "log.rollback" if agrees else "heartbeat.root"
+                report.fail(code, f"entry {seq}", f"the log signed another history of size {size}")
+
+    def check_checkpoint(self, text, key):
+        report, before = self.report, len(self.report.findings)
+        try:
+            origin, size, hash_ = open_checkpoint(text.decode(), key)
+        except (Broken, UnicodeDecodeError) as error:
+            report.fail("checkpoint.signature", "checkpoint", str(error))
+            return False
+        if (size, hash_.hex()) != (self.manifest["size"], self.manifest["root"]):
+            report.fail("checkpoint.manifest", "checkpoint", "manifest and checkpoint disagree on size or root")
+        if origin != self.manifest["origin"]:
+            report.fail("checkpoint.origin", "checkpoint", "manifest and checkpoint disagree on the log")
+        if size not in self.roots:
+            report.fail("checkpoint.entries", "checkpoint", f"not all of the {size} entries under it are there")
+        elif self.roots[size] != hash_:
+            report.fail("entries.root", f"entries 0 to {size}", "the entries do not lead to the signed root")
+        return len(report.findings) == before
+
+    def fold(self):
+        report, versions, state = self.report, Counter(), State()
+        for seq, entry in sorted(self.entries.items()):
+            where = f"entry {seq}"
+            if entry["stream"] != EVENTS[entry["t"]][0].format(**entry["body"]):
+                report.fail("stream.name", where, "it is in a stream where it does not belong")
+            if entry["sv"] != versions[entry["stream"]] + 1:
+                report.fail("stream.version", where, f"version {entry['sv']} of stream {entry['stream']} does not follow")
+            versions[entry["stream"]] = entry["sv"]
+            if state is None or state.all["size"] != seq:
+                state = None
+                continue
+            if entry["t"] == "state.digest":
+                if (entry["body"]["size"], entry["body"]["sha256"]) != (seq, state.digest()):
+                    report.fail("state.digest", where, "the entries before it fold to another state")
+            state.apply(entry)
+
+    def check_segment(self, segment):
+        report, where = self.report, segment["dir"]
+        name = (segment["node"], segment["incarnation"], segment["number"])
+        if where != "segments/{}-{}-{}".format(*name):
+            report.fail("segment.dir", where, "it is not where it should be")
+        sealed = self.body(segment["event"], "segment.sealed")
+        if sealed is None or (sealed["node"], sealed["incarnation"], sealed["number"]) != name:
+            return report.fail("segment.unsealed", where, "its entry does not seal this segment")
+        wanted = ["leaves", "core.tlv", "core.parquet"] + ["payload.bin"] * self.manifest["payloads"]
+        files = {file: self.files.get(f"{where}/{file}") for file in wanted}
+        for file in [file for file, data in files.items() if data is None]:
+            report.fail("segment.missing", f"{where}/{file}", "the file is missing")
+        data = files["leaves"] or b""
+        leaves = [data[at:at + 32] for at in range(0, len(data), 32)]
+        if len(leaves) != sealed["n"] or len(data) % 32 or root(leaves).hex() != sealed["root"]:
+            report.fail("segment.leaves", f"{where}/leaves", "its leaves do not lead to the sealed root")
+        pieces, whole = frames(files["core.tlv"] or b"")
+        if not whole:
+            report.fail("records.framing", f"{where}/core.tlv", "it ends within a record")
+        hashes = [leaf(piece) for piece in pieces]
+        if root(hashes).hex() == sealed["root"]:
+            leaves = hashes
+        else:
+            report.fail("segment.records", f"{where}/core.tlv", "its records do not lead to the sealed root")
+        self.name_differences(leaves, hashes, f"{where}/core.tlv")
+        records = self.read_records(pieces, sealed, where)
+        parquet = files["core.parquet"]
+        if parquet is not None and (sha256(parquet).hex(), len(parquet)) != (sealed["core"]["sha256"], sealed["core"]["len"]):
+            report.fail("parquet.digest", f"{where}/core.parquet", "it is not the file that the ledger sealed")
+        if files.get("payload.bin") is not None:
+            self.check_payloads(files["payload.bin"], records, where)
+        for seq, told in self.of_type("segment.progress"):
+            if (told["node"], told["incarnation"], told["number"]) == name and told["n"] <= len(leaves):
+                if root(leaves[:told["n"]]).hex() != told["root"]:
+                    report.fail("segment.progress", where, f"entry {seq} was told another root")
+
+    def name_differences(self, expected, found, where):
+        missing, extra = Counter(expected) - Counter(found), Counter(found) - Counter(expected)
+        for at, hash_ in enumerate(found):
+            here = expected[at] if at < len(expected) else None
+            if hash_ == here:
+                continue
+            if hash_ in extra:
+                code = "record.altered" if len(found) == len(expected) and here in missing else "record.added"
+                self.report.fail(code, f"{where} record {at}", "it is not the record that was sealed there")
+            elif not missing and not extra:
+                self.report.fail("record.moved", f"{where} record {at}", "it was sealed at another place")
+        if len(found) < len(expected) or (missing and len(found) > len(expected)):
+            for at in [at for at, hash_ in enumerate(expected) if hash_ in missing]:
+                self.report.fail("record.removed", f"{where} place {at}", "the record that was sealed there is missing")
+
+    def read_records(self, pieces, sealed, where):
+        report, records, hours = self.report, [], Counter()
+        for at, piece in enumerate(pieces):
+            place = f"{where}/core.tlv record {at}"
+            try:
+                record = read_record(piece)
+            except Broken as error:
+                report.fail("record.unreadable", place, str(error))
+                continue
+            records.append(record)
+            hours[record["ts_end"] // (HOUR_MS * 1000) * HOUR_MS] += 1
+            if (record["node"], record["incarnation"]) != (sealed["node"], sealed["incarnation"]):
+                report.fail("record.node", place, "it names another node or incarnation")
+            if record["node_seq"] != sealed["first"] + len(records) - 1:
+                report.fail("record.number", place, "records are missing or out of order", "completeness")
+        times = [record["ts_end"] for record in records] or [None]
+        said = (sealed["n"], sealed["t0"], sealed["t1"], [list(pair) for pair in sealed["hours"]])
+        if (len(records), min(times), max(times), [list(pair) for pair in sorted(hours.items())]) != said:
+            report.fail("segment.summary", where, "its event does not summarise its records")
+        return records
+
+    def check_payloads(self, data, records, where):
+        payloads, whole = frames(data)
+        if not whole or len(payloads) != len(records):
+            self.report.fail("payload.framing", f"{where}/payload.bin", "not one payload for each record")
+        owners = {record["ct_sha256"]: at for at, record in enumerate(records)}
+        for at, (payload, record) in enumerate(zip(payloads, records)):
+            digest = sha256(payload)
+            if payload and digest != record["ct_sha256"]:
+                place = f"{where}/payload.bin record {at}"
+                if digest in owners:
+                    self.report.fail("payload.swapped", place, f"it has the payload of record {owners[digest]}")
+                else:
+                    self.report.fail("payload.altered", place, "its payload is not the one that was sealed")
+
+    def check_controls(self):
+        report = self.report
+        for seq, run in self.of_type("control.ran"):
+            if run["at_size"] > seq or self.roots.get(run["at_size"], b"").hex() not in ("", run["at_root"]):
+                report.fail("control.at", f"entry {seq}", "it ran over another ledger")
+        for control in sorted({path.split("/")[1] for path in self.files if path.startswith("controls/")}):
+            where = f"controls/{control}/result.json"
+            try:
+                result = read_json(self.files.get(where, b""))
+                if set(result) != {"event", "run", "violations", "population"}:
+                    raise Broken("not a result")
+            except Broken as error:
+                report.fail("control.unreadable" if where in self.files else "control.missing", where, str(error))
+                continue
+            self.check_result(control, result, where)
+
+    def check_result(self, control, result, where):
+        report, run = self.report, result["run"]
+        if self.body(result["event"], "control.ran") != run or run["control"] != control:
+            return report.fail("control.unrecorded", where, "its entry does not record this run")
+        queries = [self.files.get(f"controls/{control}/{name}.sql") for name in ("query", "population")]
+        if None in queries:
+            report.fail("control.missing", where, "a query is missing")
+        else:
+            logic = b"".join(struct.pack("<I", len(text)) + text for text in (q.rstrip(b" \t\r\n\f") for q in queries))
+            if sha256(logic).hex() != run["logic_sha256"]:
+                report.fail("control.logic", where, "the queries are not those that ran")
+        population, violations = result["population"], result["violations"]
+        for code, count, said, items in [
+            ("control.population", run["population"], run["population_root"], [item.encode() for item in population]),
+            ("control.violations", run["violations"], run["violations_root"], [compact(row) for row in violations]),
+        ]:
+            if (len(items), root(leaf(item) for item in sorted(items)).hex()) != (count, said):
+                report.fail(code, where, "they are not those that the ledger committed to")
+        if len(set(population)) < len(population):
+            report.fail("control.population", where, "an item comes twice")
+        if any(row.get("item") not in set(population) for row in violations):
+            report.fail("control.item", where, "a violating item is not in the population")
+        follows = {"pass": run["population"] > 0 and run["violations"] == 0, "fail": run["violations"] > 0,
+                   "not_tested": "reason" in run}
+        if not follows[run["outcome"]]:
+            report.fail("control.outcome", where, "its outcome does not follow")
+
+    def check_completeness(self):
+        report, manifest = self.report, self.manifest
+        missing = sum(data is None for data in self.raw) + max(0, manifest["size"] - len(self.raw))
+        if missing:
+            report.fail("entries.gap", "entries", f"{missing} entries are not in the package", "completeness")
+        newest = {}
+        for seq, body in self.of_type("node.joined"):
+            if body["incarnation"] != newest.get(body["node"], 0) + 1:
+                report.fail("node.incarnation", f"entry {seq}", "an incarnation does not follow", "completeness")
+            newest[body["node"]] = body["incarnation"]
+        chains, listed = {}, {segment["event"] for segment in manifest["segments"]}
+        for seq, body in self.of_type("segment.sealed"):
+            chain = chains.setdefault((body["node"], body["incarnation"]), [])
+            last = chain[-1] if chain else {"number": -1, "first": 0, "n": 0, "root": None}
+            expected = (last["number"] + 1, last["first"] + last["n"], last["root"])
+            if (body["number"], body["first"], body.get("prev")) != expected:
+                report.fail("segment.chain", f"entry {seq}", "a segment does not follow", "completeness")
+            chain.append(body)
+            overlaps = body["t1"] >= manifest["from"] * 1000 and body["t0"] < manifest["to"] * 1000
+            if overlaps and seq not in listed:
+                report.fail("segment.absent", f"entry {seq}", "a segment of the window is not there", "completeness")
+        self.check_progress(chains, newest)
+        self.check_counts(chains, newest)
+        self.check_heartbeats()
+
+    def check_progress(self, chains, newest):
+        furthest = {}
+        for _, body in self.of_type("segment.progress"):
+            name = (body["node"], body["incarnation"], body["number"])
+            furthest[name] = max(furthest.get(name, 0), body["n"])
+        for (node_, incarnation, number), n in furthest.items():
+            where, chain = f"segment {node_}-{incarnation}-{number}", chains.get((node_, incarnation), [])
+            sealed = [body["n"] for body in chain if body["number"] == number]
+            if sealed:
+                if sealed[0] < n:
+                    self.report.fail("progress.dropped", where, "fewer were sealed than reported", "completeness")
+            elif newest.get(node_, 0) > incarnation or any(body["number"] > number for body in chain):
+                self.report.fail("progress.unsealed", where, "it was never sealed", "completeness")
+            else:
+                self.report.unknown("completeness", "progress.open", where, "not sealed yet")
+
+    def check_counts(self, chains, newest):
+        report, manifest = self.report, self.manifest
+        sealed, counted = Counter(), {}
+        for (node_, incarnation), chain in chains.items():
+            for hour, n in (pair for body in chain for pair in body["hours"]):
+                sealed[node_, incarnation, hour] += n
+        for seq, body in self.of_type("gateway.counted"):
+            counted[body["node"], body["incarnation"], body["hour"]] = (self.entries[seq]["ts"], body)
+        now = max((entry["ts"] for entry in self.entries.values()), default=0)
+        for name in sorted(set(sealed) | set(counted)):
+            node_, incarnation, hour = name
+            if hour >= manifest["to"] or hour + HOUR_MS <= manifest["from"]:
+                continue
+            at, body = counted.get(name, (None, {"requests": 0, "logged": 0}))
+            where = f"node {node_}, hour {hour}"
+            if body["requests"] != body["logged"]:
+                report.fail("count.unrecorded", where, "requests were answered without a record", "completeness")
+            ended, settled = newest.get(node_, 0) > incarnation, hour + 2 * HOUR_MS <= now
+            last = at is not None and at >= hour + HOUR_MS
+            if sealed[name] < body["logged"] and (ended or settled):
+                report.fail("count.missing", where, "fewer are sealed than were counted", "completeness")
+            elif sealed[name] > body["logged"] and last and settled:
+                report.fail("count.surplus", where, "more are sealed than were counted", "completeness")
+            elif sealed[name] != body["logged"]:
+                code = "count.lost" if ended else "count.open"
+                report.unknown("completeness", code, where, "it cannot be compared, or not yet")
+
+    def check_heartbeats(self):
+        last, entries = None, sorted(self.entries.items())
+        for seq, entry in entries:
+            if entry["t"] not in ("ledger.heartbeat", "node.joined") and seq != entries[-1][0]:
+                continue
+            since, last = (entry["ts"] if last is None else last), entry["ts"]
+            overlaps = entry["ts"] >= self.manifest["from"] and since < self.manifest["to"]
+            if entry["ts"] - since > HOUR_MS and overlaps:
+                if entry["t"] == "node.joined":
+                    self.report.note("completeness", "heartbeat.stopped", f"entry {seq}", "a silence, then a start")
+                else:
+                    self.report.unknown("completeness", "heartbeat.gap", f"entry {seq}", "no sign of life for over an hour")
+
+
+def tile_path(index, width):
+    path = f"{index % 1000:03}"
+    while index >= 1000:
+        index //= 1000
+        path = f"x{index % 1000:03}/{path}"
+    return f"tile/entries/{path}" + (f".p/{width}" if width < 256 else "")
+
+
+def split_bundle(data):
+    if data is None:
+        raise Broken("the file is missing")
+    entries, at = [], 0
+    while at < len(data):
+        (length,) = struct.unpack_from(">H", data.ljust(at + 2, b"\xff"), at)
+        if at + 2 + length > len(data):
+            raise Broken("it ends within an entry")
+        entries.append(data[at + 2:at + 2 + length])
+        at += 2 + length
+    return entries
+
+
+# --- Proofs ------------------------------------------------------------------------------------------------------------
+
+
+def verify_log_proof(text, entry, key):
+    head, blank, checkpoint = text.partition("\n\n")
+    lines = head.split("\n")
+    if not blank or lines.pop(0) != "c2sp.org/tlog-proof@v1":
+        raise Broken("not a tlog-proof")
+    if lines and lines[0].startswith("extra "):
+        lines.pop(0)
+    if not lines or not lines[0].startswith("index "):
+        raise Broken("expected an index")
+    index, path = decimal(lines.pop(0)[6:]), [unb64(line) for line in lines]
+    _, size, hash_ = open_checkpoint(checkpoint, key) if key else read_checkpoint(checkpoint)
+    if root_from_inclusion(leaf(entry), index, size, path) != hash_:
+        raise Broken("the entry is not in the log at this index")
+
+
+def verify_event_proof(upper):
+    if len(upper) != 1 or not upper[0].startswith("entry "):
+        raise Broken("expected an entry")
+    entry = unb64(upper[0][6:])
+    read_entry(entry)
+    return entry
+
+
+def verify_record_proof(upper):
+    def take(word):
+        if not upper or not upper[0].startswith(word + " "):
+            raise Broken(f"expected `{word}`")
+        return upper.pop(0)[len(word) + 1:]
+
+    if take("schema") != "1":
+        raise Broken("a record of another kind")
+    data, index, path = unb64(take("record")), decimal(take("index")), []
+    while upper and not upper[0].startswith("event "):
+        path.append(unb64(upper.pop(0)))
+    entry = unb64(take("event"))
+    record, event = read_record(data), read_entry(entry)
+    sealed = event["body"]
+    if event["t"] != "segment.sealed":
+        raise Broken("its event seals no segment")
+    if root_from_inclusion(leaf(data), index, sealed["n"], path).hex() != sealed["root"]:
+        raise Broken("the record is not in the segment")
+    place = (sealed["node"], sealed["incarnation"], sealed["first"] + index)
+    if (record["node"], record["incarnation"], record["node_seq"]) != place:
+        raise Broken("the record names another place")
+    if upper:
+        packed = unb64(take("commits"))
+        commitments = [packed[at:at + 32] for at in range(0, len(packed), 32)]
+        if sha256(b"cf/c/v1" + struct.pack("<H", len(commitments)) + packed) != record["c_root"]:
+            raise Broken("the commitments are not the record's")
+        last = -1
+        while upper:
+            field, salt, value = take("disclose").split(" ")
+            field, salt, value = decimal(field), unb64(salt), unb64(value)
+            message = struct.pack("<H", field) + value
+            if field <= last or len(salt) != 32 or hmac.digest(salt, message, "sha256") not in commitments:
+                raise Broken(f"the disclosed value of field {field} is not the committed one")
+            last = field
+    return entry
+
+
+def verify_proof(text, pinned, report):
+    report.unknown("completeness", "proof.single", "proof", "a proof is of one entry")
+    try:
+        head, _, lower = text.partition("\n\n")
+        kind, *upper = head.split("\n")
+        kinds = {"counterfoil/event-proof@v1": verify_event_proof, "counterfoil/record-proof@v1": verify_record_proof}
+        if kind not in kinds:
+            raise Broken("not a proof of a kind that is known")
+        entry = kinds[kind](upper)
+        verify_log_proof(lower, entry, Key(pinned) if pinned else None)
+        report.checked.add("integrity")
+        if not pinned:
+            report.unknown("integrity", "key.absent", "checkpoint", "who signed it was not checked: give the log's key")
+    except (Broken, ValueError, KeyError, TypeError, struct.error) as error:
+        report.fail("proof.broken", "proof", str(error))
+
+
+def main(arguments):
+    pinned = arguments[arguments.index("--key") + 1] if "--key" in arguments else None
+    report, path = Report(), arguments[0]
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 5
+    if data[:2] == b"PK":
+        try:
+            Package(path, report).verify(pinned)
+        except (Broken, zipfile.BadZipFile, KeyError, TypeError, ValueError, AttributeError, NotImplementedError) as error:
+            report.fail("package.unreadable", "package", f"{type(error).__name__}: {error}")
+    else:
+        verify_proof(data.decode(errors="replace"), pinned, report)
+    if "--json" in arguments:
+        verdicts = [{"claim": claim, "verdict": report.verdict(claim)} for claim in Report.CLAIMS]
+        print(json.dumps({"verdicts": verdicts, "findings": report.findings, "exit": report.exit()}, ensure_ascii=False))
+    else:
+        for claim in Report.CLAIMS:
+            print(f"{claim:<13} {report.verdict(claim)}")
+        for finding in report.findings:
+            print("{weight:<8} {code:<20} {where}: {message}".format(**finding))
+    return report.exit()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    sys.exit(main(sys.argv[1:]))
