@@ -17,11 +17,17 @@ fn main() {
     for directory in directories {
         println!("cargo::rerun-if-changed={}", directory.display());
         code += "    Files {\n";
-        for (field, file) in
-            [("control", "control.toml"), ("query", "query.sql"), ("population", "population.sql"), ("pass", "pass.jsonl"), ("fail", "fail.jsonl")]
-        {
-            let path = fs::canonicalize(directory.join(file)).unwrap_or_else(|e| panic!("{}/{file}: {e}", directory.display()));
-            writeln!(code, "        {field}: include_str!({:?}),", path.display().to_string()).expect("a String takes all");
+        for (field, file) in [
+            ("control", "control.toml"),
+            ("query", "query.sql"),
+            ("population", "population.sql"),
+            ("pass", "pass.jsonl"),
+            ("fail", "fail.jsonl"),
+        ] {
+            let path = fs::canonicalize(directory.join(file))
+                .unwrap_or_else(|e| panic!("{}/{file}: {e}", directory.display()));
+            writeln!(code, "        {field}: include_str!({:?}),", path.display().to_string())
+                .expect("a String takes all");
         }
         code += "    },\n";
     }

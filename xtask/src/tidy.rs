@@ -107,8 +107,16 @@ fn the_sql_engine_is_named_in_one_crate() {
 
 #[test]
 fn pure_crates_reach_for_nothing_outside() {
-    let forbidden =
-        ["std::fs", "std::net", "std::thread", "std::time::SystemTime", "Instant::now", "getrandom", "tokio", "std::env"];
+    let forbidden = [
+        "std::fs",
+        "std::net",
+        "std::thread",
+        "std::time::SystemTime",
+        "Instant::now",
+        "getrandom",
+        "tokio",
+        "std::env",
+    ];
     for name in PURE {
         for path in rust_files(&format!("crates/{name}/src")) {
             if path.components().any(|part| part.as_os_str() == "tests") || path.ends_with("tests.rs") {
@@ -149,7 +157,8 @@ fn paths_in_documents_exist() {
         let text = fs::read_to_string(&document).expect("readable");
         for quoted in text.split('`').skip(1).step_by(2) {
             let path = quoted.split(['#', ' ', '{', '<', '*']).next().unwrap_or_default();
-            let ours = ["crates/", "controls/", "docs/", "examples/", "policies/", "scripts/", "fuzz/", "tests/", "xtask/"];
+            let ours =
+                ["crates/", "controls/", "docs/", "examples/", "policies/", "scripts/", "fuzz/", "tests/", "xtask/"];
             let tracked = ours.iter().any(|start| path.starts_with(start)) && path == quoted;
             if tracked && !root().join(path).exists() {
                 wrong.push(format!("{}: `{path}` does not exist", document.display()));
@@ -183,5 +192,8 @@ fn running_and_testing_share_one_set_of_dependencies() {
         panic!("cargo tree does not work here, so it cannot be shown that one build serves both commands");
     };
     let differing: Vec<_> = run.difference(&tested).collect();
-    assert!(differing.is_empty(), "`cargo run` builds these otherwise than the tests do: {differing:?}; name the features in workspace-hack");
+    assert!(
+        differing.is_empty(),
+        "`cargo run` builds these otherwise than the tests do: {differing:?}; name the features in workspace-hack"
+    );
 }

@@ -19,7 +19,8 @@ static FILES: &[Files] = include!(concat!(env!("OUT_DIR"), "/catalogue.rs"));
 
 static CRITERIA: &str = include_str!("../../../controls/criteria.toml");
 
-static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::read().expect("the catalogue's test reads it whole"));
+static CATALOGUE: LazyLock<Catalogue> =
+    LazyLock::new(|| Catalogue::read().expect("the catalogue's test reads it whole"));
 
 /// All controls and criteria.
 #[derive(Debug)]
@@ -150,11 +151,7 @@ impl Control {
 
     /// The control as it enters the scope.
     pub fn scoped(&self) -> ScopedControl {
-        ScopedControl {
-            control: self.id.clone(),
-            logic_sha256: self.logic_sha256(),
-            frequency: self.frequency.clone(),
-        }
+        ScopedControl { control: self.id.clone(), logic_sha256: self.logic_sha256(), frequency: self.frequency.clone() }
     }
 }
 

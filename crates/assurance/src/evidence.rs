@@ -281,13 +281,7 @@ fn add_segment(
         }
         zip.add(&format!("{dir}/payload.bin"), &framed)?;
     }
-    Ok(PackageSegment {
-        node: sealed.node.clone(),
-        incarnation: sealed.incarnation,
-        number: sealed.number,
-        event,
-        dir,
-    })
+    Ok(PackageSegment { node: sealed.node.clone(), incarnation: sealed.incarnation, number: sealed.number, event, dir })
 }
 
 fn frame(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), AssuranceError> {

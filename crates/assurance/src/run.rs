@@ -96,7 +96,8 @@ pub async fn test(session: &Session, control: &Control, params: RunParams) -> Re
             (population, violations)
         }
     };
-    let reason = reason.or_else(|| (population.len() == 0).then(|| "there was nothing to test in the window".to_owned()));
+    let reason =
+        reason.or_else(|| (population.len() == 0).then(|| "there was nothing to test in the window".to_owned()));
     let outcome = match (&reason, violations.len()) {
         (Some(_), _) => Outcome::NotTested,
         (None, 0) => Outcome::Pass,
@@ -116,7 +117,7 @@ pub async fn test(session: &Session, control: &Control, params: RunParams) -> Re
         violations_root: violations.root(),
         outcome,
         reason,
-        engine: query::ENGINE.to_owned(),
+        engine: query::engine(),
     };
     Ok(Finished { run, violations: violations.sorted, population: population.sorted })
 }
@@ -129,7 +130,9 @@ fn unfilled(control: &Control) -> Option<String> {
         let table = query::tables().iter().find(|table| table.name == *name)?;
         match table.filled {
             Filled::Yes => None,
-            Filled::NotYet { area } => Some(format!("table `{name}` is not filled yet: it comes with the area `{area}`")),
+            Filled::NotYet { area } => {
+                Some(format!("table `{name}` is not filled yet: it comes with the area `{area}`"))
+            }
         }
     };
     needed.iter().find_map(area)
@@ -163,7 +166,7 @@ async fn ask(
     let params = Params { start: params.start, end: params.end, now: params.now };
     let mut sorted: Vec<String> = Vec::new();
     let mut wrong = None;
-    let answered = session.each(query, Some(params), &mut |part| {
+    let mut take = |part: query::Answer| {
         if part.columns() != columns {
             wrong = Some(format!("its query must return the columns {columns:?}, not {:?}", part.columns()));
             return Err(QueryError::Internal("wrong columns".into()));
@@ -178,8 +181,8 @@ async fn ask(
             }
         }
         Ok(())
-    });
-    let answered = answered.await;
+    };
+    let answered = session.each(query, Some(params), &mut take).await;
     if let Some(why) = wrong {
         return Err(AssuranceError::Logic { control: control.id.clone(), why });
     }

@@ -38,11 +38,7 @@ impl Source for Live {
         self.0.read(|state| state.size)
     }
 
-    fn entries(
-        &self,
-        range: Range<u64>,
-        each: &mut dyn FnMut(u64, &[u8]) -> Result<(), String>,
-    ) -> Result<(), String> {
+    fn entries(&self, range: Range<u64>, each: &mut dyn FnMut(u64, &[u8]) -> Result<(), String>) -> Result<(), String> {
         let mut failed = None;
         let walked = self.0.log().for_each_entry(range, &mut |seq, bytes| {
             if failed.is_none() {
@@ -79,8 +75,7 @@ impl Packed {
     fn open(path: &Path) -> Result<Self, AssuranceError> {
         let io = |e: &dyn std::fmt::Display| AssuranceError::Io(format!("{}: {e}", path.display()));
         let package = Package::open(path).map_err(|e| io(&e))?;
-        let entries: Vec<Vec<u8>> =
-            package.entries().map_err(|e| io(&e))?.into_iter().map(<[u8]>::to_vec).collect();
+        let entries: Vec<Vec<u8>> = package.entries().map_err(|e| io(&e))?.into_iter().map(<[u8]>::to_vec).collect();
         let leaves = entries.iter().map(|entry| leaf_hash(entry)).collect();
         let dir = tempfile::tempdir().map_err(|e| io(&e))?;
         for segment in &package.manifest().segments {
@@ -110,11 +105,7 @@ impl Source for Packed {
         self.entries.len() as u64
     }
 
-    fn entries(
-        &self,
-        range: Range<u64>,
-        each: &mut dyn FnMut(u64, &[u8]) -> Result<(), String>,
-    ) -> Result<(), String> {
+    fn entries(&self, range: Range<u64>, each: &mut dyn FnMut(u64, &[u8]) -> Result<(), String>) -> Result<(), String> {
         for seq in range {
             let index = usize::try_from(seq).map_err(|e| e.to_string())?;
             let entry = self.entries.get(index).ok_or_else(|| format!("entry {seq} is not in the package"))?;

@@ -104,8 +104,6 @@ enum Way {
 
 /// A whole answer.
 pub struct Answer {
-    /// Headers of the response.
-    pub headers: http::HeaderMap,
     /// Its body.
     pub body: Bytes,
 }
@@ -162,7 +160,7 @@ impl Client {
         let body = Limited::new(body, MAX_ANSWER).collect().await;
         let body = body.map_err(|e| Failure::io(format!("{path}: the answer broke off: {e}")))?.to_bytes();
         if parts.status.is_success() {
-            return Ok(Answer { headers: parts.headers, body });
+            return Ok(Answer { body });
         }
         Err(refusal(parts.status, path, &body))
     }

@@ -165,8 +165,9 @@ impl Config {
             let slot = table.get_mut(*key).expect("every key is there");
             *slot = read_value(slot, &value).map_err(|why| ConfigError::Variable { variable, why })?;
         }
-        let config: Self =
-            merged.try_into().map_err(|e| ConfigError::Variable { variable: "COUNTERFOIL_*".into(), why: e.to_string() })?;
+        let config: Self = merged
+            .try_into()
+            .map_err(|e| ConfigError::Variable { variable: "COUNTERFOIL_*".into(), why: e.to_string() })?;
         config.check()?;
         Ok(config)
     }

@@ -61,6 +61,13 @@ pub fn failure(json: bool, failure: &Failure) -> ExitCode {
     ExitCode::from(failure.code)
 }
 
+/// Prints what is wrong with a command line, or the help or version that it asked for, and gives the exit code.
+pub fn not_understood(error: &clap::Error) -> ExitCode {
+    // There is nobody left to tell when standard error is gone.
+    let _ = error.print();
+    ExitCode::from(if error.use_stderr() { 64 } else { 0 })
+}
+
 /// Prints a value as JSON on one line.
 pub fn json(value: &serde_json::Value) {
     println!("{value}");

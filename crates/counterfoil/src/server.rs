@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::output::Failure;
+use crate::witnesses;
 
 /// Where a running server can be found, kept in the data directory as `run.json` while it runs.
 #[derive(Debug, Serialize, Deserialize)]
@@ -83,11 +84,6 @@ impl Server {
         Ok(Self { config, engine, gateway, app })
     }
 
-    /// The engine.
-    pub fn engine(&self) -> &Arc<Engine> {
-        &self.engine
-    }
-
     /// All doors: the gateway's and the web's.
     pub fn router(&self) -> Router {
         gateway::router(Arc::clone(&self.gateway)).merge(web::router(Arc::clone(&self.app)))
@@ -98,6 +94,10 @@ impl Server {
     /// # Errors
     /// When it cannot listen or cannot close well.
     pub async fn serve(self, listening: Listening, mut stop: watch::Receiver<bool>) -> Result<(), Failure> {
+        let failed = |e: engine::ExecuteError| Failure::io(e.to_string());
+        self.engine.publish().map_err(failed)?;
+        witnesses::start(&self.engine, &self.config, stop.clone()).await?;
+        self.engine.beat().await.map_err(failed)?;
         let router = self.router();
         let drain = Duration::from_secs(self.config.server.drain_seconds);
         let mut stopping = stop.clone();

@@ -80,7 +80,7 @@ impl State {
     /// Takes one more entry in. Total: an entry that was decided always applies.
     pub fn apply(&mut self, entry: &Entry) {
         let seq = self.size;
-        self.size += 1;
+        self.size = self.size.saturating_add(1);
         self.streams.insert(entry.stream.clone(), entry.sv);
         self.remember(entry, seq);
         self.apply_event(&entry.event, entry.ts);
@@ -90,7 +90,7 @@ impl State {
         self.recent.insert(entry.id.clone(), seq);
         self.recent_by_age.push_back((entry.ts, entry.id.clone()));
         while let Some((ts, _)) = self.recent_by_age.front() {
-            if entry.ts - ts <= IDEMPOTENCY_MS && self.recent_by_age.len() <= IDEMPOTENCY_MAX {
+            if entry.ts.saturating_sub(*ts) <= IDEMPOTENCY_MS && self.recent_by_age.len() <= IDEMPOTENCY_MAX {
                 break;
             }
             if let Some((_, id)) = self.recent_by_age.pop_front() {
@@ -157,7 +157,7 @@ impl State {
             }
             Event::SegmentSealed(body) => {
                 if let Some(node) = self.nodes.get_mut(&body.node) {
-                    node.sealed_records = body.first + body.n;
+                    node.sealed_records = body.first.saturating_add(body.n);
                     node.last_segment =
                         Some(infrastructure::SegmentRef { number: body.number, root: body.root.clone() });
                 }

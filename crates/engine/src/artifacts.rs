@@ -5,9 +5,6 @@ use sha2::{Digest, Sha256};
 
 use crate::{Engine, ExecuteError};
 
-
-
-
 impl Engine {
     /// Keeps an artifact and returns its SHA-256 in hexadecimal. Keeping the same bytes again changes nothing.
     ///

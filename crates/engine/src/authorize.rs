@@ -86,14 +86,9 @@ impl Policies {
 
     fn ask(&self, who: &Principal, action: &str, resource: &str) -> Result<cedar_policy::Response, String> {
         let principal = principal_entity(who)?;
-        let request = Request::new(
-            principal.uid(),
-            uid("Action", action)?,
-            resource_uid(resource)?,
-            Context::empty(),
-            None,
-        )
-        .map_err(|e| e.to_string())?;
+        let request =
+            Request::new(principal.uid(), uid("Action", action)?, resource_uid(resource)?, Context::empty(), None)
+                .map_err(|e| e.to_string())?;
         let entities = Entities::from_entities([principal], None).map_err(|e| e.to_string())?;
         Ok(Authorizer::new().is_authorized(&request, &self.set, &entities))
     }
@@ -119,8 +114,10 @@ fn principal_entity(who: &Principal) -> Result<Entity, String> {
     let service = who.service.as_deref().map(|service| uid("Service", service)).transpose()?;
     let kind = if service.is_some() { "Key" } else { "Actor" };
     let roles: Result<HashSet<EntityUid>, String> = who.roles.iter().map(|role| uid("Role", role)).collect();
-    let attributes: HashMap<String, RestrictedExpression> =
-        service.map(|service| ("service".to_owned(), RestrictedExpression::new_entity_uid(service))).into_iter().collect();
+    let attributes: HashMap<String, RestrictedExpression> = service
+        .map(|service| ("service".to_owned(), RestrictedExpression::new_entity_uid(service)))
+        .into_iter()
+        .collect();
     Entity::new(uid(kind, &who.actor)?, attributes, roles?).map_err(|e| e.to_string())
 }
 

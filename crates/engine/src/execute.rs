@@ -113,7 +113,8 @@ impl Engine {
             if let Some((stream, seen)) = &ask.expect {
                 let version = state.version(stream);
                 if version != *seen {
-                    let message = format!("`{stream}` is at version {version}, not {seen}: read it again and decide anew");
+                    let message =
+                        format!("`{stream}` is at version {version}, not {seen}: read it again and decide anew");
                     return Err(Refusal::new(RefusalCode::Conflict, message));
                 }
             }

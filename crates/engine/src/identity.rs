@@ -181,7 +181,8 @@ impl Engine {
     pub async fn open_session(self: &Arc<Self>, link: &str) -> Result<(String, i64), ExecuteError> {
         let link_sha256 = digest(link);
         let Some(actor) = self.read(|state| state.links.get(&link_sha256).map(|link| link.actor.clone())) else {
-            let message = "this sign-in link was used before or never existed: make a new one with `counterfoil signin`";
+            let message =
+                "this sign-in link was used before or never existed: make a new one with `counterfoil signin`";
             return Err(ExecuteError::Refused(Refusal::new(RefusalCode::NotFound, message)));
         };
         let secret = secret("cfs_")?;

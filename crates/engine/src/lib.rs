@@ -42,6 +42,8 @@ pub struct Engine {
     sealing: tokio::sync::Mutex<()>,
     last_progress: Mutex<Option<domain::serving::SegmentProgress>>,
     last_snapshot: AtomicU64,
+    /// Size of the checkpoint that the last sign of life kept.
+    last_beat: AtomicU64,
     governance: AtomicU64,
     counters: counters::Counters,
     system: Principal,

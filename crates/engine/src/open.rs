@@ -117,7 +117,8 @@ impl OpenError {
 }
 
 impl Engine {
-    /// Opens a data directory, or makes one, and starts this node.
+    /// Opens a data directory, or makes one, and starts this node. Whoever serves gives the first sign of life, once
+    /// witnesses have been asked.
     ///
     /// # Errors
     /// When it is in use, damaged, rolled back or not readable.
@@ -132,7 +133,6 @@ impl Engine {
         engine.join().await?;
         engine.ensure_operator().await?;
         engine.log.start_publisher(Duration::from_secs(1))?;
-        engine.beat().await?;
         engine.start_reconcilers();
         Ok(engine)
     }
@@ -183,8 +183,7 @@ impl Engine {
 
     async fn join(self: &Arc<Self>) -> Result<(), ExecuteError> {
         let incarnation = self.read(|state| state.nodes.get(self.node()).map_or(0, |node| node.incarnation)) + 1;
-        let joined =
-            NodeJoined { node: self.node().to_owned(), incarnation, program: self.options.program.clone() };
+        let joined = NodeJoined { node: self.node().to_owned(), incarnation, program: self.options.program.clone() };
         self.execute(self.system(), Command::JoinNode(joined)).await?;
         let started = self.records.start_incarnation(incarnation);
         started.map_err(|e| ExecuteError::Internal(e.to_string()))?;
@@ -243,8 +242,7 @@ impl Disk {
         let policies = Policies::parse(text)
             .map_err(|e| OpenError::Setup(ExecuteError::Internal(format!("the policies in force: {e}"))))?;
         let last_snapshot = AtomicU64::new(self.state.size);
-        let system =
-            Principal { actor: SYSTEM.to_owned(), roles: vec!["system".to_owned()], ..Principal::default() };
+        let system = Principal { actor: SYSTEM.to_owned(), roles: vec!["system".to_owned()], ..Principal::default() };
         Ok(Engine {
             options,
             log: self.log,
@@ -259,6 +257,7 @@ impl Disk {
             counters: Counters::default(),
             last_progress: Mutex::new(None),
             last_snapshot,
+            last_beat: AtomicU64::new(0),
             system,
             incarnation: AtomicU64::new(0),
             stop: tokio::sync::watch::channel(false).0,

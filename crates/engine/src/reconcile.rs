@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use domain::Command;
 use domain::infrastructure::LedgerHeartbeat;
 use domain::serving::GatewayCounted;
-use domain::Command;
 
 use crate::snapshot::Snapshot;
 use crate::{Engine, ExecuteError};
@@ -26,6 +26,31 @@ const COUNT_EVERY: Duration = Duration::from_secs(60);
 
 /// How many events lie between snapshots.
 const SNAPSHOT_EVERY: u64 = 10_000;
+
+/// A checkpoint for a heartbeat to keep.
+struct Kept {
+    note: String,
+    /// Milliseconds since the epoch.
+    signed_at: i64,
+}
+
+impl Kept {
+    /// A witnessed checkpoint. When it was signed is known by its cosignatures: 8 bytes of Unix seconds before the 64 of
+    /// the signature (C2SP tlog-cosignature).
+    fn witnessed(note: String) -> Self {
+        let parsed = merkle::Note::parse(&note).ok();
+        let lines = parsed.iter().flat_map(|note| &note.signatures);
+        let cosigned = lines.filter(|line| line.signature.len() == 72);
+        let seconds =
+            cosigned.filter_map(|line| line.signature.first_chunk::<8>()).map(|b| i64::from_be_bytes(*b)).max();
+        Self { signed_at: seconds.map_or_else(Engine::now_ms, |seconds| seconds.saturating_mul(1000)), note }
+    }
+
+    /// The ledger size that it is of: the second line.
+    fn size(&self) -> u64 {
+        self.note.lines().nth(1).and_then(|line| line.parse().ok()).unwrap_or(0)
+    }
+}
 
 impl Engine {
     /// Starts the reconcilers; they stop at [`Engine::shutdown`].
@@ -64,12 +89,15 @@ impl Engine {
         });
     }
 
-    /// Seals everything recorded so far. Returns how many segments that made.
+    /// Seals everything recorded so far, and reports the gateway's counts beside it. Returns how many segments that
+    /// made.
     ///
     /// # Errors
     /// When a file or the ledger cannot be written; what was not sealed stays as it was.
     pub async fn seal_now(self: &Arc<Self>) -> Result<u64, ExecuteError> {
-        self.seal(true).await
+        let sealed = self.seal(true).await?;
+        self.report_counts(None).await?;
+        Ok(sealed)
     }
 
     pub(crate) async fn seal(self: &Arc<Self>, force: bool) -> Result<u64, ExecuteError> {
@@ -100,13 +128,18 @@ impl Engine {
         Ok(())
     }
 
-    /// Publishes a checkpoint and gives a sign of life that keeps it.
+    /// Publishes a checkpoint and gives a sign of life. It keeps the newest witnessed checkpoint when there is one since
+    /// the last sign of life, so that cosignatures come into the ledger; else the published one.
     ///
     /// # Errors
     /// When the ledger cannot be written.
     pub async fn beat(self: &Arc<Self>) -> Result<(), ExecuteError> {
-        let checkpoint = self.publish()?;
-        let beat = LedgerHeartbeat { checkpoint, signed_at: Self::now_ms() };
+        let published = Kept { note: self.publish()?, signed_at: Self::now_ms() };
+        let witnessed = self.log.witnessed_checkpoint().map(Kept::witnessed);
+        let last = self.last_beat.load(Ordering::Relaxed);
+        let kept = witnessed.filter(|kept| kept.size() > last).unwrap_or(published);
+        self.last_beat.fetch_max(kept.size(), Ordering::Relaxed);
+        let beat = LedgerHeartbeat { checkpoint: kept.note, signed_at: kept.signed_at };
         self.execute(self.system(), Command::Beat(beat)).await.map(drop)
     }
 
@@ -164,8 +197,7 @@ impl Engine {
     /// The first thing that could not be done; what was done stays done.
     pub async fn shutdown(self: &Arc<Self>) -> Result<(), ExecuteError> {
         self.stop.send_replace(true);
-        self.seal(true).await?;
-        self.report_counts(None).await?;
+        self.seal_now().await?;
         self.beat().await?;
         self.snapshot().await?;
         self.publish().map(drop)

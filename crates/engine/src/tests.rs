@@ -66,15 +66,8 @@ async fn given_a_new_directory_when_opened_then_its_first_events_say_whose_it_is
     let dir = tempfile::tempdir().expect("a temporary directory");
     let engine = open(dir.path()).await;
     let names: Vec<_> = events(&engine).iter().map(|entry| entry.event.name()).collect();
-    let expected = [
-        "org.created",
-        "policies.installed",
-        "actor.registered",
-        "node.joined",
-        "actor.registered",
-        "key.created",
-        "ledger.heartbeat",
-    ];
+    let expected =
+        ["org.created", "policies.installed", "actor.registered", "node.joined", "actor.registered", "key.created"];
     assert_eq!(names, expected);
     assert_eq!(operator(&engine).roles, ["administrator"]);
     assert_eq!(engine.incarnation(), 1);

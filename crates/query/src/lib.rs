@@ -29,9 +29,6 @@ mod statement;
 mod table;
 mod tables;
 
-#[cfg(test)]
-mod tests;
-
 pub use answer::Answer;
 pub use database::{At, Database, Limits};
 pub use error::QueryError;

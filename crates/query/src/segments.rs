@@ -44,7 +44,8 @@ fn file_schema() -> SchemaRef {
 }
 
 fn table_schema() -> TableSchema {
-    TableSchema::new(file_schema(), vec![Arc::new(Field::new("seq", DataType::Int64, true))])
+    let seq = Arc::new(Field::new("seq", DataType::Int64, true));
+    TableSchema::builder(file_schema()).with_table_partition_cols(vec![seq]).build()
 }
 
 /// Records that are not sealed, as one batch; `seq` and `segment` are NULL, for no entry commits to them yet.

@@ -191,7 +191,9 @@ fn checkpoints_are_verified_not_believed() {
             retention_days: 1,
         };
         forged.add(T0, Event::OrgCreated(org));
-        (1..9).for_each(|_| drop(forged.add(T0, Event::DeploymentStarted(deployment("d_1")))));
+        for _ in 1..9 {
+            forged.add(T0, Event::DeploymentStarted(deployment("d_1")));
+        }
         let mut beat = Vec::new();
         crate::Source::entries(&*world, 9..10, &mut |_, bytes| {
             beat = bytes.to_vec();

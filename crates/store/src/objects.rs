@@ -50,7 +50,9 @@ fn path(dir: &Path, sha256: &str) -> io::Result<PathBuf> {
     let digest = sha256.len() == 64 && sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     match digest {
         true => Ok(dir.join(&sha256[..2]).join(sha256)),
-        false => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("`{sha256}` is not a SHA-256 in hexadecimal"))),
+        false => {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, format!("`{sha256}` is not a SHA-256 in hexadecimal")))
+        }
     }
 }
 

@@ -182,8 +182,11 @@ impl World {
             let path = TilePath { kind: TileKind::Entries, index: index as u64, width: u16::try_from(entries.len())? };
             self.files.insert(path.to_string(), encode_bundle(entries.iter().map(Vec::as_slice))?);
         }
-        let list =
-            |(path, bytes): (&String, &Vec<u8>)| PackageFile { path: path.clone(), sha256: sha256(bytes), len: bytes.len() as u64 };
+        let list = |(path, bytes): (&String, &Vec<u8>)| PackageFile {
+            path: path.clone(),
+            sha256: sha256(bytes),
+            len: bytes.len() as u64,
+        };
         let manifest = Manifest {
             v: 1,
             package: "018f3c2e-7d4b-7000-8000-0000000000aa".into(),

@@ -123,7 +123,10 @@ impl Speed {
             let (added_p50, added_p99) = (p50 - direct.0, p99 - direct.1);
             let cpu = ("cpu_us_per_call", called.cpu_us());
             let added = [("added_p50_ms", added_p50), ("added_p99_ms", added_p99)];
-            report.row(row, &[[("p50_ms", p50), ("p99_ms", p99)], added].concat().into_iter().chain([cpu]).collect::<Vec<_>>());
+            report.row(
+                row,
+                &[[("p50_ms", p50), ("p99_ms", p99)], added].concat().into_iter().chain([cpu]).collect::<Vec<_>>(),
+            );
         }
         Ok(())
     }
@@ -134,7 +137,8 @@ impl Speed {
                 called.measure(|target| target.at_once(connections, self.time()))?;
             }
         }
-        let nginx = all.iter().find(|called| called.name == "nginx").map(|called| (called.sample.rate(), called.cpu_us()));
+        let nginx =
+            all.iter().find(|called| called.name == "nginx").map(|called| (called.sample.rate(), called.cpu_us()));
         for called in &mut all {
             let mut numbers = vec![("calls_per_s", called.sample.rate()), ("p99_ms", called.sample.ms(0.99))];
             if called.server.is_some() {

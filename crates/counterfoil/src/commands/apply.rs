@@ -92,13 +92,27 @@ fn plan(file: &OrgFile, in_force: &Value, prune: bool) -> Result<Vec<Step>, Fail
     for (name, spec) in &file.providers {
         let body = json!({"provider": name, "spec": spec});
         let old = parsed::<ProviderSpec>(&in_force["providers"][name]);
-        steps.extend(declared("provider", name, old.as_ref() == Some(spec), &in_force["providers"][name], &json!(spec), body));
+        steps.extend(declared(
+            "provider",
+            name,
+            old.as_ref() == Some(spec),
+            &in_force["providers"][name],
+            &json!(spec),
+            body,
+        ));
     }
     models(file, in_force, &mut steps)?;
     for (name, spec) in &file.services {
         let body = json!({"service": name, "spec": spec});
         let old = parsed::<ServiceSpec>(&in_force["services"][name]);
-        steps.extend(declared("service", name, old.as_ref() == Some(spec), &in_force["services"][name], &json!(spec), body));
+        steps.extend(declared(
+            "service",
+            name,
+            old.as_ref() == Some(spec),
+            &in_force["services"][name],
+            &json!(spec),
+            body,
+        ));
     }
     controls(file, in_force, &mut steps)?;
     if prune {

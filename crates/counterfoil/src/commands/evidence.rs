@@ -44,7 +44,10 @@ impl Evidence {
                     true => output::json(&written),
                     false => {
                         let path = export.output.display();
-                        println!("wrote {path} ({} bytes); check it with `counterfoil verify {path}`", written["bytes"]);
+                        println!(
+                            "wrote {path} ({} bytes); check it with `counterfoil verify {path}`",
+                            written["bytes"]
+                        );
                     }
                 }
                 Ok(())

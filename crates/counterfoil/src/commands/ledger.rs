@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 use http::Method;
 use ledger::fsck::{FsckReport, Level, Outcome, fsck};
 use ledger::vfs::{RealVfs, Vfs};
-use std::sync::Arc;
 use serde_json::json;
+use std::sync::Arc;
 
 use crate::client::Connect;
 use crate::output::{self, Failure};

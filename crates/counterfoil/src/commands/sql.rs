@@ -83,7 +83,7 @@ impl Sql {
         let wrong = |e: query::QueryError| Failure::usage(e.to_string());
         let answer = database.at(at).await.map_err(wrong)?.sql(&self.query, None).await.map_err(wrong)?;
         match format {
-            Format::Table => answer.to_table(),
+            Format::Table => answer.to_table().map(String::into_bytes),
             Format::Csv => answer.to_csv(),
             Format::Json => answer.to_json(),
             Format::Parquet => answer.to_parquet(),

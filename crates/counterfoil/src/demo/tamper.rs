@@ -26,10 +26,12 @@ pub fn tamper(from: &Path, to: &Path) -> Result<Tampered, Failure> {
     let nothing = || Failure::io("the package holds no record to change");
     let mut bytes = std::fs::read(from)?;
     let package = Package::from_bytes(bytes.clone()).map_err(|e| Failure::io(e.to_string()))?;
-    let largest = package.manifest().segments.iter().max_by_key(|s| package.segment_file(s, "core.tlv").map_or(0, <[u8]>::len));
+    let largest =
+        package.manifest().segments.iter().max_by_key(|s| package.segment_file(s, "core.tlv").map_or(0, <[u8]>::len));
     let segment = largest.ok_or_else(nothing)?;
     let records = package.segment_file(segment, "core.tlv").ok_or_else(nothing)?;
-    let (index, record) = frames(records).skip(417).enumerate().next().map(|(i, r)| (i + 417, r)).ok_or_else(nothing)?;
+    let (index, record) =
+        frames(records).skip(417).enumerate().next().map(|(i, r)| (i + 417, r)).ok_or_else(nothing)?;
     let core = InferenceCore::decode(record).map_err(|e| Failure::io(e.to_string()))?;
     let service = core.service.ok_or_else(nothing)?;
     let in_record = memmem(record, service.as_bytes()).ok_or_else(nothing)? + service.len() - 1;

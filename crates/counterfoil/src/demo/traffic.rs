@@ -105,7 +105,8 @@ impl Traffic {
 
     async fn send_all(&self, calls: impl Iterator<Item = Call>) -> Result<Tally, Failure> {
         let tally = Arc::new(Tally::default());
-        let mut under_way = futures_util::stream::iter(calls.map(|call| self.send(call, &tally))).buffer_unordered(AT_ONCE);
+        let mut under_way =
+            futures_util::stream::iter(calls.map(|call| self.send(call, &tally))).buffer_unordered(AT_ONCE);
         while let Some(sent) = under_way.next().await {
             sent?;
         }

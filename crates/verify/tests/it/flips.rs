@@ -24,7 +24,7 @@ fn says_the_same(bytes: &[u8]) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(192))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn any_flipped_bit_is_noticed_or_says_nothing(at in any::<prop::sample::Index>(), bit in 0..8_u8) {
