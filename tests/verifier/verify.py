@@ -54,10 +54,10 @@ EVENTS = {
     "controls.scoped": ("controls", "controls"),
     "control.ran": (
         "control/{control}",
-        "run control due_at logic_sha256 params at_size at_root population population_root violations"
+        "run requested_by control due_at logic_sha256 params at_size at_root population population_root violations"
         " violations_root outcome reason? engine",
     ),
-    "evidence.exported": ("evidence", "package manifest_sha256 from to at_size segments payloads"),
+    "evidence.exported": ("evidence", "package requested_by manifest_sha256 from to at_size segments payloads"),
 }
 
 # --- Records: number, name, kind, required -----------------------------------------------------------------------------
@@ -330,6 +330,11 @@ def frames(data):
 # --- State -------------------------------------------------------------------------------------------------------------
 
 
+def reach(run):
+    """How late the state and the window of a control run are; a result stands until one that reaches as far."""
+    return run["at_size"], run["params"]["end"]
+
+
 class State:
     """The fold of entries, for `state.digest`."""
 
@@ -397,7 +402,9 @@ class State:
         elif type_ == "controls.scoped":
             state["controls"] = {control["control"]: control for control in body["controls"]}
         elif type_ == "control.ran":
-            state["runs"][body["control"]] = body
+            standing = state["runs"].get(body["control"])
+            if standing is None or reach(body) >= reach(standing):
+                state["runs"][body["control"]] = body
 
 
 # --- Packages ----------------------------------------------------------------------------------------------------------

@@ -255,7 +255,7 @@ impl Plan {
             // A UUIDv7: the time in milliseconds, then chance.
             inference_id: format!(
                 "{:08x}-{:04x}-7{}-8{}",
-                end / 1000 >> 16,
+                (end / 1000) >> 16,
                 (end / 1000) & 0xffff,
                 &hex(&id[..2])[1..],
                 &hex(&id[2..10])[..3]

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use domain::assurance::{ControlRan, EvidenceExported};
 use domain::serving::SegmentSealed;
 use domain::{Command, Entry, Event};
-use engine::Engine;
+use engine::{Engine, Principal};
 use ledger::records::segment;
 use merkle::{Checkpoint, Note, TILE_WIDTH, TileKind, TilePath, encode_bundle};
 use query::{At, Database};
@@ -50,6 +50,7 @@ pub struct Package {
 pub async fn export(
     engine: &Arc<Engine>,
     database: &Database,
+    who: &Principal,
     request: ExportRequest,
 ) -> Result<Package, AssuranceError> {
     if request.from >= request.to {
@@ -68,6 +69,7 @@ pub async fn export(
         let write = move || write(&engine, &note, size, request, &walked, &results);
         tokio::task::spawn_blocking(write).await.map_err(io)??
     };
+    let exported = EvidenceExported { requested_by: who.actor.clone(), ..exported };
     engine.execute(engine.system(), Command::ExportEvidence(exported.clone())).await?;
     Ok(Package { file: written, exported })
 }
@@ -85,7 +87,7 @@ fn checkpoint_size(note: &str) -> Result<u64, AssuranceError> {
 struct Walked {
     /// Segments that overlap the window, by the number of their event.
     segments: Vec<(u64, SegmentSealed)>,
-    /// The newest run of each control, with the number of its event.
+    /// The standing result of each control, with the number of its event.
     runs: BTreeMap<String, (u64, ControlRan)>,
 }
 
@@ -95,7 +97,9 @@ fn walk(engine: &Engine, size: u64, request: ExportRequest) -> Result<Walked, As
     let each = &mut |seq: u64, bytes: &[u8]| match Entry::decode(bytes) {
         Ok(entry) => match entry.event {
             Event::SegmentSealed(sealed) if overlaps(&sealed, request) => walked.segments.push((seq, sealed)),
-            Event::ControlRan(run) => {
+            Event::ControlRan(run)
+                if walked.runs.get(&run.control).is_none_or(|(_, standing)| run.stands_over(standing)) =>
+            {
                 walked.runs.insert(run.control.clone(), (seq, run));
             }
             _ => {}
@@ -211,6 +215,7 @@ fn write(
     zip.add("manifest.json", &bytes)?;
     zip.zip.finish().map_err(io)?.flush().map_err(io)?;
     let exported = EvidenceExported {
+        requested_by: String::new(),
         package: manifest.package,
         manifest_sha256: merkle::hex(&Sha256::digest(&bytes)),
         from: request.from,

@@ -5,14 +5,16 @@
 
 mod catalogue;
 mod evidence;
+mod items;
 mod proof;
 mod run;
 mod source;
 
 pub use catalogue::{Catalogue, Control, Criterion, catalogue, logic_sha256};
 pub use evidence::{ExportRequest, Package, export};
+pub use items::Items;
 pub use proof::{event_proof, record_proof};
-pub use run::{Finished, Report, RunRequest, run_controls};
+pub use run::{Finished, Report, RunRequest, run_controls, test};
 pub use source::{database, package_database};
 
 /// Why an assurance task could not be done.
@@ -47,7 +49,7 @@ pub enum AssuranceError {
     #[error("{0}")]
     NotFound(String),
     /// A window that makes no sense.
-    #[error("the window ends before it begins: give --from before --to")]
+    #[error("the window makes no sense: it must begin before it ends, and end no later than now")]
     Window,
     /// The ledger or a file cannot be read or written.
     #[error("{0}")]

@@ -5,12 +5,16 @@ use std::sync::Arc;
 
 use domain::Command;
 use domain::assurance::{ControlRan, Outcome, RunParams};
-use engine::Engine;
-use merkle::{Hash, leaf_hash, root_of};
+use engine::{Engine, Principal};
+use merkle::Hash;
 use query::{At, Database, Filled, Params, QueryError, Session};
 use serde_json::{Map, Value};
 
+use crate::items::{Gathering, Items};
 use crate::{AssuranceError, Control, catalogue};
+
+/// How far ahead of this clock a caller's may be, in milliseconds.
+const CLOCK_SKEW_MS: i64 = 60_000;
 
 /// What to test.
 #[derive(Clone, Debug)]
@@ -29,9 +33,9 @@ pub struct Finished {
     /// As recorded in the ledger.
     pub run: ControlRan,
     /// The violations as compact JSON rows with sorted keys, in the order of their bytes.
-    pub violations: Vec<String>,
-    /// The population's items in the order of their bytes.
-    pub population: Vec<String>,
+    pub violations: Items,
+    /// The population's items in the order of their bytes, each once.
+    pub population: Items,
 }
 
 impl Finished {
@@ -55,17 +59,29 @@ pub struct Report {
 /// Tests controls and records each result.
 ///
 /// # Errors
-/// When a control is unknown or its query fails; results recorded before stay recorded.
+/// When a control is unknown, the window makes no sense, or a result cannot be recorded. A control whose query fails is
+/// recorded as not tested.
 pub async fn run_controls(
     engine: &Arc<Engine>,
     database: &Database,
+    who: &Principal,
     request: &RunRequest,
 ) -> Result<Report, AssuranceError> {
+    let RunParams { start, end, now } = request.params;
+    if start >= end || end > now || now > Engine::now_ms().saturating_add(CLOCK_SKEW_MS) {
+        return Err(AssuranceError::Window);
+    }
     let controls = chosen(engine, request.controls.as_deref())?;
     let session = database.at(request.at).await?;
     let mut finished = Vec::with_capacity(controls.len());
     for control in controls {
-        let one = test(&session, control, request.params).await?;
+        let one = match test(&session, control, request.params).await {
+            Ok(finished) => finished,
+            // A test that cannot be carried out is a result too: the control is not tested, whatever it was before.
+            Err(error) => untested(&session, control, request.params, &error),
+        };
+        let run = ControlRan { requested_by: who.actor.clone(), ..one.run };
+        let one = Finished { run, ..one };
         engine.execute(engine.system(), Command::RunControl(one.run.clone())).await?;
         finished.push(one);
     }
@@ -96,14 +112,26 @@ pub async fn test(session: &Session, control: &Control, params: RunParams) -> Re
             (population, violations)
         }
     };
-    let reason =
-        reason.or_else(|| (population.len() == 0).then(|| "there was nothing to test in the window".to_owned()));
+    let nothing = || population.is_empty().then(|| "there was nothing to test in the window".to_owned());
+    let reason = reason.or_else(nothing);
+    Ok(finished(session, control, params, population, violations, reason))
+}
+
+fn finished(
+    session: &Session,
+    control: &Control,
+    params: RunParams,
+    population: Items,
+    violations: Items,
+    reason: Option<String>,
+) -> Finished {
     let outcome = match (&reason, violations.len()) {
         (Some(_), _) => Outcome::NotTested,
         (None, 0) => Outcome::Pass,
         (None, _) => Outcome::Fail,
     };
     let run = ControlRan {
+        requested_by: String::new(),
         run: uuid::Uuid::now_v7().to_string(),
         control: control.id.clone(),
         due_at: Engine::now_ms(),
@@ -119,7 +147,13 @@ pub async fn test(session: &Session, control: &Control, params: RunParams) -> Re
         reason,
         engine: query::engine(),
     };
-    Ok(Finished { run, violations: violations.sorted, population: population.sorted })
+    Finished { run, violations, population }
+}
+
+/// The result of a test that failed to run.
+fn untested(session: &Session, control: &Control, params: RunParams, error: &AssuranceError) -> Finished {
+    let reason = Some(error.to_string().chars().take(300).collect());
+    finished(session, control, params, Items::default(), Items::default(), reason)
 }
 
 /// Why a control cannot be tested by this build: a table that it reads is not filled yet.
@@ -138,23 +172,6 @@ fn unfilled(control: &Control) -> Option<String> {
     needed.iter().find_map(area)
 }
 
-/// Answers of a query, sorted by their bytes.
-#[derive(Default)]
-struct Items {
-    sorted: Vec<String>,
-}
-
-impl Items {
-    fn len(&self) -> usize {
-        self.sorted.len()
-    }
-
-    fn root(&self) -> String {
-        let leaves: Vec<Hash> = self.sorted.iter().map(|item| leaf_hash(item.as_bytes())).collect();
-        merkle::hex(&root_of(&leaves))
-    }
-}
-
 /// Asks one of a control's queries: items as text when `columns` is one column, else rows as compact JSON.
 async fn ask(
     session: &Session,
@@ -164,7 +181,7 @@ async fn ask(
     params: RunParams,
 ) -> Result<Items, AssuranceError> {
     let params = Params { start: params.start, end: params.end, now: params.now };
-    let mut sorted: Vec<String> = Vec::new();
+    let mut gathered = Gathering::default();
     let mut wrong = None;
     let mut take = |part: query::Answer| {
         if part.columns() != columns {
@@ -172,11 +189,11 @@ async fn ask(
             return Err(QueryError::Internal("wrong columns".into()));
         }
         match columns.len() {
-            1 => sorted.extend(part.cells()?.into_iter().map(|mut row| row.pop().flatten().unwrap_or_default())),
+            1 => part.each_text(0, &mut |item| gathered.add(item.unwrap_or_default()))?,
             _ => {
                 for row in part.rows()? {
                     let bytes = domain::canonical::to_vec(&row).map_err(|e| QueryError::Internal(e.to_string()))?;
-                    sorted.push(String::from_utf8(bytes).map_err(|e| QueryError::Internal(e.to_string()))?);
+                    gathered.add(std::str::from_utf8(&bytes).map_err(|e| QueryError::Internal(e.to_string()))?);
                 }
             }
         }
@@ -187,19 +204,16 @@ async fn ask(
         return Err(AssuranceError::Logic { control: control.id.clone(), why });
     }
     answered.map_err(|source| AssuranceError::Query { control: control.id.clone(), source })?;
-    sorted.sort_unstable();
-    if columns.len() == 1 {
-        sorted.dedup();
-    }
-    Ok(Items { sorted })
+    let items = gathered.sorted();
+    Ok(if columns.len() == 1 { items.once_each() } else { items })
 }
 
 /// Every violating item must be in the population.
 fn within(control: &Control, population: &Items, violations: &Items) -> Result<(), AssuranceError> {
-    for row in &violations.sorted {
+    for row in violations.iter() {
         let row: Map<String, Value> = serde_json::from_str(row).unwrap_or_default();
         let item = row.get("item").and_then(Value::as_str).unwrap_or_default();
-        if population.sorted.binary_search_by(|known| known.as_str().cmp(item)).is_err() {
+        if !population.contains(item) {
             let why = format!("its query finds `{item}` violating, which is not in its population");
             return Err(AssuranceError::Logic { control: control.id.clone(), why });
         }
@@ -239,10 +253,11 @@ mod tests {
     async fn given_each_control_when_run_on_its_own_rows_then_it_passes_and_its_seeded_defect_is_found() {
         for control in &catalogue().controls {
             let (population, violations) = answers(control, &[control.pass_rows]).await;
-            assert!(population.len() > 0, "{}: nothing to test in pass.jsonl", control.id);
-            assert_eq!(violations.sorted, Vec::<String>::new(), "{}: pass.jsonl violates", control.id);
+            assert!(!population.is_empty(), "{}: nothing to test in pass.jsonl", control.id);
+            let violating: Vec<&str> = violations.iter().collect();
+            assert_eq!(violating, Vec::<&str>::new(), "{}: pass.jsonl violates", control.id);
             let (_, violations) = answers(control, &[control.pass_rows, control.fail_rows]).await;
-            assert!(violations.len() > 0, "{}: fail.jsonl is not found", control.id);
+            assert!(!violations.is_empty(), "{}: fail.jsonl is not found", control.id);
         }
     }
 

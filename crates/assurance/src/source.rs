@@ -7,7 +7,7 @@ use std::sync::Arc;
 use domain::serving::InferenceCore;
 use engine::Engine;
 use merkle::{Hash, leaf_hash, root_of};
-use query::{Database, Limits, QueryError, Source};
+use query::{Database, EachEntry, Limits, QueryError, Source};
 use verify::Package;
 
 use crate::AssuranceError;
@@ -38,7 +38,7 @@ impl Source for Live {
         self.0.read(|state| state.size)
     }
 
-    fn entries(&self, range: Range<u64>, each: &mut dyn FnMut(u64, &[u8]) -> Result<(), String>) -> Result<(), String> {
+    fn entries(&self, range: Range<u64>, each: EachEntry<'_>) -> Result<(), String> {
         let mut failed = None;
         let walked = self.0.log().for_each_entry(range, &mut |seq, bytes| {
             if failed.is_none() {
@@ -105,7 +105,7 @@ impl Source for Packed {
         self.entries.len() as u64
     }
 
-    fn entries(&self, range: Range<u64>, each: &mut dyn FnMut(u64, &[u8]) -> Result<(), String>) -> Result<(), String> {
+    fn entries(&self, range: Range<u64>, each: EachEntry<'_>) -> Result<(), String> {
         for seq in range {
             let index = usize::try_from(seq).map_err(|e| e.to_string())?;
             let entry = self.entries.get(index).ok_or_else(|| format!("entry {seq} is not in the package"))?;

@@ -74,7 +74,8 @@ impl Connect {
             );
             return Err(Failure::unreachable(message));
         }
-        let mut config = Config::default();
+        let env = |variable: &str| std::env::var(variable).ok();
+        let mut config = Config::load(None, env).map_err(|e| Failure::usage(e.to_string()))?;
         config.server.data.clone_from(&dir);
         let server = server::Server::open(config).await?;
         let token = self.token_or(&dir, "the data directory has no operator.token")?;

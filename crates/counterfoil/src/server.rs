@@ -30,7 +30,9 @@ impl Running {
     /// The server that runs on a data directory; `None` when there is none.
     pub fn read(dir: &Path) -> Option<Self> {
         let running: Self = serde_json::from_slice(&std::fs::read(path(dir)).ok()?).ok()?;
-        Path::new("/proc").join(running.pid.to_string()).exists().then_some(running)
+        // The lock tells whether the server lives; its process number may be somebody else's by now.
+        let lock = std::fs::File::open(dir.join("ledger/.state/LOCK")).ok()?;
+        matches!(lock.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)).then_some(running)
     }
 }
 
@@ -128,7 +130,10 @@ impl Server {
     /// # Errors
     /// When something could not be written.
     pub async fn close(&self) -> Result<(), Failure> {
-        self.gateway.rest().await;
+        let drain = Duration::from_secs(self.config.server.drain_seconds);
+        if tokio::time::timeout(drain, self.gateway.rest()).await.is_err() {
+            tracing::warn!("some requests did not end; they will have records as interrupted at the next start");
+        }
         self.engine.shutdown().await.map_err(|e| Failure::io(e.to_string()))
     }
 

@@ -69,6 +69,15 @@ fn join_node(state: &State, body: &infrastructure::NodeJoined) -> Result<Vec<Eve
 }
 
 fn register_actor(state: &State, body: &people::ActorRegistered) -> Result<Vec<Event>, Refusal> {
+    identifier_is_valid("actor", &body.actor)?;
+    let set_up = state.actors.values().any(|actor| actor.kind == people::ActorKind::System);
+    let system = body.kind == people::ActorKind::System || body.roles.iter().any(|role| role == "system");
+    if set_up && system && state.actors.get(&body.actor) != Some(body) {
+        return Err(refuse(
+            RefusalCode::Forbidden,
+            "there is one system actor, Counterfoil itself, and no other may be one",
+        ));
+    }
     match state.actors.get(&body.actor) {
         Some(known) if known == body => Ok(vec![]),
         Some(_) => Err(refuse(RefusalCode::Exists, format!("actor `{}` is registered otherwise", body.actor))),
@@ -77,11 +86,12 @@ fn register_actor(state: &State, body: &people::ActorRegistered) -> Result<Vec<E
 }
 
 fn create_link(state: &State, given: &Given, body: &people::SigninLinkCreated) -> Result<Vec<Event>, Refusal> {
-    if !state.actors.contains_key(&body.actor) {
-        return Err(refuse(RefusalCode::NotFound, format!("there is no actor `{}`", body.actor)));
+    match state.actors.get(&body.actor) {
+        None => return Err(refuse(RefusalCode::NotFound, "there is no such actor to sign in")),
+        Some(actor) => not_the_system(actor)?,
     }
-    if body.expires_at <= given.now {
-        return Err(refuse(RefusalCode::Invalid, "a sign-in link must expire in the future"));
+    if body.expires_at <= given.now || body.expires_at > given.now.saturating_add(people::LINK_MS) {
+        return Err(refuse(RefusalCode::Invalid, "a sign-in link must expire within 15 minutes"));
     }
     Ok(vec![Event::SigninLinkCreated(body.clone())])
 }
@@ -107,6 +117,10 @@ fn close_session(state: &State, body: &people::SessionClosed) -> Result<Vec<Even
 }
 
 fn create_key(state: &State, given: &Given, body: &people::KeyCreated) -> Result<Vec<Event>, Refusal> {
+    identifier_is_valid("key", &body.key)?;
+    if let people::KeyScope::Actor(actor) = &body.scope {
+        state.actors.get(actor).map_or(Ok(()), not_the_system)?;
+    }
     let missing = match &body.scope {
         people::KeyScope::Service(name) => (!state.services.contains_key(name)).then(|| format!("service `{name}`")),
         people::KeyScope::Actor(name) => (!state.actors.contains_key(name)).then(|| format!("actor `{name}`")),
@@ -121,6 +135,16 @@ fn create_key(state: &State, given: &Given, body: &people::KeyCreated) -> Result
         return Err(refuse(RefusalCode::Exists, format!("key `{}` exists already", body.key)));
     }
     Ok(vec![Event::KeyCreated(body.clone())])
+}
+
+/// Nobody signs in as Counterfoil itself, or holds a key for it: what it writes, it writes from inside.
+fn not_the_system(actor: &people::ActorRegistered) -> Result<(), Refusal> {
+    match actor.kind {
+        people::ActorKind::System => {
+            Err(refuse(RefusalCode::Forbidden, "nobody may act as the system: make a key or a link for a person"))
+        }
+        people::ActorKind::Human | people::ActorKind::Service => Ok(()),
+    }
 }
 
 fn revoke_key(state: &State, body: &people::KeyRevoked) -> Result<Vec<Event>, Refusal> {
@@ -254,7 +278,11 @@ fn seal_segment(state: &State, body: &serving::SegmentSealed) -> Result<Vec<Even
             format!("node `{}` is not in incarnation {}: its segments are fenced off", body.node, body.incarnation);
         return Err(refuse(RefusalCode::Conflict, message));
     };
-    let number = node.last_segment.as_ref().map_or(0, |last| last.number + 1);
+    let sealed_before = |last: &infrastructure::SegmentRef| last.number == body.number && last.root == body.root;
+    if node.last_segment.as_ref().is_some_and(sealed_before) {
+        return Ok(vec![]);
+    }
+    let number = node.last_segment.as_ref().map_or(0, |last| last.number.saturating_add(1));
     let prev = node.last_segment.as_ref().map(|last| last.root.clone());
     if (body.number, body.first, &body.prev) != (number, node.sealed_records, &prev) {
         let message = format!(
@@ -299,6 +327,16 @@ fn name_is_valid(what: &str, name: &str) -> Result<(), Refusal> {
     }
     let rule = "use up to 63 of a-z, 0-9, `.`, `_` and `-`, beginning with a letter or digit";
     Err(refuse(RefusalCode::Invalid, format!("`{name}` is not a name for a {what}: {rule}")))
+}
+
+/// Public identifiers are made by us; whatever else is offered as one could hold anything, personal data too.
+fn identifier_is_valid(what: &str, name: &str) -> Result<(), Refusal> {
+    let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if !name.is_empty() && name.len() <= 40 && name.chars().all(valid) {
+        return Ok(());
+    }
+    let rule = "use up to 40 of a-z, 0-9 and `_`, and nothing that names a person";
+    Err(refuse(RefusalCode::Invalid, format!("this is not an identifier for a {what}: {rule}")))
 }
 
 fn route_name_is_valid(name: &str) -> Result<(), Refusal> {

@@ -46,7 +46,7 @@ pub struct State {
     pub nodes: BTreeMap<String, infrastructure::Node>,
     /// Controls in scope.
     pub controls: BTreeMap<String, assurance::ScopedControl>,
-    /// The newest run of each control.
+    /// The standing result of each control: the one of the latest state and window.
     pub runs: BTreeMap<String, assurance::ControlRan>,
     /// Versions of streams.
     pub streams: BTreeMap<String, u64>,
@@ -166,7 +166,9 @@ impl State {
                 self.controls = body.controls.iter().map(|c| (c.control.clone(), c.clone())).collect();
             }
             Event::ControlRan(body) => {
-                self.runs.insert(body.control.clone(), body.clone());
+                if self.runs.get(&body.control).is_none_or(|standing| body.stands_over(standing)) {
+                    self.runs.insert(body.control.clone(), body.clone());
+                }
             }
             Event::NodeRecovered(_)
             | Event::LedgerHeartbeat(_)

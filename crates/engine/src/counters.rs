@@ -33,21 +33,24 @@ impl Counters {
         *changed = true;
     }
 
-    /// The hours that changed since they were last taken, or only those before `before_ms`.
-    pub fn take_changed(&self, before_ms: Option<i64>) -> Vec<(i64, Hour)> {
+    /// The hours that changed since they were last reported, or only those before `before_ms`.
+    pub fn changed(&self, before_ms: Option<i64>) -> Vec<(i64, Hour)> {
+        let hours = self.hours.lock().expect("no panic while the counters are locked");
+        let due =
+            hours.iter().filter(|(hour, (_, changed))| *changed && before_ms.is_none_or(|before| **hour < before));
+        due.map(|(hour, (counts, _))| (*hour, *counts)).collect()
+    }
+
+    /// Notes that these counts of an hour are in the ledger. What was counted since stays to be reported.
+    pub fn reported(&self, hour: i64, reported: Hour) {
         let mut hours = self.hours.lock().expect("no panic while the counters are locked");
-        let mut taken = Vec::new();
-        for (hour, (counts, changed)) in hours.iter_mut() {
-            if *changed && before_ms.is_none_or(|before| *hour < before) {
-                *changed = false;
-                taken.push((*hour, *counts));
-            }
+        if let Some((counts, changed)) = hours.get_mut(&hour) {
+            *changed = *counts != reported;
         }
         // Two days are plenty for late answers; what is older was reported and will not change.
         while hours.len() > 48 && hours.first_key_value().is_some_and(|(_, (_, changed))| !changed) {
             hours.pop_first();
         }
-        taken
     }
 }
 
@@ -56,15 +59,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn given_requests_in_two_hours_when_taken_then_each_hour_is_reported_once_until_it_changes() {
+    fn given_requests_in_two_hours_when_reported_then_each_hour_is_due_until_it_is_in_the_ledger() {
         let counters = Counters::default();
         counters.count(5, true);
         counters.count(HOUR_US + 5, false);
         let first = Hour { requests: 1, logged: 1 };
-        assert_eq!(counters.take_changed(Some(3_600_000)), [(0, first)]);
-        assert_eq!(counters.take_changed(None), [(3_600_000, Hour { requests: 1, logged: 0 })]);
-        assert_eq!(counters.take_changed(None), []);
-        counters.count(6, true);
-        assert_eq!(counters.take_changed(None), [(0, Hour { requests: 2, logged: 2 })]);
+        assert_eq!(counters.changed(Some(3_600_000)), [(0, first)]);
+        assert_eq!(counters.changed(Some(3_600_000)), [(0, first)], "not reported yet");
+        counters.reported(0, first);
+        let second = Hour { requests: 1, logged: 0 };
+        assert_eq!(counters.changed(None), [(3_600_000, second)]);
+        counters.count(HOUR_US + 6, true);
+        counters.reported(3_600_000, second);
+        assert_eq!(counters.changed(None), [(3_600_000, Hour { requests: 2, logged: 1 })], "one came meanwhile");
     }
 }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use domain::infrastructure::CommandRefused;
+use domain::infrastructure::{CommandRefused, StateDigest};
 use domain::{Command, Entry, Event, Given, Refusal, RefusalCode, State, decide};
 
 use crate::authorize::Policies;
@@ -76,40 +76,44 @@ impl Engine {
     }
 
     async fn execute_in_turn(self: &Arc<Self>, who: &Principal, ask: Ask) -> Result<Done, ExecuteError> {
-        if let Some(done) = ask.idempotency.and_then(|id| self.done_before(id)) {
-            return Ok(done);
-        }
-        let given = self.gather(&ask.command);
-        match self.settle(who, &ask, &given) {
-            Ok(events) if events.is_empty() => {
+        match self.settle(who, &ask).await {
+            Ok(Settled::Before(done)) => Ok(done),
+            Ok(Settled::Events(events, _)) if events.is_empty() => {
                 let size = self.read(|state| state.size);
                 Ok(Done { first_seq: size, events: vec![], size, replayed: false })
             }
-            Ok(events) => {
-                let done = self.commit(who, events, ask.idempotency, given.now).await?;
-                self.digest_if_due(done.size).await?;
+            Ok(Settled::Events(events, now)) => {
+                let done = self.commit(who, events, ask.idempotency, now).await?;
+                // What was asked is done and durable; a digest that cannot be written now is written another time.
+                if let Err(error) = self.digest_if_due(&done).await {
+                    tracing::warn!(%error, "the digest of the state was not recorded");
+                }
                 Ok(done)
             }
             Err(refusal) => {
                 let refused = CommandRefused {
                     command: ask.command.name().to_owned(),
-                    resource: ask.command.resource().chars().take(128).collect(),
+                    resource: nameable(ask.command.resource()),
                     code: refusal.code,
                     policies: refusal.policies.clone(),
                 };
-                self.commit(who, vec![Event::CommandRefused(refused)], None, given.now).await?;
+                self.commit(who, vec![Event::CommandRefused(refused)], None, Self::now_ms()).await?;
                 Err(ExecuteError::Refused(refusal))
             }
         }
     }
 
-    /// Permission, then expectation, then the rules.
-    fn settle(&self, who: &Principal, ask: &Ask, given: &Given) -> Result<Vec<Event>, Refusal> {
+    /// Permission, then whether it was done before, then facts, then expectation and the rules.
+    async fn settle(self: &Arc<Self>, who: &Principal, ask: &Ask) -> Result<Settled, Refusal> {
         self.authorize(who, ask.command.name(), &ask.command.resource())?;
-        if let Command::InstallPolicies(body) = &ask.command {
-            Policies::parse(&body.text).map_err(|e| Refusal::new(RefusalCode::Invalid, e.to_string()))?;
+        if let Some(done) = self.done_before(who, ask)? {
+            return Ok(Settled::Before(done));
         }
-        self.read(|state| {
+        if let Command::InstallPolicies(body) = &ask.command {
+            self.usable(&body.text)?;
+        }
+        let given = self.gather(&ask.command).await;
+        let events = self.read(|state| {
             if let Some((stream, seen)) = &ask.expect {
                 let version = state.version(stream);
                 if version != *seen {
@@ -118,20 +122,45 @@ impl Engine {
                     return Err(Refusal::new(RefusalCode::Conflict, message));
                 }
             }
-            decide(state, given, &ask.command)
-        })
+            decide(state, &given, &ask.command)
+        })?;
+        Ok(Settled::Events(events, given.now))
     }
 
-    fn done_before(&self, id: uuid::Uuid) -> Option<Done> {
-        self.read(|state| {
-            let first_seq = *state.recent.get(&id.to_string())?;
-            Some(Done { first_seq, events: vec![], size: state.size, replayed: true })
-        })
+    /// Whether policies can be read and leave Counterfoil itself what it needs to keep its books.
+    fn usable(&self, text: &str) -> Result<(), Refusal> {
+        let policies = Policies::parse(text).map_err(|e| Refusal::new(RefusalCode::Invalid, e.to_string()))?;
+        for (action, resource) in BOOKKEEPING {
+            if policies.decide(&self.system, action, resource).is_err() {
+                let message = format!(
+                    "under these policies Counterfoil itself could not do `{action}`: permit it to the role `system`"
+                );
+                return Err(Refusal::new(RefusalCode::Invalid, message));
+            }
+        }
+        Ok(())
     }
 
-    fn gather(&self, command: &Command) -> Given {
+    /// What an earlier asking with the same key did. The key must have been this actor's, for the same thing.
+    fn done_before(&self, who: &Principal, ask: &Ask) -> Result<Option<Done>, Refusal> {
+        let found = ask.idempotency.and_then(|id| self.read(|state| state.recent.get(&id.to_string()).copied()));
+        let Some(first_seq) = found else { return Ok(None) };
+        let entry = self.log.entry(first_seq).ok().and_then(|bytes| Entry::decode(&bytes).ok());
+        let same = entry.is_some_and(|entry| entry.actor == who.actor && entry.stream == ask.command.resource());
+        if !same {
+            let message = "this idempotency key was used for something else: make a new one for each command";
+            return Err(Refusal::new(RefusalCode::Conflict, message));
+        }
+        Ok(Some(Done { first_seq, events: vec![], size: self.read(|state| state.size), replayed: true }))
+    }
+
+    async fn gather(self: &Arc<Self>, command: &Command) -> Given {
         let model = match command {
-            Command::RegisterModel(body) => self.inspect_artifact(&body.artifact_sha256),
+            Command::RegisterModel(body) => {
+                let (engine, sha256) = (Arc::clone(self), body.artifact_sha256.clone());
+                let inspected = tokio::task::spawn_blocking(move || engine.inspect_artifact(&sha256)).await;
+                inspected.unwrap_or_else(|e| Some(Err(format!("its check ended early: {e}"))))
+            }
             _ => None,
         };
         Given { now: Self::now_ms(), fresh: uuid::Uuid::now_v7().simple().to_string(), model }
@@ -215,13 +244,12 @@ impl Engine {
         self.governance.fetch_add(1, Ordering::AcqRel);
     }
 
-    async fn digest_if_due(self: &Arc<Self>, size: u64) -> Result<(), ExecuteError> {
-        let last = size.saturating_sub(1);
-        let crossed = last / DIGEST_EVERY != size / DIGEST_EVERY;
-        if !crossed {
-            return Ok(());
+    async fn digest_if_due(self: &Arc<Self>, done: &Done) -> Result<(), ExecuteError> {
+        let before = done.size.saturating_sub(done.events.len() as u64);
+        match before / DIGEST_EVERY == done.size / DIGEST_EVERY {
+            true => Ok(()),
+            false => self.commit_digest().await.map(drop),
         }
-        self.commit_digest().await.map(drop)
     }
 
     /// Records the digest of the state as it is, and returns that state: the fold of all events before the digest's.
@@ -233,9 +261,41 @@ impl Engine {
     async fn commit_digest(self: &Arc<Self>) -> Result<State, ExecuteError> {
         let state = self.read(State::clone);
         let sha256 = state.digest().map_err(|e| ExecuteError::Internal(e.to_string()))?;
-        let event = Event::StateDigest(domain::infrastructure::StateDigest { size: state.size, sha256 });
+        let digest = StateDigest { size: state.size, sha256 };
         let system = self.system.clone();
-        self.commit(&system, vec![event], None, Self::now_ms()).await?;
-        Ok(state)
+        match self.settle(&system, &Ask::from(Command::DigestState(digest))).await? {
+            Settled::Events(events, now) => self.commit(&system, events, None, now).await.map(|_| state),
+            Settled::Before(_) => Ok(state),
+        }
+    }
+}
+
+/// What Counterfoil does by itself, and must be able to do under any policies.
+const BOOKKEEPING: [(&str, &str); 8] = [
+    ("policies.install", "policies"),
+    ("node.join", "node/n1"),
+    ("node.recover", "node/n1"),
+    ("ledger.beat", "ledger"),
+    ("state.digest", "ledger"),
+    ("segment.seal", "node/n1"),
+    ("segment.progress", "node/n1"),
+    ("gateway.count", "node/n1"),
+];
+
+/// What a command comes to before anything is written.
+enum Settled {
+    /// These events, at this time.
+    Events(Vec<Event>, i64),
+    /// It was done before.
+    Before(Done),
+}
+
+/// A resource as it may stand in the ledger: a name that breaks the rules could be anybody's, and is left out.
+fn nameable(resource: String) -> String {
+    let (kind, name) = resource.split_once('/').unwrap_or((&resource, ""));
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
+    match name.len() <= 63 && name.chars().all(plain) {
+        true => resource,
+        false => format!("{kind}/invalid"),
     }
 }

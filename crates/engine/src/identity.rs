@@ -4,14 +4,11 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use domain::people::{KeyCreated, KeyRevoked, KeyScope, SessionClosed, SessionOpened, SigninLinkCreated};
+use domain::people::{KeyCreated, KeyRevoked, KeyScope, LINK_MS, SessionClosed, SessionOpened, SigninLinkCreated};
 use domain::{Command, Refusal, RefusalCode};
 use sha2::{Digest, Sha256};
 
 use crate::{Engine, ExecuteError};
-
-/// How long a sign-in link may wait to be used, in milliseconds.
-pub const LINK_MS: i64 = 15 * 60 * 1000;
 
 /// How long a session lasts, in milliseconds.
 pub const SESSION_MS: i64 = 12 * 60 * 60 * 1000;

@@ -204,10 +204,15 @@ impl Engine {
         let system = self.system().clone();
         let administrator = |actor: &ActorRegistered| actor.roles.iter().any(|role| role == "administrator");
         let known = self.read(|state| state.actors.values().find(|a| administrator(a)).map(|a| a.actor.clone()));
-        let actor = known.unwrap_or_else(|| identity::identifier("a_"));
-        let roles = vec!["administrator".to_owned()];
-        let registered = ActorRegistered { actor: actor.clone(), kind: ActorKind::Human, roles };
-        self.execute(&system, Command::RegisterActor(registered)).await?;
+        let actor = match known {
+            Some(actor) => actor,
+            None => {
+                let (actor, roles) = (identity::identifier("a_"), vec!["administrator".to_owned()]);
+                let registered = ActorRegistered { actor: actor.clone(), kind: ActorKind::Human, roles };
+                self.execute(&system, Command::RegisterActor(registered)).await?;
+                actor
+            }
+        };
         let key = self.create_key(&system, KeyScope::Actor(actor), Self::now_ms() + OPERATOR_KEY_MS).await?;
         secret_file::create(&path, format!("{}\n", key.secret).as_bytes())
             .map_err(|e| ExecuteError::Unavailable(chain(&e)))

@@ -156,7 +156,7 @@ impl Engine {
     /// # Errors
     /// When the ledger cannot be written.
     pub async fn report_counts(self: &Arc<Self>, before_ms: Option<i64>) -> Result<(), ExecuteError> {
-        for (hour, counts) in self.counters.take_changed(before_ms) {
+        for (hour, counts) in self.counters.changed(before_ms) {
             let counted = GatewayCounted {
                 node: self.node().to_owned(),
                 incarnation: self.incarnation(),
@@ -165,6 +165,7 @@ impl Engine {
                 logged: counts.logged,
             };
             self.execute(self.system(), Command::CountGateway(counted)).await?;
+            self.counters.reported(hour, counts);
         }
         Ok(())
     }

@@ -180,8 +180,7 @@ impl Draft {
 
     /// Seals the contents as far as they are known, and fills the core's fields that depend on it.
     async fn seal(&mut self) -> Result<Payload, &'static str> {
-        let new_subject = matches!(self.subject, Subject::Named(_));
-        let work = Sealing {
+        let mut work = Sealing {
             gateway: self.gateway.clone(),
             service: self.core.service.clone(),
             class: self.core.classification.clone(),
@@ -193,7 +192,7 @@ impl Draft {
             response_meta: meta(&self.response_meta),
         };
         // The first use of a subject writes its key to disk; large bodies take long to compress.
-        let sealed = if new_subject || work.request.len() + work.response.len() >= HEAVY {
+        let sealed = if !work.is_at_hand() || work.request.len() + work.response.len() >= HEAVY {
             tokio::task::spawn_blocking(move || work.run()).await.map_err(|error| sealing_failed(&error))?
         } else {
             work.run()
@@ -224,13 +223,27 @@ struct Sealing {
 }
 
 impl Sealing {
+    /// Whether nothing must be fetched from the key store for a named subject. Looks it up when that is so.
+    fn is_at_hand(&mut self) -> bool {
+        let Subject::Named(identifier) = &self.subject else { return true };
+        let vault = self.gateway.engine.vault();
+        let found = vault.subject_at_hand(self.scope(), identifier, &self.class, &self.day);
+        if let Some(subject) = found {
+            self.subject = Subject::Known(subject);
+        }
+        found.is_some()
+    }
+
+    fn scope(&self) -> &str {
+        self.service.as_deref().unwrap_or(UNCLASSIFIED)
+    }
+
     fn run(self) -> Result<(SubjectRef, Option<[u8; 16]>, vault::Sealed), vault::VaultError> {
         let vault = self.gateway.engine.vault();
         let now = u64::try_from(Engine::now_ms()).unwrap_or(0);
-        let scope = self.service.as_deref().unwrap_or(UNCLASSIFIED);
         let named = match &self.subject {
             Subject::Unnamed => None,
-            Subject::Named(identifier) => Some(vault.subject(scope, identifier, now)?),
+            Subject::Named(identifier) => Some(vault.subject(self.scope(), identifier, now)?),
             Subject::Known(subject) => Some(*subject),
         };
         let tag = named.map(|subject| vault.subject_tag(&subject, &self.day, now)).transpose()?;

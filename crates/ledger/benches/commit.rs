@@ -3,13 +3,16 @@
 //! `cargo bench -p ledger --bench commit -- [writers] [seconds] [bytes]` (64, 5 and 1024 by default). Each writer sends
 //! one entry and waits until it is durable. First the disk alone is measured, then the log on it.
 
+mod disk;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use disk::Disk;
 use ledger::log::{Log, LogOptions};
-use ledger::vfs::{RealVfs, Vfs};
+use ledger::vfs::RealVfs;
 use merkle::SignerKey;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -20,27 +23,12 @@ fn main() -> Result<(), Failure> {
     let (writers, seconds, bytes) = (number(0, 64), number(1, 5), number(2, 1024));
     // In the current directory, not in /tmp, which may be no disk at all.
     let dir = tempfile::tempdir_in(".")?;
-    let (sync, bandwidth) = measure_disk(dir.path())?;
-    println!("disk: {:.2} ms for 4 KiB and a sync, {:.0} MB/s in synced writes of 1 MiB", sync * 1e3, bandwidth / 1e6);
+    let disk = Disk::measure(dir.path())?;
+    disk.print();
     for writers in [1, writers] {
-        run(&dir.path().join(writers.to_string()), writers, seconds, bytes, bandwidth)?;
+        run(&dir.path().join(writers.to_string()), writers, seconds, bytes, disk.bandwidth)?;
     }
     Ok(())
-}
-
-/// Seconds for one small synced write, and bytes a second in large ones, inside a preallocated file.
-fn measure_disk(dir: &Path) -> Result<(f64, f64), Failure> {
-    let file = RealVfs.preallocate(&dir.join("probe"), 64 << 20)?;
-    let timed = |count: u64, bytes: usize| -> Result<f64, Failure> {
-        let content = vec![1; bytes];
-        let start = Instant::now();
-        for at in 0..count {
-            file.write_at(&content, at * bytes as u64)?;
-            file.sync_data()?;
-        }
-        Ok(start.elapsed().as_secs_f64() / count as f64)
-    };
-    Ok((timed(200, 4096)?, f64::from(1_u32 << 20) / timed(64, 1 << 20)?))
 }
 
 fn run(dir: &Path, writers: u64, seconds: u64, bytes: u64, bandwidth: f64) -> Result<(), Failure> {

@@ -1,7 +1,10 @@
 //! Records a second with 64 writers and 4 KiB payloads, on the disk of the current directory.
 //!
 //! `cargo bench -p ledger --bench records -- [records] [writers] [payload bytes]`. Each writer waits for its record to
-//! be durable before it hands in the next. Segments are sealed beside it, as a node does. Beginnings are left out.
+//! be durable before it hands in the next. Segments are sealed beside it, as a node does. Beginnings are left out. First
+//! the disk alone is measured.
+
+mod disk;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,6 +12,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
+use disk::Disk;
 use domain::serving::InferenceCore;
 use ledger::records::{Payload, RecordLog, RecordOptions, Resume};
 use ledger::vfs::RealVfs;
@@ -73,6 +77,8 @@ fn main() {
     let (total, writers) = (numbers.next().unwrap_or(200_000), numbers.next().unwrap_or(64));
     let bytes = usize::try_from(numbers.next().unwrap_or(4096)).expect("a payload fits in memory");
     let dir = tempfile::tempdir_in(".").expect("a directory for the bench");
+    let disk = Disk::measure(dir.path()).expect("a disk that can be written");
+    disk.print();
     let options = RecordOptions::new(dir.path().join("records"), "bench/log", "bench");
     let (log, _) = RecordLog::open(Arc::new(RealVfs), options, Resume::default(), now_us()).expect("a fresh log");
     log.start_incarnation(1).expect("nothing is unsealed");
@@ -85,9 +91,12 @@ fn main() {
         let waits: Vec<Duration> = threads.into_iter().flat_map(|thread| thread.join().expect("a writer")).collect();
         let took = started.elapsed();
         done.store(true, Ordering::Relaxed);
+        let rate = total as f64 / took.as_secs_f64();
+        let share = 100.0 * rate * bytes as f64 / disk.bandwidth;
         println!(
-            "{total} records of {bytes} bytes by {writers} writers in {took:.2?}: {:.0}/s",
-            total as f64 / took.as_secs_f64()
+            "{total} records of {bytes} bytes by {writers} writers in {took:.2?}: {rate:.0}/s, {:.0} MB/s of payload \
+             ({share:.0} % of the disk, which carries each payload twice: log and segment)",
+            rate * bytes as f64 / 1e6,
         );
         (waits, sealer.join().expect("the sealer"))
     });

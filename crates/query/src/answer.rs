@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, RecordBatch};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use datafusion::arrow::csv;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::json::writer::{JsonArray, WriterBuilder};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -82,13 +82,38 @@ impl Answer {
         Ok(rows)
     }
 
-    /// Aligned text with a line of column names; a control character is shown as a space.
+    /// Calls `each` with every cell of the column at `index`, as in [`Self::cells`] but without keeping any.
+    ///
+    /// # Errors
+    /// [`QueryError::Internal`] when there is no such column or a value cannot be written.
+    pub fn each_text(&self, index: usize, each: &mut dyn FnMut(Option<&str>)) -> Result<(), QueryError> {
+        let options = FormatOptions::default();
+        for batch in &self.batches {
+            let column = batch.columns().get(index);
+            let column = column.ok_or_else(|| QueryError::Internal(format!("an answer without column {index}")))?;
+            match column.data_type() {
+                DataType::Utf8View => column.as_string_view().iter().for_each(&mut *each),
+                DataType::Utf8 => column.as_string::<i32>().iter().for_each(&mut *each),
+                _ => {
+                    let formatter = ArrayFormatter::try_new(column, &options).map_err(unwritable)?;
+                    for row in 0..column.len() {
+                        let text = column.is_valid(row).then(|| formatter.value(row).try_to_string());
+                        each(text.transpose().map_err(unwritable)?.as_deref());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Aligned text with a line of column names, for people: a control character is shown as a space, and a cell of more
+    /// than 120 characters is cut, which `…` at its end tells. The other forms are whole.
     ///
     /// # Errors
     /// As [`Self::cells`].
     pub fn to_table(&self) -> Result<String, QueryError> {
         let mut lines: Vec<Vec<String>> = vec![self.columns()];
-        let clean = |cell: Option<String>| cell.unwrap_or_default().replace(char::is_control, " ");
+        let clean = |cell: Option<String>| shortened(cell.unwrap_or_default().replace(char::is_control, " "));
         lines.extend(self.cells()?.into_iter().map(|row| row.into_iter().map(clean).collect()));
         let width = |i: usize| lines.iter().map(|line: &Vec<String>| line[i].chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..self.schema.fields().len()).map(width).collect();
@@ -149,4 +174,12 @@ impl Answer {
 
 fn unwritable(error: ArrowError) -> QueryError {
     QueryError::Internal(error.to_string())
+}
+
+/// As much of a cell as fits a line beside others.
+fn shortened(cell: String) -> String {
+    match cell.char_indices().nth(119) {
+        Some((at, _)) if cell.chars().nth(120).is_some() => format!("{}…", &cell[..at]),
+        _ => cell,
+    }
 }

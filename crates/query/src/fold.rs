@@ -1,7 +1,5 @@
 //! The fold: what all tables hold after a number of entries. Extended entry by entry, never rewritten.
 
-use std::sync::Arc;
-
 use domain::{Entry, Event};
 use merkle::{Hash, VerifierKey};
 
@@ -56,8 +54,8 @@ pub(crate) struct Fold {
     pub times: Vec<i64>,
     /// The tables.
     pub tables: Folded,
-    /// The segments sealed so far, in order. Behind an `Arc` because every session holds it.
-    pub sealed: Arc<Vec<Sealed>>,
+    /// The segments sealed so far, in order.
+    pub sealed: Vec<Sealed>,
     /// The log's key, from the first entry.
     log: Option<VerifierKey>,
 }
@@ -98,7 +96,7 @@ impl Fold {
         let leaf = Leaf { seq, hash: merkle::leaf_hash(bytes), entry: &entry, kept };
         match &entry.event {
             Event::OrgCreated(org) => self.log = org.log_vkey.parse().ok(),
-            Event::SegmentSealed(segment) => Arc::make_mut(&mut self.sealed).push(Sealed {
+            Event::SegmentSealed(segment) => self.sealed.push(Sealed {
                 origin: leaf.origin(),
                 path: segment.core.path.clone(),
                 len: segment.core.len,

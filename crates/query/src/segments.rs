@@ -71,12 +71,12 @@ pub(crate) fn unsealed(cores: &[InferenceCore]) -> Result<RecordBatch, QueryErro
 /// The files of the sealed segments as one table.
 #[derive(Debug)]
 pub(crate) struct SealedRecords {
-    files: Arc<Vec<Sealed>>,
+    files: Vec<Sealed>,
     schema: TableSchema,
 }
 
 impl SealedRecords {
-    pub fn new(files: Arc<Vec<Sealed>>) -> Self {
+    pub fn new(files: Vec<Sealed>) -> Self {
         Self { files, schema: table_schema() }
     }
 

@@ -4,14 +4,19 @@ use std::sync::Arc;
 
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider};
 use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::datasource::{MemTable, ViewTable};
 use datafusion::error::DataFusionError;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::physical_plan::SendableRecordBatchStream;
+use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream};
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
 use domain::serving::InferenceCore;
 use futures_util::StreamExt;
 use merkle::Hash;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 
 use crate::answer::Answer;
 use crate::database::Limits;
@@ -62,11 +67,12 @@ impl Session {
         config.options_mut().execution.parquet.pushdown_filters = true;
         config.options_mut().execution.parquet.reorder_filters = true;
         let context = SessionContext::new_with_config_rt(config, runtime);
+        let sealed = fold.sealed.iter().filter(|segment| source.holds(&segment.path)).cloned().collect();
         let schema = Arc::new(LedgerSchema::new(source, Arc::clone(&fold)));
         let catalog = Arc::new(MemoryCatalogProvider::new());
         context.register_catalog("counterfoil", Arc::clone(&catalog) as _);
         let session = Self { context, size: fold.size, root, limits };
-        let defined = session.define(&catalog, &schema, Arc::clone(&fold.sealed), tail).await;
+        let defined = session.define(&catalog, &schema, sealed, tail).await;
         defined.map(|()| session)
     }
 
@@ -81,7 +87,7 @@ impl Session {
         &self,
         catalog: &MemoryCatalogProvider,
         schema: &Arc<LedgerSchema>,
-        sealed: Arc<Vec<Sealed>>,
+        sealed: Vec<Sealed>,
         tail: &[InferenceCore],
     ) -> Result<(), QueryError> {
         let engine = |error| self.engine(error);
@@ -155,17 +161,26 @@ impl Session {
         params: Option<Params>,
         each: &mut (dyn FnMut(Answer) -> Result<(), QueryError> + Send),
     ) -> Result<Answer, QueryError> {
-        let run = async {
-            let mut stream = self.start(sql, params).await?;
-            let columns = Answer::new(stream.schema());
+        let deadline = Instant::now() + self.limits.timeout;
+        let late = |_| QueryError::Timeout(self.limits.timeout.as_secs());
+        let mut stream = timeout_at(deadline, self.start(sql, params)).await.map_err(late)??;
+        let columns = Answer::new(stream.schema());
+        // A task of its own, so that a computation that is slow to yield cannot hold up the clock; dropping it ends it.
+        let (sender, mut receiver) = mpsc::channel(2);
+        let mut running = JoinSet::new();
+        running.spawn(async move {
             while let Some(batch) = stream.next().await {
-                each(columns.with(vec![batch.map_err(|error| self.engine(error))?]))?;
+                if sender.send(batch).await.is_err() {
+                    break;
+                }
             }
-            Ok(columns)
-        };
-        match tokio::time::timeout(self.limits.timeout, run).await {
-            Ok(answered) => answered,
-            Err(_) => Err(QueryError::Timeout(self.limits.timeout.as_secs())),
+        });
+        while let Some(batch) = timeout_at(deadline, receiver.recv()).await.map_err(late)? {
+            each(columns.with(vec![batch.map_err(|error| self.engine(error))?]))?;
+        }
+        match running.join_next().await {
+            Some(Err(stopped)) => Err(QueryError::Internal(format!("the query stopped early: {stopped}"))),
+            _ => Ok(columns),
         }
     }
 
@@ -180,12 +195,23 @@ impl Session {
             None => plan,
         };
         let frame = self.context.execute_logical_plan(plan).await.map_err(engine)?;
-        frame.execute_stream().await.map_err(engine)
+        let plan = frame.create_physical_plan().await.map_err(engine)?;
+        execute_stream(yielding(plan).map_err(engine)?, self.context.task_ctx()).map_err(engine)
     }
 
     fn engine(&self, error: DataFusionError) -> QueryError {
         QueryError::from_engine(error, self.limits.memory_bytes)
     }
+}
+
+/// The same plan with joins that let other tasks run now and then: the engine's own only do so where they read input,
+/// and a product of tables computes long after it has read all of it.
+fn yielding(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
+    let wrapped = plan.transform_up(|node| match node.children().len() {
+        0 | 1 => Ok(Transformed::no(node)),
+        _ => Ok(Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>)),
+    });
+    wrapped.map(|plan| plan.data)
 }
 
 impl Params {

@@ -374,6 +374,19 @@ fn errors_are_ours_and_tell_nothing_of_the_machine() {
 }
 
 #[test]
+fn a_package_answers_from_the_files_of_its_window() {
+    run(async {
+        let world = World::filled();
+        std::fs::remove_dir_all(crate::Source::records_dir(&*world)).unwrap();
+        *world.absent.lock().unwrap() = Some("core.parquet");
+        std::fs::create_dir_all(crate::Source::records_dir(&*world)).unwrap();
+        let session = world.session().await;
+        assert_eq!(ask(&session, "SELECT COUNT(*) FROM inferences").await, ["0"]);
+        assert_eq!(ask(&session, "SELECT SUM(row_count) FROM segments").await, ["5"], "the ledger still tells of them");
+    });
+}
+
+#[test]
 fn an_answer_is_whole_or_none() {
     run(async {
         let world = World::filled();

@@ -39,6 +39,11 @@ impl KeyRing {
         &self.log_id
     }
 
+    /// The key of that name, if it is at hand without asking the store.
+    pub(crate) fn at_hand(&self, name: &KeyName) -> Option<Held> {
+        self.cache.get(name, Instant::now())
+    }
+
     /// The key of that name; [`VaultError::UnknownKey`] when it was never made.
     pub(crate) fn existing(&self, name: &KeyName) -> Result<Held, VaultError> {
         self.find(name)?.ok_or_else(|| VaultError::UnknownKey(name.clone()))

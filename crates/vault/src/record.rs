@@ -41,6 +41,8 @@ const FIELD_HEADER_BYTES: usize = 6;
 const TAG_BYTES: usize = 16;
 /// Fast and about three times smaller on text; payloads are on the request path.
 const ZSTD_LEVEL: i32 = 1;
+/// Fewer bytes than this are not worth compressing: that would take longer than all else that sealing does.
+const SMALL_BYTES: usize = 1024;
 
 /// A sealed payload, as [`crate::Vault::seal`] makes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -217,6 +219,9 @@ thread_local! {
 
 /// One zstd frame, in a buffer with room for the tag.
 fn compress(plain: &[u8]) -> Result<Vec<u8>, VaultError> {
+    if plain.len() < SMALL_BYTES {
+        return Ok(stored_frame(plain));
+    }
     let mut out = Vec::with_capacity(zstd_safe::compress_bound(plain.len()) + TAG_BYTES);
     COMPRESSOR.with_borrow_mut(|slot| {
         let compressor = match slot {
@@ -226,6 +231,25 @@ fn compress(plain: &[u8]) -> Result<Vec<u8>, VaultError> {
         compressor.compress_to_buffer(plain, &mut out).map_err(VaultError::Compress)
     })?;
     Ok(out)
+}
+
+/// A zstd frame of one raw block (RFC 8878 sections 3.1.1.1 and 3.1.1.2.2), with room for the tag.
+fn stored_frame(plain: &[u8]) -> Vec<u8> {
+    let len = u16::try_from(plain.len()).expect("fewer than `SMALL_BYTES`");
+    let mut out = Vec::with_capacity(plain.len() + 10 + TAG_BYTES);
+    out.extend_from_slice(&zstd_safe::MAGICNUMBER.to_le_bytes());
+    // A single segment, so that the content size stands in for the window; it has two bytes from 256 on.
+    match u8::try_from(len) {
+        Ok(len) => out.extend_from_slice(&[0x20, len]),
+        Err(_) => {
+            out.push(0x60);
+            out.extend_from_slice(&(len - 256).to_le_bytes());
+        }
+    }
+    let last_raw_block = (u32::from(len) << 3) | 1;
+    out.extend_from_slice(&last_raw_block.to_le_bytes()[..3]);
+    out.extend_from_slice(plain);
+    out
 }
 
 /// Undoes [`compress`]; the stated content size bounds the memory.

@@ -97,6 +97,16 @@ impl Vault {
         Ok(subject)
     }
 
+    /// The subject that `identifier` names in `scope`, if it and all keys that sealing and tagging need for it are at
+    /// hand: then neither waits for the key store. `None` says only that they might.
+    pub fn subject_at_hand(&self, scope: &str, identifier: &str, class: &str, day: &str) -> Option<SubjectRef> {
+        let normalised = normalise(identifier).ok()?;
+        let idx = self.ring.at_hand(&KeyName::index(scope))?.key.hmac(&[normalised.as_bytes()]);
+        let subject = self.subjects.get(&idx, Instant::now())?;
+        let needed = [KeyName::link(&subject), KeyName::subject(class, &subject), KeyName::day(class, day)];
+        needed.iter().all(|name| self.ring.at_hand(name).is_some()).then_some(subject)
+    }
+
     /// The subject for requests whose subject is unknown: a fresh random reference for each day and
     /// each opened vault (so a new one after a restart), in no blind index.
     ///

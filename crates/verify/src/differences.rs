@@ -29,7 +29,7 @@ pub(crate) fn differences(expected: &[Hash], found: &[Hash]) -> Vec<Difference> 
         places.entry(leaf).or_default().push_back(at);
     }
     let mut take = |leaf| places.get_mut(leaf).and_then(VecDeque::pop_front);
-    let matched: Vec<Option<usize>> = found.iter().map(|leaf| take(leaf)).collect();
+    let matched: Vec<Option<usize>> = found.iter().map(&mut take).collect();
     let mut here = vec![false; expected.len()];
     matched.iter().flatten().for_each(|from| here[*from] = true);
 

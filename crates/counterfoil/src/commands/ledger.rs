@@ -35,6 +35,8 @@ pub enum Ledger {
         #[arg(long, default_value_t = 50)]
         limit: u64,
     },
+    /// Print the log's verifier key, for auditors and witnesses
+    Key,
     /// Check the ledger's files on disk; the server need not run
     Fsck(Fsck),
 }
@@ -45,6 +47,9 @@ pub struct Fsck {
     /// Only signatures, the signer's state, the right edge and the write-ahead log
     #[arg(long)]
     quick: bool,
+    /// The log's verifier key, to check signatures with; see `counterfoil ledger key`
+    #[arg(long, value_name = "VKEY")]
+    key: Option<String>,
 }
 
 impl Ledger {
@@ -72,6 +77,16 @@ impl Ledger {
                 );
                 super::sql::print(json, connect, &query).await?;
             }
+            Self::Key => {
+                let client = connect.open().await?;
+                let answer = client.json(Method::GET, "/api/v1/ledger", None).await?;
+                client.close().await?;
+                let key = answer["vkey"].as_str().unwrap_or_default();
+                match json {
+                    true => output::json(&json!({"vkey": key, "origin": answer["origin"]})),
+                    false => println!("{key}"),
+                }
+            }
             Self::Fsck(options) => options.run(json, &connect.data_dir())?,
         }
         Ok(())
@@ -82,7 +97,9 @@ impl Fsck {
     fn run(&self, json: bool, data: &Path) -> Result<(), Failure> {
         let level = if self.quick { Level::Quick } else { Level::Full };
         let vfs: Arc<dyn Vfs> = Arc::new(RealVfs);
-        let report = fsck(&vfs, &data.join("ledger"), level, &[]);
+        let keys = self.key.as_deref().map(str::parse).transpose();
+        let keys: Vec<_> = keys.map_err(|e| Failure::usage(format!("--key: {e}")))?.into_iter().collect();
+        let report = fsck(&vfs, &data.join("ledger"), level, &keys);
         show(json, &report);
         match report.exit_code() {
             0 => Ok(()),

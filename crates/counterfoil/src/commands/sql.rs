@@ -73,6 +73,7 @@ impl Sql {
     }
 
     async fn ask_package(&self, package: &std::path::Path, format: Format) -> Result<Vec<u8>, Failure> {
+        eprintln!("note: the package is taken at its word; `counterfoil verify` says whether it is whole");
         let database = assurance::package_database(package, query::Limits::default())
             .map_err(|e| Failure::io(format!("{}: {e}", package.display())))?;
         let at = match self.at.as_deref().map(at_value).transpose()? {

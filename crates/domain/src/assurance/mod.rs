@@ -40,6 +40,8 @@ pub enum Outcome {
 pub struct ControlRan {
     /// UUIDv7 of the run.
     pub run: String,
+    /// Pseudonym of whoever asked for it. The event's actor is Counterfoil itself, which computed it.
+    pub requested_by: String,
     /// Which control.
     pub control: String,
     /// When the schedule wanted it, in milliseconds since the epoch; equal to the run's time when it ran on demand.
@@ -69,6 +71,15 @@ pub struct ControlRan {
     pub engine: String,
 }
 
+impl ControlRan {
+    /// Whether this result stands over `other`: it is of the later state, or of the same state and a later window. A run
+    /// over an old state, whenever it is done, says nothing about now.
+    #[must_use]
+    pub fn stands_over(&self, other: &Self) -> bool {
+        (self.at_size, self.params.end) >= (other.at_size, other.params.end)
+    }
+}
+
 /// Parameters of a control run, in milliseconds since the epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -87,6 +98,8 @@ pub struct RunParams {
 pub struct EvidenceExported {
     /// UUIDv7 of the package.
     pub package: String,
+    /// Pseudonym of whoever asked for it and received it.
+    pub requested_by: String,
     /// SHA-256 of the package's `manifest.json`, hexadecimal.
     pub manifest_sha256: String,
     /// Start of its window, in milliseconds since the epoch.

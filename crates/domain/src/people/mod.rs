@@ -5,6 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// How long a sign-in link may wait to be used, in milliseconds.
+pub const LINK_MS: i64 = 15 * 60 * 1000;
+
 /// What kind of actor it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -165,6 +165,64 @@ fn given_a_sign_in_link_when_used_twice_or_late_then_it_is_refused() {
 }
 
 #[test]
+fn given_an_administrator_when_asking_to_act_as_the_system_then_it_is_refused_in_every_way() {
+    let mut world = World::new();
+    let register = |actor: &str, kind, role: &str| {
+        let roles = vec![role.to_owned()];
+        Command::RegisterActor(ActorRegistered { actor: actor.into(), kind, roles })
+    };
+    world.done(register("a_system", ActorKind::System, "system"));
+    assert!(world.done(register("a_system", ActorKind::System, "system")).is_empty());
+    assert_eq!(world.refused(register("a_other", ActorKind::System, "auditor")).0, RefusalCode::Forbidden);
+    assert_eq!(world.refused(register("a_other", ActorKind::Human, "system")).0, RefusalCode::Forbidden);
+    let key = KeyCreated {
+        key: "k_1".into(),
+        scope: KeyScope::Actor("a_system".into()),
+        prefix: "cfk_".into(),
+        secret_sha256: "s".into(),
+        expires_at: 5_000,
+    };
+    assert_eq!(world.refused(Command::CreateKey(key)).0, RefusalCode::Forbidden);
+    let link = SigninLinkCreated { actor: "a_system".into(), link_sha256: "l".into(), expires_at: 2_000 };
+    assert_eq!(world.refused(Command::CreateSigninLink(link)).0, RefusalCode::Forbidden);
+}
+
+#[test]
+fn given_a_name_of_a_person_as_an_identifier_when_offered_then_it_is_refused_and_not_repeated() {
+    let mut world = World::new();
+    let actor = "anna@example.com".to_owned();
+    let (code, message) =
+        world.refused(Command::RegisterActor(ActorRegistered { actor, kind: ActorKind::Human, roles: vec![] }));
+    assert_eq!(code, RefusalCode::Invalid);
+    assert!(!message.contains("anna"), "{message}");
+}
+
+#[test]
+fn given_a_run_over_an_older_state_when_recorded_then_the_standing_result_stays() {
+    let run = |at_size, end| crate::assurance::ControlRan {
+        run: "r".into(),
+        requested_by: "a_1".into(),
+        control: "AI-IN-01".into(),
+        due_at: 0,
+        logic_sha256: "l".into(),
+        params: crate::assurance::RunParams { start: 0, end, now: end },
+        at_size,
+        at_root: "r".into(),
+        population: 1,
+        population_root: "p".into(),
+        violations: 0,
+        violations_root: "v".into(),
+        outcome: crate::assurance::Outcome::Pass,
+        reason: None,
+        engine: "e".into(),
+    };
+    assert!(
+        run(5, 1).stands_over(&run(4, 9)) && run(5, 2).stands_over(&run(5, 1)) && run(5, 2).stands_over(&run(5, 2))
+    );
+    assert!(!run(4, 9).stands_over(&run(5, 1)) && !run(5, 1).stands_over(&run(5, 2)));
+}
+
+#[test]
 fn given_a_service_when_a_key_is_made_for_it_then_it_lives_until_it_expires_or_is_revoked() {
     let mut world = World::new();
     world.done(provider("http://h/v1"));
@@ -215,7 +273,8 @@ fn given_a_node_when_segments_are_sealed_then_they_must_follow_one_another_witho
     world.done(join(1));
     assert_eq!(world.refused(join(3)).0, RefusalCode::Conflict);
     world.done(sealed(0, 0, None));
-    for wrong in [sealed(0, 0, None), sealed(1, 11, Some("r0")), sealed(1, 10, None), sealed(2, 10, Some("r0"))] {
+    assert!(world.done(sealed(0, 0, None)).is_empty(), "sealing the same again changes nothing");
+    for wrong in [sealed(1, 11, Some("r0")), sealed(1, 10, None), sealed(2, 10, Some("r0"))] {
         assert_eq!(world.refused(wrong).0, RefusalCode::Conflict);
     }
     world.done(sealed(1, 10, Some("r0")));
@@ -229,6 +288,7 @@ fn given_a_run_that_claims_a_pass_over_nothing_when_recorded_then_it_is_refused(
     let run = |population, violations, outcome| {
         Command::RunControl(crate::assurance::ControlRan {
             run: "r".into(),
+            requested_by: "a_1".into(),
             control: "AI-IN-01".into(),
             due_at: 0,
             logic_sha256: "l".into(),

@@ -166,6 +166,7 @@ fn assurance() -> Vec<Event> {
         Event::ControlsScoped(ControlsScoped { controls: vec![scoped] }),
         Event::ControlRan(ControlRan {
             run: s("018f"),
+            requested_by: s("a_1"),
             control: s("AI-IN-01"),
             due_at: 5,
             logic_sha256: s("10"),
@@ -182,6 +183,7 @@ fn assurance() -> Vec<Event> {
         }),
         Event::EvidenceExported(EvidenceExported {
             package: s("018f"),
+            requested_by: s("a_1"),
             manifest_sha256: s("12"),
             from: 1,
             to: 2,

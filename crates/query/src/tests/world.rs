@@ -20,7 +20,7 @@ use domain::{Entry, Event};
 use merkle::{Checkpoint, Hash, SignerKey};
 
 use crate::segments::unsealed;
-use crate::{At, Database, Limits, Session, Source};
+use crate::{At, Database, EachEntry, Limits, Session, Source};
 
 /// 2026-11-22T10:00:00Z.
 pub const T0: i64 = 1_795_341_600_000;
@@ -31,6 +31,8 @@ pub const DAY: i64 = 24 * HOUR;
 pub struct World {
     entries: Mutex<Vec<Vec<u8>>>,
     pub tail: Mutex<Vec<InferenceCore>>,
+    /// What the paths of record files that are not here contain.
+    pub absent: Mutex<Option<&'static str>>,
     dir: tempfile::TempDir,
     key: SignerKey,
 }
@@ -40,8 +42,8 @@ impl Source for World {
         self.entries.lock().unwrap().len() as u64
     }
 
-    fn entries(&self, range: Range<u64>, each: &mut dyn FnMut(u64, &[u8]) -> Result<(), String>) -> Result<(), String> {
-        let entries = self.entries.lock().unwrap();
+    fn entries(&self, range: Range<u64>, each: EachEntry<'_>) -> Result<(), String> {
+        let entries = self.entries.lock().unwrap().clone();
         range.into_iter().try_for_each(|seq| each(seq, &entries[usize::try_from(seq).unwrap()]))
     }
 
@@ -55,6 +57,10 @@ impl Source for World {
         self.dir.path().to_owned()
     }
 
+    fn holds(&self, path: &str) -> bool {
+        self.absent.lock().unwrap().is_none_or(|absent| !path.contains(absent))
+    }
+
     fn tail(&self) -> Vec<InferenceCore> {
         self.tail.lock().unwrap().clone()
     }
@@ -65,7 +71,7 @@ impl World {
     pub fn empty() -> Arc<Self> {
         let key = SignerKey::ed25519("example.org/log", &[7; 32]).unwrap();
         let dir = tempfile::tempdir().unwrap();
-        Arc::new(Self { entries: Mutex::default(), tail: Mutex::default(), dir, key })
+        Arc::new(Self { entries: Mutex::default(), tail: Mutex::default(), absent: Mutex::default(), dir, key })
     }
 
     /// A ledger in which two services answered five calls in two segments, and all is well.
@@ -201,6 +207,7 @@ impl World {
             at_size: 1,
             at_root: "00".into(),
             population: 1,
+            requested_by: "a_1".into(),
             population_root: "00".into(),
             violations: 0,
             violations_root: "00".into(),

@@ -149,3 +149,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn frames_of_any_length_are_whole_zstd_frames() {
+    for len in [0, 1, 255, 256, 257, SMALL_BYTES - 1, SMALL_BYTES, 70_000] {
+        let plain: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
+        let packed = compress(&plain).expect("compresses");
+        assert_eq!(zstd_safe::find_frame_compressed_size(&packed), Ok(packed.len()), "{len}");
+        assert_eq!(decompress(&packed).expect("decompresses"), plain, "{len}");
+    }
+}

@@ -260,3 +260,20 @@ fn many_threads_make_one_key_and_survive_destructions() {
         }
     });
 }
+
+#[test]
+fn a_subject_is_at_hand_once_its_keys_were_used_and_not_after_its_destruction() {
+    let World { keys, vault } = world();
+    let at_hand = |vault: &Vault| vault.subject_at_hand("user", "anna", "pii", DAY);
+    assert_eq!(at_hand(&vault), None, "never seen");
+    let subject = vault.subject("user", "anna", NOW_MS).unwrap();
+    assert_eq!(at_hand(&vault), None, "its keys are not made yet");
+    vault.subject_tag(&subject, DAY, NOW_MS).unwrap();
+    seal(&vault, &subject);
+    assert_eq!(at_hand(&vault), Some(subject));
+    assert_eq!(vault.subject_at_hand("user", "anna", "pii", NEXT_DAY), None, "no key of that day yet");
+    let restarted = reopen("log.example/1", &keys, 1).unwrap();
+    assert_eq!(at_hand(&restarted), None, "only the store knows it");
+    vault.destroy_subject(&subject, NOW_MS).unwrap();
+    assert_eq!(at_hand(&vault), None, "gone");
+}

@@ -196,6 +196,7 @@ impl World {
         };
         self.event(Event::ControlsScoped(ControlsScoped { controls: vec![scoped] }));
         let run = ControlRan {
+            requested_by: "a_1".into(),
             run: "018f".into(),
             control: "AI-IN-01".into(),
             due_at: self.now,

@@ -68,7 +68,7 @@ pub(crate) async fn run(
     let start = wish.start.unwrap_or(end.saturating_sub(WINDOW_MS));
     let params = RunParams { start, end, now: wish.now.unwrap_or(end) };
     let request = RunRequest { controls: wish.controls, params, at: at(wish.at.as_ref())? };
-    let report = assurance::run_controls(&app.engine, &app.db, &request).await.map_err(failure)?;
+    let report = assurance::run_controls(&app.engine, &app.db, &who, &request).await.map_err(failure)?;
     let runs: Vec<Value> = report.finished.iter().map(run_value).collect();
     Ok(Answer(json!({ "runs": runs, "at_size": report.at_size, "at_root": merkle::hex(&report.at_root) })))
 }
@@ -124,7 +124,7 @@ pub(crate) async fn export(
     Json(wish): Json<Export>,
 ) -> Result<Response, ApiError> {
     app.may(&who, "evidence.request", "evidence")?;
-    Ok(package(&app, wish.from, wish.to, wish.payloads).await?)
+    Ok(package(&app, &who, wish.from, wish.to, wish.payloads).await?)
 }
 
 /// `GET /evidence`: packages that were handed out.

@@ -82,6 +82,7 @@ impl ControlPage {
 #[cfg(test)]
 pub(crate) fn sample_run(control: &str, outcome: Outcome) -> ControlRan {
     ControlRan {
+        requested_by: "a_7f3k2m9q".into(),
         run: "0193540a-9c1f-7b60-8a11-2b8c4d1e5f60".into(),
         control: control.to_owned(),
         due_at: 1_795_380_849_000,

@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::BytesMut;
+use engine::Principal;
 use http::header;
 use serde::Deserialize;
 use tokio::io::AsyncReadExt;
@@ -114,12 +115,18 @@ pub(crate) async fn export(
         parse_instant(text).ok_or_else(|| Failure::invalid(format!("`{text}` is not a day: write it like 2026-11-22")))
     };
     let (from, to) = (moment(&window.from)?, moment(&window.to)?);
-    Ok(package(&app, from, to, window.payloads.is_some()).await?)
+    Ok(package(&app, &who, from, to, window.payloads.is_some()).await?)
 }
 
 /// Makes a package and answers with it. The file is removed when the answer has been sent or given up.
-pub(crate) async fn package(app: &App, from: i64, to: i64, payloads: bool) -> Result<Response, Failure> {
-    let made = assurance::export(&app.engine, &app.db, ExportRequest { from, to, payloads }).await;
+pub(crate) async fn package(
+    app: &App,
+    who: &Principal,
+    from: i64,
+    to: i64,
+    payloads: bool,
+) -> Result<Response, Failure> {
+    let made = assurance::export(&app.engine, &app.db, who, ExportRequest { from, to, payloads }).await;
     let package = made.map_err(assurance_failure)?;
     let opened = tokio::fs::File::open(&package.file).await;
     let file = opened.map_err(|error| Failure::internal("open the package", &error))?;

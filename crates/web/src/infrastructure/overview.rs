@@ -1,4 +1,4 @@
-//! The installation at a glance: services and their last hour, controls, the ledger's health, the latest events.
+//! The installation at a glance: services and their last hour, controls, the ledger's health, the latest records and events.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use crate::App;
 use crate::auth::Visitor;
 use crate::reader::{self, Published};
 use crate::rows::{self, Row};
+use crate::serving::Latest;
 use crate::ui::{
     self, Bar, Cell, Column, Empty, Instant, Link, Mark, Page, Query, Section, Shell, Spark, Table, Tone, clock, page,
 };
@@ -34,6 +35,7 @@ pub(crate) struct OverviewPage {
     query: Query,
     controls: Controls,
     health: Health,
+    records: Table,
     latest: Table,
 }
 
@@ -153,6 +155,7 @@ impl OverviewPage {
                 query: query.clone(),
                 controls,
                 health,
+                records: Latest::table(&[]),
                 latest: latest_table(&events),
             },
             Self {
@@ -161,6 +164,7 @@ impl OverviewPage {
                 query,
                 controls: Controls::default(),
                 health: empty_health,
+                records: Latest::table(&[]),
                 latest: latest_table(&[]),
             },
         ]
@@ -178,6 +182,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
     let sql = hour_sql(since);
     let hour = app.ask(&sql).await?;
     let bars = bars(&app.ask(&bars_sql(since)).await?.rows, since);
+    let records = Latest::table(&app.ask(&Latest::sql()?).await?.rows);
     let recent = reader::newest(&app, usize::MAX, LOOK_BACK, |_| true).await?;
     let services = app.engine.read(|state| state.services.clone());
     let services = services.into_iter().map(|(name, spec)| service(name, spec, &hour.rows, &bars)).collect();
@@ -187,6 +192,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
         query: Query { sql, size: hour.size },
         controls: controls(&app),
         health: health(&app, &recent),
+        records,
         latest: latest_table(recent.get(..recent.len().min(10)).unwrap_or_default()),
     })
 }

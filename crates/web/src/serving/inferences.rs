@@ -136,6 +136,30 @@ impl InferencesPage {
     }
 }
 
+/// The newest few inferences, for the overview.
+pub(crate) struct Latest;
+
+impl Latest {
+    /// How many.
+    pub(crate) const ROWS: usize = 8;
+
+    /// The query for them.
+    pub(crate) fn sql() -> Result<String, Failure> {
+        Filters::default().sql()
+    }
+
+    /// The table of what that query found.
+    pub(crate) fn table(found: &[Row]) -> Table {
+        let names = ["inference", "time (UTC)", "service", "model", "version", "status"].map(Column::text);
+        let columns = names.into_iter().chain([Column::number("latency"), Column::text("segment")]).collect();
+        let empty = Empty::new("No inference yet", "Point a client at this server with a key of a service:");
+        let mut table =
+            Table::new("Latest inferences", columns, empty.command("counterfoil keys create --service NAME"));
+        table.rows = found.iter().take(Self::ROWS).map(inference_row).collect();
+        table
+    }
+}
+
 fn inference_row(row: &Row) -> Vec<Cell> {
     let id = rows::text(row, "inference_id");
     let link = Link::into("/inferences", &id);

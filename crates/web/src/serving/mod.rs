@@ -16,6 +16,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 }
 
 pub(crate) use inference::record_sql;
+pub(crate) use inferences::Latest;
 
 #[cfg(test)]
 pub(crate) use {inference::InferencePage, inferences::InferencesPage};

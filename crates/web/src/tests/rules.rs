@@ -40,9 +40,7 @@ pub(super) fn broken(html: &str) -> Vec<String> {
     once.sort_unstable();
     once.dedup();
     rule(once.len() == ids.len(), "has no id twice");
-    for attribute in ["aria-labelledby"] {
-        rule(values(html, attribute).all(|id| ids.contains(&id)), &format!("has what {attribute} names"));
-    }
+    rule(values(html, "aria-labelledby").all(|id| ids.contains(&id)), "has what aria-labelledby names");
     rule(headings_descend(html), "skips no heading level");
     broken
 }

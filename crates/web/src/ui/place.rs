@@ -26,12 +26,12 @@ impl Place {
 
     /// `ASC` or `DESC`.
     pub(crate) fn direction(&self) -> &'static str {
-        if self.from_oldest() { "ASC" } else { "DESC" }
+        if self.is_from_oldest() { "ASC" } else { "DESC" }
     }
 
     /// The heading of the key's column, which turns the list round. `list` is the list with its filters.
     pub(crate) fn heading(&self, title: &str, list: &Link) -> Column {
-        match self.from_oldest() {
+        match self.is_from_oldest() {
             true => Column::text(title).sorted_by(list.clone(), "↑"),
             false => Column::text(title).sorted_by(list.clone().with("order", "oldest"), "↓"),
         }
@@ -39,14 +39,14 @@ impl Place {
 
     /// Adds the ways to the list's beginning and to its next page, which follows `last`.
     pub(crate) fn links(&self, table: &mut Table, list: &Link, last: Option<String>) {
-        let list = list.clone().maybe("order", self.from_oldest().then_some("oldest"));
-        let key = if self.from_oldest() { "after" } else { "before" };
+        let list = list.clone().maybe("order", self.is_from_oldest().then_some("oldest"));
+        let key = if self.is_from_oldest() { "after" } else { "before" };
         let moved = !self.before.is_empty() || !self.after.is_empty();
         table.first = moved.then(|| list.clone());
         table.next = last.map(|last| list.with(key, last));
     }
 
-    fn from_oldest(&self) -> bool {
+    fn is_from_oldest(&self) -> bool {
         self.order == "oldest"
     }
 }

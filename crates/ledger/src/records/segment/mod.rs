@@ -17,6 +17,7 @@ use merkle::{Hash, leaf_hash};
 use parquet::errors::ParquetError;
 
 pub use read::{PayloadRow, read_core, read_core_bytes, read_payloads, read_payloads_bytes};
+pub use write::core_properties;
 
 /// Column of both tables: number of the segment in the incarnation.
 pub const SEGMENT: &str = "segment";

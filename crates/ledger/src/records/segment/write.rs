@@ -117,7 +117,11 @@ fn payload_batch(chunk: &[Sealing], place: Place<'_>) -> Result<RecordBatch, Seg
     Ok(RecordBatch::try_new(payload_schema(), columns)?)
 }
 
-fn core_properties() -> Result<WriterProperties, SegmentError> {
+/// How core files are written.
+///
+/// # Errors
+/// None in practice: [`SegmentError::Parquet`] when the level of compression is not one of the codec's.
+pub fn core_properties() -> Result<WriterProperties, SegmentError> {
     let mut properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_created_by("counterfoil".into())

@@ -20,11 +20,12 @@ pub(crate) struct EvidencePackages(Vec<Row>);
 impl Table for EvidencePackages {
     const ROOM: &'static str = "assurance";
     const NAME: &'static str = "evidence_packages";
-    const DOC: &'static str = "Evidence packages that left the system. They are not `evidence_requests`: a package has no one who asked for it and no due date.";
+    const DOC: &'static str =
+        "Evidence packages that left the system. They are not `evidence_requests`: a package has no due date.";
     const COLUMNS: &'static [Column] = &[
         text("package_id", "Identifier of the package"),
         time("ts", "When it was written"),
-        text("principal_id", "Who exported it"),
+        text("principal_id", "Who asked for it and received it"),
         text("package_digest", "SHA-256 of its manifest, hexadecimal"),
         time("window_start", "Start of its window"),
         time("window_end", "End of its window"),
@@ -35,7 +36,7 @@ impl Table for EvidencePackages {
 
     fn apply(&mut self, leaf: &Leaf<'_>) {
         if let Event::EvidenceExported(body) = &leaf.entry.event {
-            let by = leaf.entry.actor.clone();
+            let by = body.requested_by.clone();
             self.0.push(Row { origin: leaf.origin(), package: body.clone(), at: leaf.entry.ts, by });
         }
     }
