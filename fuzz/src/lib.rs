@@ -162,7 +162,9 @@ pub fn sse(data: &[u8]) {
     for piece in stream.chunks(usize::from(*size).max(1)) {
         frames.push(Bytes::copy_from_slice(piece));
         while let Some(frame) = frames.next_frame() {
-            watches.iter_mut().for_each(|watch| drop(watch.look(&frame)));
+            for watch in &mut watches {
+                let _ = watch.look(&frame);
+            }
             joined.extend_from_slice(&frame);
         }
     }

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::assurance::{ControlRan, EvidenceExported};
 use domain::serving::SegmentSealed;
@@ -22,6 +23,10 @@ use verify::{Manifest, PackageFile, PackageSegment};
 use zip::write::SimpleFileOptions;
 
 use crate::{AssuranceError, catalogue, run};
+
+/// How often, and at what distance, it is looked whether witnesses have cosigned the package's checkpoint.
+const WITNESS_LOOKS: u32 = 40;
+const WITNESS_PAUSE: Duration = Duration::from_millis(250);
 
 /// What to hand out.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +62,7 @@ pub async fn export(
         return Err(AssuranceError::Window);
     }
     engine.seal_now().await?;
-    let note = engine.publish()?;
+    let note = newest_checkpoint(engine).await?;
     let size = checkpoint_size(&note)?;
     let walked = {
         let engine = Arc::clone(engine);
@@ -72,6 +77,22 @@ pub async fn export(
     let exported = EvidenceExported { requested_by: who.actor.clone(), ..exported };
     engine.execute(engine.system(), Command::ExportEvidence(exported.clone())).await?;
     Ok(Package { file: written, exported })
+}
+
+/// A checkpoint of the ledger as it is: with the witnesses' cosignatures when there are witnesses and they answer in
+/// time, else as it was just published.
+async fn newest_checkpoint(engine: &Arc<Engine>) -> Result<String, AssuranceError> {
+    let published = engine.publish()?;
+    let size = checkpoint_size(&published)?;
+    let Some(mut witnessed) = engine.log().witnessed_checkpoint() else { return Ok(published) };
+    for _ in 0..WITNESS_LOOKS {
+        if checkpoint_size(&witnessed)? >= size {
+            return Ok(witnessed);
+        }
+        tokio::time::sleep(WITNESS_PAUSE).await;
+        witnessed = engine.log().witnessed_checkpoint().unwrap_or(witnessed);
+    }
+    Ok(published)
 }
 
 fn io(error: impl std::fmt::Display) -> AssuranceError {

@@ -124,6 +124,11 @@ impl Source for Packed {
         self.dir.path().to_owned()
     }
 
+    /// A package holds the segments of its window and no others.
+    fn holds(&self, path: &str) -> bool {
+        safe(path).is_ok_and(|path| self.dir.path().join(path).is_file())
+    }
+
     fn tail(&self) -> Vec<InferenceCore> {
         Vec::new()
     }

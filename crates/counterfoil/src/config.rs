@@ -184,6 +184,28 @@ impl Config {
         if self.records.roll_records == 0 || self.records.roll_seconds == 0 || self.limits.concurrent == 0 {
             return wrong("records, limits", "a limit of zero would stop everything: give at least 1".into());
         }
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
+        let name = &self.node.name;
+        if name.is_empty()
+            || name.len() > 63
+            || !name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            || !name.chars().all(plain)
+        {
+            return wrong("node.name", format!("`{name}` is not a name: use up to 63 of a-z, 0-9, `.`, `_` and `-`"));
+        }
+        if self.limits.request_bytes == 0 || self.limits.response_bytes == 0 {
+            return wrong("limits.request_bytes, limits.response_bytes", "give at least 1".into());
+        }
+        if !self.witnesses.urls.is_empty() && !std::path::Path::new(&self.witnesses.policy).is_file() {
+            let why = format!(
+                "`{}` is not a file: name the policy that says which witnesses to believe",
+                self.witnesses.policy
+            );
+            return wrong("witnesses.policy", why);
+        }
+        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.telemetry.filter) {
+            return wrong("telemetry.filter", format!("`{}` is not a filter: {error}", self.telemetry.filter));
+        }
         if self.organisation.name.trim().is_empty() {
             return wrong("organisation.name", "it must not be empty".into());
         }

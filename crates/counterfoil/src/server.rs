@@ -96,10 +96,6 @@ impl Server {
     /// # Errors
     /// When it cannot listen or cannot close well.
     pub async fn serve(self, listening: Listening, mut stop: watch::Receiver<bool>) -> Result<(), Failure> {
-        let failed = |e: engine::ExecuteError| Failure::io(e.to_string());
-        self.engine.publish().map_err(failed)?;
-        witnesses::start(&self.engine, &self.config, stop.clone()).await?;
-        self.engine.beat().await.map_err(failed)?;
         let router = self.router();
         let drain = Duration::from_secs(self.config.server.drain_seconds);
         let mut stopping = stop.clone();
@@ -137,11 +133,15 @@ impl Server {
         self.engine.shutdown().await.map_err(|e| Failure::io(e.to_string()))
     }
 
-    /// Takes the listening address, and tells where the server is in `run.json`.
+    /// Asks the witnesses, takes the listening address, and tells where the server is in `run.json`.
     ///
     /// # Errors
-    /// When the address is taken.
-    pub async fn listen(&self) -> Result<Listening, Failure> {
+    /// When a witness remembers another history of this ledger, or the address is taken.
+    pub async fn listen(&self, stop: watch::Receiver<bool>) -> Result<Listening, Failure> {
+        let failed = |e: engine::ExecuteError| Failure::io(e.to_string());
+        self.engine.publish().map_err(failed)?;
+        witnesses::start(&self.engine, &self.config, stop).await?;
+        self.engine.beat().await.map_err(failed)?;
         let address = &self.config.server.listen;
         let listener = TcpListener::bind(address).await;
         let listener = listener.map_err(|e| Failure::io(format!("cannot listen on {address}: {e}")))?;

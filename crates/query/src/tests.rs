@@ -343,6 +343,16 @@ fn only_questions_are_answered() {
 }
 
 #[test]
+fn functions_without_bounds_do_not_exist() {
+    run(async {
+        let session = World::empty().session().await;
+        for sql in ["select repeat('x', 2000000000)", "select lpad('x', 2000000000)", "select rpad('x', 2000000000)"] {
+            assert!(matches!(session.sql(sql, None).await, Err(QueryError::Sql(_))), "{sql}");
+        }
+    });
+}
+
+#[test]
 fn errors_are_ours_and_tell_nothing_of_the_machine() {
     run(async {
         let world = World::filled();

@@ -48,7 +48,7 @@ impl Apply {
         if !json {
             show(&steps);
         }
-        let wanted = !steps.is_empty() && !self.dry_run && (self.yes || json || ask()?);
+        let wanted = !steps.is_empty() && !self.dry_run && (self.yes || ask(json)?);
         let mut done = Vec::new();
         if wanted {
             for step in &steps {
@@ -201,8 +201,8 @@ fn show(steps: &[Step]) {
     }
 }
 
-fn ask() -> Result<bool, Failure> {
-    if !std::io::stdin().is_terminal() {
+fn ask(json: bool) -> Result<bool, Failure> {
+    if json || !std::io::stdin().is_terminal() {
         return Err(Failure::usage("nobody can be asked here: give --yes to apply, or --dry-run to only look"));
     }
     print!("Apply these changes? Type `yes`: ");

@@ -97,9 +97,9 @@ impl OrgFile {
 
 impl RawService {
     fn spec(self, service: &str) -> Result<ServiceSpec, String> {
-        let mut spec: ServiceSpec = toml::Value::Table(self.rest)
-            .try_into()
-            .map_err(|e: toml::de::Error| format!("service `{service}`: {}", e.message().replace('\n', ", ")))?;
+        let mut spec: ServiceSpec = toml::Value::Table(self.rest).try_into().map_err(|e: toml::de::Error| {
+            format!("service `{service}`: {}", e.to_string().trim().replace('\n', ", "))
+        })?;
         for route in self.route {
             let target = match (route.provider, route.version) {
                 (Some(provider), None) => Target::Provider { provider, model: route.model },

@@ -34,7 +34,7 @@ impl Serve {
         let listen = config.server.listen.clone();
         let data = config.server.data.display().to_string();
         let server = Server::open(config).await?;
-        let listening = server.listen().await?;
+        let listening = server.listen(stop.clone()).await?;
         if json {
             output::json(&serde_json::json!({"listening": listening.url, "data": data}));
         } else {

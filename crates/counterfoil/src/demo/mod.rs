@@ -48,11 +48,11 @@ impl Demo {
         let stop = stop_signal()?;
         let data = config.server.data.clone();
         let server = Server::open(config).await?;
-        let listening = server.listen().await?;
-        let url = listening.url.clone();
         let (end, ended) = watch::channel(false);
+        let listening = server.listen(ended.clone()).await?;
+        let url = listening.url.clone();
         let serving = tokio::spawn(server.serve(listening, ended));
-        let told = tell(&say, &self.dir, &data, &url, &stand_in.url).await;
+        let told = tell(&say, &self.dir, &data, &url, &stand_in.url, !self.exit).await;
         if told.is_ok() && !self.exit {
             say.line(&format!("\nServing on {url}; stop with Ctrl-C."));
             let mut stop = stop;
@@ -65,17 +65,17 @@ impl Demo {
 }
 
 /// Runs the scenario and prints what it found.
-async fn tell(say: &Say, dir: &Path, data: &Path, url: &str, stand_in: &str) -> Result<(), Failure> {
+async fn tell(say: &Say, dir: &Path, data: &Path, url: &str, stand_in: &str, goes_on: bool) -> Result<(), Failure> {
     let token = std::fs::read_to_string(data.join("operator.token"))?;
     let connect = Connect::to(url, token.trim());
-    let found = scenario::run(say, dir, &connect, url, stand_in).await?;
-    let link = commands::signin_link(&connect).await?;
-    if say.json {
-        let mut found = found;
+    let mut found = scenario::run(say, dir, &connect, url, stand_in).await?;
+    if goes_on {
+        let link = commands::signin_link(&connect).await?;
+        say.line(&format!("\nSign in (once, within 15 minutes): {}", link["url"].as_str().unwrap_or_default()));
         found["signin"] = link["url"].clone();
+    }
+    if say.json {
         output::json(&found);
-    } else {
-        println!("\nSign in (once, within 15 minutes): {}", link["url"].as_str().unwrap_or_default());
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ def ask(query, table):
     return connection.execute(query, [os.path.join(records, table)]).fetchall()
 
 
-core = ask("select inference_id, status, door, length(leaf) from delta_scan(?) order by incarnation, node_seq", "inferences")
+core = ask("select inference_id, status, door, octet_length(leaf) from delta_scan(?) order by incarnation, node_seq", "inferences")
 days = ask("select distinct segment_day from delta_scan(?)", "inferences")
 ids = {row[0] for row in ask("select inference_id from delta_scan(?)", "payloads")}
 sealed = ask("select count(*) from delta_scan(?) where ct is not null", "payloads")[0][0]

@@ -142,7 +142,7 @@ fn given_a_package_when_asked_in_sql_then_it_answers_as_the_server_did() {
         &pack,
         "select status, count(*) as n from inference_records group by 1 order by 1",
     ]);
-    assert_eq!(rows.to_string(), r#"[{"n":2,"status":"error"},{"n":4,"status":"ok"}]"#);
+    assert_eq!(rows.to_string(), r#"[{"status":"error","n":2},{"status":"ok","n":4}]"#);
     let run = world.cli(&["--json", "sql", "--package", &pack, "select nonsense"]);
     assert_eq!(run.code, 64, "{run:?}");
 }

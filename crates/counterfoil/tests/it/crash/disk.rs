@@ -54,7 +54,13 @@ fn given_a_full_disk_when_called_then_503_says_why_and_service_resumes_with_noth
     world.key = world.create_key("support");
 
     let mut big = ask("chat");
-    big["messages"][0]["content"] = "y".repeat(1 << 20).into();
+    // Text that does not compress, so that the log really fills.
+    let mut x: u64 = 20;
+    let mut letter = || {
+        x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        char::from(b'a' + u8::try_from((x >> 40) % 26).expect("a letter"))
+    };
+    big["messages"][0]["content"] = (0..1 << 20).map(|_| letter()).collect::<String>().into();
     let mut acknowledged: Vec<String> = Vec::new();
     let mut call = |world: &World| -> Response {
         let answer = world.post("/v1/chat/completions", &big);

@@ -1,7 +1,7 @@
 //! The ledger as others see it: proofs of events, its tiles over HTTP, and checks of what is on disk.
 
 use crate::support::World;
-use crate::support::http::get;
+use crate::support::http::{get, send};
 
 #[test]
 fn given_an_event_when_proven_then_the_proof_verifies_offline_with_the_logs_key_only() {
@@ -27,7 +27,11 @@ fn given_the_log_over_http_when_read_as_tiles_then_its_entries_are_the_events() 
     world.json(&["ledger", "checkpoint"]);
     let checkpoint = get(&format!("{}/log/checkpoint", world.url)).text();
     let size: u64 = checkpoint.lines().nth(1).expect("a size").parse().expect("a number");
-    let bundle = get(&format!("{}/log/tile/entries/000.p/{size}", world.url));
+    let address = format!("{}/log/tile/entries/000.p/{size}", world.url);
+    assert_eq!(get(&address).status, 401, "entries are for those who may read the ledger");
+    let token = std::fs::read_to_string(world.data.join("operator.token")).expect("the operator's key");
+    let authorization = format!("Bearer {}", token.trim());
+    let bundle = send(http::Method::GET, &address, &[("authorization", &authorization)], "");
     assert_eq!(bundle.status, 200);
     // C2SP tlog-tiles, log entries: each is preceded by its length as a big-endian u16.
     let mut rest = &bundle.body[..];
@@ -35,7 +39,7 @@ fn given_the_log_over_http_when_read_as_tiles_then_its_entries_are_the_events() 
     while let Some((length, after)) = rest.split_first_chunk::<2>() {
         let (entry, next) = after.split_at(usize::from(u16::from_be_bytes(*length)));
         let value: serde_json::Value = serde_json::from_slice(entry).expect("an entry is JSON");
-        assert!(value["type"].is_string(), "{value}");
+        assert!(value["t"].is_string(), "{value}");
         (rest, entries) = (next, entries + 1);
     }
     assert_eq!(entries, size);
