@@ -299,6 +299,7 @@ mod tests {
         let env = |variable: &str| match variable {
             "COUNTERFOIL_SERVER_LISTEN" => Some("127.0.0.1:2".to_owned()),
             "COUNTERFOIL_WITNESSES_URLS" => Some("http://a, http://b".to_owned()),
+            "COUNTERFOIL_WITNESSES_POLICY" => Some(path.display().to_string()),
             _ => None,
         };
         let config = Config::load(Some(&path), env).expect("valid");

@@ -43,7 +43,7 @@ fn given_the_log_over_http_when_read_as_tiles_then_its_entries_are_the_events() 
         (rest, entries) = (next, entries + 1);
     }
     assert_eq!(entries, size);
-    assert_eq!(get(&format!("{}/log/tile/entries/009", world.url)).status, 404);
+    assert_eq!(get(&format!("{}/log/tile/0/009", world.url)).status, 404, "the log is not that long");
 }
 
 #[test]
