@@ -180,7 +180,7 @@ fn paths_in_documents_exist() {
 fn running_and_testing_share_one_set_of_dependencies() {
     let features = |arguments: &[&str]| -> Option<std::collections::BTreeSet<String>> {
         let mut command = Command::new(env!("CARGO"));
-        command.current_dir(root()).args(["tree", "--offline", "--prefix", "none", "-f", "{p} {f}"]).args(arguments);
+        command.current_dir(root()).args(["tree", "--locked", "--prefix", "none", "-f", "{p} {f}"]).args(arguments);
         let output = command.output().ok().filter(|output| output.status.success())?;
         let text = String::from_utf8(output.stdout).ok()?;
         let foreign = text.lines().map(|line| line.trim_end_matches(" (*)")).filter(|line| !line.contains("(/"));
