@@ -37,8 +37,8 @@ enum Subject {
     Unnamed,
     /// The identifier, not yet looked up.
     Named(String),
-    /// The vault's reference.
-    Known(SubjectRef),
+    /// The vault's reference, and the tag of the day once it was made.
+    Known(SubjectRef, Option<[u8; 16]>),
 }
 
 /// How a request ended.
@@ -144,7 +144,7 @@ impl Draft {
 
     async fn try_begin(&mut self) -> Result<(), &'static str> {
         let payload = self.seal().await?;
-        self.gateway.engine.records().begin(&self.core, payload).map_err(|error| reason(&error))
+        self.gateway.engine.records().begin(&self.core, &payload).map_err(|error| reason(&error))
     }
 
     /// Whether the answer may go out although its record failed.
@@ -200,7 +200,7 @@ impl Draft {
         let (subject, tag, sealed) = sealed.map_err(|error| sealing_failed(&error))?;
         if let Some(tag) = tag {
             self.core.subject_tag = Some(tag.to_vec());
-            self.subject = Subject::Known(subject);
+            self.subject = Subject::Known(subject, Some(tag));
         }
         self.core.r = sealed.r.to_vec();
         self.core.ct_sha256 = sealed.ct_sha256.to_vec();
@@ -229,7 +229,7 @@ impl Sealing {
         let vault = self.gateway.engine.vault();
         let found = vault.subject_at_hand(self.scope(), identifier, &self.class, &self.day);
         if let Some(subject) = found {
-            self.subject = Subject::Known(subject);
+            self.subject = Subject::Known(subject, None);
         }
         found.is_some()
     }
@@ -241,12 +241,13 @@ impl Sealing {
     fn run(self) -> Result<(SubjectRef, Option<[u8; 16]>, vault::Sealed), vault::VaultError> {
         let vault = self.gateway.engine.vault();
         let now = u64::try_from(Engine::now_ms()).unwrap_or(0);
-        let named = match &self.subject {
-            Subject::Unnamed => None,
-            Subject::Named(identifier) => Some(vault.subject(self.scope(), identifier, now)?),
-            Subject::Known(subject) => Some(*subject),
+        let (named, tag) = match &self.subject {
+            Subject::Unnamed => (None, None),
+            Subject::Named(identifier) => (Some(vault.subject(self.scope(), identifier, now)?), None),
+            Subject::Known(subject, tag) => (Some(*subject), *tag),
         };
-        let tag = named.map(|subject| vault.subject_tag(&subject, &self.day, now)).transpose()?;
+        let make_tag = || named.map(|subject| vault.subject_tag(&subject, &self.day, now)).transpose();
+        let tag = if tag.is_some() { tag } else { make_tag()? };
         let subject = named.map_or_else(|| vault.anonymous_subject(&self.day), Ok)?;
         let fields: [(u16, &[u8]); 4] = [
             (field::REQUEST, &self.request),

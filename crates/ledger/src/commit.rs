@@ -1,13 +1,24 @@
 //! Group commit: one thread owns the log; everybody else hands in items and is called back when they are durable.
 //!
-//! There is no timer. While one batch is being synced the next one gathers, so a lone writer pays one sync and a crowd
-//! shares it. The queue is bounded and keeps the order of `submit` calls. What a batch means is the `Sink`'s business;
+//! While one batch is being synced the next one gathers, so a lone writer pays one sync and a crowd shares it. Where
+//! syncs are quick a crowd would hardly share: each sync would carry one or two items, and cost more processor time than
+//! all else that is done for them. So when many come, the writer lingers while the queue grows, a millisecond at most. The queue is bounded and keeps the order of `submit` calls. What a batch means is the `Sink`'s business;
 //! items carry their own callback. When the sink reports that the state of the disk is unknown, nobody is called back
 //! and the process ends: it must recover from the disk.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Items a second that make a crowd: some of them come while the writer lingers.
+const CROWD: u32 = 4000;
+/// How long the rate of items is counted before it is believed.
+const COUNTED: Duration = Duration::from_millis(20);
+/// Most time that the writer lingers.
+const LINGER: Duration = Duration::from_millis(1);
+/// How often it looks whether the queue still grows.
+const LOOK: Duration = Duration::from_micros(100);
 
 /// What the writer thread does with a batch.
 pub trait Sink: Send + 'static {
@@ -128,6 +139,11 @@ impl<T: Send + 'static> Committer<T> {
         Ok(())
     }
 
+    /// Whether the writer has stopped, or is told to.
+    pub fn is_closed(&self) -> bool {
+        self.shared.lock().closed
+    }
+
     /// Items waiting now.
     pub fn waiting(&self) -> usize {
         self.shared.lock().items.len()
@@ -147,6 +163,10 @@ impl<T: Send + 'static> Drop for Committer<T> {
 }
 
 impl<T> Queue<T> {
+    fn has_room_in_batch(&self, limits: &Limits) -> bool {
+        self.items.len() < limits.batch_items && self.bytes < limits.batch_bytes
+    }
+
     fn has_room(&self, limits: &Limits) -> bool {
         self.items.len() < limits.queue_items && self.bytes < limits.queue_bytes
     }
@@ -176,8 +196,9 @@ impl<T> Shared<T> {
     fn run<S: Sink<Item = T>>(&self, mut sink: S, on_fatal: &FatalHandler) {
         // Whatever ends this thread, a panic included, nobody may go on waiting for it.
         let _close = CloseOnDrop(self);
-        let mut batch = Vec::new();
-        while self.gather(&mut batch) {
+        let (mut batch, mut pace) = (Vec::new(), Pace { since: Instant::now(), items: 0, crowd: false });
+        while self.gather(&mut batch, pace.crowd) {
+            pace.count(batch.len());
             if let Err(fatal) = sink.commit(&mut batch) {
                 on_fatal(&fatal);
                 return;
@@ -186,8 +207,23 @@ impl<T> Shared<T> {
         }
     }
 
+    /// Waits while the queue grows.
+    fn linger<'a>(&'a self, mut queue: MutexGuard<'a, Queue<T>>) -> MutexGuard<'a, Queue<T>> {
+        let start = Instant::now();
+        while queue.has_room_in_batch(&self.limits) && !queue.closed && start.elapsed() < LINGER {
+            let before = queue.items.len();
+            drop(queue);
+            std::thread::sleep(LOOK);
+            queue = self.lock();
+            if queue.items.len() == before {
+                break;
+            }
+        }
+        queue
+    }
+
     /// Waits for work and moves one batch of it out; false when closed and empty.
-    fn gather(&self, batch: &mut Vec<T>) -> bool {
+    fn gather(&self, batch: &mut Vec<T>, crowd: bool) -> bool {
         let mut queue = self.lock();
         while queue.items.is_empty() {
             if queue.closed {
@@ -195,6 +231,9 @@ impl<T> Shared<T> {
             }
             queue.writer_waits = true;
             queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        if crowd {
+            queue = self.linger(queue);
         }
         let mut total = 0;
         while batch.len() < self.limits.batch_items
@@ -212,6 +251,24 @@ impl<T> Shared<T> {
             self.room.notify_all();
         }
         true
+    }
+}
+
+/// How fast items come.
+struct Pace {
+    since: Instant,
+    items: u32,
+    crowd: bool,
+}
+
+impl Pace {
+    fn count(&mut self, items: usize) {
+        self.items = self.items.saturating_add(u32::try_from(items).unwrap_or(u32::MAX));
+        let took = self.since.elapsed();
+        if took >= COUNTED {
+            let crowd = f64::from(self.items) >= f64::from(CROWD) * took.as_secs_f64();
+            *self = Self { since: Instant::now(), items: 0, crowd };
+        }
     }
 }
 

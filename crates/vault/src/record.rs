@@ -42,7 +42,7 @@ const TAG_BYTES: usize = 16;
 /// Fast and about three times smaller on text; payloads are on the request path.
 const ZSTD_LEVEL: i32 = 1;
 /// Fewer bytes than this are not worth compressing: that would take longer than all else that sealing does.
-const SMALL_BYTES: usize = 1024;
+const SMALL_BYTES: usize = 2048;
 
 /// A sealed payload, as [`crate::Vault::seal`] makes it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ const BYTES: usize = 4096;
 /// Times `writes` writes into a preallocated file, each with its `fdatasync`.
 pub fn syncs(dir: &Path, writes: u64) -> Result<Sample, Failure> {
     let path = dir.join("probe");
-    let file = RealVfs.preallocate(&path, writes * BYTES as u64)?;
+    let file = RealVfs.preallocate(&path, writes * BYTES as u64, &|| {})?;
     let start = Instant::now();
     let mut latencies = Vec::new();
     for number in 0..writes {

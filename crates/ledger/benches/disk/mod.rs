@@ -20,7 +20,7 @@ impl Disk {
     /// When it cannot be written.
     pub fn measure(dir: &Path) -> std::io::Result<Self> {
         let path = dir.join("probe");
-        let file = RealVfs.preallocate(&path, 128 << 20)?;
+        let file = RealVfs.preallocate(&path, 128 << 20, &|| {})?;
         let timed = |count: u64, bytes: usize| -> std::io::Result<Vec<Duration>> {
             let content = vec![1; bytes];
             let write = |at: u64| {

@@ -1,20 +1,17 @@
-//! A record and the beginning of one, as frames of the write-ahead log.
+//! A record and the beginning of one, as frames of the log.
 //!
 //! All integers are little-endian.
 //! ```text
-//! BEGIN (kind 4) and RECORD (kind 5)
-//!   0  u32 length of the ciphertext   4  u64 incarnation   12  u64 segment (0 in BEGIN)   20  subject_ref [16]
-//!  36  the ciphertext, then the core's byte form; in BEGIN its `node_seq` is 0
-//! FORGET (kind 6): the inference's id
+//!   0  u32 length of the ciphertext   4  u64 incarnation   12  u64 segment   20  subject_ref [16]
+//!  36  the ciphertext, then the core's byte form
 //! ```
+//! In a beginning the segment and the core's `node_seq` are 0.
+//!
 //! The core comes last because the writer thread appends its last field, `node_seq`, when it knows the number.
 
 use domain::serving::InferenceCore;
 
 use super::Payload;
-
-/// Frame kind: a beginning that led to nothing and needs no record.
-pub(super) const KIND_FORGET: u8 = 6;
 
 const HEADER: usize = 36;
 /// Bytes of the field `node_seq`.

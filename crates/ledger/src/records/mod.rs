@@ -1,7 +1,7 @@
 //! Records of inferences: the node's log of them, and the segments they are sealed into.
 //!
-//! The life of a record. `begin` puts the beginning of a call into the write-ahead log before anybody is called;
-//! `append` puts the record there and returns when it is durable, with its leaf. A segment of records is closed when it
+//! The life of a record. `begin` puts the beginning of a call on record before anybody is called; `append` puts the
+//! record into the write-ahead log and returns when it is durable, with its leaf. A segment of records is closed when it
 //! is large or old, `seal` writes it as two Parquet files (cores and payloads), and the caller records its Merkle root
 //! in the ledger. Only after `confirm_sealed` is the room in the write-ahead log given back.
 //!
@@ -9,6 +9,7 @@
 //! and has no record gets one with the status `interrupted`; a seal is repeated and gives the same root. An incarnation
 //! is the time between two starts of a node: its records are numbered from 0, without gaps.
 
+mod begins;
 mod delta;
 mod error;
 mod frame;
@@ -21,12 +22,12 @@ mod state;
 mod types;
 mod writer;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
 use domain::serving::{InferenceCore, SegmentProgress, SegmentSealed};
 use sha2::{Digest, Sha256};
 
+use begins::Begins;
 pub use error::RecordError;
 use frame::Building;
 use recover::Recovery;
@@ -37,13 +38,17 @@ use writer::{Item, Record, Write, Writer};
 
 use crate::commit::{Committer, Limits, Rejected};
 use crate::vfs::{LockGuard, Vfs};
-use crate::wal::{Batch, KIND_BEGIN, Wal, WalOptions};
+use crate::wal::{Batch, Wal, WalOptions};
+
+/// Bytes of beginnings after which those of calls that are over are dropped, before the next seal would do it.
+const MAX_BEGINS: u64 = 64 << 20;
 
 /// A node's log of inference records. Opened by one process at a time.
 pub struct RecordLog {
     options: RecordOptions,
     sealer: Sealer,
     state: Arc<Mutex<State>>,
+    begins: Arc<Begins>,
     /// The tables while they are known to be as remembered; held during a seal.
     sealing: Mutex<Option<Tables>>,
     // Dropped in this order: the writer ends before the directory is let go.
@@ -73,6 +78,8 @@ impl RecordLog {
         };
         let guard = prepare_directory(&sealer)?;
         let mut recovery = Recovery::new(&options.node, resume, options.batch_bytes());
+        let begun = |frame| recovery.begun(frame);
+        let begins = Begins::open(vfs.clone(), options.dir.join("begins"), options.max_record(), begun)?;
         let wal_options = WalOptions {
             log_id: wal_id(&options.log_id),
             segment_bytes: options.wal_segment_bytes,
@@ -81,10 +88,11 @@ impl RecordLog {
         let mut replay = |batch: &Batch<'_>| Ok(recovery.batch(batch)?);
         let (mut wal, found) = Wal::open(vfs, &sealer.wal_dir(), wal_options, &mut replay)?;
         let interrupted = recovery.interrupt(&mut wal, now_us)?;
+        begins.clear()?;
         let (closed, open) = recovery.finish();
         let stats = RecordStats { wal_segments: wal.segment_count() as u64, ..RecordStats::default() };
-        let (sealed, prev_root, in_flight) = (None, resume.prev_root, HashMap::new());
-        let state = State { started: false, open, closed, sealed, prev_root, in_flight, full: false, stats };
+        let (sealed, prev_root) = (None, resume.prev_root);
+        let state = State { started: false, open, closed, sealed, prev_root, full: false, stats };
         // Batches that a crash kept from being released.
         if let Some(upto) = state.first_needed().unwrap_or(wal.next_batch()).checked_sub(1) {
             wal.release(upto)?;
@@ -95,8 +103,9 @@ impl RecordLog {
             truncated_bytes: found.torn.map_or(0, |torn| torn.bytes),
         };
         let state = Arc::new(Mutex::new(state));
-        let committer = spawn_writer(&options, wal, &state)?;
-        let log = Self { options, sealer, state, sealing: Mutex::new(None), committer, _lock: guard };
+        let begins = Arc::new(begins);
+        let committer = spawn_writer(&options, wal, &state, &begins)?;
+        let log = Self { options, sealer, state, begins, sealing: Mutex::new(None), committer, _lock: guard };
         Ok((Arc::new(log), recovered))
     }
 
@@ -123,13 +132,13 @@ impl RecordLog {
         Ok(())
     }
 
-    /// Hands in the beginning of a call, before anybody is called. It is written at once but not waited for: the end of
-    /// the process does not lose it from then on, a power cut in the next milliseconds may.
+    /// Puts the beginning of a call on record, before anybody is called. On return the operating system has it: the end
+    /// of the process does not lose it, a power cut in the next seconds may.
     ///
     /// # Errors
     /// A retryable error when it cannot be taken: the call must not be made then, if it has to be on record. While the
     /// disk is full each attempt also finds out, a moment later, whether there is room again.
-    pub fn begin(&self, core: &InferenceCore, payload: Payload) -> Result<(), RecordError> {
+    pub fn begin(&self, core: &InferenceCore, payload: &Payload) -> Result<(), RecordError> {
         let (incarnation, full) = self.admit()?;
         if full {
             // Without room for the probe either, things stay as they are.
@@ -137,11 +146,11 @@ impl RecordLog {
             return Err(RecordError::Full { dir: self.sealer.wal_dir() });
         }
         let too_large = || self.too_large(payload.ct.len());
-        let frame = frame::begin(core, &payload, incarnation).ok_or_else(too_large)?;
-        if frame.len() as u64 > self.max_record() {
+        let frame = frame::begin(core, payload, incarnation).ok_or_else(too_large)?;
+        if frame.len() as u64 > self.options.max_record() {
             return Err(too_large());
         }
-        self.submit(Write::Begin { id: core.inference_id.clone(), frame })
+        self.begins.begin(&core.inference_id, &frame)
     }
 
     /// Makes a record durable, then returns its number and leaf. Node, incarnation and number are filled in here. Once
@@ -156,7 +165,7 @@ impl RecordLog {
         core.incarnation = i64::try_from(incarnation).unwrap_or(i64::MAX);
         let too_large = || self.too_large(payload.ct.len());
         let frame = Building::new(&core, &payload.subject_ref, &payload.ct, incarnation).ok_or_else(too_large)?;
-        if frame.bytes().len() as u64 > self.max_record() {
+        if frame.bytes().len() as u64 > self.options.max_record() {
             return Err(too_large());
         }
         let (reply, answer) = reply::pair();
@@ -166,14 +175,6 @@ impl RecordLog {
         answer.await.unwrap_or(Err(RecordError::Stopped))
     }
 
-    /// Takes the beginning of a call back that nobody was called for.
-    ///
-    /// # Errors
-    /// A retryable error; a restart would then make an interrupted record of it.
-    pub fn forget(&self, inference_id: &str) -> Result<(), RecordError> {
-        self.submit(Write::Forget { id: inference_id.to_owned() })
-    }
-
     /// Seals the oldest segment that is closed, or closes the open one if it is large or old, or `force` and not empty.
     /// Both files and their table entries are durable on return. `None` when nothing is due. Gives the same answer
     /// until [`Self::confirm_sealed`]. Blocks; never from async code.
@@ -181,6 +182,9 @@ impl RecordLog {
     /// # Errors
     /// What failed; everything is as it was, and the call may be made again.
     pub fn seal(&self, force: bool, now_us: i64) -> Result<Option<SegmentSealed>, RecordError> {
+        if self.begins.bytes() > MAX_BEGINS {
+            self.begins.rotate()?;
+        }
         let mut tables = self.lock_sealing();
         if let Some(sealed) = lock(&self.state).sealed.clone() {
             return Ok(Some(sealed));
@@ -218,17 +222,12 @@ impl RecordLog {
         let last = segment.batches.map_or(0, |(_, last)| last);
         let upto = state.first_needed().map_or(Some(last), |first| first.checked_sub(1));
         let Some(upto) = upto else { return };
-        let flying: HashMap<String, u64> = state
-            .in_flight
-            .iter()
-            .filter(|(_, batch)| **batch <= upto)
-            .map(|(id, batch)| (id.clone(), *batch))
-            .collect();
         drop(state);
         // What is not released now is released with the next segment.
-        let released = self.read_beginnings(&flying).and_then(|carry| {
-            self.committer.submit(Item::Release { upto, carry }, 0).map_err(|_| RecordError::Stopped)
-        });
+        let released = self
+            .begins
+            .rotate()
+            .and_then(|()| self.committer.submit(Item::Release { upto }, 0).map_err(|_| RecordError::Stopped));
         if let Err(error) = released {
             tracing::warn!(segment = number, %error, "sealed records stay in the write-ahead log for now");
         }
@@ -262,12 +261,14 @@ impl RecordLog {
     /// Counters.
     pub fn stats(&self) -> RecordStats {
         let state = lock(&self.state);
-        let in_flight = state.in_flight.len() as u64;
-        RecordStats { unsealed: state.unsealed(), in_flight, full: state.full, ..state.stats }
+        RecordStats { unsealed: state.unsealed(), in_flight: self.begins.in_flight(), full: state.full, ..state.stats }
     }
 
     /// The incarnation, and whether the disk was full, if records are taken now.
     fn admit(&self) -> Result<(u64, bool), RecordError> {
+        if self.committer.is_closed() {
+            return Err(RecordError::Stopped);
+        }
         let state = lock(&self.state);
         if !state.started {
             return Err(RecordError::NotStarted);
@@ -287,13 +288,8 @@ impl RecordLog {
         })
     }
 
-    /// Half of a file of the write-ahead log, so that a record always fits beside what else is in its batch.
-    fn max_record(&self) -> u64 {
-        self.options.wal_segment_bytes / 2
-    }
-
     fn too_large(&self, bytes: usize) -> RecordError {
-        RecordError::TooLarge { bytes: bytes as u64, max: self.max_record() }
+        RecordError::TooLarge { bytes: bytes as u64, max: self.options.max_record() }
     }
 
     fn open_is_due(&self, force: bool, now_us: i64) -> bool {
@@ -310,29 +306,6 @@ impl RecordLog {
         let (done, wait) = mpsc::channel();
         self.committer.submit(Item::Settle { close, done }, 0).map_err(|_| RecordError::Stopped)?;
         wait.recv().map_err(|_| RecordError::Stopped)
-    }
-
-    /// The frames of beginnings, from the batches they are in.
-    fn read_beginnings(&self, flying: &HashMap<String, u64>) -> Result<Vec<(String, Vec<u8>)>, RecordError> {
-        let Some((first, last)) = flying.values().min().copied().zip(flying.values().max().copied()) else {
-            return Ok(Vec::new());
-        };
-        let mut found: HashMap<String, Vec<u8>> = HashMap::with_capacity(flying.len());
-        replay::read_batches(&*self.sealer.vfs, &self.sealer.wal_dir(), (first, last), |batch| {
-            for (_, bytes) in batch.frames().filter(|(kind, _)| *kind == KIND_BEGIN) {
-                let id = frame::Frame::decode(bytes).and_then(|frame| frame.inference_id());
-                if let Some(id) = id.filter(|id| flying.contains_key(*id)) {
-                    found.insert(id.to_owned(), bytes.to_vec());
-                }
-            }
-            Ok(())
-        })?;
-        if found.len() < flying.len() {
-            return Err(RecordError::Inconsistent {
-                what: "the beginning of a call in flight is not in the log".into(),
-            });
-        }
-        Ok(found.into_iter().collect())
     }
 
     fn lock_sealing(&self) -> MutexGuard<'_, Option<Tables>> {
@@ -361,10 +334,15 @@ fn prepare_directory(sealer: &Sealer) -> Result<Box<dyn LockGuard>, RecordError>
     Ok(guard)
 }
 
-fn spawn_writer(options: &RecordOptions, wal: Wal, state: &Arc<Mutex<State>>) -> Result<Committer<Item>, RecordError> {
+fn spawn_writer(
+    options: &RecordOptions,
+    wal: Wal,
+    state: &Arc<Mutex<State>>,
+    begins: &Arc<Begins>,
+) -> Result<Committer<Item>, RecordError> {
     let batch_bytes = options.batch_bytes();
-    let writer =
-        Writer { wal, state: state.clone(), roll: options.roll, batch_bytes: 2 * batch_bytes, waiting: Vec::new() };
+    let (state, begins) = (state.clone(), begins.clone());
+    let writer = Writer { wal, state, begins, roll: options.roll, batch_bytes: 2 * batch_bytes };
     let limits = Limits { batch_bytes, ..Limits::default() };
     Committer::spawn("records", writer, limits, options.on_fatal.clone())
         .map_err(RecordError::io("start the writer thread of", &options.dir))

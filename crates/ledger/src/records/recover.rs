@@ -11,9 +11,9 @@ use merkle::leaf_hash;
 
 use super::Resume;
 use super::error::RecordError;
-use super::frame::{Building, Frame, KIND_FORGET};
+use super::frame::{Building, Frame};
 use super::state::{Kept, Segment};
-use crate::wal::{Batch, KIND_BEGIN, KIND_META, KIND_RECORD, Wal};
+use crate::wal::{Batch, KIND_META, KIND_RECORD, Wal};
 
 /// `error_code` of a call that a stop cut off.
 const INTERRUPTED: &str = "interrupted";
@@ -36,23 +36,23 @@ impl Recovery {
         Self { node: node.to_owned(), resume, batch_bytes, segments, begun, order: 0 }
     }
 
+    /// Takes in a beginning. All of them come before the first batch.
+    pub fn begun(&mut self, bytes: Vec<u8>) -> Result<(), RecordError> {
+        let (_, id) = self.frame(&bytes)?;
+        let id = id.to_owned();
+        self.order += 1;
+        self.begun.insert(id, (self.order, bytes));
+        Ok(())
+    }
+
     /// Takes in one batch of the replay.
     pub fn batch(&mut self, batch: &Batch<'_>) -> Result<(), RecordError> {
         for (kind, bytes) in batch.frames() {
             match kind {
-                KIND_BEGIN => {
-                    let (_, id) = self.frame(bytes)?;
-                    self.order += 1;
-                    self.begun.insert(id.to_owned(), (self.order, bytes.to_vec()));
-                }
                 KIND_RECORD => {
                     let (frame, id) = self.frame(bytes)?;
                     self.begun.remove(id);
                     self.record(&frame, batch)?;
-                }
-                KIND_FORGET => {
-                    let id = core::str::from_utf8(bytes).map_err(|_| inconsistent("a frame names no inference"))?;
-                    self.begun.remove(id);
                 }
                 KIND_META => {}
                 kind => return Err(inconsistent(format!("the log has a frame of the unknown kind {kind}"))),

@@ -1,8 +1,8 @@
-//! What the record log knows in memory: the open segment, the closed ones that wait for their seal, calls in flight.
+//! What the record log knows in memory: the open segment, the closed ones that wait for their seal.
 //!
 //! Only what is durable is here. The writer thread adds to it after each sync; everybody else reads.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::serving::{SegmentProgress, SegmentSealed};
@@ -105,8 +105,6 @@ pub(super) struct State {
     pub sealed: Option<SegmentSealed>,
     /// Root of the last segment whose seal was confirmed.
     pub prev_root: Option<Hash>,
-    /// Calls that began and did not end, with the batch their beginning is in.
-    pub in_flight: HashMap<String, u64>,
     /// Whether the last attempt to write found the disk full.
     pub full: bool,
     pub stats: RecordStats,

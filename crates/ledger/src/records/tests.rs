@@ -74,10 +74,8 @@ fn append(log: &RecordLog, number: u64) -> Result<Receipt, RecordError> {
     block_on(log.append(core(number), payload(number)))
 }
 
-/// Hands a beginning in and waits until the writer thread has dealt with it.
 fn begin(log: &RecordLog, number: u64) -> Result<(), RecordError> {
-    log.begin(&core(number), payload(number))?;
-    log.settle()
+    log.begin(&core(number), &payload(number))
 }
 
 /// What the ledger would hold: incarnations and seals. It survives whatever happens to the records' disk.
@@ -264,7 +262,7 @@ fn many_writers_share_batches_and_nobody_is_lost() {
             let log = &log;
             scope.spawn(move || {
                 for number in 0..25 {
-                    log.begin(&core(writer * 100 + number), payload(number)).unwrap();
+                    log.begin(&core(writer * 100 + number), &payload(number)).unwrap();
                     append(log, writer * 100 + number).unwrap();
                 }
             });
@@ -304,7 +302,7 @@ fn an_incarnation_starts_only_when_all_before_it_is_sealed() {
     let mut ledger = Ledger::default();
     let (log, _) = ledger.open(&disk, 100).unwrap();
     assert!(matches!(append(&log, 0), Err(RecordError::NotStarted)));
-    assert!(matches!(log.begin(&core(0), payload(0)), Err(RecordError::NotStarted)));
+    assert!(matches!(begin(&log, 0), Err(RecordError::NotStarted)));
     assert!(matches!(ledger.open(&disk, 100), Err(RecordError::Locked { .. })));
     drop(log);
 
@@ -340,7 +338,7 @@ fn names_and_sizes_are_checked() {
     }
     let (log, _) = Ledger::default().start(&disk, 100).unwrap();
     let huge = Payload { ct: vec![0; 32 << 10], subject_ref: [0; 16] };
-    assert!(matches!(log.begin(&core(0), huge.clone()), Err(RecordError::TooLarge { .. })));
+    assert!(matches!(log.begin(&core(0), &huge), Err(RecordError::TooLarge { .. })));
     assert!(matches!(block_on(log.append(core(0), huge)), Err(RecordError::TooLarge { .. })));
     append(&log, 1).unwrap();
 }

@@ -61,6 +61,11 @@ impl RecordOptions {
         }
     }
 
+    /// Most bytes of a record: half of a file of the write-ahead log, so that it fits beside what else is in its batch.
+    pub(super) fn max_record(&self) -> u64 {
+        self.wal_segment_bytes / 2
+    }
+
     /// Most bytes gathered into one batch.
     pub(super) fn batch_bytes(&self) -> usize {
         usize::try_from(self.wal_segment_bytes / 4).unwrap_or(usize::MAX).min(1 << 20)

@@ -1,22 +1,23 @@
 //! The writer thread's work: numbers records, makes a batch durable with one sync, then answers.
 //!
 //! Nothing is numbered, kept or answered for good unless its batch is durable; a refused batch leaves no trace, so its
-//! numbers are given again. The beginning of a call stands before its record, or is left out when both come at once.
+//! numbers are given again.
 
-use std::collections::{HashSet, VecDeque};
-use std::path::{Path, PathBuf};
+use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use merkle::leaf_hash;
 
+use super::begins::Begins;
 use super::error::RecordError;
-use super::frame::{Building, KIND_FORGET};
+use super::frame::Building;
 use super::reply::Reply;
 use super::state::{Kept, State, lock};
 use super::{Receipt, Roll};
 use crate::commit::{Fatal, Sink};
-use crate::wal::{KIND_BEGIN, KIND_META, KIND_RECORD, Wal, WalError};
+use crate::wal::{KIND_META, KIND_RECORD, Wal, WalError};
 
 /// Bytes that are written to find out whether there is room again; about what one record takes.
 const PROBE_BYTES: usize = 4096;
@@ -40,27 +41,14 @@ pub(super) enum Item {
         close: bool,
         done: mpsc::Sender<()>,
     },
-    /// Batches up to `upto` are no longer needed, once the beginnings in `carry` are written again.
+    /// Batches up to `upto` are no longer needed.
     Release {
         upto: u64,
-        carry: Vec<(String, Vec<u8>)>,
     },
 }
 
 /// One frame to be written.
 pub(super) enum Write {
-    Begin {
-        id: String,
-        frame: Vec<u8>,
-    },
-    /// A beginning that is on disk already, in a batch that is about to be released.
-    Carry {
-        id: String,
-        frame: Vec<u8>,
-    },
-    Forget {
-        id: String,
-    },
     Record(Box<Record>),
     /// Zeros that show whether a full disk has room again.
     Probe,
@@ -72,21 +60,17 @@ impl Write {
         self.frame().1.len()
     }
 
-    fn frame(&self) -> (u8, &[u8]) {
+    fn record(self) -> Option<Record> {
         match self {
-            Self::Begin { frame, .. } | Self::Carry { frame, .. } => (KIND_BEGIN, frame),
-            Self::Forget { id } => (KIND_FORGET, id.as_bytes()),
-            Self::Record(record) => (KIND_RECORD, record.frame.bytes()),
-            Self::Probe => (KIND_META, &[0; PROBE_BYTES]),
+            Self::Record(record) => Some(*record),
+            Self::Probe => None,
         }
     }
 
-    /// The call that is over with this.
-    fn ends(&self) -> Option<&str> {
+    fn frame(&self) -> (u8, &[u8]) {
         match self {
-            Self::Forget { id } => Some(id),
-            Self::Record(record) => Some(&record.id),
-            Self::Begin { .. } | Self::Carry { .. } | Self::Probe => None,
+            Self::Record(record) => (KIND_RECORD, record.frame.bytes()),
+            Self::Probe => (KIND_META, &[0; PROBE_BYTES]),
         }
     }
 }
@@ -95,38 +79,32 @@ impl Write {
 pub(super) struct Writer {
     pub wal: Wal,
     pub state: Arc<Mutex<State>>,
+    pub begins: Arc<Begins>,
     pub roll: Roll,
     /// Most bytes of one batch, single larger frames apart.
     pub batch_bytes: usize,
-    /// Beginnings that found the disk full. They are written before anything else.
-    pub waiting: Vec<Write>,
 }
 
 impl Sink for Writer {
     type Item = Item;
 
     fn commit(&mut self, batch: &mut Vec<Item>) -> Result<(), Fatal> {
-        let mut writes = std::mem::take(&mut self.waiting);
-        let (mut close_open, mut settled, mut release) = (false, Vec::new(), None);
+        let (mut writes, mut close_open, mut settled, mut release) = (VecDeque::new(), false, Vec::new(), None);
         for item in batch.drain(..) {
             match item {
-                Item::Write(write) => writes.push(write),
+                Item::Write(write) => writes.push_back(write),
                 Item::Settle { close, done } => {
                     close_open |= close;
                     settled.push(done);
                 }
-                Item::Release { upto, carry } => {
-                    release = Some(upto);
-                    writes.extend(carry.into_iter().map(|(id, frame)| Write::Carry { id, frame }));
-                }
+                Item::Release { upto } => release = Some(upto),
             }
         }
-        // Without room the carried beginnings were not written; the next release takes them along.
-        let room = self.write_all(self.without_ended(writes).into())?;
+        self.write_all(writes)?;
         if close_open {
             lock(&self.state).close_open();
         }
-        if let Some(upto) = release.filter(|_| room) {
+        if let Some(upto) = release {
             self.release(upto)?;
         }
         for done in settled {
@@ -138,24 +116,8 @@ impl Sink for Writer {
 }
 
 impl Writer {
-    /// Leaves out the beginnings of calls that are over: those whose end is written in the same go, and carried ones
-    /// that ended in the meantime.
-    fn without_ended(&self, mut writes: Vec<Write>) -> Vec<Write> {
-        if !writes.iter().any(|write| matches!(write, Write::Begin { .. } | Write::Carry { .. })) {
-            return writes;
-        }
-        let ended: HashSet<String> = writes.iter().filter_map(|write| write.ends().map(str::to_owned)).collect();
-        let state = lock(&self.state);
-        writes.retain(|write| match write {
-            Write::Begin { id, .. } => !ended.contains(id),
-            Write::Carry { id, .. } => !ended.contains(id) && state.in_flight.contains_key(id),
-            _ => true,
-        });
-        writes
-    }
-
-    /// Writes everything, nearly always as one batch; false when there was no room for all of it.
-    fn write_all(&mut self, mut writes: VecDeque<Write>) -> Result<bool, Fatal> {
+    /// Writes everything, nearly always as one batch. What there is no room for is refused.
+    fn write_all(&mut self, mut writes: VecDeque<Write>) -> Result<(), Fatal> {
         let any = !writes.is_empty();
         while !writes.is_empty() {
             let (mut bytes, mut chunk) = (0, Vec::with_capacity(writes.len()));
@@ -169,8 +131,10 @@ impl Writer {
                 Ok(()) => {}
                 Err(Failed::Full { dir, chunk }) => {
                     lock(&self.state).full = true;
-                    chunk.into_iter().chain(writes).for_each(|write| self.refuse(write, &dir));
-                    return Ok(false);
+                    for record in chunk.into_iter().chain(writes).filter_map(Write::record) {
+                        record.reply.give(Err(RecordError::Full { dir: dir.clone() }));
+                    }
+                    return Ok(());
                 }
                 Err(Failed::Fatal(fatal)) => return Err(fatal),
             }
@@ -178,7 +142,7 @@ impl Writer {
         if any {
             lock(&self.state).full = false;
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Writes one batch and answers for it.
@@ -206,41 +170,19 @@ impl Writer {
 
     /// Takes a durable batch into the state, then answers.
     fn publish(&self, chunk: Vec<Write>, batch: u64, ts_ms: u64) {
-        let mut answers = Vec::with_capacity(chunk.len());
+        let records: Vec<Record> = chunk.into_iter().filter_map(Write::record).collect();
+        // Before they can be sealed: what is sealed must not look begun at the next start.
+        self.begins.ended(records.iter().map(|record| record.id.as_str()));
         let mut state = lock(&self.state);
-        for write in chunk {
-            match write {
-                Write::Begin { id, .. } | Write::Carry { id, .. } => {
-                    state.in_flight.insert(id, batch);
-                }
-                Write::Forget { id } => {
-                    state.in_flight.remove(&id);
-                }
-                Write::Record(record) => {
-                    state.in_flight.remove(&record.id);
-                    let Receipt { segment, leaf, .. } = record.receipt;
-                    let kept = Kept { core: record.frame.core().into(), leaf, ts_end: record.ts_end };
-                    state.push(segment, kept, record.payload_bytes, batch, ts_ms);
-                    answers.push((record.reply, record.receipt));
-                }
-                Write::Probe => {}
-            }
+        for record in &records {
+            let Receipt { segment, leaf, .. } = record.receipt;
+            let kept = Kept { core: record.frame.core().into(), leaf, ts_end: record.ts_end };
+            state.push(segment, kept, record.payload_bytes, batch, ts_ms);
         }
         state.stats.batches += 1;
         state.stats.wal_segments = self.wal.segment_count() as u64;
         drop(state);
-        answers.into_iter().for_each(|(reply, receipt)| reply.give(Ok(receipt)));
-    }
-
-    /// There was no room for `write`: a beginning waits for it, anybody else is told.
-    fn refuse(&mut self, write: Write, dir: &Path) {
-        match write {
-            Write::Begin { .. } => self.waiting.push(write),
-            Write::Record(record) => record.reply.give(Err(RecordError::Full { dir: dir.to_owned() })),
-            // Only memory forgets it then; a restart would make a record of it, which is true if superfluous.
-            Write::Forget { id } => drop(lock(&self.state).in_flight.remove(&id)),
-            Write::Carry { .. } | Write::Probe => {}
-        }
+        records.into_iter().for_each(|record| record.reply.give(Ok(record.receipt)));
     }
 
     fn release(&mut self, upto: u64) -> Result<(), Fatal> {

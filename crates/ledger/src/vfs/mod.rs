@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 pub use real::RealVfs;
 
-/// How many zero bytes `Vfs::preallocate` writes at a time.
-const ZERO_CHUNK: usize = 1 << 20;
+/// How many zero bytes `Vfs::preallocate` writes at a time. Whoever syncs another file waits for no more than these.
+const ZERO_CHUNK: usize = 256 << 10;
 
 /// An open file. Writes go to absolute offsets; there is no cursor to share.
 pub trait VfsFile: Send + Sync {
@@ -56,8 +56,9 @@ pub trait Vfs: Send + Sync + 'static {
     /// Opens an existing file.
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn VfsFile>>;
     /// Creates `path` with `len` zero bytes, written and synced, so that later writes inside it change no metadata
-    /// and cannot run out of space. On error nothing is left behind.
-    fn preallocate(&self, path: &Path, len: u64) -> io::Result<Box<dyn VfsFile>>;
+    /// and cannot run out of space. `between` is called again and again, when what was written so far is synced: a
+    /// caller that is in no hurry can leave the disk to others for a while. On error nothing is left behind.
+    fn preallocate(&self, path: &Path, len: u64, between: &dyn Fn()) -> io::Result<Box<dyn VfsFile>>;
     /// Renames a file, replacing the target.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 
-use super::{Access, Entry, LockGuard, Vfs, VfsFile, parent, zero_fill};
+use super::{Access, Entry, LockGuard, Vfs, VfsFile, ZERO_CHUNK, parent, zero_fill};
 
 /// The real disk.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,7 +49,7 @@ impl Vfs for RealVfs {
         Ok(Box::new(RealFile(file)))
     }
 
-    fn preallocate(&self, path: &Path, len: u64) -> io::Result<Box<dyn VfsFile>> {
+    fn preallocate(&self, path: &Path, len: u64, between: &dyn Fn()) -> io::Result<Box<dyn VfsFile>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
         // Reserving first makes a full disk known at once, before any of the zeros are written.
         let reserved = match rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, len) {
@@ -57,7 +57,15 @@ impl Vfs for RealVfs {
             result => result.map_err(io::Error::from),
         };
         let file = RealFile(file);
-        match reserved.and_then(|()| zero_fill(&file, 0, len)).and_then(|()| file.0.sync_all()) {
+        let fill = || -> io::Result<()> {
+            for from in (0..len).step_by(ZERO_CHUNK) {
+                zero_fill(&file, from, len.min(from + ZERO_CHUNK as u64))?;
+                file.sync_data()?;
+                between();
+            }
+            file.0.sync_all()
+        };
+        match reserved.and_then(|()| fill()) {
             Ok(()) => Ok(Box::new(file)),
             Err(error) => {
                 drop(file);

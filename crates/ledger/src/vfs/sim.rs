@@ -385,7 +385,7 @@ impl Vfs for SimDisk {
         Ok(self.file(inode))
     }
 
-    fn preallocate(&self, path: &Path, len: u64) -> io::Result<Box<dyn VfsFile>> {
+    fn preallocate(&self, path: &Path, len: u64, _: &dyn Fn()) -> io::Result<Box<dyn VfsFile>> {
         let file = self.create(path)?;
         match zero_fill(&*file, 0, len).and_then(|()| file.sync_data()) {
             Ok(()) => Ok(file),

@@ -28,7 +28,7 @@ fn check_behaviour(vfs: &dyn Vfs, dir: &Path) {
     assert_eq!(content(vfs, &path).unwrap(), b"second");
     assert!(read_file(vfs, &path, 3).is_err());
 
-    let zeros = vfs.preallocate(&sub.join("z"), 3 << 20).unwrap();
+    let zeros = vfs.preallocate(&sub.join("z"), 3 << 20, &|| {}).unwrap();
     assert_eq!(zeros.size().unwrap(), 3 << 20);
     zeros.write_at(b"!", (3 << 20) - 1).unwrap();
     let mut last = [9; 2];
@@ -71,7 +71,7 @@ fn what_was_synced_survives_every_crash() {
 #[test]
 fn what_was_not_synced_may_be_lost_or_torn() {
     let disk = disk();
-    let file = disk.preallocate(Path::new(FILE), 2048).unwrap();
+    let file = disk.preallocate(Path::new(FILE), 2048, &|| {}).unwrap();
     disk.sync_dir(Path::new("/d")).unwrap();
     file.write_at(&[7; 2048], 0).unwrap();
     disk.create(Path::new("/d/unsynced")).unwrap();
@@ -93,7 +93,7 @@ fn what_was_not_synced_may_be_lost_or_torn() {
 #[test]
 fn after_a_failed_sync_a_second_one_lies() {
     let disk = disk();
-    let file = disk.preallocate(Path::new(FILE), 512).unwrap();
+    let file = disk.preallocate(Path::new(FILE), 512, &|| {}).unwrap();
     disk.sync_dir(Path::new("/d")).unwrap();
     file.write_at(&[7; 512], 0).unwrap();
     disk.fail_next_sync();
@@ -105,11 +105,11 @@ fn after_a_failed_sync_a_second_one_lies() {
 #[test]
 fn a_full_disk_refuses_growth_but_not_overwriting() {
     let disk = disk();
-    let file = disk.preallocate(Path::new(FILE), 1024).unwrap();
+    let file = disk.preallocate(Path::new(FILE), 1024, &|| {}).unwrap();
     disk.set_capacity(Some(1024));
     file.write_at(&[1; 1024], 0).unwrap();
     assert_eq!(file.write_at(&[1], 1024).unwrap_err().kind(), io::ErrorKind::StorageFull);
-    assert!(disk.preallocate(Path::new("/d/more"), 1).is_err());
+    assert!(disk.preallocate(Path::new("/d/more"), 1, &|| {}).is_err());
     assert!(!disk.exists(Path::new("/d/more")).unwrap());
     disk.set_capacity(None);
     file.write_at(&[1], 1024).unwrap();
@@ -118,7 +118,7 @@ fn a_full_disk_refuses_growth_but_not_overwriting() {
 #[test]
 fn a_planned_crash_stops_everything_after_it() {
     let disk = disk();
-    let file = disk.preallocate(Path::new(FILE), 512).unwrap();
+    let file = disk.preallocate(Path::new(FILE), 512, &|| {}).unwrap();
     let at = sim::CrashPoint { operation: disk.operations(), landed: true };
     disk.crash_at(at);
     assert!(file.write_at(&[5; 512], 0).is_err());

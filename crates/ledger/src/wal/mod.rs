@@ -25,8 +25,6 @@ pub const KIND_ENTRY: u8 = 1;
 pub const KIND_CHECKPOINT: u8 = 2;
 /// Frame kind: a note of the log about itself.
 pub const KIND_META: u8 = 3;
-/// Frame kind: an inference was admitted.
-pub const KIND_BEGIN: u8 = 4;
 /// Frame kind: a complete record.
 pub const KIND_RECORD: u8 = 5;
 

@@ -7,7 +7,9 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::format::{HEADER_BYTES, NOT_STARTED, SegmentHeader};
 use super::scan::{Scan, segment_path};
@@ -16,6 +18,9 @@ use crate::vfs::{Access, Vfs, VfsFile};
 
 /// A released segment kept for the next use.
 const SPARE: &str = "spare";
+/// How long the disk is left to others after each piece of a segment that is prepared in the background. Without it
+/// every sync of the log waits for the zeros of the whole segment.
+const PAUSE: Duration = Duration::from_millis(3);
 /// A segment while it is being prepared.
 const PREPARING: &str = "next.tmp";
 
@@ -42,6 +47,8 @@ struct Maker {
     vfs: Arc<dyn Vfs>,
     dir: PathBuf,
     options: WalOptions,
+    /// Somebody waits for the segment that is being prepared.
+    hurry: Arc<AtomicBool>,
 }
 
 impl Segments {
@@ -52,7 +59,8 @@ impl Segments {
         options: &WalOptions,
         found: &Scan,
     ) -> Result<(Self, Current), WalError> {
-        let maker = Maker { vfs, dir: dir.to_owned(), options: options.clone() };
+        let hurry = Arc::new(AtomicBool::new(true));
+        let maker = Maker { vfs, dir: dir.to_owned(), options: options.clone(), hurry };
         maker.remove_if_there(PREPARING)?;
         let spare = maker.keep_spare()?;
         let mut live = VecDeque::new();
@@ -82,6 +90,7 @@ impl Segments {
     }
 
     fn take(&mut self, number: u64) -> Result<Current, WalError> {
+        self.maker.hurry.store(true, Ordering::Relaxed);
         if let Some(preparing) = self.preparing.take() {
             // A failure there is met again, and reported, by the attempt below.
             self.next = preparing.join().ok().and_then(Result::ok);
@@ -104,6 +113,7 @@ impl Segments {
             return;
         }
         self.tried_during = Some(number);
+        self.maker.hurry.store(false, Ordering::Relaxed);
         let (maker, spare) = (self.maker.clone(), std::mem::take(&mut self.spare));
         // Without a thread the segment is prepared when it is needed.
         self.preparing =
@@ -145,6 +155,7 @@ impl Segments {
 
 impl Drop for Segments {
     fn drop(&mut self) {
+        self.maker.hurry.store(true, Ordering::Relaxed);
         if let Some(preparing) = self.preparing.take() {
             // Waits so that nothing writes here after the owner let go of the directory; its result is not needed.
             let _ = preparing.join();
@@ -162,7 +173,7 @@ impl Maker {
             self.sync_dir()?;
             self.vfs.open(&temporary, Access::ReadWrite)
         } else {
-            self.vfs.preallocate(&temporary, self.options.segment_bytes)
+            self.vfs.preallocate(&temporary, self.options.segment_bytes, &|| self.pause())
         };
         let file = file.map_err(|source| self.no_room("preallocate", &temporary, source))?;
         let header =
@@ -171,6 +182,12 @@ impl Maker {
         self.rename(&temporary, &segment_path(&self.dir, number))?;
         self.sync_dir()?;
         Ok(Prepared { header, file })
+    }
+
+    fn pause(&self) {
+        if !self.hurry.load(Ordering::Relaxed) {
+            std::thread::sleep(PAUSE);
+        }
     }
 
     /// A prepared segment found at the start gets a new salt: a crash may have left in it a first batch whose header

@@ -68,7 +68,7 @@ fn what_is_appended_is_replayed_across_segments() {
 fn kinds_times_and_empty_frames_come_back() {
     let disk = SimDisk::new();
     let (mut wal, ..) = open(&disk, 16 << 10).unwrap();
-    wal.append(42, 9, &[(KIND_BEGIN, b""), (KIND_RECORD, b"x")]).unwrap();
+    wal.append(42, 9, &[(KIND_META, b""), (KIND_RECORD, b"x")]).unwrap();
     wal.append(43, 11, &[]).unwrap();
     drop(wal);
     let mut seen = Vec::new();
