@@ -78,7 +78,7 @@ fn kinds_times_and_empty_frames_come_back() {
         Ok(())
     };
     scan::scan(&disk, Path::new(DIR), None, replay).unwrap();
-    assert_eq!(seen, [(0, 9, 42, vec![(4, vec![]), (5, b"x".to_vec())]), (1, 11, 43, vec![])]);
+    assert_eq!(seen, [(0, 9, 42, vec![(KIND_META, vec![]), (KIND_RECORD, b"x".to_vec())]), (1, 11, 43, vec![])]);
 }
 
 #[test]
