@@ -2,6 +2,8 @@
 
 mod disk;
 mod kill;
+mod start;
+mod sync;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,9 +12,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
-use crate::support::World;
 use crate::support::http::{RUNTIME, try_send};
 use crate::support::world::ask;
+use crate::support::{Response, World};
 
 /// Clients that call again and again, and remember which inferences they were given an answer to.
 struct Load {
@@ -39,9 +41,7 @@ impl Load {
                     let headers = [("authorization", bearer.as_str())];
                     let answer = try_send(::http::Method::POST, &url, &headers, body.clone()).await;
                     let Some(answer) = answer else { break };
-                    // A stream is acknowledged by its end mark, not by its status.
-                    let whole = !answer.body.starts_with(b"data:") || answer.text().ends_with("data: [DONE]\n\n");
-                    if answer.status == 200 && whole {
+                    if answer.status == 200 && is_whole(&answer) {
                         answered.fetch_add(1, Ordering::Relaxed);
                         mine.push(answer.header("x-counterfoil-inference").expect("an identifier").to_owned());
                     }
@@ -63,6 +63,11 @@ impl Load {
         self.stop.store(true, Ordering::Relaxed);
         RUNTIME.block_on(self.clients.join_all()).concat()
     }
+}
+
+/// A stream is acknowledged by its end mark, not by its status.
+fn is_whole(answer: &Response) -> bool {
+    !answer.body.starts_with(b"data:") || answer.text().ends_with("data: [DONE]\n\n")
 }
 
 /// Every acknowledged inference is on record, and no inference is there twice.

@@ -1,8 +1,9 @@
-//! The server itself: settings, the command line, the ledger, its witnesses, signs of life.
+//! The server itself: settings, the command line, the ledger, its witnesses, signs of life, and whom it reaches.
 
 mod commands;
 mod health;
 mod ledger;
+mod outside;
 mod rollback;
 mod settings;
 mod witness;

@@ -2,6 +2,7 @@
 
 pub mod http;
 pub mod tools;
+pub mod trace;
 pub mod upstream;
 pub mod world;
 

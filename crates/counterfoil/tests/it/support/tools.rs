@@ -33,6 +33,17 @@ pub fn chromium(test: &str) -> Option<PathBuf> {
     place(test, "COUNTERFOIL_TEST_CHROMIUM")
 }
 
+/// A strace that may watch processes here.
+pub fn strace(test: &str) -> Option<PathBuf> {
+    let strace = place(test, "COUNTERFOIL_TEST_STRACE")?;
+    let traced = Command::new(&strace).args(["-D", "-o", "/dev/null", "true"]).output();
+    if !traced.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: {test}: strace may not watch processes here");
+        return None;
+    }
+    Some(strace)
+}
+
 /// A file of `tests/clients`.
 pub fn client(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name)

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -76,6 +77,17 @@ impl Process {
         self.hello["listening"].as_str().expect("an address").to_owned()
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it ends by itself; the signal that ended it, if one did.
+    pub fn ended(&mut self) -> Option<i32> {
+        let status = super::eventually("the process ends", || self.child.try_wait().expect("a child"));
+        status.signal()
+    }
+
     /// As `kill -9` does.
     pub fn kill(&mut self) {
         // It may have ended by itself; both are what the caller wants.
@@ -83,11 +95,16 @@ impl Process {
         let _ = self.child.wait();
     }
 
-    /// Asks it to end, as a service manager does, and waits; the exit code.
-    pub fn stop(&mut self) -> Option<i32> {
+    /// Asks it to end, as a service manager does.
+    pub fn terminate(&self) {
         let id = self.child.id().to_string();
         let asked = Command::new("kill").args(["-TERM", &id]).status().expect("kill is there");
         assert!(asked.success());
+    }
+
+    /// Asks it to end and waits; the exit code.
+    pub fn stop(&mut self) -> Option<i32> {
+        self.terminate();
         self.child.wait().expect("it ended").code()
     }
 }
@@ -108,6 +125,8 @@ pub struct World {
     pub url: String,
     pub key: String,
     settings: Vec<(String, String)>,
+    /// What the program is started by, and its arguments; the program itself when empty.
+    pub starter: Vec<String>,
 }
 
 impl World {
@@ -131,7 +150,7 @@ impl World {
         let data = dir.path().join("data");
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let (url, key) = (String::new(), String::new());
-        Self { dir, upstream: Upstream::start(), data, server: None, url, key, settings }
+        Self { dir, upstream: Upstream::start(), data, server: None, url, key, settings, starter: Vec::new() }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -147,8 +166,9 @@ impl World {
 
     /// The program in this world: no settings but the test's, and its data directory.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(PROGRAM);
-        command.env_clear().current_dir(self.dir.path());
+        let words: Vec<&str> = self.starter.iter().map(String::as_str).chain([PROGRAM]).collect();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).env_clear().current_dir(self.dir.path());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("COUNTERFOIL_SERVER_DATA", &self.data);
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
