@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use onnx::{RunError, Tensor};
+use onnx::{Model, RunError, Tensor};
 
 use crate::dialect::oip::{self, InferRequest, InferResponse, Output};
 use crate::permission::Permitted;
@@ -28,7 +28,7 @@ fn predict(name: &str, loaded: &Loaded, body: &[u8]) -> Result<Bytes, Problem> {
         let message = format!("output `{unknown}` is not one of the model's: it gives {}", known.join(", "));
         return Err(Problem::Input(message));
     }
-    let answers = model.run(&inputs).map_err(|error| failed(name, &error))?;
+    let answers = model.run(&inputs).map_err(|error| failed(name, &error, uneven(model, &inputs)))?;
     let response = InferResponse {
         model_name: name,
         model_version: &loaded.registered.version,
@@ -48,13 +48,29 @@ fn chosen<'a>(answers: &'a [(String, Tensor)], wanted: Option<&[String]>) -> Vec
     }
 }
 
-fn failed(model: &str, error: &RunError) -> Problem {
+/// What is wrong with inputs that do not have equally many rows. Only a model that failed makes that wrong: some take
+/// one row for all.
+fn uneven(model: &Model, inputs: &[(String, Tensor)]) -> Option<String> {
+    let any_rows =
+        |name: &str| model.inputs().iter().any(|info| info.name == name && info.shape.first() == Some(&None));
+    let rows = |(name, tensor): &(String, Tensor)| Some((name.clone(), *tensor.shape().first()?));
+    let rows: Vec<(String, usize)> = inputs.iter().filter(|(name, _)| any_rows(name)).filter_map(rows).collect();
+    let like = |count: usize| rows.iter().filter(|(_, other)| *other == count).count();
+    let (most, usual) = rows.iter().max_by_key(|(_, count)| like(*count))?;
+    let (odd, count) = rows.iter().find(|(_, count)| count != usual)?;
+    Some(format!("input `{odd}` has {count} rows, but `{most}` has {usual}: give all inputs the same number of rows"))
+}
+
+fn failed(model: &str, error: &RunError, uneven: Option<String>) -> Problem {
     match error {
         RunError::MissingInput { .. }
         | RunError::UnknownInput { .. }
         | RunError::RepeatedInput(_)
         | RunError::InputType { .. }
         | RunError::InputShape { .. } => Problem::Input(error.to_string()),
-        _ => Problem::ModelFailed { model: model.to_owned(), why: error.to_string() },
+        _ => match uneven {
+            Some(message) => Problem::Input(message),
+            None => Problem::ModelFailed { model: model.to_owned(), why: error.to_string() },
+        },
     }
 }

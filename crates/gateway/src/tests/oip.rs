@@ -99,12 +99,21 @@ async fn what_cannot_be_answered_is_refused_in_this_protocols_words() {
     let good = request(1);
     let mut wrong = good.clone();
     wrong["inputs"][1]["datatype"] = json!("FP32");
+    let mut uneven = request(3);
+    for (at, rows) in [(2, 2), (4, 1)] {
+        uneven["inputs"][at]["shape"] = json!([rows, 1]);
+        uneven["inputs"][at]["data"] = json!(request(rows)["inputs"][at]["data"]);
+    }
+    let odd = uneven["inputs"][2]["name"].as_str().expect("a name");
+    let odd = format!("input `{odd}` has 2 rows, but `");
     let cases = [
         ("/v2/models/nobody/infer", &good, 404, "`nobody` is not a model of this service"),
         ("/v2/models/score/versions/9/infer", &good, 404, "has no version `9` here: version `1` answers"),
         ("/v2/models/assistant/infer", &good, 400, "is a model of an outside provider"),
         ("/v2/models/score/infer", &json!({}), 400, "no inputs"),
         ("/v2/models/score/infer", &wrong, 400, "must be INT64, got FP32"),
+        ("/v2/models/score/infer", &uneven, 400, odd.as_str()),
+        ("/v2/models/score/infer", &uneven, 400, "has 3: give all inputs the same number of rows"),
         ("/v2/models/%ff/infer", &good, 404, "is not an operation of the Open Inference Protocol"),
         ("/v2/repository/index", &json!({}), 404, "is not an operation of the Open Inference Protocol"),
     ];
@@ -119,6 +128,6 @@ async fn what_cannot_be_answered_is_refused_in_this_protocols_words() {
     let chat = rig.chat(r#"{"model":"score"}"#).await;
     assert!(chat.0 == 400 && chat.2.contains("takes tensors, not text"), "{}", chat.2);
     let records = rig.records().await;
-    assert_eq!(records.len(), 9);
+    assert_eq!(records.len(), 11);
     assert!(records.iter().all(|record| record.status == "refused"));
 }
