@@ -95,6 +95,10 @@ impl Ledger {
 }
 
 impl Source for Ledger {
+    fn known_until(&self) -> i64 {
+        i64::MAX
+    }
+
     fn size(&self) -> u64 {
         self.entries.len() as u64
     }

@@ -38,6 +38,10 @@ impl Source for Live {
         self.0.read(|state| state.size)
     }
 
+    fn known_until(&self) -> i64 {
+        Engine::now_ms()
+    }
+
     fn entries(&self, range: Range<u64>, each: EachEntry<'_>) -> Result<(), String> {
         let mut failed = None;
         let walked = self.0.log().for_each_entry(range, &mut |seq, bytes| {
@@ -103,6 +107,11 @@ fn safe(path: &str) -> Result<&Path, String> {
 impl Source for Packed {
     fn size(&self) -> u64 {
         self.entries.len() as u64
+    }
+
+    /// What happened after its last entry the package does not say.
+    fn known_until(&self) -> i64 {
+        self.entries.last().and_then(|bytes| domain::Entry::decode(bytes).ok()).map_or(0, |entry| entry.ts)
     }
 
     fn entries(&self, range: Range<u64>, each: EachEntry<'_>) -> Result<(), String> {

@@ -3,7 +3,6 @@
 //! Both ways go through the same router, so that a command cannot do what the API could not.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -17,7 +16,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tower::ServiceExt;
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::output::Failure;
 use crate::server;
 
@@ -36,6 +35,9 @@ pub struct Connect {
     /// Data directory, when no address is given
     #[arg(long, global = true, env = "COUNTERFOIL_SERVER_DATA")]
     data: Option<PathBuf>,
+    /// File with settings; see `counterfoil config sample`
+    #[arg(long, short, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 impl Connect {
@@ -44,14 +46,22 @@ impl Connect {
         self.data.clone()
     }
 
-    /// The data directory that is meant.
-    pub fn data_dir(&self) -> PathBuf {
-        self.data.clone().unwrap_or_else(|| Config::default().server.data)
+    /// The settings in force: the file, then the environment, then the data directory that was given.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn config(&self) -> Result<Config, Failure> {
+        let config = Config::load(self.config.as_deref(), &config::environment());
+        let mut config = config.map_err(|e| Failure::usage(e.to_string()))?;
+        if let Some(data) = &self.data {
+            config.server.data.clone_from(data);
+        }
+        Ok(config)
     }
 
     /// A way in to a server at a known address.
     pub fn to(url: &str, token: &str) -> Self {
-        Self { url: Some(url.to_owned()), token: Some(token.to_owned()), data: None }
+        Self { url: Some(url.to_owned()), token: Some(token.to_owned()), ..Self::default() }
     }
 
     /// Finds the product.
@@ -59,7 +69,11 @@ impl Connect {
     /// # Errors
     /// When neither a server nor a data directory is there.
     pub async fn open(&self) -> Result<Client, Failure> {
-        let dir = self.data_dir();
+        if let (Some(url), Some(token)) = (&self.url, &self.token) {
+            return Ok(Client::remote(url, token.clone()));
+        }
+        let config = self.config()?;
+        let dir = config.server.data.clone();
         if let Some(url) = &self.url {
             let token = self.token_or(&dir, "give --token or COUNTERFOIL_TOKEN with --url")?;
             return Ok(Client::remote(url, token));
@@ -74,12 +88,9 @@ impl Connect {
             );
             return Err(Failure::unreachable(message));
         }
-        let env = |variable: &str| std::env::var(variable).ok();
-        let mut config = Config::load(None, env).map_err(|e| Failure::usage(e.to_string()))?;
-        config.server.data.clone_from(&dir);
-        let server = server::Server::open(config).await?;
+        let visit = server::Visit::open(&config).await?;
         let token = self.token_or(&dir, "the data directory has no operator.token")?;
-        Ok(Client { token, way: Way::Local { router: server.router(), server: Arc::new(server) } })
+        Ok(Client { token, way: Way::Local { router: visit.router(), visit } })
     }
 
     fn token_or(&self, dir: &Path, hint: &str) -> Result<String, Failure> {
@@ -100,7 +111,7 @@ pub struct Client {
 
 enum Way {
     Remote { base: String, http: HttpClient<HttpConnector, Body> },
-    Local { router: Router, server: Arc<server::Server> },
+    Local { router: Router, visit: server::Visit },
 }
 
 /// A whole answer.
@@ -173,9 +184,9 @@ impl Client {
     pub async fn close(self) -> Result<(), Failure> {
         match self.way {
             Way::Remote { .. } => Ok(()),
-            Way::Local { router, server } => {
+            Way::Local { router, visit } => {
                 drop(router);
-                server.close().await
+                visit.close()
             }
         }
     }

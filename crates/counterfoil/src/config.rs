@@ -3,6 +3,7 @@
 //! The variable of `[section] key` is `COUNTERFOIL_SECTION_KEY`. `counterfoil config sample` prints all settings with
 //! what they mean; `counterfoil config check` explains what is wrong with a file, by line.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -131,22 +132,26 @@ pub enum ConfigError {
         /// What is wrong with it.
         why: String,
     },
-    /// A value makes no sense.
+    /// A value makes no sense that neither the file nor a variable gave.
     #[error("`{setting}`: {why}")]
     Value {
         /// Which setting.
-        setting: &'static str,
+        setting: String,
         /// Why.
         why: String,
     },
 }
+
+/// A setting whose value makes no sense: section, key, and why.
+type Wrong = (&'static str, &'static str, String);
 
 impl Config {
     /// Reads the file, if there is one, then the environment.
     ///
     /// # Errors
     /// The first thing that is wrong.
-    pub fn load(path: Option<&Path>, env: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+    pub fn load(path: Option<&Path>, env: &Environment) -> Result<Self, ConfigError> {
+        known(env)?;
         let (name, text) = match path {
             None => (String::new(), String::new()),
             Some(path) => {
@@ -160,29 +165,43 @@ impl Config {
         let mut merged = toml::Table::try_from(&config).expect("settings are TOML");
         for (section, key, _) in SETTINGS {
             let variable = variable(section, key);
-            let Some(value) = env(&variable) else { continue };
+            let Some(value) = env.get(&variable) else { continue };
             let table = merged.get_mut(*section).and_then(toml::Value::as_table_mut).expect("every section is there");
             let slot = table.get_mut(*key).expect("every key is there");
-            *slot = read_value(slot, &value).map_err(|why| ConfigError::Variable { variable, why })?;
+            *slot = read_value(slot, value).map_err(|why| ConfigError::Variable { variable, why })?;
         }
         let config: Self = merged
             .try_into()
             .map_err(|e| ConfigError::Variable { variable: "COUNTERFOIL_*".into(), why: e.to_string() })?;
-        config.check()?;
+        let wrong = |(section, key, why): Wrong| match (env.contains_key(&variable(section, key)), path) {
+            (true, _) => ConfigError::Variable { variable: variable(section, key), why },
+            (false, Some(_)) => at_value(&name, &text, section, key, why),
+            (false, None) => ConfigError::Value { setting: format!("{section}.{key}"), why },
+        };
+        config.check().map_err(wrong)?;
         Ok(config)
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
-        let wrong = |setting, why: String| Err(ConfigError::Value { setting, why });
+    fn check(&self) -> Result<(), Wrong> {
+        let wrong = |section, key, why: String| Err((section, key, why));
         if self.server.listen.parse::<std::net::SocketAddr>().is_err() {
             let why = format!("`{}` is not an address and port such as `127.0.0.1:8600`", self.server.listen);
-            return wrong("server.listen", why);
+            return wrong("server", "listen", why);
         }
         if !matches!(self.telemetry.format.as_str(), "text" | "json") {
-            return wrong("telemetry.format", format!("`{}` is neither `text` nor `json`", self.telemetry.format));
+            let why = format!("`{}` is neither `text` nor `json`", self.telemetry.format);
+            return wrong("telemetry", "format", why);
         }
-        if self.records.roll_records == 0 || self.records.roll_seconds == 0 || self.limits.concurrent == 0 {
-            return wrong("records, limits", "a limit of zero would stop everything: give at least 1".into());
+        for (section, key, zero) in [
+            ("records", "roll_records", self.records.roll_records == 0),
+            ("records", "roll_seconds", self.records.roll_seconds == 0),
+            ("limits", "concurrent", self.limits.concurrent == 0),
+            ("limits", "request_bytes", self.limits.request_bytes == 0),
+            ("limits", "response_bytes", self.limits.response_bytes == 0),
+        ] {
+            if zero {
+                return wrong(section, key, "zero would stop everything: give at least 1".into());
+            }
         }
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
         let name = &self.node.name;
@@ -191,23 +210,20 @@ impl Config {
             || !name.starts_with(|c: char| c.is_ascii_alphanumeric())
             || !name.chars().all(plain)
         {
-            return wrong("node.name", format!("`{name}` is not a name: use up to 63 of a-z, 0-9, `.`, `_` and `-`"));
+            let why = format!("`{name}` is not a name: use up to 63 of a-z, 0-9, `.`, `_` and `-`");
+            return wrong("node", "name", why);
         }
-        if self.limits.request_bytes == 0 || self.limits.response_bytes == 0 {
-            return wrong("limits.request_bytes, limits.response_bytes", "give at least 1".into());
-        }
-        if !self.witnesses.urls.is_empty() && !std::path::Path::new(&self.witnesses.policy).is_file() {
-            let why = format!(
-                "`{}` is not a file: name the policy that says which witnesses to believe",
-                self.witnesses.policy
-            );
-            return wrong("witnesses.policy", why);
+        let policy = &self.witnesses.policy;
+        if !self.witnesses.urls.is_empty() && !Path::new(policy).is_file() {
+            let why = format!("`{policy}` is not a file: name the policy that says which witnesses to believe");
+            return wrong("witnesses", "policy", why);
         }
         if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.telemetry.filter) {
-            return wrong("telemetry.filter", format!("`{}` is not a filter: {error}", self.telemetry.filter));
+            let why = format!("`{}` is not a filter: {error}", self.telemetry.filter);
+            return wrong("telemetry", "filter", why);
         }
         if self.organisation.name.trim().is_empty() {
-            return wrong("organisation.name", "it must not be empty".into());
+            return wrong("organisation", "name", "it must not be empty".into());
         }
         Ok(())
     }
@@ -229,14 +245,72 @@ impl Config {
     }
 }
 
+/// Variables by name.
+pub type Environment = BTreeMap<String, String>;
+
+/// What begins with this in the environment is ours.
+const PREFIX: &str = "COUNTERFOIL_";
+
+/// Our variables that are not settings: how commands reach a server.
+const NOT_SETTINGS: [&str; 2] = ["COUNTERFOIL_URL", "COUNTERFOIL_TOKEN"];
+
+/// The process's variables that begin with our prefix.
+pub fn environment() -> Environment {
+    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    std::env::vars_os().map(|(name, value)| (text(name), text(value))).filter(|(n, _)| n.starts_with(PREFIX)).collect()
+}
+
+/// Refuses a variable of ours that means nothing: it would be a setting that somebody believes to be in force.
+fn known(env: &Environment) -> Result<(), ConfigError> {
+    let settings = || SETTINGS.iter().map(|(section, key, _)| variable(section, key));
+    for name in env.keys().filter(|name| name.starts_with(PREFIX) && !by_others(name)) {
+        if NOT_SETTINGS.contains(&name.as_str()) || settings().any(|setting| setting == *name) {
+            continue;
+        }
+        let all = settings().chain(NOT_SETTINGS.map(str::to_owned));
+        let (distance, nearest) = all.map(|known| (distance(name, &known), known)).min().unwrap_or_default();
+        let meant = match distance <= (name.len() - PREFIX.len()) / 3 {
+            true => format!("did you mean `{nearest}`?"),
+            false => "`counterfoil config sample` names all there are".to_owned(),
+        };
+        return Err(ConfigError::Variable {
+            variable: name.clone(),
+            why: format!("there is no such setting: {meant}"),
+        });
+    }
+    Ok(())
+}
+
+/// Whether others set this variable: the tests, or Kubernetes for a service that is called `counterfoil`.
+fn by_others(name: &str) -> bool {
+    let rest = name.strip_prefix(PREFIX).unwrap_or(name);
+    rest == "PORT" || ["TEST_", "PORT_", "SERVICE_HOST", "SERVICE_PORT"].iter().any(|begin| rest.starts_with(begin))
+}
+
+/// How many letters must be put in, left out or changed to make one word of the other (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut corner = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.bytes().enumerate() {
+            let changed = corner + usize::from(x != y);
+            corner = row[j + 1];
+            row[j + 1] = changed.min(corner + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
 fn variable(section: &str, key: &str) -> String {
-    format!("COUNTERFOIL_{}_{}", section.to_uppercase(), key.to_uppercase())
+    format!("{PREFIX}{}_{}", section.to_uppercase(), key.to_uppercase())
 }
 
 fn read_value(like: &toml::Value, text: &str) -> Result<toml::Value, String> {
     match like {
         toml::Value::Integer(_) => {
-            text.parse().map(toml::Value::Integer).map_err(|_| format!("`{text}` is not a whole number"))
+            // TOML's whole numbers have a sign, ours do not.
+            let number = text.parse::<u64>().ok().and_then(|number| i64::try_from(number).ok());
+            number.map(toml::Value::Integer).ok_or_else(|| format!("`{text}` is not a whole number of 0 or more"))
         }
         toml::Value::Array(_) => {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
@@ -248,11 +322,26 @@ fn read_value(like: &toml::Value, text: &str) -> Result<toml::Value, String> {
 
 /// Turns a TOML error into one with a line, a column and a reason.
 pub fn at_line(path: &str, text: &str, error: &toml::de::Error) -> ConfigError {
-    let at = error.span().map_or(0, |span| span.start.min(text.len()));
+    at_offset(path, text, error.span().map_or(0, |span| span.start), error.message().trim().replace('\n', ", "))
+}
+
+/// Names the place of a setting's value in a file; a default that is wrong with the rest has none.
+fn at_value(path: &str, text: &str, section: &str, key: &str, why: String) -> ConfigError {
+    type Places = BTreeMap<String, BTreeMap<String, toml::Spanned<toml::Value>>>;
+    let places: Places = toml::from_str(text).unwrap_or_default();
+    let place = places.get(section).and_then(|section| section.get(key));
+    match place {
+        Some(value) => at_offset(path, text, value.span().start, format!("`{section}.{key}`: {why}")),
+        None => ConfigError::Value { setting: format!("{section}.{key}"), why },
+    }
+}
+
+fn at_offset(path: &str, text: &str, at: usize, why: String) -> ConfigError {
+    let at = at.min(text.len());
     let before = text.get(..at).unwrap_or("");
     let line = before.matches('\n').count() + 1;
     let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-    ConfigError::Line { path: path.to_owned(), line, column, why: error.message().trim().replace('\n', ", ") }
+    ConfigError::Line { path: path.to_owned(), line, column, why }
 }
 
 #[cfg(test)]
@@ -269,7 +358,7 @@ mod tests {
     #[test]
     fn given_the_sample_when_loaded_then_it_is_the_defaults() {
         let (_dir, path) = file(&Config::sample());
-        let loaded = Config::load(Some(&path), |_| None).expect("the sample is valid");
+        let loaded = Config::load(Some(&path), &Environment::new()).expect("the sample is valid");
         let text = |config: &Config| toml::to_string(config).expect("settings are TOML");
         assert_eq!(text(&loaded), text(&Config::default()));
     }
@@ -283,7 +372,7 @@ mod tests {
             ("[records]\nroll_records = -1\n", 2, "-1"),
         ] {
             let (_dir, path) = file(text);
-            match Config::load(Some(&path), |_| None) {
+            match Config::load(Some(&path), &Environment::new()) {
                 Err(ConfigError::Line { line: at, why, .. }) => {
                     assert_eq!(at, line, "{text}: {why}");
                     assert!(why.contains(word), "{text}: {why}");
@@ -296,19 +385,69 @@ mod tests {
     #[test]
     fn given_environment_variables_when_loaded_then_they_override_the_file_and_nonsense_is_named() {
         let (_dir, path) = file("[server]\nlisten = \"127.0.0.1:1\"\n");
-        let env = |variable: &str| match variable {
-            "COUNTERFOIL_SERVER_LISTEN" => Some("127.0.0.1:2".to_owned()),
-            "COUNTERFOIL_WITNESSES_URLS" => Some("http://a, http://b".to_owned()),
-            "COUNTERFOIL_WITNESSES_POLICY" => Some(path.display().to_string()),
-            _ => None,
-        };
-        let config = Config::load(Some(&path), env).expect("valid");
+        let env = env(&[
+            ("COUNTERFOIL_SERVER_LISTEN", "127.0.0.1:2"),
+            ("COUNTERFOIL_WITNESSES_URLS", "http://a, http://b"),
+            ("COUNTERFOIL_WITNESSES_POLICY", path.to_str().expect("text")),
+        ]);
+        let config = Config::load(Some(&path), &env).expect("valid");
         assert_eq!(config.server.listen, "127.0.0.1:2");
         assert_eq!(config.witnesses.urls, ["http://a", "http://b"]);
-        let bad = |variable: &str| (variable == "COUNTERFOIL_LIMITS_CONCURRENT").then(|| "many".to_owned());
-        match Config::load(None, bad) {
-            Err(ConfigError::Variable { variable, .. }) => assert_eq!(variable, "COUNTERFOIL_LIMITS_CONCURRENT"),
-            other => panic!("{other:?}"),
+        for (variable, value) in [("LIMITS_CONCURRENT", "many"), ("LIMITS_CONCURRENT", "-1"), ("NODE_NAME", "N 1")] {
+            let name = format!("COUNTERFOIL_{variable}");
+            match Config::load(Some(&path), &self::env(&[(&name, value)])) {
+                Err(ConfigError::Variable { variable, .. }) => assert_eq!(variable, name),
+                other => panic!("{name}={value}: {other:?}"),
+            }
         }
+    }
+
+    fn env(variables: &[(&str, &str)]) -> Environment {
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn given_a_value_that_makes_no_sense_when_loaded_then_the_error_names_its_place_in_the_file() {
+        for (text, place) in [
+            ("[server]\nlisten = \"nowhere\"\n", (2, 10)),
+            ("[node]\n\nname='A b'\n", (3, 6)),
+            ("records.roll_records = 0\n", (1, 24)),
+            ("[limits]\nconcurrent = 5\nrequest_bytes = 0\n", (3, 17)),
+        ] {
+            let (_dir, path) = file(text);
+            match Config::load(Some(&path), &Environment::new()) {
+                Err(ConfigError::Line { line, column, why, .. }) => assert_eq!((line, column), place, "{text}: {why}"),
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn given_a_misspelt_variable_when_loaded_then_it_is_refused_with_what_was_meant() {
+        for (wrong, meant) in [
+            ("COUNTERFOIL_RECORD_ROLL_SECONDS", "did you mean `COUNTERFOIL_RECORDS_ROLL_SECONDS`?"),
+            ("COUNTERFOIL_SERVER_LISTN", "did you mean `COUNTERFOIL_SERVER_LISTEN`?"),
+            ("COUNTERFOIL_TOKENS", "did you mean `COUNTERFOIL_TOKEN`?"),
+            ("COUNTERFOIL_X", "config sample"),
+        ] {
+            match Config::load(None, &env(&[(wrong, "5")])) {
+                Err(ConfigError::Variable { variable, why }) => {
+                    assert!(variable == wrong && why.contains(meant), "{variable}: {why}");
+                }
+                other => panic!("{wrong}: {other:?}"),
+            }
+        }
+        let others =
+            ["COUNTERFOIL_URL", "COUNTERFOIL_SERVICE_HOST", "COUNTERFOIL_PORT_8600_TCP", "COUNTERFOIL_TEST_NODE_DIR"];
+        for others in others {
+            Config::load(None, &env(&[(others, "5")])).expect("not a setting");
+        }
+    }
+
+    #[test]
+    fn given_two_words_when_compared_then_the_distance_counts_changed_letters() {
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("same", "same"), 0);
     }
 }

@@ -4,6 +4,8 @@
 //! broken, 2 something is incomplete or a control failed, 3 the ledger was rolled back, 4 a witness policy is not
 //! met, 5 input or output failed, 64 the command was wrong, 65 it was refused, 69 the server cannot be reached.
 
+use std::fmt::Display;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 /// How a command failed.
@@ -52,25 +54,63 @@ impl From<std::io::Error> for Failure {
 
 /// Prints a failure and gives its exit code.
 pub fn failure(json: bool, failure: &Failure) -> ExitCode {
-    if json {
-        let error = serde_json::json!({"error": {"code": failure.kind, "message": failure.message}});
-        eprintln!("{error}");
-    } else {
-        eprintln!("error: {}", failure.message);
-    }
+    let said = match json {
+        true => serde_json::json!({"error": {"code": failure.kind, "message": failure.message}}).to_string(),
+        false => format!("error: {}", failure.message),
+    };
+    // There is nobody left to tell when standard error is gone.
+    let _ = writeln!(std::io::stderr(), "{said}");
     ExitCode::from(failure.code)
 }
 
 /// Prints what is wrong with a command line, or the help or version that it asked for, and gives the exit code.
-pub fn not_understood(error: &clap::Error) -> ExitCode {
-    // There is nobody left to tell when standard error is gone.
+pub fn not_understood(json: bool, error: &clap::Error) -> ExitCode {
+    if json && error.use_stderr() {
+        return failure(true, &Failure::usage(in_one_line(error)));
+    }
     let _ = error.print();
     ExitCode::from(if error.use_stderr() { 64 } else { 0 })
 }
 
+/// What is wrong with a command line, without the usage below it.
+fn in_one_line(error: &clap::Error) -> String {
+    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "a command is missing: `--help` lists them".to_owned();
+    }
+    let text = error.render().to_string();
+    let said = text.split("\n\n").filter(|part| !part.starts_with("Usage:") && !part.starts_with("For more"));
+    let words = |part: &str| part.split_whitespace().collect::<Vec<_>>().join(" ");
+    let lines: Vec<String> = said.map(words).collect();
+    lines.join("; ").trim_start_matches("error: ").to_owned()
+}
+
+/// Says something beside the answer.
+pub fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "note: {text}");
+}
+
+/// Prints bytes as they are. A reader that has seen enough, as `head` has, is no failure.
+pub fn bytes(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::io(format!("standard output: {error}"))),
+        _ => Ok(()),
+    }
+}
+
+/// Prints text as it is.
+pub fn text(text: impl Display) -> Result<(), Failure> {
+    bytes(text.to_string().as_bytes())
+}
+
+/// Prints a line.
+pub fn line(text: impl Display) -> Result<(), Failure> {
+    bytes(format!("{text}\n").as_bytes())
+}
+
 /// Prints a value as JSON on one line.
-pub fn json(value: &serde_json::Value) {
-    println!("{value}");
+pub fn json(value: &serde_json::Value) -> Result<(), Failure> {
+    line(value)
 }
 
 /// A time in milliseconds since the epoch as RFC 3339 in UTC.

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
-use engine::{Engine, EngineOptions};
+use engine::{Engine, EngineOptions, OpenError};
 use gateway::Gateway;
 use prometheus_client::registry::Registry;
 use serde::{Deserialize, Serialize};
@@ -14,8 +14,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::output::Failure;
+use crate::output::{self, Failure};
 use crate::witnesses;
+
+/// How long a data directory that is in use is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where a running server can be found, kept in the data directory as `run.json` while it runs.
 #[derive(Debug, Serialize, Deserialize)]
@@ -54,18 +57,7 @@ impl Server {
     /// # Errors
     /// When it is in use, damaged or rolled back.
     pub async fn open(config: Config) -> Result<Self, Failure> {
-        let options = EngineOptions {
-            dir: config.server.data.clone(),
-            organisation: config.organisation.name.clone(),
-            origin: Some(config.organisation.origin.clone()).filter(|origin| !origin.is_empty()),
-            retention_days: config.organisation.retention_days,
-            node: config.node.name.clone(),
-            program: concat!("counterfoil ", env!("CARGO_PKG_VERSION")).to_owned(),
-            roll_records: config.records.roll_records,
-            roll_bytes: config.records.roll_bytes,
-            roll_after: Duration::from_secs(config.records.roll_seconds),
-        };
-        let engine = Engine::open(options).await.map_err(|e| Failure::new(e.exit_code(), e.kind(), e.to_string()))?;
+        let engine = patiently(&config, Engine::open).await?;
         let mut registry = Registry::with_prefix("counterfoil");
         let limits = gateway::Limits {
             request_bytes: config.limits.request_bytes,
@@ -75,14 +67,7 @@ impl Server {
             ..gateway::Limits::default()
         };
         let gateway = Gateway::new(Arc::clone(&engine), limits, &mut registry);
-        let sql = query::Limits {
-            memory_bytes: config.limits.sql_memory_bytes,
-            timeout: Duration::from_secs(config.limits.sql_seconds),
-            ..query::Limits::default()
-        };
-        let database = assurance::database(&engine, sql).map_err(|e| Failure::io(e.to_string()))?;
-        let database = Arc::new(database);
-        let app = web::App::new(Arc::clone(&engine), database, registry, public_url(&config));
+        let app = app(&config, &engine, registry)?;
         Ok(Self { config, engine, gateway, app })
     }
 
@@ -151,6 +136,86 @@ impl Server {
         std::fs::write(path(&self.config.server.data), text)?;
         Ok(Listening { listener, url })
     }
+}
+
+/// A data directory opened for one command, while no server runs: the API without listener, gateway and clockwork.
+pub struct Visit {
+    engine: Arc<Engine>,
+    app: Arc<web::App>,
+}
+
+impl Visit {
+    /// Opens the data directory.
+    ///
+    /// # Errors
+    /// When it is in use, damaged or rolled back.
+    pub async fn open(config: &Config) -> Result<Self, Failure> {
+        let engine = patiently(config, Engine::visit).await?;
+        let app = app(config, &engine, Registry::default())?;
+        Ok(Self { engine, app })
+    }
+
+    /// The web's doors.
+    pub fn router(&self) -> Router {
+        web::router(Arc::clone(&self.app))
+    }
+
+    /// Signs what the command added.
+    ///
+    /// # Errors
+    /// When that could not be written.
+    pub fn close(self) -> Result<(), Failure> {
+        self.engine.publish().map(drop).map_err(|e| Failure::io(e.to_string()))
+    }
+}
+
+/// Opens the engine with `open`. A server that was just asked to end still writes its last things, so a data directory
+/// in use is tried again for a while.
+async fn patiently<F>(config: &Config, open: impl Fn(EngineOptions) -> F) -> Result<Arc<Engine>, Failure>
+where
+    F: Future<Output = Result<Arc<Engine>, OpenError>>,
+{
+    let until = Instant::now() + PATIENCE;
+    let mut told = false;
+    loop {
+        match open(options(config)).await {
+            Err(error) if error.kind() == "locked" && Instant::now() < until => {
+                if !told {
+                    let (data, seconds) = (config.server.data.display(), PATIENCE.as_secs());
+                    output::note(&format!(
+                        "`{data}` is in use by another process: waiting up to {seconds} s for its end"
+                    ));
+                    told = true;
+                }
+                tokio::time::sleep(PATIENCE / 50).await;
+            }
+            opened => return opened.map_err(|e| Failure::new(e.exit_code(), e.kind(), e.to_string())),
+        }
+    }
+}
+
+fn options(config: &Config) -> EngineOptions {
+    EngineOptions {
+        dir: config.server.data.clone(),
+        organisation: config.organisation.name.clone(),
+        origin: Some(config.organisation.origin.clone()).filter(|origin| !origin.is_empty()),
+        retention_days: config.organisation.retention_days,
+        node: config.node.name.clone(),
+        program: concat!("counterfoil ", env!("CARGO_PKG_VERSION")).to_owned(),
+        roll_records: config.records.roll_records,
+        roll_bytes: config.records.roll_bytes,
+        roll_after: Duration::from_secs(config.records.roll_seconds),
+    }
+}
+
+fn app(config: &Config, engine: &Arc<Engine>, registry: Registry) -> Result<Arc<web::App>, Failure> {
+    let sql = query::Limits {
+        memory_bytes: config.limits.sql_memory_bytes,
+        timeout: Duration::from_secs(config.limits.sql_seconds),
+        ..query::Limits::default()
+    };
+    let database = assurance::database(engine, sql).map_err(|e| Failure::io(e.to_string()))?;
+    Ok(web::App::new(Arc::clone(engine), Arc::new(database), registry, public_url(config)))
 }
 
 /// An address taken, not served yet.

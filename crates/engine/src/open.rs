@@ -123,6 +123,27 @@ impl Engine {
     /// # Errors
     /// When it is in use, damaged, rolled back or not readable.
     pub async fn open(options: EngineOptions) -> Result<Arc<Self>, OpenError> {
+        let engine = Self::open_disk(options).await?;
+        engine.join().await?;
+        engine.ensure_operator().await?;
+        engine.log.start_publisher(Duration::from_secs(1))?;
+        engine.start_reconcilers();
+        Ok(engine)
+    }
+
+    /// Opens a data directory for a command while no server runs. The node does not join and takes no records, and
+    /// nothing is done by the clock, so what comes into the ledger is the command's, besides what a crash left to be
+    /// recovered. What was added is signed with [`Engine::publish`].
+    ///
+    /// # Errors
+    /// As for [`Engine::open`].
+    pub async fn visit(options: EngineOptions) -> Result<Arc<Self>, OpenError> {
+        let engine = Self::open_disk(options).await?;
+        engine.ensure_operator().await?;
+        Ok(engine)
+    }
+
+    async fn open_disk(options: EngineOptions) -> Result<Arc<Self>, OpenError> {
         let for_disk = options.clone();
         let opened = tokio::task::spawn_blocking(move || Disk::open(&for_disk)).await;
         let disk = opened.map_err(|e| ExecuteError::Internal(e.to_string()))??;
@@ -130,10 +151,6 @@ impl Engine {
         let engine = Arc::new(disk.into_engine(options)?);
         engine.set_up().await?;
         engine.recover(recovered).await?;
-        engine.join().await?;
-        engine.ensure_operator().await?;
-        engine.log.start_publisher(Duration::from_secs(1))?;
-        engine.start_reconcilers();
         Ok(engine)
     }
 

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use datafusion::arrow::temporal_conversions::timestamp_ms_to_datetime;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
@@ -81,7 +82,7 @@ impl Database {
     /// Opens a session. Folds what is missing first, on a thread of its own.
     ///
     /// # Errors
-    /// [`QueryError::NotReached`], [`QueryError::Entry`] or [`QueryError::Source`].
+    /// [`QueryError::NotReached`], [`QueryError::Future`], [`QueryError::Entry`] or [`QueryError::Source`].
     pub async fn at(&self, at: At) -> Result<Session, QueryError> {
         let inner = Arc::clone(&self.0);
         let folded = tokio::task::spawn_blocking(move || {
@@ -107,7 +108,14 @@ impl Inner {
             At::Latest { .. } => size,
             At::Size(asked) if asked > size => return Err(QueryError::NotReached { asked, size }),
             At::Size(asked) => asked,
-            At::Time(at) => self.newest(size)?.size_at(at),
+            At::Time(asked) => {
+                let (known, newest) = (self.source.known_until(), self.newest(size)?);
+                let last = newest.moment().now;
+                if asked > known.max(last) {
+                    return Err(QueryError::Future { newest: rfc3339(last), size });
+                }
+                newest.size_at(asked)
+            }
         };
         let newest = self.newest(asked)?;
         if newest.size == asked { Ok(newest) } else { self.past(asked) }
@@ -133,6 +141,11 @@ impl Inner {
         }
         Ok(Arc::clone(&past))
     }
+}
+
+/// A time in milliseconds since the epoch, as people write it.
+fn rfc3339(ms: i64) -> String {
+    timestamp_ms_to_datetime(ms).map_or_else(|| ms.to_string(), |time| time.format("%FT%T%.3fZ").to_string())
 }
 
 fn runtime(source: &dyn Source, limits: Limits) -> Result<Arc<RuntimeEnv>, QueryError> {

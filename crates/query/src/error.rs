@@ -14,6 +14,16 @@ pub enum QueryError {
         /// How many there are.
         size: u64,
     },
+    /// A time that has not come, or that a package does not reach.
+    #[error(
+        "nothing is known of that time yet: the newest entry is of {newest}, at size {size}; ask for that or earlier"
+    )]
+    Future {
+        /// Time of the newest entry.
+        newest: String,
+        /// How many entries there are.
+        size: u64,
+    },
     /// An entry that this build does not understand; nothing after it can be folded.
     #[error(
         "ledger entry {seq} cannot be folded: {reason}: use the version of the program that wrote it, or a newer one"

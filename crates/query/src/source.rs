@@ -14,6 +14,10 @@ pub trait Source: Send + Sync {
     /// How many entries are durable. Never falls.
     fn size(&self) -> u64;
 
+    /// The instant up to which this source knows everything that happened, in milliseconds since the epoch: what comes
+    /// later is the future. Never falls.
+    fn known_until(&self) -> i64;
+
     /// Calls `each` with the number and bytes of every entry in `range`, in order, and stops at its first error.
     /// `each` may call [`Self::root_at`], so no lock may be held that this would wait for.
     ///

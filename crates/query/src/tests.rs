@@ -286,6 +286,10 @@ fn the_same_size_gives_the_same_rows_whatever_came_later() {
         assert_eq!(database.at(At::Time(T0 - 1)).await.unwrap().size(), 0);
         let error = database.at(At::Size(100)).await.unwrap_err();
         assert!(matches!(error, QueryError::NotReached { asked: 100, size: 10 }), "{error}");
+        assert_eq!(database.at(At::Time(T0 + 120 * MINUTE)).await.unwrap().size(), 10, "nothing came since");
+        let error = database.at(At::Time(T0 + 120 * MINUTE + 1)).await.unwrap_err();
+        assert!(matches!(error, QueryError::Future { size: 10, .. }), "{error}");
+        assert!(error.to_string().contains("of 2026-11-22T1"), "{error}");
     });
 }
 

@@ -87,16 +87,19 @@ pub fn verify(args: &Arguments, now_ms: i64) -> Result<Report, RunError> {
     Ok(verify_proof(&text, entry.as_deref(), &options))
 }
 
-/// Runs the command: what to print, and the exit code that goes with it.
-#[must_use]
-pub fn run(args: &Arguments, json: bool, now_ms: i64) -> (String, u8) {
+/// Runs the command: the report as text and the exit code that goes with it.
+///
+/// # Errors
+/// What to print to standard error, with exit code [`EXIT_IO`].
+pub fn run(args: &Arguments, json: bool, now_ms: i64) -> Result<(String, u8), String> {
     match verify(args, now_ms) {
-        Ok(report) if json => (report.to_json(), report.exit),
-        Ok(report) => (report.to_string(), report.exit),
+        Ok(report) if json => Ok((report.to_json(), report.exit)),
+        Ok(report) => Ok((report.to_string(), report.exit)),
         Err(error) if json => {
-            (serde_json::json!({"error": error.to_string(), "exit": EXIT_IO}).to_string() + "\n", EXIT_IO)
+            let error = serde_json::json!({"error": {"code": "io", "message": error.to_string()}});
+            Err(format!("{error}\n"))
         }
-        Err(error) => (format!("error: {error}\n"), EXIT_IO),
+        Err(error) => Err(format!("error: {error}\n")),
     }
 }
 
@@ -144,10 +147,12 @@ mod tests {
     }
 
     #[test]
-    fn given_a_file_that_is_not_there_when_run_then_the_exit_code_is_that_of_io() {
+    fn given_a_file_that_is_not_there_when_run_then_the_error_says_so_in_both_forms() {
         let args = Arguments { file: "/nonexistent/package.zip".into(), ..Arguments::default() };
-        let (text, exit) = run(&args, false, 0);
+        let text = run(&args, false, 0).expect_err("nothing to read");
         assert!(text.starts_with("error: could not read `/nonexistent/package.zip`"), "{text}");
-        assert_eq!(exit, EXIT_IO);
+        let text = run(&args, true, 0).expect_err("nothing to read");
+        let error: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(error["error"]["code"], "io", "{error}");
     }
 }

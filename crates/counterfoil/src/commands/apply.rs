@@ -1,6 +1,6 @@
 //! `counterfoil apply`: a file's declarations against what is in force; the differences become commands.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -46,7 +46,7 @@ impl Apply {
         let in_force = client.json(Method::GET, "/api/v1/org", None).await?;
         let steps = plan(&file, &in_force, self.prune)?;
         if !json {
-            show(&steps);
+            show(&steps)?;
         }
         let wanted = !steps.is_empty() && !self.dry_run && (self.yes || ask(json)?);
         let mut done = Vec::new();
@@ -58,9 +58,9 @@ impl Apply {
         client.close().await?;
         if json {
             let plan: Vec<_> = steps.iter().map(|s| json!({"sign": s.sign.to_string(), "what": s.what})).collect();
-            output::json(&json!({"plan": plan, "applied": done.len(), "events": done.concat()}));
+            output::json(&json!({"plan": plan, "applied": done.len(), "events": done.concat()}))?;
         } else if wanted {
-            println!("applied {} changes", done.len());
+            output::line(format!("applied {} changes", done.len()))?;
         }
         Ok(())
     }
@@ -191,22 +191,21 @@ fn retire(kind: &str, key: &str, named: impl Fn(&str) -> bool, in_force: &Value,
     }
 }
 
-fn show(steps: &[Step]) {
+fn show(steps: &[Step]) -> Result<(), Failure> {
     if steps.is_empty() {
-        println!("nothing to do: everything is as declared");
-        return;
+        return output::line("nothing to do: everything is as declared");
     }
     for step in steps {
-        println!("{} {}", step.sign, step.what);
+        output::line(format!("{} {}", step.sign, step.what))?;
     }
+    Ok(())
 }
 
 fn ask(json: bool) -> Result<bool, Failure> {
     if json || !std::io::stdin().is_terminal() {
         return Err(Failure::usage("nobody can be asked here: give --yes to apply, or --dry-run to only look"));
     }
-    print!("Apply these changes? Type `yes`: ");
-    std::io::stdout().flush()?;
+    output::text("Apply these changes? Type `yes`: ")?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     Ok(answer.trim() == "yes")

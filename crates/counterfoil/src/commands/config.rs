@@ -1,51 +1,40 @@
 //! `counterfoil config`.
 
-use std::path::PathBuf;
-
 use clap::Subcommand;
 
-use super::serve;
+use crate::client::Connect;
 use crate::config;
 use crate::output::{self, Failure};
 
 /// What to do with the settings.
 #[derive(Subcommand)]
 pub enum Config {
-    /// Say what is wrong with a file, by line
-    Check {
-        /// The file
-        #[arg(long, short)]
-        config: Option<PathBuf>,
-    },
+    /// Say what is wrong with the file of --config, by line
+    Check,
     /// Print the settings in force: the file, then the environment, then defaults
-    Show {
-        /// The file
-        #[arg(long, short)]
-        config: Option<PathBuf>,
-    },
+    Show,
     /// Print a file with every setting and what it means
     Sample,
 }
 
 impl Config {
-    pub fn run(&self, json: bool) -> Result<(), Failure> {
+    pub fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
         match self {
-            Self::Check { config } => {
-                serve::load(config.as_deref())?;
+            Self::Check => {
+                connect.config()?;
                 match json {
                     true => output::json(&serde_json::json!({"ok": true})),
-                    false => println!("the settings are good"),
+                    false => output::line("the settings are good"),
                 }
             }
-            Self::Show { config } => {
-                let config = serve::load(config.as_deref())?;
+            Self::Show => {
+                let config = connect.config()?;
                 match json {
                     true => output::json(&serde_json::to_value(&config).map_err(|e| Failure::io(e.to_string()))?),
-                    false => print!("{}", toml::to_string(&config).map_err(|e| Failure::io(e.to_string()))?),
+                    false => output::text(toml::to_string(&config).map_err(|e| Failure::io(e.to_string()))?),
                 }
             }
-            Self::Sample => print!("{}", config::Config::sample()),
+            Self::Sample => output::text(config::Config::sample()),
         }
-        Ok(())
     }
 }

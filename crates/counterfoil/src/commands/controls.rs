@@ -42,8 +42,8 @@ impl Controls {
             Self::Run(run) => {
                 let answer = run.run(connect).await?;
                 match json {
-                    true => output::json(&answer),
-                    false => print_runs(&answer),
+                    true => output::json(&answer)?,
+                    false => print_runs(&answer)?,
                 }
                 let failed = answer["runs"].as_array().into_iter().flatten().any(|r| r["outcome"] == "fail");
                 match failed && run.strict {
@@ -82,18 +82,17 @@ async fn list(json: bool, connect: &Connect) -> Result<(), Failure> {
     let answer = client.json(Method::GET, "/api/v1/controls", None).await?;
     client.close().await?;
     if json {
-        output::json(&answer);
-        return Ok(());
+        return output::json(&answer);
     }
     for control in answer["controls"].as_array().into_iter().flatten() {
         let text = |name: &str| control[name].as_str().unwrap_or("-");
-        println!("{:10} {:11} {}", text("id"), text("outcome"), text("name"));
+        output::line(format!("{:10} {:11} {}", text("id"), text("outcome"), text("name")))?;
     }
     Ok(())
 }
 
 /// Prints what runs found: one line a control, then a few violations of each that failed.
-pub fn print_runs(answer: &Value) {
+pub fn print_runs(answer: &Value) -> Result<(), Failure> {
     for run in answer["runs"].as_array().into_iter().flatten() {
         let outcome = match run["outcome"].as_str() {
             Some("pass") => "pass",
@@ -103,15 +102,16 @@ pub fn print_runs(answer: &Value) {
         let (population, violations) = (&run["population"], &run["violations"]);
         let control = run["control"].as_str().unwrap_or("-");
         let name = run["name"].as_str().unwrap_or("");
-        print!("  {control:9} {outcome:10}  {name}");
-        match run["reason"].as_str() {
-            Some(reason) => println!(" ({reason})"),
-            None => println!(" ({violations} of {population} violate)"),
-        }
+        let why = match run["reason"].as_str() {
+            Some(reason) => reason.to_owned(),
+            None => format!("{violations} of {population} violate"),
+        };
+        output::line(format!("  {control:9} {outcome:10}  {name} ({why})"))?;
         for row in run["violating"].as_array().into_iter().flatten().take(2) {
             let text = |name: &str| row[name].as_str().unwrap_or("-").to_owned();
-            println!("              {}: {}", text("item"), text("detail"));
+            output::line(format!("              {}: {}", text("item"), text("detail")))?;
         }
     }
-    println!("  computed at ledger size {}, root {}", answer["at_size"], answer["at_root"].as_str().unwrap_or("-"));
+    let root = answer["at_root"].as_str().unwrap_or("-");
+    output::line(format!("  computed at ledger size {}, root {root}", answer["at_size"]))
 }

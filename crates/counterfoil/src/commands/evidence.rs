@@ -43,14 +43,10 @@ impl Evidence {
                 match json {
                     true => output::json(&written),
                     false => {
-                        let path = export.output.display();
-                        println!(
-                            "wrote {path} ({} bytes); check it with `counterfoil verify {path}`",
-                            written["bytes"]
-                        );
+                        let (path, bytes) = (export.output.display(), &written["bytes"]);
+                        output::line(format!("wrote {path} ({bytes} bytes); check it with `counterfoil verify {path}`"))
                     }
                 }
-                Ok(())
             }
             Self::List => {
                 let query = "select seq, ts, body from events where type = 'evidence.exported' order by seq";

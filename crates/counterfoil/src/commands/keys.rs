@@ -25,8 +25,11 @@ pub enum Keys {
 #[derive(Args)]
 pub struct Create {
     /// The service whose inferences the key opens
+    #[arg(long, required_unless_present = "actor", conflicts_with = "actor")]
+    pub service: Option<String>,
+    /// Pseudonym of the actor for whom the key opens the management API
     #[arg(long)]
-    pub service: String,
+    pub actor: Option<String>,
     /// When it expires: a length of time such as 90d, or a date
     #[arg(long, default_value = "90d")]
     pub expires: String,
@@ -41,7 +44,7 @@ impl Create {
             .or_else(|_| output::parse_time(&self.expires))
             .map_err(Failure::usage)?;
         let client = connect.open().await?;
-        let body = json!({"service": self.service, "expires_at": expires_at});
+        let body = json!({"service": self.service, "actor": self.actor, "expires_at": expires_at});
         let created = client.json(Method::POST, "/api/v1/keys", Some(&body)).await?;
         client.close().await?;
         Ok(created)
@@ -54,16 +57,16 @@ impl Keys {
             Self::Create(create) => {
                 let created = create.create(connect).await?;
                 if json {
-                    output::json(&created);
+                    output::json(&created)?;
                 } else {
                     let text = |name: &str| created[name].as_str().unwrap_or_default().to_owned();
                     let expires = created["expires_at"].as_i64().map(output::time).unwrap_or_default();
-                    println!("key      {}\nsecret   {}\nexpires  {expires}", text("key"), text("secret"));
-                    println!("\nThe secret is not kept and cannot be shown again.");
+                    output::line(format!("key      {}\nsecret   {}\nexpires  {expires}", text("key"), text("secret")))?;
+                    output::line("\nThe secret is not kept and cannot be shown again.")?;
                 }
             }
             Self::List => {
-                let query = "select credential_id, principal_id, kind, created_at, expires_at, revoked_at from credentials order by created_at";
+                let query = "select credential_id, service_id, principal_id, kind, created_at, expires_at, revoked_at from credentials order by created_at";
                 super::sql::print(json, connect, query).await?;
             }
             Self::Revoke { key } => {
@@ -71,8 +74,8 @@ impl Keys {
                 client.json(Method::DELETE, &format!("/api/v1/keys/{key}"), None).await?;
                 client.close().await?;
                 match json {
-                    true => output::json(&json!({"key": key, "revoked": true})),
-                    false => println!("revoked {key}"),
+                    true => output::json(&json!({"key": key, "revoked": true}))?,
+                    false => output::line(format!("revoked {key}"))?,
                 }
             }
         }

@@ -60,8 +60,8 @@ impl Ledger {
                 let answer = client.json(Method::POST, "/api/v1/checkpoint", None).await?;
                 client.close().await?;
                 match json {
-                    true => output::json(&answer),
-                    false => print!("{}", answer["checkpoint"].as_str().unwrap_or_default()),
+                    true => output::json(&answer)?,
+                    false => output::text(answer["checkpoint"].as_str().unwrap_or_default())?,
                 }
             }
             Self::Proof { event, output } => {
@@ -83,11 +83,11 @@ impl Ledger {
                 client.close().await?;
                 let key = answer["vkey"].as_str().unwrap_or_default();
                 match json {
-                    true => output::json(&json!({"vkey": key, "origin": answer["origin"]})),
-                    false => println!("{key}"),
+                    true => output::json(&json!({"vkey": key, "origin": answer["origin"]}))?,
+                    false => output::line(key)?,
                 }
             }
-            Self::Fsck(options) => options.run(json, &connect.data_dir())?,
+            Self::Fsck(options) => options.run(json, &connect.config()?.server.data)?,
         }
         Ok(())
     }
@@ -100,7 +100,7 @@ impl Fsck {
         let keys = self.key.as_deref().map(str::parse).transpose();
         let keys: Vec<_> = keys.map_err(|e| Failure::usage(format!("--key: {e}")))?.into_iter().collect();
         let report = fsck(&vfs, &data.join("ledger"), level, &keys);
-        show(json, &report);
+        show(json, &report)?;
         match report.exit_code() {
             0 => Ok(()),
             code => Err(Failure::new(code, "fsck", "the ledger on disk is not whole: see the checks above")),
@@ -108,7 +108,7 @@ impl Fsck {
     }
 }
 
-fn show(json: bool, report: &FsckReport) {
+fn show(json: bool, report: &FsckReport) -> Result<(), Failure> {
     let word = |outcome: &Outcome| match outcome {
         Outcome::Passed => "passed",
         Outcome::Failed(_) => "FAILED",
@@ -118,12 +118,12 @@ fn show(json: bool, report: &FsckReport) {
         let checks = report.checks.iter();
         let checks: Vec<_> =
             checks.map(|c| json!({"check": c.name, "outcome": word(&c.outcome), "detail": c.detail})).collect();
-        output::json(&json!({"checks": checks, "size": report.size, "exit_code": report.exit_code()}));
-        return;
+        return output::json(&json!({"checks": checks, "size": report.size, "exit_code": report.exit_code()}));
     }
     for check in &report.checks {
-        println!("{:12} {:24} {}", word(&check.outcome), check.name, check.detail);
+        output::line(format!("{:12} {:24} {}", word(&check.outcome), check.name, check.detail))?;
     }
+    Ok(())
 }
 
 /// Writes a proof to a file or to standard output.
@@ -133,11 +133,10 @@ pub fn write_proof(json: bool, path: Option<&Path>, bytes: &[u8]) -> Result<(), 
             std::fs::write(path, bytes).map_err(|e| Failure::io(format!("{}: {e}", path.display())))?;
             match json {
                 true => output::json(&json!({"proof": path.display().to_string()})),
-                false => println!("wrote {0}; check it with `counterfoil verify {0}`", path.display()),
+                false => output::line(format!("wrote {0}; check it with `counterfoil verify {0}`", path.display())),
             }
         }
         (None, true) => output::json(&json!({"proof": String::from_utf8_lossy(bytes)})),
-        (None, false) => print!("{}", String::from_utf8_lossy(bytes)),
+        (None, false) => output::bytes(bytes),
     }
-    Ok(())
 }

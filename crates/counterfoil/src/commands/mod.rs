@@ -94,7 +94,7 @@ impl Cli {
         match self.command {
             Command::Demo(command) => command.run(json, connect).await,
             Command::Serve(command) => command.run(json, connect).await,
-            Command::Config(command) => command.run(json),
+            Command::Config(command) => command.run(json, connect),
             Command::Apply(command) => command.run(json, connect).await,
             Command::Keys(command) => command.run(json, connect).await,
             Command::Signin(command) => command.run(json, connect).await,
@@ -104,7 +104,7 @@ impl Cli {
             Command::Records(command) => command.run(json, connect).await,
             Command::Ledger(command) => command.run(json, connect).await,
             Command::Verify(command) => command.run(json),
-            Command::Witness(command) => command.run(json).await,
+            Command::Witness(command) => command.run(json, connect).await,
         }
     }
 }

@@ -30,8 +30,8 @@ impl Records {
             Self::Seal => {
                 let sealed = client.json(Method::POST, "/api/v1/segments/seal", None).await?;
                 match json {
-                    true => output::json(&sealed),
-                    false => println!("sealed {} segments", sealed["segments"]),
+                    true => output::json(&sealed)?,
+                    false => output::line(format!("sealed {} segments", sealed["segments"]))?,
                 }
             }
             Self::Proof { inference, output } => {

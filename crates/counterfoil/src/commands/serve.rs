@@ -1,7 +1,5 @@
 //! `counterfoil serve`.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
 use crate::client::Connect;
@@ -12,9 +10,6 @@ use crate::server::{Server, stop_signal};
 /// What to serve and where.
 #[derive(Args)]
 pub struct Serve {
-    /// File with settings; see `counterfoil config sample`
-    #[arg(long, short)]
-    config: Option<PathBuf>,
     /// Address and port to listen on
     #[arg(long)]
     listen: Option<String>,
@@ -22,10 +17,7 @@ pub struct Serve {
 
 impl Serve {
     pub async fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
-        let mut config = load(self.config.as_deref())?;
-        if let Some(data) = connect.data() {
-            config.server.data = data;
-        }
+        let mut config = connect.config()?;
         if let Some(listen) = &self.listen {
             config.server.listen.clone_from(listen);
         }
@@ -36,17 +28,12 @@ impl Serve {
         let server = Server::open(config).await?;
         let listening = server.listen(stop.clone()).await?;
         if json {
-            output::json(&serde_json::json!({"listening": listening.url, "data": data}));
+            output::json(&serde_json::json!({"listening": listening.url, "data": data}))?;
         } else {
-            println!("counterfoil serves {data} on {} (asked for {listen})", listening.url);
+            output::line(format!("counterfoil serves {data} on {} (asked for {listen})", listening.url))?;
         }
         server.serve(listening, stop).await
     }
-}
-
-/// Reads the settings of a file and the environment.
-pub fn load(path: Option<&std::path::Path>) -> Result<Config, Failure> {
-    Config::load(path, |variable| std::env::var(variable).ok()).map_err(|e| Failure::usage(e.to_string()))
 }
 
 /// Sends log messages to standard error as the settings say.
@@ -59,6 +46,6 @@ pub fn logging(config: &Config) {
         _ => lines.try_init(),
     };
     if let Err(error) = set {
-        eprintln!("log messages go where they went before: {error}");
+        output::note(&format!("log messages go where they went before: {error}"));
     }
 }

@@ -22,10 +22,9 @@ impl Signin {
             true => output::json(&link),
             false => {
                 let expires = link["expires_at"].as_i64().map(output::time).unwrap_or_default();
-                println!("{}\n\nGood once, until {expires}.", link["url"].as_str().unwrap_or_default());
+                output::line(format!("{}\n\nGood once, until {expires}.", link["url"].as_str().unwrap_or_default()))
             }
         }
-        Ok(())
     }
 }
 

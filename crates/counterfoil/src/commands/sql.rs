@@ -1,6 +1,5 @@
 //! `counterfoil sql`.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -73,7 +72,7 @@ impl Sql {
     }
 
     async fn ask_package(&self, package: &std::path::Path, format: Format) -> Result<Vec<u8>, Failure> {
-        eprintln!("note: the package is taken at its word; `counterfoil verify` says whether it is whole");
+        output::note("the package is taken at its word; `counterfoil verify` says whether it is whole");
         let database = assurance::package_database(package, query::Limits::default())
             .map_err(|e| Failure::io(format!("{}: {e}", package.display())))?;
         let at = match self.at.as_deref().map(at_value).transpose()? {
@@ -120,12 +119,11 @@ fn write(path: Option<&std::path::Path>, bytes: &[u8]) -> Result<(), Failure> {
     match path {
         Some(path) => std::fs::write(path, bytes).map_err(|e| Failure::io(format!("{}: {e}", path.display()))),
         None => {
-            let mut out = std::io::stdout().lock();
-            out.write_all(bytes)?;
-            if !bytes.ends_with(b"\n") && std::str::from_utf8(bytes).is_ok() {
-                out.write_all(b"\n")?;
+            output::bytes(bytes)?;
+            match !bytes.ends_with(b"\n") && std::str::from_utf8(bytes).is_ok() {
+                true => output::text('\n'),
+                false => Ok(()),
             }
-            Ok(())
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::output::Failure;
+use crate::output::{self, Failure};
 
 /// What to verify.
 #[derive(Args)]
@@ -13,9 +13,10 @@ pub struct Verify {
 
 impl Verify {
     pub fn run(&self, json: bool) -> Result<(), Failure> {
-        let (text, code) = verify::run(&self.arguments, json, chrono::Utc::now().timestamp_millis());
-        print!("{text}");
-        match code {
+        let report = verify::verify(&self.arguments, chrono::Utc::now().timestamp_millis())
+            .map_err(|e| Failure::new(verify::EXIT_IO, "io", e.to_string()))?;
+        output::text(if json { report.to_json() } else { report.to_string() })?;
+        match report.exit {
             0 => Ok(()),
             code => Err(Failure::new(code, "not_verified", "not everything could be verified: see the findings above")),
         }

@@ -12,6 +12,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use super::serve;
+use crate::client::Connect;
 use crate::output::{self, Failure};
 use crate::server::stop_signal;
 use crate::witness::{key, server};
@@ -76,10 +77,10 @@ pub struct Cosign {
 }
 
 impl Witness {
-    pub async fn run(&self, json: bool) -> Result<(), Failure> {
+    pub async fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
         match self {
             Self::Keygen(keygen) => keygen.run(json),
-            Self::Serve(serve) => serve.run(json).await,
+            Self::Serve(serve) => serve.run(json, connect).await,
             Self::Cosign(cosign) => cosign.run(json),
         }
     }
@@ -99,15 +100,14 @@ impl Keygen {
         let vkey = key.verifier_key().to_string();
         match json {
             true => output::json(&json!({"vkey": vkey, "key": self.output})),
-            false => println!("{vkey}"),
+            false => output::line(vkey),
         }
-        Ok(())
     }
 }
 
 impl Serve {
-    async fn run(&self, json: bool) -> Result<(), Failure> {
-        serve::logging(&serve::load(None)?);
+    async fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
+        serve::logging(&connect.config()?);
         let witness = Arc::new(self.identity.open()?);
         let mut stop = stop_signal()?;
         let listener = TcpListener::bind(&self.listen).await;
@@ -115,8 +115,8 @@ impl Serve {
         let url = format!("http://{}", listener.local_addr()?);
         let vkey = witness.verifier_key().to_string();
         match json {
-            true => output::json(&json!({"listening": url, "vkey": vkey, "logs": self.identity.logs.len()})),
-            false => println!("witness {vkey} listens on {url} for {} logs", self.identity.logs.len()),
+            true => output::json(&json!({"listening": url, "vkey": vkey, "logs": self.identity.logs.len()}))?,
+            false => output::line(format!("witness {vkey} listens on {url} for {} logs", self.identity.logs.len()))?,
         }
         let stopped = async move {
             // An error says that nobody can ask to stop any more, which is as good as asking.
@@ -142,10 +142,9 @@ impl Cosign {
         }
         match json {
             true => output::json(&json!({"cosignature": line, "file": self.output})),
-            false if self.output.is_none() => print!("{line}"),
-            false => {}
+            false if self.output.is_none() => output::text(line),
+            false => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -75,7 +75,7 @@ async fn tell(say: &Say, dir: &Path, data: &Path, url: &str, stand_in: &str, goe
         found["signin"] = link["url"].clone();
     }
     if say.json {
-        output::json(&found);
+        output::json(&found)?;
     }
     Ok(())
 }
@@ -97,7 +97,8 @@ impl Say {
     /// A line.
     pub fn line(&self, text: &str) {
         if !self.json {
-            println!("{text}");
+            // The story goes on when nobody reads any more.
+            let _ = output::line(text);
         }
     }
 

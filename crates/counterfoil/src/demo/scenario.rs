@@ -31,7 +31,7 @@ pub async fn run(say: &Say, dir: &Path, connect: &Connect, url: &str, stand_in: 
     say.step("testing controls over the ledger: counterfoil controls run");
     let runs = ControlsRun::default().run(connect).await?;
     if !say.json {
-        print_runs(&runs);
+        print_runs(&runs)?;
     }
     let package = dir.join("evidence.zip");
     say.step(&format!("packing evidence: counterfoil evidence export --from … -o {}", package.display()));
@@ -67,7 +67,7 @@ async fn traffic(say: &Say, connect: &Connect, url: &str) -> Result<(Tally, Tall
     say.step("giving each application a key: counterfoil keys create --service … --expires 90d");
     let mut keys = Vec::new();
     for service in ["credit-risk", "support-assistant"] {
-        let create = CreateKey { service: service.to_owned(), expires: "90d".to_owned() };
+        let create = CreateKey { service: Some(service.to_owned()), actor: None, expires: "90d".to_owned() };
         let key = create.create(connect).await?;
         say.line(&format!("  {service}: {}", key["key"].as_str().unwrap_or_default()));
         keys.push(key["secret"].as_str().unwrap_or_default().to_owned());

@@ -42,6 +42,10 @@ impl Source for World {
         self.entries.lock().unwrap().len() as u64
     }
 
+    fn known_until(&self) -> i64 {
+        T0 + 120 * MINUTE
+    }
+
     fn entries(&self, range: Range<u64>, each: EachEntry<'_>) -> Result<(), String> {
         let entries = self.entries.lock().unwrap().clone();
         range.into_iter().try_for_each(|seq| each(seq, &entries[usize::try_from(seq).unwrap()]))

@@ -1,5 +1,6 @@
 //! `counterfoil-verify`: the verifier alone, for auditors who want nothing else on their machine.
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -22,7 +23,16 @@ struct Cli {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (text, exit) = verify::run(&cli.arguments, cli.json, i64::try_from(now.as_millis()).unwrap_or(i64::MAX));
-    print!("{text}");
-    ExitCode::from(exit)
+    let now_ms = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
+    // Whoever reads may have seen enough, as `head` has; the exit code says the same.
+    match verify::run(&cli.arguments, cli.json, now_ms) {
+        Ok((report, exit)) => {
+            let _ = std::io::stdout().write_all(report.as_bytes());
+            ExitCode::from(exit)
+        }
+        Err(error) => {
+            let _ = std::io::stderr().write_all(error.as_bytes());
+            ExitCode::from(verify::EXIT_IO)
+        }
+    }
 }

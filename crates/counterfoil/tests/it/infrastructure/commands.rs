@@ -1,8 +1,13 @@
 //! The command line: every command speaks JSON, and exit codes mean what they say.
 
+use std::process::Stdio;
+
+use ::http::Method;
 use serde_json::{Value, json};
 
-use crate::support::World;
+use crate::support::http::{RUNTIME, try_send};
+use crate::support::world::ask;
+use crate::support::{World, eventually};
 
 #[test]
 fn given_a_server_when_each_command_runs_with_json_then_it_prints_one_value_and_exits_with_zero() {
@@ -34,10 +39,78 @@ fn given_no_server_when_commands_run_then_they_open_the_directory_themselves() {
     assert_eq!(world.chat("chat").status, 200);
     world.stop();
     assert_eq!(world.sql("select count(*) as n from inference_records"), [json!({"n": 1})]);
+    let events = "select count(*) as n, count(*) filter (where type = 'node.joined') as joined from events";
+    let before = world.sql(events)[0]["n"].as_u64().expect("a number");
+    assert_eq!(world.sql(events), [json!({"n": before, "joined": 1})], "looking adds nothing");
+    let created = world.json(&["keys", "create", "--service", "support"]);
+    world.key = created["secret"].as_str().expect("a secret").to_owned();
+    assert_eq!(world.sql(events), [json!({"n": before + 1, "joined": 1})], "a command adds what it did, nothing else");
+    let proof = world.path("event.proof").display().to_string();
+    world.json(&["ledger", "proof", "--event", &before.to_string(), "-o", &proof]);
+    let key = world.log_vkey();
+    assert_eq!(world.cli(&["verify", &proof, "--key", &key]).code, 0, "and it is signed for");
     let fsck = world.json(&["ledger", "fsck"]);
     assert_eq!(fsck["exit_code"], 0);
     world.start();
-    assert_eq!(world.chat("chat").status, 200, "the key is still good");
+    assert_eq!(world.chat("chat").status, 200, "the key is good");
+}
+
+#[test]
+fn given_a_file_with_settings_when_commands_run_without_a_server_then_they_go_by_it_as_the_server_does() {
+    let mut world = World::new();
+    world.stop();
+    let text = format!("[server]\ndata = \"{}\"\n[node]\nname = \"n1\"\n", world.data.display());
+    let file = world.file("counterfoil.toml", &text);
+    world.data = world.path("elsewhere");
+    let run = |world: &World, file: &str| {
+        let mut command = world.command();
+        command.env_remove("COUNTERFOIL_SERVER_DATA").args(["--json", "--config", file, "sql", "select 1 as one"]);
+        command.output().expect("the program starts")
+    };
+    let output = run(&world, &file);
+    assert_eq!(output.stdout, b"[{\"one\":1}]\n", "{output:?}");
+    let wrong = world.file("wrong.toml", &text.replace("n1", "N 1"));
+    let output = run(&world, &wrong);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(64) && said.contains("wrong.toml:4:8"), "{output:?}");
+}
+
+#[test]
+fn given_a_reader_that_has_seen_enough_when_a_command_prints_on_then_it_ends_quietly() {
+    let world = World::new();
+    // More than a pipe holds, so that the program meets the closed end.
+    let query = "select a.* from events a cross join events b cross join events c limit 5000";
+    for arguments in [&["sql", query][..], &["--json", "sql", query]] {
+        let mut command = world.command();
+        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), said.as_ref()), (Some(0), ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn given_a_server_that_is_ending_when_the_next_one_starts_then_it_waits_and_one_that_stays_is_named() {
+    let mut world = World::new();
+    let refused = world.try_start().expect_err("one server at a time");
+    assert_eq!(refused.error(), (5, "locked".to_owned()), "{refused:?}");
+    // A call that takes a while, so that the end takes a while.
+    let (url, bearer) = (format!("{}/v1/chat/completions", world.url), format!("Bearer {}", world.key));
+    let slow = RUNTIME.spawn(async move {
+        let body = ask("hang").to_string().into();
+        try_send(Method::POST, &url, &[("authorization", bearer.as_str())], body).await
+    });
+    eventually("the provider is called", || world.upstream.seen().pop());
+    let mut ending = world.server.take().expect("it runs");
+    ending.terminate();
+    let from = world.log().len();
+    world.start();
+    assert!(world.log()[from..].contains("is in use by another process: waiting"), "{}", world.log());
+    assert_eq!(ending.stop(), Some(0));
+    assert_eq!(RUNTIME.block_on(slow).expect("no panic").expect("an answer").status, 504, "it was not cut off");
+    assert_eq!(world.chat("chat").status, 200);
 }
 
 #[test]
@@ -56,14 +129,24 @@ fn given_commands_that_cannot_be_carried_out_when_run_then_each_exit_code_says_w
         (text(&["apply", "-f", "absent.toml"]), 5),
         (text(&["verify", "absent.zip"]), 5),
         (text(&["no-such-command"]), 64),
+        (text(&["keys"]), 64),
+        (text(&["keys", "create"]), 64),
+        (text(&["keys", "create", "--service", "support", "--actor", "a_1"]), 64),
+        (text(&["sql", "--at", "2100-01-01", "select 1"]), 65),
         (text(&["--url", "http://127.0.0.1:9", "--token", "x", "signin"]), 69),
         (text(&["--token", "cf_wrong", "signin"]), 65),
     ] {
         let arguments: Vec<&str> = ["--json"].into_iter().chain(arguments.iter().map(String::as_str)).collect();
         let run = world.cli(&arguments);
         assert_eq!(run.code, code, "{arguments:?}: {run:?}");
-        assert!(!run.err.is_empty(), "{arguments:?} says why");
+        assert!(!run.error().1.is_empty(), "{arguments:?} has a word for it");
     }
+    let run = world.cli(&["--json", "keys", "create", "--servce", "support"]);
+    assert_eq!(run.error(), (64, "usage".to_owned()));
+    assert!(run.err.contains("--servce") && run.err.contains("--service"), "it says what was meant: {run:?}");
+    let size = world.sql("select count(*) as n from events")[0]["n"].clone();
+    let run = world.cli(&["--json", "sql", "--at", "2100-01-01", "select 1"]);
+    assert!(run.err.contains(&format!("at size {size}")), "{run:?}");
     world.stop();
     std::fs::remove_dir_all(&world.data).expect("removed");
     let run = world.cli(&["--json", "sql", "select 1"]);
@@ -105,7 +188,8 @@ fn given_a_past_size_or_time_when_asked_then_the_answer_is_the_one_of_then() {
     assert_eq!(count(&["--at", &first.to_string()]), 0);
     assert_eq!(count(&["--at", &(first + 1).to_string()]), 1);
     assert_eq!(count(&["--at", "2020-01-01"]), 0);
-    assert_eq!(count(&["--at", "2100-01-01"]), 2);
+    let now = chrono::Utc::now().to_rfc3339();
+    assert_eq!(count(&["--at", &now]), 2, "the present is known though nothing happened just now");
     for format in ["csv", "table", "json", "parquet"] {
         let file = world.path("answer").display().to_string();
         let run = world.cli(&["sql", "--format", format, "-o", &file, "select service_id from services order by 1"]);

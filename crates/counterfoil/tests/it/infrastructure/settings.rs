@@ -10,8 +10,8 @@ fn given_wrong_settings_when_checked_then_each_is_named_with_line_and_reason() {
         ("[server]\ndata = \"d\"\nlisten_on = \"x\"\n", ":3:", "listen_on"),
         ("[server\n", ":1:", ""),
         ("[records]\nroll_records = -1\n", ":2:", "-1"),
-        ("[server]\nlisten = \"nowhere\"\n", "server.listen", "nowhere"),
-        ("[telemetry]\nformat = \"xml\"\n", "telemetry.format", "xml"),
+        ("[server]\nlisten = \"nowhere\"\n", ":2:10", "`server.listen`: `nowhere`"),
+        ("[telemetry]\n\nformat = \"xml\"\n", ":3:10", "`telemetry.format`: `xml`"),
     ] {
         let file = world.file("counterfoil.toml", text);
         let run = world.cli(&["--json", "config", "check", "--config", &file]);
@@ -35,4 +35,12 @@ fn given_the_sample_when_checked_then_it_is_good_and_variables_override_it() {
     world.set("COUNTERFOIL_RECORDS_ROLL_SECONDS", "soon");
     let run = world.cli(&["--json", "config", "show"]);
     assert!(run.code == 64 && run.err.contains("COUNTERFOIL_RECORDS_ROLL_SECONDS"), "{run:?}");
+}
+
+#[test]
+fn given_a_misspelt_variable_when_started_then_it_is_refused_with_what_was_meant() {
+    let mut world = World::empty(&[("COUNTERFOIL_RECORD_ROLL_SECONDS", "7")]);
+    let run = world.try_start().expect_err("it must not start");
+    assert_eq!(run.error(), (64, "usage".to_owned()), "{run:?}");
+    assert!(run.err.contains("did you mean `COUNTERFOIL_RECORDS_ROLL_SECONDS`?"), "{run:?}");
 }

@@ -25,7 +25,8 @@ impl Table for Credentials {
     const DOC: &'static str = "API keys. Sign-in links and sessions live minutes to hours and are in `events` only.";
     const COLUMNS: &'static [Column] = &[
         text("credential_id", "Public identifier of the key"),
-        text("principal_id", "The actor that it signs in; NULL for an application's key, which stands for its service"),
+        text("principal_id", "The actor that it signs in; NULL for an application's key"),
+        text("service_id", "The service whose inference calls it opens; NULL for a key of the management API"),
         text("kind", "`api_key`"),
         boolean("privileged", "Whether it opens the management API, and not only one service's inference calls"),
         boolean("mfa", "NULL: a key is one factor, whoever holds it"),
@@ -53,13 +54,14 @@ impl Table for Credentials {
 
     fn rows(&self, _: &Moment, out: &mut Rows) {
         for (key, row) in &self.0 {
-            let actor = match &row.created.scope {
-                KeyScope::Actor(actor) => Some(actor),
-                KeyScope::Service(_) => None,
+            let (actor, service) = match &row.created.scope {
+                KeyScope::Actor(actor) => (Some(actor), None),
+                KeyScope::Service(service) => (None, Some(service)),
             };
             let cells = [
                 key.into(),
                 actor.into(),
+                service.into(),
                 "api_key".into(),
                 actor.is_some().into(),
                 Cell::Null,
