@@ -33,6 +33,7 @@ EVENTS = {
     "node.joined": ("node/{node}", "node incarnation program"),
     "node.recovered": ("node/{node}", "node incarnation unsealed interrupted truncated_bytes"),
     "ledger.heartbeat": ("ledger", "checkpoint signed_at"),
+    "ledger.rollback.accepted": ("ledger", "remembered from_size to_size reason"),
     "state.digest": ("ledger", "size sha256"),
     "command.refused": ("refusals", "command resource code policies"),
     "actor.registered": ("actor/{actor}", "actor kind roles"),
@@ -540,6 +541,15 @@ class Package:
                 code = "log.rollback" if agrees else "heartbeat.root"
                 report.fail(code, f"entry {seq}", f"the log signed another history of size {size}")
 
+        for seq, body in self.of_type("ledger.rollback.accepted"):
+            try:
+                _, size, _ = open_checkpoint(body["remembered"], key)
+            except Broken as error:
+                report.fail("rollback.signature", f"entry {seq}", str(error))
+                continue
+            if (size, seq) != (body["from_size"], body["to_size"]):
+                report.fail("rollback.size", f"entry {seq}", "it names other sizes than there are")
+
     def check_checkpoint(self, text, key):
         report, before = self.report, len(self.report.findings)
         try:
@@ -727,6 +737,7 @@ class Package:
         self.check_progress(chains, newest)
         self.check_counts(chains, newest)
         self.check_heartbeats()
+        self.check_rollbacks()
 
     def check_progress(self, chains, newest):
         furthest = {}
@@ -783,6 +794,16 @@ class Package:
                     self.report.note("completeness", "heartbeat.stopped", f"entry {seq}", "a silence, then a start")
                 else:
                     self.report.unknown("completeness", "heartbeat.gap", f"entry {seq}", "no sign of life for over an hour")
+
+    def check_rollbacks(self):
+        before = None
+        for seq, entry in sorted(self.entries.items()):
+            since, before = before, entry["ts"]
+            if entry["t"] != "ledger.rollback.accepted":
+                continue
+            outside = entry["ts"] < self.manifest["from"] or since is not None and since >= self.manifest["to"]
+            weight = "note" if outside else "unknown"
+            self.report.add("completeness", weight, "rollback.accepted", f"entry {seq}", "an older copy was gone on with")
 
 
 def tile_path(index, width):

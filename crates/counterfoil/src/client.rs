@@ -93,6 +93,14 @@ impl Connect {
         Ok(Client { token, way: Way::Local { router: visit.router(), visit } })
     }
 
+    /// The key for the management API of a data directory.
+    ///
+    /// # Errors
+    /// When none was given and the directory has none.
+    pub fn token(&self, dir: &Path) -> Result<String, Failure> {
+        self.token_or(dir, "the data directory has no operator.token")
+    }
+
     fn token_or(&self, dir: &Path, hint: &str) -> Result<String, Failure> {
         match &self.token {
             Some(token) => Ok(token.clone()),

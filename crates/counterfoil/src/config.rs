@@ -40,6 +40,8 @@ settings! {
     server Server {
         /// Directory of all data; created when it does not exist.
         data: PathBuf = "counterfoil-data".into();
+        /// Directory that remembers, outside the data, how far each ledger has come, so that an older copy restored by mistake is refused; `none` for no memory; when empty, `counterfoil` in `$XDG_STATE_HOME` or in `$HOME/.local/state`.
+        state: String = String::new();
         /// Address and port to listen on.
         listen: String = "127.0.0.1:8600".into();
         /// How the server is reached from outside, for sign-in links; the listening address when empty.
@@ -228,6 +230,20 @@ impl Config {
         Ok(())
     }
 
+    /// The directory that remembers how far ledgers have come; none when that is not wanted, or when there is no home
+    /// to keep it in. Always absolute, for messages that name it are read elsewhere.
+    pub fn state_dir(&self, env: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+        let absolute = |variable| env(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+        match self.server.state.as_str() {
+            "none" => None,
+            "" => {
+                let homes = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
+                homes.map(|state| state.join("counterfoil"))
+            }
+            dir => Some(std::path::absolute(dir).unwrap_or_else(|_| dir.into())),
+        }
+    }
+
     /// A file with every setting at its default, and what it means.
     pub fn sample() -> String {
         let defaults = toml::Table::try_from(Self::default()).expect("settings are TOML");
@@ -380,6 +396,21 @@ mod tests {
                 other => panic!("{text}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn given_a_home_or_none_when_asked_where_ledgers_are_remembered_then_the_setting_comes_first() {
+        let mut config = Config::default();
+        let home = |variable: &str| (variable == "HOME").then(|| "/home/u".to_owned());
+        let xdg =
+            |variable: &str| (variable == "XDG_STATE_HOME").then(|| "/var/state".to_owned()).or_else(|| home(variable));
+        assert_eq!(config.state_dir(home), Some("/home/u/.local/state/counterfoil".into()));
+        assert_eq!(config.state_dir(xdg), Some("/var/state/counterfoil".into()));
+        assert_eq!(config.state_dir(|_| None), None);
+        config.server.state = "/srv/memory".into();
+        assert_eq!(config.state_dir(xdg), Some("/srv/memory".into()));
+        config.server.state = "none".into();
+        assert_eq!(config.state_dir(xdg), None);
     }
 
     #[test]

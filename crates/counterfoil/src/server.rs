@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use domain::Entry;
 use engine::{Engine, EngineOptions, OpenError};
 use gateway::Gateway;
 use prometheus_client::registry::Registry;
@@ -58,6 +59,23 @@ impl Server {
     /// When it is in use, damaged or rolled back.
     pub async fn open(config: Config) -> Result<Self, Failure> {
         let engine = patiently(&config, Engine::open).await?;
+        Self::over(config, engine)
+    }
+
+    /// Opens a data directory that is an older copy than the one remembered, for `reason`, by the right of `key`. Returns
+    /// the event that says so.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; and when it is no older copy, or the key's owner may not.
+    pub async fn accept_rollback(config: Config, key: &str, reason: &str) -> Result<(Self, Entry), Failure> {
+        let opened = Engine::accept_rollback(options(&config), key, reason).await;
+        let (engine, done) = opened.map_err(|e| not_opened(&e))?;
+        let mut events = done.events;
+        let event = events.pop().ok_or_else(|| Failure::io("the event was not written"))?;
+        Ok((Self::over(config, engine)?, event))
+    }
+
+    fn over(config: Config, engine: Arc<Engine>) -> Result<Self, Failure> {
         let mut registry = Registry::with_prefix("counterfoil");
         let limits = gateway::Limits {
             request_bytes: config.limits.request_bytes,
@@ -194,20 +212,6 @@ where
     }
 }
 
-fn options(config: &Config) -> EngineOptions {
-    EngineOptions {
-        dir: config.server.data.clone(),
-        organisation: config.organisation.name.clone(),
-        origin: Some(config.organisation.origin.clone()).filter(|origin| !origin.is_empty()),
-        retention_days: config.organisation.retention_days,
-        node: config.node.name.clone(),
-        program: concat!("counterfoil ", env!("CARGO_PKG_VERSION")).to_owned(),
-        roll_records: config.records.roll_records,
-        roll_bytes: config.records.roll_bytes,
-        roll_after: Duration::from_secs(config.records.roll_seconds),
-    }
-}
-
 fn app(config: &Config, engine: &Arc<Engine>, registry: Registry) -> Result<Arc<web::App>, Failure> {
     let sql = query::Limits {
         memory_bytes: config.limits.sql_memory_bytes,
@@ -223,6 +227,31 @@ pub struct Listening {
     listener: TcpListener,
     /// How to reach it.
     pub url: String,
+}
+
+fn options(config: &Config) -> EngineOptions {
+    let state = config.state_dir(|variable| std::env::var(variable).ok());
+    if state.is_none() && config.server.state.is_empty() {
+        tracing::warn!(
+            "there is no home to remember the size of the ledger in, so an older copy that is restored whole would not be noticed: name a directory in `server.state`"
+        );
+    }
+    EngineOptions {
+        dir: config.server.data.clone(),
+        state,
+        organisation: config.organisation.name.clone(),
+        origin: Some(config.organisation.origin.clone()).filter(|origin| !origin.is_empty()),
+        retention_days: config.organisation.retention_days,
+        node: config.node.name.clone(),
+        program: concat!("counterfoil ", env!("CARGO_PKG_VERSION")).to_owned(),
+        roll_records: config.records.roll_records,
+        roll_bytes: config.records.roll_bytes,
+        roll_after: Duration::from_secs(config.records.roll_seconds),
+    }
+}
+
+fn not_opened(error: &OpenError) -> Failure {
+    Failure::new(error.exit_code(), error.kind(), error.to_string())
 }
 
 fn public_url(config: &Config) -> String {

@@ -43,6 +43,8 @@ commands! {
     "node.recover" RecoverNode(infrastructure::NodeRecovered) on |b| format!("node/{}", b.node);
     /// Give a sign of life.
     "ledger.beat" Beat(infrastructure::LedgerHeartbeat) on |_| "ledger".into();
+    /// Go on with an older copy of the ledger, giving up what is remembered of a newer one.
+    "ledger.rollback.accept" AcceptRollback(AcceptRollback) on |_| "ledger".into();
     /// Record a digest of the state.
     "state.digest" DigestState(infrastructure::StateDigest) on |_| "ledger".into();
 
@@ -97,6 +99,14 @@ pub struct RegisterModel {
     pub artifact_sha256: String,
 }
 
+/// The wish to go on with an older copy of the ledger.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptRollback {
+    /// Why; it stays in the ledger.
+    pub reason: String,
+}
+
 /// Facts that a decision needs and that the pure core cannot find out, gathered before it is called.
 #[derive(Clone, Debug, Default)]
 pub struct Given {
@@ -106,6 +116,9 @@ pub struct Given {
     pub fresh: String,
     /// What the check of the named artifact found, for `model.register`: facts, or why it cannot be served.
     pub model: Option<Result<models::ModelFacts, String>>,
+    /// The checkpoint of a history that is remembered and that this ledger does not extend, and its size, for
+    /// `ledger.rollback.accept`.
+    pub other_history: Option<(String, u64)>,
 }
 
 /// A stable code for a refusal. Clients and control tests may depend on it.

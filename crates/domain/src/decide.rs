@@ -18,6 +18,7 @@ pub fn decide(state: &State, given: &Given, command: &Command) -> Result<Vec<Eve
         Command::JoinNode(body) => join_node(state, body),
         Command::RecoverNode(body) => Ok(vec![Event::NodeRecovered(body.clone())]),
         Command::Beat(body) => Ok(vec![Event::LedgerHeartbeat(body.clone())]),
+        Command::AcceptRollback(body) => accept_rollback(state, given, body),
         Command::DigestState(body) if body.size != state.size => {
             Err(refuse(RefusalCode::Conflict, "the state moved on while its digest was computed: compute it again"))
         }
@@ -66,6 +67,23 @@ fn join_node(state: &State, body: &infrastructure::NodeJoined) -> Result<Vec<Eve
         return Err(refuse(RefusalCode::Conflict, message));
     }
     Ok(vec![Event::NodeJoined(body.clone())])
+}
+
+/// Most bytes of a reason.
+const REASON_BYTES: usize = 500;
+
+fn accept_rollback(state: &State, given: &Given, body: &crate::command::AcceptRollback) -> Result<Vec<Event>, Refusal> {
+    let reason = body.reason.trim();
+    if reason.is_empty() || reason.len() > REASON_BYTES {
+        let message = format!("say in 1 to {REASON_BYTES} bytes why the older copy is gone on with");
+        return Err(refuse(RefusalCode::Invalid, message));
+    }
+    let Some((remembered, from_size)) = given.other_history.clone() else {
+        let message = "there is nothing to accept: this ledger extends all that is remembered of it";
+        return Err(refuse(RefusalCode::Conflict, message));
+    };
+    let (to_size, reason) = (state.size, reason.to_owned());
+    Ok(vec![Event::RollbackAccepted(infrastructure::RollbackAccepted { remembered, from_size, to_size, reason })])
 }
 
 fn register_actor(state: &State, body: &people::ActorRegistered) -> Result<Vec<Event>, Refusal> {

@@ -44,6 +44,8 @@ events! {
     "node.recovered" NodeRecovered(infrastructure::NodeRecovered) on |b| format!("node/{}", b.node);
     /// Sign of life, with the newest checkpoint and the witnesses that cosigned it.
     "ledger.heartbeat" LedgerHeartbeat(infrastructure::LedgerHeartbeat) on |_| "ledger".into();
+    /// An older copy of the ledger was restored, and is gone on with on purpose.
+    "ledger.rollback.accepted" RollbackAccepted(infrastructure::RollbackAccepted) on |_| "ledger".into();
     /// Digest of the folded state before this event.
     "state.digest" StateDigest(infrastructure::StateDigest) on |_| "ledger".into();
     /// A command was refused.

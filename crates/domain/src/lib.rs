@@ -6,7 +6,7 @@
 
 pub mod assurance;
 pub mod canonical;
-mod command;
+pub mod command;
 mod decide;
 mod entry;
 mod event;

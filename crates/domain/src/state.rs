@@ -172,6 +172,7 @@ impl State {
             }
             Event::NodeRecovered(_)
             | Event::LedgerHeartbeat(_)
+            | Event::RollbackAccepted(_)
             | Event::StateDigest(_)
             | Event::CommandRefused(_)
             | Event::SegmentProgress(_)

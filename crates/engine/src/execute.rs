@@ -163,7 +163,11 @@ impl Engine {
             }
             _ => None,
         };
-        Given { now: Self::now_ms(), fresh: uuid::Uuid::now_v7().simple().to_string(), model }
+        let other_history = match command {
+            Command::AcceptRollback(_) => self.other_history(),
+            _ => None,
+        };
+        Given { now: Self::now_ms(), fresh: uuid::Uuid::now_v7().simple().to_string(), model, other_history }
     }
 
     /// Appends events, waits until they are durable, and folds them.

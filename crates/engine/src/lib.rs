@@ -11,6 +11,7 @@ mod execute;
 mod identity;
 mod open;
 mod reconcile;
+mod rollback;
 mod snapshot;
 
 pub use authorize::{Permit, Policies, PolicyError};

@@ -19,7 +19,7 @@ use vault::Vault;
 use crate::authorize::Policies;
 use crate::counters::Counters;
 use crate::snapshot::Snapshot;
-use crate::{Engine, ExecuteError, Principal, identity};
+use crate::{AuthError, Engine, ExecuteError, Principal, identity, rollback};
 
 /// The policies that a new installation begins with.
 const POLICIES: &str = include_str!("../../../policies/counterfoil.cedar");
@@ -38,6 +38,8 @@ const OPERATOR_KEY_MS: i64 = 365 * 24 * 60 * 60 * 1000;
 pub struct EngineOptions {
     /// The data directory.
     pub dir: PathBuf,
+    /// Directory that remembers, outside the data directory, how far each ledger has come; none for no memory.
+    pub state: Option<PathBuf>,
     /// Name of the organisation, for a new directory.
     pub organisation: String,
     /// Origin of the log, for a new directory; made up when absent.
@@ -62,6 +64,36 @@ pub enum OpenError {
     /// The ledger refuses.
     #[error("{0}")]
     Ledger(#[from] LogError),
+    /// The ledger is an older copy than the one that is remembered.
+    #[error(
+        "the ledger was rolled back: `{memory}` remembers {remembered} entries, but {found}; restore the newest copy, or, \
+         if this older one is all there is, go on with it by \
+         `counterfoil ledger accept-rollback --data {data} --state {state} --reason TEXT`"
+    )]
+    OlderCopy {
+        /// The file that remembers.
+        memory: PathBuf,
+        /// How many entries it remembers.
+        remembered: u64,
+        /// What is there instead.
+        found: String,
+        /// The data directory.
+        data: PathBuf,
+        /// The directory that the memory lies in.
+        state: PathBuf,
+    },
+    /// Somebody wants to accept a rollback, and there is none.
+    #[error(
+        "there is nothing to accept: the ledger in `{data}` extends all that is remembered of it; \
+         start it as usual, or name the right memory with --state"
+    )]
+    NothingToAccept {
+        /// The data directory.
+        data: PathBuf,
+    },
+    /// Whoever asks is not known.
+    #[error("the key is not good: {0}")]
+    Unknown(#[from] AuthError),
     /// The log of records refuses.
     #[error("{0}")]
     Records(#[from] RecordError),
@@ -98,7 +130,8 @@ impl OpenError {
     /// Exit code for a program that cannot go on.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Ledger(LogError::RolledBack { .. }) => 3,
+            Self::Ledger(LogError::RolledBack { .. }) | Self::OlderCopy { .. } => 3,
+            Self::NothingToAccept { .. } | Self::Unknown(_) | Self::Setup(ExecuteError::Refused(_)) => 65,
             Self::Ledger(LogError::Corrupt { .. }) | Self::Event { .. } => 1,
             _ => 5,
         }
@@ -107,7 +140,10 @@ impl OpenError {
     /// A stable word for programs.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Ledger(LogError::RolledBack { .. }) => "rolled_back",
+            Self::Ledger(LogError::RolledBack { .. }) | Self::OlderCopy { .. } => "rolled_back",
+            Self::NothingToAccept { .. } => "nothing_to_accept",
+            Self::Unknown(_) => "unauthenticated",
+            Self::Setup(ExecuteError::Refused(refusal)) => refusal.code.as_str(),
             Self::Ledger(LogError::Corrupt { .. }) | Self::Event { .. } => "corrupt",
             Self::Ledger(LogError::Locked { .. }) | Self::Records(RecordError::Locked { .. }) => "locked",
             Self::Keys { .. } => "keys",
@@ -124,10 +160,7 @@ impl Engine {
     /// When it is in use, damaged, rolled back or not readable.
     pub async fn open(options: EngineOptions) -> Result<Arc<Self>, OpenError> {
         let engine = Self::open_disk(options).await?;
-        engine.join().await?;
-        engine.ensure_operator().await?;
-        engine.log.start_publisher(Duration::from_secs(1))?;
-        engine.start_reconcilers();
+        engine.start().await?;
         Ok(engine)
     }
 
@@ -144,14 +177,32 @@ impl Engine {
     }
 
     async fn open_disk(options: EngineOptions) -> Result<Arc<Self>, OpenError> {
-        let for_disk = options.clone();
-        let opened = tokio::task::spawn_blocking(move || Disk::open(&for_disk)).await;
-        let disk = opened.map_err(|e| ExecuteError::Internal(e.to_string()))??;
-        let recovered = disk.recovered;
-        let engine = Arc::new(disk.into_engine(options)?);
+        let (engine, recovered) = Self::read_disk(options, false).await?;
         engine.set_up().await?;
         engine.recover(recovered).await?;
         Ok(engine)
+    }
+
+    /// Reads what is there, not writing any event. With `accept_rollback`, an older copy than the one remembered is read
+    /// too.
+    pub(crate) async fn read_disk(
+        options: EngineOptions,
+        accept_rollback: bool,
+    ) -> Result<(Arc<Self>, Recovered), OpenError> {
+        let for_disk = options.clone();
+        let opened = tokio::task::spawn_blocking(move || Disk::open(&for_disk, accept_rollback)).await;
+        let disk = opened.map_err(|e| ExecuteError::Internal(e.to_string()))??;
+        let recovered = disk.recovered;
+        Ok((Arc::new(disk.into_engine(options)?), recovered))
+    }
+
+    /// Starts this node.
+    pub(crate) async fn start(self: &Arc<Self>) -> Result<(), OpenError> {
+        self.join().await?;
+        self.ensure_operator().await?;
+        self.log.start_publisher(Duration::from_secs(1))?;
+        self.start_reconcilers();
+        Ok(())
     }
 
     /// Writes the first events of a new ledger. Each step looks whether it was done, so a crash in between is mended.
@@ -180,7 +231,7 @@ impl Engine {
     }
 
     /// Seals what the last incarnation left behind.
-    async fn recover(self: &Arc<Self>, found: Recovered) -> Result<(), ExecuteError> {
+    pub(crate) async fn recover(self: &Arc<Self>, found: Recovered) -> Result<(), ExecuteError> {
         let Some(incarnation) = self.read(|state| state.nodes.get(self.node()).map(|node| node.incarnation)) else {
             return Ok(());
         };
@@ -247,13 +298,18 @@ struct Disk {
 }
 
 impl Disk {
-    fn open(options: &EngineOptions) -> Result<Self, OpenError> {
+    fn open(options: &EngineOptions, accept_rollback: bool) -> Result<Self, OpenError> {
         let dir = &options.dir;
         make_private_dir(dir).map_err(|source| OpenError::Io { path: dir.clone(), source })?;
         let signer = signer(dir, options.origin.as_deref())?;
         let (origin, log_vkey) = (signer.verifier_key().name().to_owned(), signer.verifier_key().to_string());
         let vfs: Arc<dyn Vfs> = Arc::new(RealVfs);
-        let (log, state) = open_log(&vfs, dir, signer)?;
+        let mut log_options = LogOptions::new(dir.join("ledger"), signer);
+        log_options.wal.segment_bytes = LEDGER_WAL_BYTES;
+        log_options.memory = options.state.as_ref().map(|state| rollback::memory(state, &log_vkey));
+        log_options.accept_rollback = accept_rollback;
+        let (log, state) =
+            open_log(&vfs, dir, log_options).map_err(|error| rollback::older_copy(options, &log_vkey, error))?;
         let (records, recovered) = open_records(vfs, options, &origin, &state)?;
         let vault = open_vault(dir, &origin)?;
         Ok(Self { log, log_vkey, records, recovered, vault, state })
@@ -287,9 +343,7 @@ impl Disk {
     }
 }
 
-fn open_log(vfs: &Arc<dyn Vfs>, dir: &Path, signer: SignerKey) -> Result<(Arc<Log>, State), OpenError> {
-    let mut log_options = LogOptions::new(dir.join("ledger"), signer);
-    log_options.wal.segment_bytes = LEDGER_WAL_BYTES;
+fn open_log(vfs: &Arc<dyn Vfs>, dir: &Path, log_options: LogOptions) -> Result<(Arc<Log>, State), OpenError> {
     let mut fold = Fold::after(Snapshot::read_all(&dir.join("snapshots")).next());
     let (log, _) = Log::open(Arc::clone(vfs), log_options, &mut |seq, bytes| fold.take(seq, bytes))?;
     if fold.unconfirmed {

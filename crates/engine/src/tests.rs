@@ -12,6 +12,7 @@ use crate::{Ask, Engine, EngineOptions, ExecuteError, OpenError, Principal};
 fn options(dir: &std::path::Path) -> EngineOptions {
     EngineOptions {
         dir: dir.join("data"),
+        state: None,
         organisation: "Test".into(),
         origin: Some("test.example/log".into()),
         retention_days: 30,

@@ -47,6 +47,7 @@ pub(crate) fn check(package: &Package, history: &History<'_>, findings: &mut Fin
     check_progress(&told, findings);
     check_counts(package.manifest(), &told, history.newest().unwrap_or(0), findings);
     check_heartbeats(package.manifest(), &history.entries, findings);
+    check_rollbacks(package.manifest(), &history.entries, findings);
     if !history.entries.is_empty() {
         findings.summary(Completeness, format!("{} entries without a gap", history.entries.len()));
     }
@@ -223,6 +224,24 @@ fn check_heartbeats(manifest: &Manifest, entries: &[(u64, Entry)], findings: &mu
             findings.note(Completeness, "heartbeat.stopped", place, message);
         } else {
             findings.unknown(Completeness, "heartbeat.gap", place, between + ", though a node was up");
+        }
+    }
+}
+
+/// What an older copy that was gone on with lacks was written between the entry before and the acceptance.
+fn check_rollbacks(manifest: &Manifest, entries: &[(u64, Entry)], findings: &mut Findings) {
+    let mut before = i64::MIN;
+    for (seq, entry) in entries {
+        let since = std::mem::replace(&mut before, entry.ts);
+        let Event::RollbackAccepted(body) = &entry.event else { continue };
+        let message = format!(
+            "an older copy was gone on with, from {} entries instead of {}: what the others said is not here",
+            body.to_size, body.from_size
+        );
+        let place = format!("entry {seq}");
+        match entry.ts < manifest.from || since >= manifest.to {
+            true => findings.note(Completeness, "rollback.accepted", place, message),
+            false => findings.unknown(Completeness, "rollback.accepted", place, message),
         }
     }
 }

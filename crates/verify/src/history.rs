@@ -126,6 +126,7 @@ pub(crate) fn check(package: &Package, history: &History<'_>, options: &Options,
     let agrees = opened.is_some() && findings.failures(Integrity) == before;
     if let Some(key) = &key {
         check_heartbeats(history, key, agrees, findings);
+        check_accepted(history, key, findings);
         check_seen(history, options, key, agrees, findings);
     }
     Log { pinned, note }
@@ -220,6 +221,25 @@ fn check_heartbeats(history: &History<'_>, key: &VerifierKey, agrees: bool, find
         } else if history.root(checkpoint.size).is_some_and(|root| *root != checkpoint.root) {
             let message = format!("the log signed another history of size {} than the entries show", checkpoint.size);
             findings.fail(Integrity, rewritten(agrees, "heartbeat.root"), place, message);
+        }
+    }
+}
+
+/// Whoever goes on with an older copy names what is given up by a checkpoint that the log signed, and where it goes on.
+fn check_accepted(history: &History<'_>, key: &VerifierKey, findings: &mut Findings) {
+    for (seq, entry) in &history.entries {
+        let Event::RollbackAccepted(body) = &entry.event else { continue };
+        let place = format!("entry {seq}");
+        match Checkpoint::open(&body.remembered, key) {
+            Ok((checkpoint, _)) if (checkpoint.size, *seq) == (body.from_size, body.to_size) => {}
+            Ok((checkpoint, _)) => {
+                let message = format!(
+                    "it says from {} to {} entries; its checkpoint has {}, and {seq} were before it",
+                    body.from_size, body.to_size, checkpoint.size
+                );
+                findings.fail(Integrity, "rollback.size", place, message);
+            }
+            Err(error) => findings.fail(Integrity, "rollback.signature", place, error.to_string()),
         }
     }
 }

@@ -49,6 +49,8 @@ impl Server {
         let mut command = under(&arguments.under, PROGRAM.as_ref());
         command.args(["serve", "--json", "--listen", "127.0.0.1:0", "--data"]).arg(&data);
         command.env("COUNTERFOIL_TELEMETRY_FILTER", "warn").stdout(Stdio::piped());
+        // Remembered as it would be, but not in anybody's home.
+        command.env("COUNTERFOIL_SERVER_STATE", dir.join("state"));
         let mut process = Process(command.spawn()?);
         let mut line = String::new();
         let out = process.0.stdout.take().ok_or("the server has no output")?;

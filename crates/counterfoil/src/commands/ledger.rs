@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use domain::Event;
 use http::Method;
 use ledger::fsck::{FsckReport, Level, Outcome, fsck};
 use ledger::vfs::{RealVfs, Vfs};
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use crate::client::Connect;
 use crate::output::{self, Failure};
+use crate::server::Server;
 
 /// What to do with the ledger.
 #[derive(Subcommand)]
@@ -39,6 +41,19 @@ pub enum Ledger {
     Key,
     /// Check the ledger's files on disk; the server need not run
     Fsck(Fsck),
+    /// Go on with an older copy of the data directory on purpose; the ledger will always tell
+    AcceptRollback(AcceptRollback),
+}
+
+/// Which copy to go on with, and why.
+#[derive(Args)]
+pub struct AcceptRollback {
+    /// Why; it stays in the ledger for good, so name no person
+    #[arg(long)]
+    reason: String,
+    /// Directory that remembers the ledger, as the refusal named it; by default the one of the settings
+    #[arg(long)]
+    state: Option<String>,
 }
 
 /// How thoroughly to check.
@@ -88,8 +103,41 @@ impl Ledger {
                 }
             }
             Self::Fsck(options) => options.run(json, &connect.config()?.server.data)?,
+            Self::AcceptRollback(options) => options.run(json, connect).await?,
         }
         Ok(())
+    }
+}
+
+impl AcceptRollback {
+    async fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
+        let mut config = connect.config()?;
+        if let Some(state) = &self.state {
+            config.server.state.clone_from(state);
+        }
+        let data = config.server.data.clone();
+        if !data.join("ledger").is_dir() {
+            return Err(Failure::usage(format!(
+                "`{}` holds no ledger: name the restored copy in --data",
+                data.display()
+            )));
+        }
+        let token = connect.token(&data)?;
+        let (server, event) = Server::accept_rollback(config, &token, &self.reason).await?;
+        server.close().await?;
+        let Event::RollbackAccepted(body) = &event.event else {
+            return Err(Failure::io(format!("`{}` was written instead of the acceptance", event.event.name())));
+        };
+        match json {
+            true => output::json(&json!({
+                "event": body.to_size, "from_size": body.from_size, "to_size": body.to_size, "reason": body.reason,
+            })),
+            false => output::line(format!(
+                "the ledger goes on from {} entries; {} were remembered, and what they said beyond is given up. \
+                 Event {0} says so",
+                body.to_size, body.from_size
+            )),
+        }
     }
 }
 

@@ -38,6 +38,8 @@ impl Demo {
         std::fs::create_dir_all(&self.dir)?;
         let mut config = Config::default();
         config.server.data = connect.data().unwrap_or_else(|| self.dir.join("data"));
+        // Beside the data, so that the demo leaves nothing in anybody's home.
+        config.server.state = self.dir.join("state").display().to_string();
         config.server.listen = free(&self.listen);
         config.organisation.name = "Example Lending".to_owned();
         config.telemetry.filter = "warn".to_owned();

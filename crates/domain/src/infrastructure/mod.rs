@@ -64,6 +64,21 @@ pub struct LedgerHeartbeat {
     pub signed_at: i64,
 }
 
+/// An older copy of the ledger, restored and gone on with on purpose. What the entries said that are given up is not in
+/// this ledger.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RollbackAccepted {
+    /// The newest checkpoint that was remembered of the history that is given up: a note that the log signed.
+    pub remembered: String,
+    /// How many entries that history had, at least.
+    pub from_size: u64,
+    /// How many entries are gone on from; equal to this event's sequence number.
+    pub to_size: u64,
+    /// Why, in the words of whoever accepted it.
+    pub reason: String,
+}
+
 /// A digest of the state that all events before this one fold to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

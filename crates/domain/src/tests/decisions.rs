@@ -17,7 +17,10 @@ struct World {
 impl World {
     fn new() -> Self {
         let facts = ModelFacts { bytes: 1, operators: vec![], inputs: vec![], outputs: vec![] };
-        Self { given: Given { now: 1_000, fresh: "f".into(), model: Some(Ok(facts)) }, ..Self::default() }
+        Self {
+            given: Given { now: 1_000, fresh: "f".into(), model: Some(Ok(facts)), ..Given::default() },
+            ..Self::default()
+        }
     }
 
     fn ask(&mut self, command: Command) -> Result<Vec<Event>, Refusal> {

@@ -2,7 +2,8 @@
 
 use crate::assurance::{ControlRan, ControlsScoped, EvidenceExported, Outcome, RunParams, ScopedControl};
 use crate::infrastructure::{
-    CommandRefused, LedgerHeartbeat, NodeJoined, NodeRecovered, OrgCreated, PoliciesInstalled, StateDigest,
+    CommandRefused, LedgerHeartbeat, NodeJoined, NodeRecovered, OrgCreated, PoliciesInstalled, RollbackAccepted,
+    StateDigest,
 };
 use crate::models::{ModelFacts, ModelRegistered, Tensor};
 use crate::people::{
@@ -42,6 +43,12 @@ fn infrastructure() -> Vec<Event> {
         Event::LedgerHeartbeat(LedgerHeartbeat {
             checkpoint: s("origin\n7\nroot\n\n— sig\n"),
             signed_at: 1_793_400_000_000,
+        }),
+        Event::RollbackAccepted(RollbackAccepted {
+            remembered: s("origin\n9\nroot\n\n— sig\n"),
+            from_size: 9,
+            to_size: 7,
+            reason: s("the disk died; this is last night's copy"),
         }),
         Event::StateDigest(StateDigest { size: 4096, sha256: s("bb") }),
         Event::CommandRefused(CommandRefused {

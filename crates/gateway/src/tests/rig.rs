@@ -203,6 +203,7 @@ impl Rig {
 fn options(dir: &std::path::Path) -> EngineOptions {
     EngineOptions {
         dir: dir.to_owned(),
+        state: None,
         organisation: "test".into(),
         origin: None,
         retention_days: 365,

@@ -13,10 +13,13 @@
 //! .state/LOCK            one process at a time      .state/wal/    the write-ahead log
 //! .state/signer          the last checkpoint signed, durable before it is published
 //! ```
+//!
+//! Elsewhere, if wanted, `memory` keeps the newest checkpoint: a whole older copy of the directory is known by it.
 
 mod error;
 pub(crate) mod files;
 mod flush;
+mod memory;
 pub(crate) mod open;
 mod publish;
 pub(crate) mod tree;
@@ -39,6 +42,7 @@ use crate::wal::{FRAME_OVERHEAD_BYTES, Torn, Wal, WalOptions};
 pub use error::{AppendError, LogError};
 use files::Files;
 use flush::Flush;
+use memory::Memory;
 use open::{CHECKPOINT, LOCK, PRIVATE_DIR, Rebuild, SIGNER, WAL_DIR, WITNESSED, check_not_rolled_back, read_signed};
 use publish::{Publisher, Stop};
 use tree::Tree;
@@ -58,6 +62,10 @@ pub struct LogOptions {
     pub wal: WalOptions,
     /// How appends are grouped.
     pub limits: Limits,
+    /// File outside `dir` that remembers the newest checkpoint; none when nothing is to be remembered.
+    pub memory: Option<PathBuf>,
+    /// Open the log although `memory` tells of another history, so that somebody can give that up.
+    pub accept_rollback: bool,
     /// What to do when the state of the disk is unknown. Only tests do anything but abort.
     pub on_fatal: FatalHandler,
 }
@@ -66,7 +74,8 @@ impl LogOptions {
     /// The usual options for a log in `dir` signed by `signer`.
     pub fn new(dir: impl Into<PathBuf>, signer: SignerKey) -> Self {
         let wal = WalOptions::new(log_id(signer.verifier_key().name()));
-        Self { dir: dir.into(), signer, wal, limits: Limits::default(), on_fatal: abort_process() }
+        let (limits, on_fatal) = (Limits::default(), abort_process());
+        Self { dir: dir.into(), signer, wal, limits, memory: None, accept_rollback: false, on_fatal }
     }
 }
 
@@ -130,9 +139,11 @@ impl Log {
         for signed in [&signed, &published, &witnessed].into_iter().flatten() {
             check_not_rolled_back(&tree, signed)?;
         }
+        let memory = options.memory.map(|path| Memory::read(&*vfs, path, options.signer.verifier_key()));
+        let memory = memory.map(|memory| check_memory(&tree, memory, options.accept_rollback)).transpose()?;
         let recovery = Recovery { size: tree.size(), from_bundles, torn: recovered.torn };
 
-        let publisher = Publisher::new(options.signer, signed, published, witnessed);
+        let publisher = Publisher::new(options.signer, signed, published, witnessed, memory);
         let flush = Flush::new(from_bundles);
         let shared = Arc::new(Shared { tree, publisher, flush, flushing: Mutex::new(()), stop: Stop::default() });
         let max_append_bytes = wal.max_frames_bytes();
@@ -266,6 +277,17 @@ impl Log {
         Ok(())
     }
 
+    /// The checkpoint of a history that is remembered and that this log does not extend. Only a log that was opened to
+    /// accept that can have one.
+    pub fn other_history(&self) -> Option<String> {
+        self.shared.publisher.other_history().map(|signed| signed.note.to_string())
+    }
+
+    /// Gives [`Self::other_history`] up: from the next checkpoint on, this log is what is remembered.
+    pub fn give_up_other_history(&self) {
+        self.shared.publisher.give_up_other_history();
+    }
+
     /// The checkpoint published last.
     pub fn latest_checkpoint(&self) -> Option<String> {
         self.shared.publisher.published().map(|signed| signed.note.to_string())
@@ -323,6 +345,16 @@ impl Drop for Log {
             let _ = thread.join();
         }
     }
+}
+
+/// The tree must contain what is remembered, unless somebody is about to accept that it does not.
+fn check_memory(tree: &Tree, mut memory: Memory, accept: bool) -> Result<Memory, LogError> {
+    match memory.held().map(|held| check_not_rolled_back(tree, held)) {
+        Some(Err(LogError::RolledBack { .. })) if accept => memory.keep(),
+        Some(checked) => checked?,
+        None => {}
+    }
+    Ok(memory)
 }
 
 fn take_lock(vfs: &dyn Vfs, dir: &Path) -> Result<Box<dyn LockGuard>, LogError> {

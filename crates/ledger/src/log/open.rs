@@ -25,7 +25,7 @@ pub(crate) const WAL_DIR: &str = ".state/wal";
 pub(crate) const LOCK: &str = ".state/LOCK";
 
 /// Longest checkpoint file read.
-const MAX_NOTE_BYTES: u64 = 1 << 20;
+pub(super) const MAX_NOTE_BYTES: u64 = 1 << 20;
 
 /// A signed checkpoint as found in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,6 +14,7 @@ use merkle::{Checkpoint, Note, NoteSignature, Policy, SignerKey};
 
 use super::Shared;
 use super::error::LogError;
+use super::memory::Memory;
 use super::open::{CHECKPOINT, SIGNER, Signed, WITNESSED, check_not_rolled_back};
 use super::tree::Tree;
 use super::writer::with_causes;
@@ -31,6 +32,8 @@ struct State {
     /// The newest checkpoint with the cosignatures that came in for it so far.
     gathering: Option<Signed>,
     witnessed: Option<Signed>,
+    /// What is remembered outside the log's directory.
+    memory: Option<Memory>,
 }
 
 impl Publisher {
@@ -39,8 +42,9 @@ impl Publisher {
         signed: Option<Signed>,
         published: Option<Signed>,
         witnessed: Option<Signed>,
+        memory: Option<Memory>,
     ) -> Self {
-        Self { key, state: Mutex::new(State { signed, published, gathering: None, witnessed }) }
+        Self { key, state: Mutex::new(State { signed, published, gathering: None, witnessed, memory }) }
     }
 
     pub(super) fn key(&self) -> &SignerKey {
@@ -53,6 +57,16 @@ impl Publisher {
 
     pub(super) fn witnessed(&self) -> Option<Signed> {
         self.lock().witnessed.clone()
+    }
+
+    pub(super) fn other_history(&self) -> Option<Signed> {
+        self.lock().memory.as_ref().and_then(Memory::kept).cloned()
+    }
+
+    pub(super) fn give_up_other_history(&self) {
+        if let Some(memory) = &mut self.lock().memory {
+            memory.give_up();
+        }
     }
 
     pub(super) fn publish(&self, tree: &Tree) -> Result<String, LogError> {
@@ -74,7 +88,10 @@ impl Publisher {
         let text = signed.note.to_string();
         if state.published.as_ref().map(|published| &published.note) != Some(&signed.note) {
             let path = replace(tree, CHECKPOINT, &signed.note)?;
-            state.published = Some(Signed { path, ..signed });
+            state.published = Some(Signed { path, ..signed.clone() });
+        }
+        if let Some(memory) = &mut state.memory {
+            memory.remember(&*tree.files.vfs, &signed);
         }
         Ok(text)
     }

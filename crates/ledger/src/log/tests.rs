@@ -369,3 +369,41 @@ fn tiles_of_a_real_directory_are_read_only_files() {
     }
     assert!(!dir.path().join("tile/0/002").exists());
 }
+
+#[test]
+fn given_a_whole_older_copy_when_opened_then_the_memory_refuses_it_until_its_history_is_given_up() {
+    let disk = SimDisk::new();
+    let memory = Path::new("/state/example.checkpoint");
+    let open = |dir: &str, accept_rollback: bool| {
+        let options = LogOptions { memory: Some(memory.into()), accept_rollback, ..options(Path::new(dir)) };
+        Log::open(Arc::new(disk.clone()), options, &mut |_, _| {}).map(|(log, _)| log)
+    };
+    let log = open("/older", false).unwrap();
+    grow(&log, 10, 5).unwrap();
+    log.publish().unwrap();
+    drop(log);
+    // The same log elsewhere, which went further.
+    let log = open("/newer", false);
+    assert!(matches!(log, Err(LogError::RolledBack { signed: 10, .. })), "an empty one is older, too");
+    let log = open("/newer", true).unwrap();
+    grow(&log, 30, 5).unwrap();
+    log.give_up_other_history();
+    let newest = log.publish().unwrap();
+    drop(log);
+
+    match open("/older", false) {
+        Err(LogError::RolledBack { signed_in, signed: 30, .. }) => assert_eq!(signed_in, memory),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("an older copy was opened"),
+    }
+    let log = open("/older", true).unwrap();
+    assert_eq!(log.other_history(), Some(newest));
+    grow(&log, 12, 1).unwrap();
+    log.publish().unwrap();
+    assert!(log.other_history().is_some(), "kept until it is given up");
+    log.give_up_other_history();
+    log.publish().unwrap();
+    drop(log);
+    let log = open("/older", false).unwrap();
+    assert_eq!((log.size(), log.other_history()), (12, None));
+}

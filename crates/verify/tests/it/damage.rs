@@ -365,6 +365,7 @@ fn what_cannot_be_known_yet_is_unknown_and_no_failure() {
         world.seal(1);
         world.join(2);
     });
+    check("rollback.accepted", &|world| world.accept_rollback(4));
     check("heartbeat.gap", &|world| {
         world.now += HOUR_MS + 60_000;
         world.beat();

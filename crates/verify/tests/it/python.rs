@@ -92,7 +92,7 @@ fn both_verifiers_find_the_same_gaps() {
     if !available() {
         return;
     }
-    let gaps: [fn(&mut World); 7] = [
+    let gaps: [fn(&mut World); 9] = [
         |world| world.join(3),
         |world| world.count(9, 8),
         |world| world.count(9, 9),
@@ -108,6 +108,12 @@ fn both_verifiers_find_the_same_gaps() {
         |world| {
             world.now += HOUR_MS + 60_000;
             world.beat();
+        },
+        |world| world.accept_rollback(4),
+        |world| {
+            // Before the window, so what is lost is not of it.
+            world.now = HOUR - 2 * HOUR_MS;
+            world.accept_rollback(4);
         },
     ];
     for gap in gaps {
@@ -130,6 +136,7 @@ fn both_verifiers_fold_every_kind_of_event_to_the_same_state() {
             entry.event,
             domain::Event::OrgCreated(_)
                 | domain::Event::LedgerHeartbeat(_)
+                | domain::Event::RollbackAccepted(_)
                 | domain::Event::SegmentSealed(_)
                 | domain::Event::SegmentProgress(_)
                 | domain::Event::StateDigest(_)

@@ -6,7 +6,7 @@ use std::io::{Cursor, Write as _};
 use std::sync::Arc;
 
 use domain::assurance::{ControlRan, ControlsScoped, Outcome, RunParams, ScopedControl};
-use domain::infrastructure::{CommandRefused, LedgerHeartbeat, NodeJoined, OrgCreated, StateDigest};
+use domain::infrastructure::{CommandRefused, LedgerHeartbeat, NodeJoined, OrgCreated, RollbackAccepted, StateDigest};
 use domain::serving::{GatewayCounted, InferenceCore, SegmentFile, SegmentProgress, SegmentSealed};
 use domain::{Entry, Event, RefusalCode, State, canonical};
 use merkle::{
@@ -136,6 +136,14 @@ impl World {
         self.event(Event::GatewayCounted(counted));
     }
 
+    /// Goes on from here although there were `lost` entries more.
+    pub fn accept_rollback(&mut self, lost: usize) {
+        let (to_size, from_size) = (self.entries.len() as u64, (self.entries.len() + lost) as u64);
+        let remembered = self.sign(from_size, [7; 32]);
+        let reason = "the disk died".into();
+        self.event(Event::RollbackAccepted(RollbackAccepted { remembered, from_size, to_size, reason }));
+    }
+
     pub fn refuse(&mut self) {
         self.event(Event::CommandRefused(CommandRefused {
             command: "key.create".into(),
@@ -222,8 +230,11 @@ impl World {
 
     /// A signed checkpoint of the first `size` entries.
     pub fn checkpoint(&self, size: usize) -> String {
-        let checkpoint =
-            Checkpoint { origin: ORIGIN.into(), size: size as u64, root: self.root(size), extensions: vec![] };
+        self.sign(size as u64, self.root(size))
+    }
+
+    fn sign(&self, size: u64, root: Hash) -> String {
+        let checkpoint = Checkpoint { origin: ORIGIN.into(), size, root, extensions: vec![] };
         let text = checkpoint.to_text();
         let mut note = Note::new(text.as_str()).expect("a checkpoint is a note");
         note.signatures.push(self.signer.sign_note(&text));

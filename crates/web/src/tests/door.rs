@@ -94,6 +94,7 @@ impl World {
 fn options(dir: &Path) -> EngineOptions {
     EngineOptions {
         dir: dir.to_owned(),
+        state: None,
         organisation: "Example Bank".into(),
         origin: Some("counterfoil.example/test".into()),
         retention_days: 400,

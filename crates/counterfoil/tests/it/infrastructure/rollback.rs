@@ -1,4 +1,5 @@
-//! Old copies: a ledger that lacks what it has signed for is refused, here by itself, or by a witness that remembers.
+//! Old copies: a ledger that lacks what it has signed for is refused, here by itself, by the memory that it has elsewhere,
+//! or by a witness that remembers.
 
 use std::path::Path;
 use std::process::Command;
@@ -48,4 +49,67 @@ fn given_a_whole_older_directory_when_a_witness_remembers_more_then_it_is_refuse
     copy(&world.path("older"), &world.data);
     let run = world.try_start().expect_err("it must not start");
     assert_eq!(run.error(), (3, "rolled_back".to_owned()), "{run:?}");
+}
+
+#[test]
+fn given_a_whole_older_directory_when_started_then_it_is_refused_until_somebody_accepts_it_for_a_reason() {
+    let mut world = World::empty(&[]);
+    let state = world.path("state");
+    world.set("COUNTERFOIL_SERVER_STATE", &state.display().to_string());
+    world.start();
+    world.apply();
+    world.stop();
+    let accept = |reason: &str| world.cli(&["--json", "ledger", "accept-rollback", "--reason", reason]);
+    assert_eq!(accept("nothing is wrong").error(), (65, "nothing_to_accept".to_owned()));
+    copy(&world.data, &world.path("older"));
+    world.start();
+    // A restart adds a few entries by itself; the history that is lost must be longer than that.
+    for _ in 0..30 {
+        world.create_key("support");
+    }
+    world.stop();
+    let remembered: Vec<_> = std::fs::read_dir(&state).expect("a memory").flatten().collect();
+    assert_eq!(remembered.len(), 1, "one file a ledger");
+    std::fs::remove_dir_all(&world.data).expect("removed");
+    copy(&world.path("older"), &world.data);
+
+    let run = world.try_start().expect_err("it must not start");
+    assert_eq!(run.error(), (3, "rolled_back".to_owned()), "{run:?}");
+    let file = remembered[0].path().display().to_string();
+    assert!(run.err.contains(&file) && run.err.contains("counterfoil ledger accept-rollback"), "{run:?}");
+    let run = world.cli(&["--json", "ledger", "checkpoint"]);
+    assert_eq!(run.error(), (3, "rolled_back".to_owned()), "commands refuse it too: {run:?}");
+    world.set("COUNTERFOIL_TOKEN", "cfk_unknown");
+    let accept = |world: &World| world.cli(&["--json", "ledger", "accept-rollback", "--reason", "the disk died"]);
+    assert_eq!(accept(&world).code, 65, "not everybody may");
+    let token = std::fs::read_to_string(world.data.join("operator.token")).expect("a key");
+    world.set("COUNTERFOIL_TOKEN", token.trim());
+
+    let accepted = accept(&world);
+    assert_eq!(accepted.code, 0, "{accepted:?}");
+    let accepted = accepted.json();
+    assert!(accepted["from_size"].as_u64() > accepted["to_size"].as_u64(), "{accepted}");
+    world.start();
+    let rows = world.sql("select seq, actor, body from events where type = 'ledger.rollback.accepted'");
+    assert_eq!((rows.len(), &rows[0]["seq"]), (1, &accepted["event"]), "{rows:?}");
+    assert_ne!(rows[0]["actor"], "a_system");
+    assert!(rows[0]["body"].as_str().is_some_and(|body| body.contains("the disk died")), "{rows:?}");
+    let package = world.path("pack.zip").display().to_string();
+    world.json(&["evidence", "export", "--from", "2020-01-01", "-o", &package]);
+    let verified = world.cli(&["--json", "verify", &package]);
+    assert_eq!(verified.code, 0, "{verified:?}");
+    assert!(verified.out.contains("rollback.accepted"), "{verified:?}");
+    world.stop();
+    world.start();
+    world.stop();
+}
+
+#[test]
+fn given_a_memory_that_cannot_be_written_when_started_then_it_warns_and_serves() {
+    let mut world = World::empty(&[]);
+    let state = world.file("state", "a file, not a directory");
+    world.set("COUNTERFOIL_SERVER_STATE", &state);
+    world.start();
+    assert!(world.log().contains("cannot be remembered outside its directory"), "{}", world.log());
+    world.stop();
 }
