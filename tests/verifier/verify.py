@@ -31,6 +31,7 @@ EVENTS = {
     "org.created": ("org", "name origin log_vkey retention_days"),
     "policies.installed": ("policies", "sha256 text"),
     "node.joined": ("node/{node}", "node incarnation program"),
+    "node.stopped": ("node/{node}", "node incarnation"),
     "node.recovered": ("node/{node}", "node incarnation unsealed interrupted truncated_bytes"),
     "ledger.heartbeat": ("ledger", "checkpoint signed_at"),
     "ledger.rollback.accepted": ("ledger", "remembered from_size to_size reason"),
@@ -52,6 +53,7 @@ EVENTS = {
     "segment.sealed": ("node/{node}", "node incarnation number first n root prev? t0 t1 hours core payload"),
     "segment.progress": ("node/{node}", "node incarnation number n root"),
     "gateway.counted": ("node/{node}", "node incarnation hour requests logged"),
+    "gateway.count.lost": ("node/{node}", "node incarnation hour records"),
     "controls.scoped": ("controls", "controls"),
     "control.ran": (
         "control/{control}",
@@ -763,8 +765,11 @@ class Package:
                 sealed[node_, incarnation, hour] += n
         for seq, body in self.of_type("gateway.counted"):
             counted[body["node"], body["incarnation"], body["hour"]] = (self.entries[seq]["ts"], body)
+        lost = {}
+        for _, body in self.of_type("gateway.count.lost"):
+            lost[body["node"], body["incarnation"], body["hour"]] = body["records"]
         now = max((entry["ts"] for entry in self.entries.values()), default=0)
-        for name in sorted(set(sealed) | set(counted)):
+        for name in sorted(set(sealed) | set(counted) | set(lost)):
             node_, incarnation, hour = name
             if hour >= manifest["to"] or hour + HOUR_MS <= manifest["from"]:
                 continue
@@ -772,6 +777,12 @@ class Package:
             where = f"node {node_}, hour {hour}"
             if body["requests"] != body["logged"]:
                 report.fail("count.unrecorded", where, "requests were answered without a record", "completeness")
+            if name in lost:
+                if sealed[name] < max(lost[name], body["logged"]):
+                    report.fail("count.missing", where, "fewer are sealed than were found or counted", "completeness")
+                else:
+                    report.unknown("completeness", "count.lost", where, "the count died with its process")
+                continue
             ended, settled = newest.get(node_, 0) > incarnation, hour + 2 * HOUR_MS <= now
             last = at is not None and at >= hour + HOUR_MS
             if sealed[name] < body["logged"] and (ended or settled):

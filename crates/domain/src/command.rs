@@ -39,6 +39,8 @@ commands! {
     "policies.install" InstallPolicies(infrastructure::PoliciesInstalled) on |_| "policies".into();
     /// Start a node.
     "node.join" JoinNode(infrastructure::NodeJoined) on |b| format!("node/{}", b.node);
+    /// Report that a node ended well.
+    "node.stop" StopNode(infrastructure::NodeStopped) on |b| format!("node/{}", b.node);
     /// Report what a node found at its start.
     "node.recover" RecoverNode(infrastructure::NodeRecovered) on |b| format!("node/{}", b.node);
     /// Give a sign of life.
@@ -78,6 +80,8 @@ commands! {
     "segment.progress" ReportProgress(serving::SegmentProgress) on |b| format!("node/{}", b.node);
     /// Report what a node counted.
     "gateway.count" CountGateway(serving::GatewayCounted) on |b| format!("node/{}", b.node);
+    /// Report that a node's count of an hour died with its process.
+    "gateway.count.lose" LoseCount(serving::GatewayCountLost) on |b| format!("node/{}", b.node);
 
     /// Set which controls are in scope, approving their logic.
     "controls.scope" ScopeControls(assurance::ControlsScoped) on |_| "controls".into();

@@ -40,6 +40,8 @@ events! {
     "policies.installed" PoliciesInstalled(infrastructure::PoliciesInstalled) on |_| "policies".into();
     /// A node started, under a new incarnation.
     "node.joined" NodeJoined(infrastructure::NodeJoined) on |b| format!("node/{}", b.node);
+    /// A node ended well.
+    "node.stopped" NodeStopped(infrastructure::NodeStopped) on |b| format!("node/{}", b.node);
     /// What a node found on its disk when it started again.
     "node.recovered" NodeRecovered(infrastructure::NodeRecovered) on |b| format!("node/{}", b.node);
     /// Sign of life, with the newest checkpoint and the witnesses that cosigned it.
@@ -86,6 +88,8 @@ events! {
     "segment.progress" SegmentProgress(serving::SegmentProgress) on |b| format!("node/{}", b.node);
     /// What a node counted at its edge in one hour.
     "gateway.counted" GatewayCounted(serving::GatewayCounted) on |b| format!("node/{}", b.node);
+    /// What a node counted in one hour died with its process.
+    "gateway.count.lost" GatewayCountLost(serving::GatewayCountLost) on |b| format!("node/{}", b.node);
 
     /// Which controls are in scope, with the approved digest of each one's logic.
     "controls.scoped" ControlsScoped(assurance::ControlsScoped) on |_| "controls".into();

@@ -170,13 +170,15 @@ impl State {
                     self.runs.insert(body.control.clone(), body.clone());
                 }
             }
-            Event::NodeRecovered(_)
+            Event::NodeStopped(_)
+            | Event::NodeRecovered(_)
             | Event::LedgerHeartbeat(_)
             | Event::RollbackAccepted(_)
             | Event::StateDigest(_)
             | Event::CommandRefused(_)
             | Event::SegmentProgress(_)
             | Event::GatewayCounted(_)
+            | Event::GatewayCountLost(_)
             | Event::EvidenceExported(_) => {}
         }
     }

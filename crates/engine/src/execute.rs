@@ -275,15 +275,17 @@ impl Engine {
 }
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
-const BOOKKEEPING: [(&str, &str); 8] = [
+const BOOKKEEPING: [(&str, &str); 10] = [
     ("policies.install", "policies"),
     ("node.join", "node/n1"),
+    ("node.stop", "node/n1"),
     ("node.recover", "node/n1"),
     ("ledger.beat", "ledger"),
     ("state.digest", "ledger"),
     ("segment.seal", "node/n1"),
     ("segment.progress", "node/n1"),
     ("gateway.count", "node/n1"),
+    ("gateway.count.lose", "node/n1"),
 ];
 
 /// What a command comes to before anything is written.

@@ -11,6 +11,7 @@ mod execute;
 mod identity;
 mod open;
 mod reconcile;
+mod recover;
 mod rollback;
 mod snapshot;
 

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
-use domain::infrastructure::{NodeJoined, NodeRecovered, OrgCreated, PoliciesInstalled};
+use domain::infrastructure::{NodeJoined, OrgCreated, PoliciesInstalled};
 use domain::people::{ActorKind, ActorRegistered, KeyScope};
 use domain::{Command, Entry, Event, State};
 use ledger::log::{Log, LogError, LogOptions};
@@ -228,25 +228,6 @@ impl Engine {
             self.execute(&system, Command::RegisterActor(itself)).await?;
         }
         Ok(())
-    }
-
-    /// Seals what the last incarnation left behind.
-    pub(crate) async fn recover(self: &Arc<Self>, found: Recovered) -> Result<(), ExecuteError> {
-        let Some(incarnation) = self.read(|state| state.nodes.get(self.node()).map(|node| node.incarnation)) else {
-            return Ok(());
-        };
-        self.seal(true).await?;
-        if found == Recovered::default() {
-            return Ok(());
-        }
-        let recovered = NodeRecovered {
-            node: self.node().to_owned(),
-            incarnation,
-            unsealed: found.unsealed,
-            interrupted: found.interrupted,
-            truncated_bytes: found.truncated_bytes,
-        };
-        self.execute(self.system(), Command::RecoverNode(recovered)).await.map(drop)
     }
 
     async fn join(self: &Arc<Self>) -> Result<(), ExecuteError> {

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use domain::Command;
-use domain::infrastructure::LedgerHeartbeat;
+use domain::infrastructure::{LedgerHeartbeat, NodeStopped};
 use domain::serving::GatewayCounted;
 
 use crate::snapshot::Snapshot;
@@ -19,10 +19,10 @@ const SEAL_EVERY: Duration = Duration::from_secs(1);
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
 /// How often there is a sign of life. The control on the ledger allows fifteen minutes.
-const HEARTBEAT_EVERY: Duration = Duration::from_secs(10 * 60);
+pub(crate) const HEARTBEAT_EVERY: Duration = Duration::from_secs(10 * 60);
 
 /// How often hours that have ended are reported.
-const COUNT_EVERY: Duration = Duration::from_secs(60);
+pub(crate) const COUNT_EVERY: Duration = Duration::from_secs(60);
 
 /// How many events lie between snapshots.
 const SNAPSHOT_EVERY: u64 = 10_000;
@@ -191,14 +191,16 @@ impl Engine {
         self.data_dir().join("snapshots")
     }
 
-    /// Ends well: reports counts, seals what is unsealed, publishes a checkpoint and writes a snapshot. Requests must
-    /// have ended before.
+    /// Ends well: reports counts, seals what is unsealed, says so, publishes a checkpoint and writes a snapshot. Requests
+    /// must have ended before.
     ///
     /// # Errors
     /// The first thing that could not be done; what was done stays done.
     pub async fn shutdown(self: &Arc<Self>) -> Result<(), ExecuteError> {
         self.stop.send_replace(true);
         self.seal_now().await?;
+        let stopped = NodeStopped { node: self.node().to_owned(), incarnation: self.incarnation() };
+        self.execute(self.system(), Command::StopNode(stopped)).await?;
         self.beat().await?;
         self.snapshot().await?;
         self.publish().map(drop)

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::people::KeyScope;
+use domain::serving::InferenceCore;
 use domain::vendors::{ProviderDeclared, ProviderKind, ProviderSpec};
 use domain::{Command, Event, RefusalCode, State};
+use ledger::records::Payload;
 
 use crate::{Ask, Engine, EngineOptions, ExecuteError, OpenError, Principal};
 
@@ -163,6 +165,82 @@ async fn given_a_killed_engine_when_opened_again_then_the_state_is_the_same_fold
         folded.apply(&entry);
     }
     assert_eq!(again.read(State::clone), folded);
+}
+
+/// A call that has begun, in the write-ahead log.
+fn begun(id: &str) -> InferenceCore {
+    let now = Engine::now_us();
+    let (door, status, day) = ("openai.chat.completions".into(), "ok".into(), "2026-11-22".into());
+    InferenceCore { inference_id: id.into(), ts_start: now, ts_end: now, door, status, day, ..InferenceCore::default() }
+}
+
+fn names(engine: &Engine, wanted: &[&str]) -> Vec<&'static str> {
+    let names = events(engine).into_iter().map(|entry| entry.event.name());
+    names.filter(|name| wanted.contains(name)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_an_engine_that_ended_well_or_never_served_when_opened_again_then_nothing_was_lost() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    killed(engine).await;
+    let engine = open(dir.path()).await;
+    engine.beat().await.expect("a sign of life");
+    engine.count(Engine::now_us(), true);
+    engine.shutdown().await.expect("ends well");
+    killed(engine).await;
+    let engine = open(dir.path()).await;
+    let told = names(&engine, &["node.stopped", "node.recovered", "gateway.counted", "gateway.count.lost"]);
+    assert_eq!(told, ["gateway.counted", "node.stopped"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_starts_that_die_in_the_middle_of_recovery_when_one_gets_through_then_all_is_said_once() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    engine.beat().await.expect("a sign of life");
+    engine.records().append(begun("id-1"), Payload::default()).await.expect("durable");
+    engine.records().begin(&begun("id-2"), Payload::default()).expect("taken");
+    engine.records().settle().expect("written");
+    killed(engine).await;
+    // Dies when the call that was cut off has its record, and nothing is in the ledger.
+    let (first, found) = Engine::read_disk(options(dir.path()), false).await.expect("read");
+    assert_eq!((found.unsealed, found.interrupted), (2, 1));
+    drop(first);
+    // Dies when all is recovered, and no new incarnation has begun.
+    let (second, found) = Engine::read_disk(options(dir.path()), false).await.expect("read");
+    assert_eq!((found.unsealed, found.interrupted), (2, 1), "found again");
+    second.recover(found).await.expect("recovered");
+    drop(second);
+    let engine = open(dir.path()).await;
+    let found = events(&engine).into_iter().find_map(|entry| match entry.event {
+        Event::NodeRecovered(body) => Some((body.incarnation, body.unsealed, body.interrupted)),
+        _ => None,
+    });
+    assert_eq!(found, Some((1, 2, 1)));
+    assert_eq!(names(&engine, &["node.recovered"]).len(), 1);
+    let mut lost = std::collections::BTreeMap::new();
+    for entry in events(&engine) {
+        if let Event::GatewayCountLost(body) = entry.event {
+            assert_eq!(lost.insert(body.hour, body.records), None, "an hour is said once");
+        }
+    }
+    assert_eq!(lost.values().sum::<u64>(), 2, "{lost:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_start_that_sealed_and_died_when_opened_again_then_the_crash_is_in_the_ledger_all_the_same() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    engine.beat().await.expect("a sign of life");
+    engine.records().append(begun("id-1"), Payload::default()).await.expect("durable");
+    killed(engine).await;
+    let (first, _) = Engine::read_disk(options(dir.path()), false).await.expect("read");
+    first.seal(true).await.expect("sealed");
+    drop(first);
+    let engine = open(dir.path()).await;
+    assert_eq!(names(&engine, &["node.recovered"]), ["node.recovered"]);
+    assert!(!names(&engine, &["gateway.count.lost"]).is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::Event;
 use domain::infrastructure::OrgCreated;
-use domain::serving::{DeploymentEnded, GatewayCounted};
+use domain::serving::{DeploymentEnded, GatewayCountLost, GatewayCounted};
 use merkle::SignerKey;
 
 use crate::{At, Filled, Limits, Params, QueryError, Session, needed_tables, tables};
@@ -125,6 +125,22 @@ fn counters_records_and_segments_are_held_against_each_other() {
         let sums = ask(&session, "SELECT hour, requests, logged, seq FROM gateway_counters ORDER BY hour").await;
         assert_eq!(sums, ["2026-11-22T10:00:00|3|3|7", "2026-11-22T11:00:00|3|3|9"]);
         assert_eq!(violations(&session, "AI-LG-03").await, ["ledger/heartbeat"]);
+    });
+}
+
+#[test]
+fn an_hour_whose_count_was_lost_is_a_row_and_a_violation_whatever_was_found() {
+    run(async {
+        let world = World::filled();
+        let (node, incarnation) = ("n1".to_owned(), 1);
+        let lost = GatewayCountLost { node, incarnation, hour: T0 + HOUR, records: 2 };
+        world.add(T0 + 2 * HOUR, Event::GatewayCountLost(lost));
+        let session = world.session().await;
+        assert_eq!(violations(&session, "AI-IN-01").await, ["n1/2026-11-22T11:00:00"]);
+        let rows = ask(&session, "SELECT requests, lost, recovered FROM gateway_counters ORDER BY hour").await;
+        assert_eq!(rows, ["3|0|0", "2|1|2"]);
+        let own = "SELECT upstream_events FROM source_activity WHERE source_id = 'n1' ORDER BY window_start";
+        assert_eq!(ask(&session, own).await, ["3", "-"]);
     });
 }
 

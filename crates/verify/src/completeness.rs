@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::serving::{GatewayCounted, SegmentSealed};
+use domain::serving::{GatewayCountLost, GatewayCounted, SegmentSealed};
 use domain::{Entry, Event};
 
 use crate::history::History;
@@ -29,6 +29,8 @@ struct Told<'h> {
     progress: BTreeMap<Name<'h>, (u64, u64)>,
     /// The newest count of each hour, and when it was made.
     counted: BTreeMap<(&'h str, u64, i64), (i64, &'h GatewayCounted)>,
+    /// Hours whose count died with its process.
+    lost: BTreeMap<(&'h str, u64, i64), &'h GatewayCountLost>,
 }
 
 /// Checks everything that could show a gap.
@@ -74,6 +76,9 @@ impl<'h> Told<'h> {
                 }
                 Event::GatewayCounted(body) => {
                     told.counted.insert((&body.node, body.incarnation, body.hour), (entry.ts, body));
+                }
+                Event::GatewayCountLost(body) => {
+                    told.lost.insert((&body.node, body.incarnation, body.hour), body);
                 }
                 _ => {}
             }
@@ -164,7 +169,8 @@ fn check_progress(told: &Told<'_>, findings: &mut Findings) {
 /// In every hour of the window, as many requests were answered as records were made and sealed.
 fn check_counts(manifest: &Manifest, told: &Told<'_>, now: i64, findings: &mut Findings) {
     let sealed = told.sealed_by_hour();
-    let hours: BTreeSet<(&str, u64, i64)> = sealed.keys().chain(told.counted.keys()).copied().collect();
+    let hours = sealed.keys().chain(told.counted.keys()).chain(told.lost.keys());
+    let hours: BTreeSet<(&str, u64, i64)> = hours.copied().collect();
     let mut compared = 0_u64;
     for name in hours {
         let (node, incarnation, hour) = name;
@@ -178,6 +184,10 @@ fn check_counts(manifest: &Manifest, told: &Told<'_>, now: i64, findings: &mut F
         if requests != logged {
             let message = format!("{requests} requests were answered, {logged} of them have a record");
             findings.fail(Completeness, "count.unrecorded", place.clone(), message);
+        }
+        if let Some(lost) = told.lost.get(&name) {
+            check_lost(place, lost, logged, sealed, findings);
+            continue;
         }
         let end = hour.saturating_add(HOUR_MS);
         let ended = told.has_ended(node, incarnation);
@@ -202,6 +212,19 @@ fn check_counts(manifest: &Manifest, told: &Told<'_>, now: i64, findings: &mut F
     }
     findings
         .summary(Completeness, format!("{compared} hours with equal counts of requests, records and sealed records"));
+}
+
+/// Of an hour whose count died with its process it is known how many records there must be, but not how many requests.
+fn check_lost(place: String, lost: &GatewayCountLost, logged: u64, sealed: u64, findings: &mut Findings) {
+    let known = lost.records.max(logged);
+    if sealed < known {
+        let message = format!("{known} records were found or counted, {sealed} are sealed: records are missing");
+        return findings.fail(Completeness, "count.missing", place, message);
+    }
+    let message = format!(
+        "{sealed} records are sealed; what was counted died with the process, so requests without a record would not show"
+    );
+    findings.unknown(Completeness, "count.lost", place, message);
 }
 
 /// While a node was up, there were signs of life.

@@ -38,6 +38,16 @@ pub struct NodeJoined {
     pub program: String,
 }
 
+/// A node's end, after everything was sealed and counted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeStopped {
+    /// The node's name.
+    pub node: String,
+    /// The incarnation that ended.
+    pub incarnation: u64,
+}
+
 /// What a node found when it started after a stop that was not clean.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -242,6 +242,21 @@ pub struct GatewayCounted {
     pub logged: u64,
 }
 
+/// The count of an hour that a node's process took with it when it ended without reporting it. What is said here is of
+/// the start that came after, not of the gateway: records that were found can be counted again, requests cannot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayCountLost {
+    /// The node.
+    pub node: String,
+    /// The incarnation that counted.
+    pub incarnation: u64,
+    /// Start of the hour, milliseconds since the epoch.
+    pub hour: i64,
+    /// Records of the incarnation that ended in that hour, counted among the sealed ones by the start that came after.
+    pub records: u64,
+}
+
 /// A deployment as the state knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {

@@ -2,16 +2,16 @@
 
 use crate::assurance::{ControlRan, ControlsScoped, EvidenceExported, Outcome, RunParams, ScopedControl};
 use crate::infrastructure::{
-    CommandRefused, LedgerHeartbeat, NodeJoined, NodeRecovered, OrgCreated, PoliciesInstalled, RollbackAccepted,
-    StateDigest,
+    CommandRefused, LedgerHeartbeat, NodeJoined, NodeRecovered, NodeStopped, OrgCreated, PoliciesInstalled,
+    RollbackAccepted, StateDigest,
 };
 use crate::models::{ModelFacts, ModelRegistered, Tensor};
 use crate::people::{
     ActorKind, ActorRegistered, KeyCreated, KeyRevoked, KeyScope, SessionClosed, SessionOpened, SigninLinkCreated,
 };
 use crate::serving::{
-    DeploymentEnded, DeploymentStarted, GatewayCounted, RiskTier, Route, SegmentFile, SegmentProgress, SegmentSealed,
-    ServiceDeclared, ServiceRetired, ServiceSpec, Target, WhenUnrecordable,
+    DeploymentEnded, DeploymentStarted, GatewayCountLost, GatewayCounted, RiskTier, Route, SegmentFile,
+    SegmentProgress, SegmentSealed, ServiceDeclared, ServiceRetired, ServiceSpec, Target, WhenUnrecordable,
 };
 use crate::vendors::{ProviderDeclared, ProviderKind, ProviderRetired, ProviderSpec};
 use crate::{Entry, Event, RefusalCode, State};
@@ -33,6 +33,7 @@ fn infrastructure() -> Vec<Event> {
             text: s("permit (principal, action, resource);"),
         }),
         Event::NodeJoined(NodeJoined { node: s("n1"), incarnation: 1, program: s("counterfoil 0.1.0") }),
+        Event::NodeStopped(NodeStopped { node: s("n1"), incarnation: 1 }),
         Event::NodeRecovered(NodeRecovered {
             node: s("n1"),
             incarnation: 1,
@@ -164,6 +165,7 @@ fn serving() -> Vec<Event> {
         }),
         Event::SegmentProgress(SegmentProgress { node: s("n1"), incarnation: 1, number: 2, n: 3, root: s("r2") }),
         Event::GatewayCounted(GatewayCounted { node: s("n1"), incarnation: 1, hour: 0, requests: 7, logged: 7 }),
+        Event::GatewayCountLost(GatewayCountLost { node: s("n1"), incarnation: 1, hour: 0, records: 7 }),
     ]
 }
 

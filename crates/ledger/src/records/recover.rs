@@ -28,12 +28,14 @@ pub(super) struct Recovery {
     /// Beginnings without an end, with their order.
     begun: HashMap<String, (u64, Vec<u8>)>,
     order: u64,
+    /// Records that an earlier start made of calls that never ended, not sealed yet.
+    interrupted: u64,
 }
 
 impl Recovery {
     pub fn new(node: &str, resume: Resume, batch_bytes: usize) -> Self {
         let (segments, begun) = (VecDeque::new(), HashMap::new());
-        Self { node: node.to_owned(), resume, batch_bytes, segments, begun, order: 0 }
+        Self { node: node.to_owned(), resume, batch_bytes, segments, begun, order: 0, interrupted: 0 }
     }
 
     /// Takes in a beginning. All of them come before the first batch.
@@ -84,6 +86,7 @@ impl Recovery {
             return Err(inconsistent(format!("a record is of node `{}`, incarnation {}", core.node, core.incarnation)));
         }
         let kept = Kept { core: frame.core.into(), leaf: leaf_hash(frame.core), ts_end: core.ts_end };
+        self.interrupted += u64::from(core.status == Status::Interrupted.as_str());
         let (number, seq) = self.next_place();
         let follows = frame.segment == number || (frame.segment == number + 1 && !self.segments.is_empty());
         if !follows || core.node_seq != as_i64(seq) {
@@ -110,15 +113,15 @@ impl Recovery {
         }
     }
 
-    /// Makes a durable record of each call that never ended; returns how many there were. They make a segment of their
-    /// own: the one before may have been sealed, only not confirmed. Dying in the middle leaves those not written yet
+    /// Makes a durable record of each call that never ended; returns how many there were, with those that an earlier start
+    /// made and did not get to seal. They make a segment of their own: the one before may have been sealed, only not confirmed. Dying in the middle leaves those not written yet
     /// for the next start.
     pub fn interrupt(&mut self, wal: &mut Wal, now_us: i64) -> Result<u64, RecordError> {
         let mut orphans: Vec<(u64, Vec<u8>)> = self.begun.drain().map(|(_, begun)| begun).collect();
         orphans.sort_unstable_by_key(|(order, _)| *order);
         let (last, _) = self.next_place();
         let number = if self.segments.is_empty() { last } else { last + 1 };
-        let count = orphans.len() as u64;
+        let count = self.interrupted + orphans.len() as u64;
         let ts_ms = u64::try_from(now_us.div_euclid(1000)).unwrap_or(0);
         let mut rest = &orphans[..];
         while !rest.is_empty() {

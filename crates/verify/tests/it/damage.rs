@@ -342,6 +342,7 @@ fn what_is_missing_is_found() {
         world.count(9, 9);
         world.join(2);
     });
+    untrue(Completeness, "count.missing", |world| world.lose_count(9));
     untrue(Completeness, "count.surplus", |world| {
         world.now += HOUR_MS;
         world.count(7, 7);
@@ -365,6 +366,7 @@ fn what_cannot_be_known_yet_is_unknown_and_no_failure() {
         world.seal(1);
         world.join(2);
     });
+    check("count.lost", &|world| world.lose_count(8));
     check("rollback.accepted", &|world| world.accept_rollback(4));
     check("heartbeat.gap", &|world| {
         world.now += HOUR_MS + 60_000;

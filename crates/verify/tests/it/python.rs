@@ -92,7 +92,7 @@ fn both_verifiers_find_the_same_gaps() {
     if !available() {
         return;
     }
-    let gaps: [fn(&mut World); 9] = [
+    let gaps: [fn(&mut World); 12] = [
         |world| world.join(3),
         |world| world.count(9, 8),
         |world| world.count(9, 9),
@@ -108,6 +108,12 @@ fn both_verifiers_find_the_same_gaps() {
         |world| {
             world.now += HOUR_MS + 60_000;
             world.beat();
+        },
+        |world| world.lose_count(8),
+        |world| world.lose_count(9),
+        |world| {
+            world.seal(1);
+            world.lose_count(9);
         },
         |world| world.accept_rollback(4),
         |world| {

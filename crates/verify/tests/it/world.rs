@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use domain::assurance::{ControlRan, ControlsScoped, Outcome, RunParams, ScopedControl};
 use domain::infrastructure::{CommandRefused, LedgerHeartbeat, NodeJoined, OrgCreated, RollbackAccepted, StateDigest};
-use domain::serving::{GatewayCounted, InferenceCore, SegmentFile, SegmentProgress, SegmentSealed};
+use domain::serving::{GatewayCountLost, GatewayCounted, InferenceCore, SegmentFile, SegmentProgress, SegmentSealed};
 use domain::{Entry, Event, RefusalCode, State, canonical};
 use merkle::{
     Checkpoint, CosignerKey, Hash, Note, SignerKey, TileKind, TilePath, encode_bundle, hex, leaf_hash, root_of,
@@ -134,6 +134,12 @@ impl World {
     pub fn count(&mut self, requests: u64, logged: u64) {
         let counted = GatewayCounted { node: "n1".into(), incarnation: 1, hour: HOUR, requests, logged };
         self.event(Event::GatewayCounted(counted));
+    }
+
+    /// Says that the count of incarnation 1 was lost, and that so many records were found.
+    pub fn lose_count(&mut self, records: u64) {
+        let lost = GatewayCountLost { node: "n1".into(), incarnation: 1, hour: HOUR, records };
+        self.event(Event::GatewayCountLost(lost));
     }
 
     /// Goes on from here although there were `lost` entries more.

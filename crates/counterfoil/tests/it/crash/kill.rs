@@ -1,5 +1,7 @@
 //! `kill -9` at any instant.
 
+use serde_json::{Value, json};
+
 use crate::crash::{Load, assert_kept};
 use crate::support::{World, eventually};
 
@@ -32,4 +34,45 @@ fn given_load_when_the_gateway_is_killed_again_and_again_then_every_acknowledged
     world.stop();
     let fsck = world.cli(&["--json", "ledger", "fsck"]);
     assert_eq!(fsck.code, 0, "{fsck:?}");
+}
+
+/// The outcome of a control, and the details of its violations.
+fn run_control(world: &World, control: &str) -> (Value, String) {
+    let run = world.json(&["controls", "run", control])["runs"][0].clone();
+    let violations = run["violating"].to_string();
+    (run["outcome"].clone(), violations)
+}
+
+#[test]
+fn given_counts_that_died_with_the_process_when_the_log_is_tested_for_completeness_then_it_does_not_pass() {
+    let mut world = World::new();
+    assert_eq!(world.chat("chat").status, 200);
+    world.json(&["records", "seal"]);
+    for control in ["AI-IN-01", "AI-LG-03"] {
+        assert_eq!(run_control(&world, control).0, "pass", "{control}: all is counted");
+    }
+    world.stop();
+    world.start();
+    assert_eq!(run_control(&world, "AI-IN-01").0, "pass", "a clean end loses no count");
+    assert_eq!(world.chat("chat").status, 200);
+    world.json(&["records", "seal"]);
+    world.server().kill();
+    world.start();
+    for control in ["AI-IN-01", "AI-LG-03"] {
+        let (outcome, violations) = run_control(&world, control);
+        assert_eq!(outcome, "fail", "{control}: {violations}");
+        assert!(violations.contains("count") && violations.contains("lost"), "{control}: {violations}");
+    }
+    let lost = "select sum(lost) >= 1 as lost, sum(recovered) as recovered from gateway_counters where lost > 0";
+    assert_eq!(world.sql(lost), [json!({"lost": true, "recovered": 1})], "what was found is said");
+    let package = world.path("pack.zip").display().to_string();
+    world.json(&["evidence", "export", "--from", "2020-01-01", "-o", &package]);
+    let verified = world.cli(&["--json", "verify", &package]);
+    assert_eq!(
+        (verified.code, verified.json()["verdicts"][1]["verdict"].clone()),
+        (0, json!("unknown")),
+        "{verified:?}"
+    );
+    assert!(verified.out.contains("count.lost"), "{verified:?}");
+    world.stop();
 }

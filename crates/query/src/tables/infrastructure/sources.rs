@@ -77,7 +77,10 @@ impl Table for SourceActivity {
         time("window_start", "Start of the hour"),
         int("window_min", "60"),
         int("events", "What reached the ledger: records made durable, or heartbeats"),
-        int("upstream_events", "What the source counted itself: requests at the gateway's edge; NULL for heartbeats"),
+        int(
+            "upstream_events",
+            "What the source counted itself: requests at the gateway's edge; NULL for heartbeats, and when the count was lost",
+        ),
     ];
 
     fn apply(&mut self, leaf: &Leaf<'_>) {
@@ -90,10 +93,11 @@ impl Table for SourceActivity {
     }
 
     fn rows(&self, moment: &Moment, out: &mut Rows) {
-        self.counters.each_hour(|node, hour, requests, logged, origin| {
+        self.counters.each_hour(|node, hour, count| {
+            let own = Some(count.requests).filter(|_| count.lost == 0);
             let cells =
-                [node.into(), "inference".into(), ms(hour), Cell::Int(HOUR_MIN), logged.into(), requests.into()];
-            out.push(origin, cells);
+                [node.into(), "inference".into(), ms(hour), Cell::Int(HOUR_MIN), count.logged.into(), own.into()];
+            out.push(count.origin, cells);
         });
         let mut beat = |hour: i64, beats: u64, origin: Origin| {
             let cells = ["ledger".into(), "heartbeat".into(), ms(hour), Cell::Int(HOUR_MIN), beats.into(), Cell::Null];
