@@ -82,7 +82,7 @@ pub async fn export(
 /// A checkpoint of the ledger as it is: with the witnesses' cosignatures when there are witnesses and they answer in
 /// time, else as it was just published.
 async fn newest_checkpoint(engine: &Arc<Engine>) -> Result<String, AssuranceError> {
-    let published = engine.publish()?;
+    let published = engine.publish().await?;
     let size = checkpoint_size(&published)?;
     let Some(mut witnessed) = engine.log().witnessed_checkpoint() else { return Ok(published) };
     for _ in 0..WITNESS_LOOKS {

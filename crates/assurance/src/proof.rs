@@ -12,14 +12,14 @@ use verify::{EventProof, RecordProof};
 
 use crate::AssuranceError;
 
-/// The proof that event `seq` is in the ledger, under a checkpoint published for it if need be.
+/// The proof that event `seq` is in the ledger, under a checkpoint published for it if need be. Blocks.
 ///
 /// # Errors
 /// When there is no such event.
 pub fn event_proof(engine: &Engine, seq: u64) -> Result<EventProof, AssuranceError> {
     let missing = |e: ledger::log::LogError| AssuranceError::NotFound(e.to_string());
     let entry = engine.log().entry(seq).map_err(missing)?;
-    engine.publish()?;
+    engine.log().publish().map_err(|e| AssuranceError::Io(e.to_string()))?;
     let log = engine.log().tlog_proof(seq).map_err(missing)?;
     Ok(EventProof { entry, log })
 }
@@ -66,7 +66,7 @@ fn prove(
     let core = usize::try_from(index).ok().and_then(|index| cores.get(index));
     let core = core.ok_or_else(|| AssuranceError::Io(format!("segment {number} does not hold record {node_seq}")))?;
     let hashes = inclusion_proof_of(&segment::leaves(&cores), index).map_err(|e| AssuranceError::Io(e.to_string()))?;
-    engine.publish()?;
+    engine.log().publish().map_err(|e| AssuranceError::Io(e.to_string()))?;
     let log = engine.log().tlog_proof(seq).map_err(|e| AssuranceError::Io(e.to_string()))?;
     Ok(RecordProof { record: core.encode(), index, hashes, event, commitments: vec![], disclosures: vec![], log })
 }

@@ -142,7 +142,7 @@ impl Server {
     /// When a witness remembers another history of this ledger, or the address is taken.
     pub async fn listen(&self, stop: watch::Receiver<bool>) -> Result<Listening, Failure> {
         let failed = |e: engine::ExecuteError| Failure::io(e.to_string());
-        self.engine.publish().map_err(failed)?;
+        self.engine.publish().await.map_err(failed)?;
         witnesses::start(&self.engine, &self.config, stop).await?;
         self.engine.beat().await.map_err(failed)?;
         let address = &self.config.server.listen;

@@ -263,8 +263,12 @@ impl Engine {
     }
 
     async fn commit_digest(self: &Arc<Self>) -> Result<State, ExecuteError> {
-        let state = self.read(State::clone);
-        let sha256 = state.digest().map_err(|e| ExecuteError::Internal(e.to_string()))?;
+        // Nothing changes the state meanwhile: the turn is ours.
+        let digested = self.blocking(|engine| {
+            let state = engine.read(State::clone);
+            state.digest().map(|sha256| (state, sha256))
+        });
+        let (state, sha256) = digested.await?.map_err(|e| ExecuteError::Internal(e.to_string()))?;
         let digest = StateDigest { size: state.size, sha256 };
         let system = self.system.clone();
         match self.settle(&system, &Ask::from(Command::DigestState(digest))).await? {

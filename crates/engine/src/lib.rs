@@ -65,6 +65,16 @@ impl Engine {
         self.governance.load(Ordering::Acquire)
     }
 
+    /// Does what waits for the disk or takes long, off the threads that serve requests.
+    pub(crate) async fn blocking<R: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> R + Send + 'static,
+    ) -> Result<R, ExecuteError> {
+        let engine = Arc::clone(self);
+        let worked = tokio::task::spawn_blocking(move || work(&engine)).await;
+        worked.map_err(|e| ExecuteError::Internal(e.to_string()))
+    }
+
     /// The ledger.
     pub fn log(&self) -> &Arc<Log> {
         &self.log

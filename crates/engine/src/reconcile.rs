@@ -104,15 +104,12 @@ impl Engine {
         let _one_at_a_time = self.sealing.lock().await;
         let mut sealed = 0;
         loop {
-            let records = Arc::clone(&self.records);
-            let segment = tokio::task::spawn_blocking(move || records.seal(force, Self::now_us()))
-                .await
-                .map_err(|e| ExecuteError::Internal(e.to_string()))?
-                .map_err(|e| ExecuteError::Unavailable(e.to_string()))?;
+            let sealing = self.blocking(move |engine| engine.records.seal(force, Self::now_us()));
+            let segment = sealing.await?.map_err(|e| ExecuteError::Unavailable(e.to_string()))?;
             let Some(segment) = segment else { return Ok(sealed) };
             let number = segment.number;
             self.execute(self.system(), Command::SealSegment(segment)).await?;
-            self.records.confirm_sealed(number);
+            self.blocking(move |engine| engine.records.confirm_sealed(number)).await?;
             sealed += 1;
         }
     }
@@ -134,7 +131,7 @@ impl Engine {
     /// # Errors
     /// When the ledger cannot be written.
     pub async fn beat(self: &Arc<Self>) -> Result<(), ExecuteError> {
-        let published = Kept { note: self.publish()?, signed_at: Self::now_ms() };
+        let published = Kept { note: self.publish().await?, signed_at: Self::now_ms() };
         let witnessed = self.log.witnessed_checkpoint().map(Kept::witnessed);
         let last = self.last_beat.load(Ordering::Relaxed);
         let kept = witnessed.filter(|kept| kept.size() > last).unwrap_or(published);
@@ -147,8 +144,9 @@ impl Engine {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn publish(&self) -> Result<String, ExecuteError> {
-        self.log.publish().map_err(|e| ExecuteError::Unavailable(e.to_string()))
+    pub async fn publish(self: &Arc<Self>) -> Result<String, ExecuteError> {
+        let published = self.blocking(|engine| engine.log.publish()).await?;
+        published.map_err(|e| ExecuteError::Unavailable(e.to_string()))
     }
 
     /// Reports the gateway's counts of hours that changed, of all or of those before `before_ms`.
@@ -180,9 +178,8 @@ impl Engine {
     async fn snapshot(self: &Arc<Self>) -> Result<(), ExecuteError> {
         let state = self.digest_state().await?;
         let size = state.size;
-        Snapshot::new(state)
-            .write(&self.snapshot_dir())
-            .map_err(|e| ExecuteError::Unavailable(format!("the snapshot was not written: {e}")))?;
+        let written = self.blocking(|engine| Snapshot::new(state).write(&engine.snapshot_dir())).await?;
+        written.map_err(|e| ExecuteError::Unavailable(format!("the snapshot was not written: {e}")))?;
         self.last_snapshot.store(size, Ordering::Relaxed);
         Ok(())
     }
@@ -203,6 +200,6 @@ impl Engine {
         self.execute(self.system(), Command::StopNode(stopped)).await?;
         self.beat().await?;
         self.snapshot().await?;
-        self.publish().map(drop)
+        self.publish().await.map(drop)
     }
 }

@@ -182,11 +182,13 @@ impl Engine {
         Ok(())
     }
 
-    async fn ending(&self, node: &str, incarnation: u64) -> Result<Ending, ExecuteError> {
-        let (log, node) = (Arc::clone(&self.log), node.to_owned());
-        let read = move || Ok(Ending::of(&node, incarnation, &last_entries(&log, &node, incarnation)?));
-        let read = tokio::task::spawn_blocking(read).await.map_err(|e| ExecuteError::Internal(e.to_string()))?;
-        read.map_err(|e: LogError| ExecuteError::Unavailable(e.to_string()))
+    async fn ending(self: &Arc<Self>, node: &str, incarnation: u64) -> Result<Ending, ExecuteError> {
+        let node = node.to_owned();
+        let read = self.blocking(move |engine| {
+            let entries = last_entries(&engine.log, &node, incarnation)?;
+            Ok(Ending::of(&node, incarnation, &entries))
+        });
+        read.await?.map_err(|e: LogError| ExecuteError::Unavailable(e.to_string()))
     }
 }
 

@@ -23,15 +23,22 @@ use crate::vfs::write_atomic;
 /// What has been signed and what has been given out.
 pub(super) struct Publisher {
     key: SignerKey,
-    state: Mutex<State>,
+    /// Held while files are written: one signer at a time.
+    signing: Mutex<Signing>,
+    /// Held only to look or to replace, so that whoever asks for a checkpoint never waits for the disk.
+    shown: Mutex<Shown>,
 }
 
-struct State {
-    signed: Option<Signed>,
+/// What is durable and what readers are given.
+struct Shown {
     published: Option<Signed>,
+    witnessed: Option<Signed>,
+}
+
+struct Signing {
+    signed: Option<Signed>,
     /// The newest checkpoint with the cosignatures that came in for it so far.
     gathering: Option<Signed>,
-    witnessed: Option<Signed>,
     /// What is remembered outside the log's directory.
     memory: Option<Memory>,
 }
@@ -44,7 +51,8 @@ impl Publisher {
         witnessed: Option<Signed>,
         memory: Option<Memory>,
     ) -> Self {
-        Self { key, state: Mutex::new(State { signed, published, gathering: None, witnessed, memory }) }
+        let signing = Mutex::new(Signing { signed, gathering: None, memory });
+        Self { key, signing, shown: Mutex::new(Shown { published, witnessed }) }
     }
 
     pub(super) fn key(&self) -> &SignerKey {
@@ -52,27 +60,27 @@ impl Publisher {
     }
 
     pub(super) fn published(&self) -> Option<Signed> {
-        self.lock().published.clone()
+        lock(&self.shown).published.clone()
     }
 
     pub(super) fn witnessed(&self) -> Option<Signed> {
-        self.lock().witnessed.clone()
+        lock(&self.shown).witnessed.clone()
     }
 
     pub(super) fn other_history(&self) -> Option<Signed> {
-        self.lock().memory.as_ref().and_then(Memory::kept).cloned()
+        lock(&self.signing).memory.as_ref().and_then(Memory::kept).cloned()
     }
 
     pub(super) fn give_up_other_history(&self) {
-        if let Some(memory) = &mut self.lock().memory {
+        if let Some(memory) = &mut lock(&self.signing).memory {
             memory.give_up();
         }
     }
 
     pub(super) fn publish(&self, tree: &Tree) -> Result<String, LogError> {
-        let mut state = self.lock();
+        let mut signing = lock(&self.signing);
         let size = tree.size();
-        let signed = match &state.signed {
+        let signed = match &signing.signed {
             Some(last) if last.checkpoint.size == size => last.clone(),
             last => {
                 if let Some(last) = last {
@@ -81,16 +89,16 @@ impl Publisher {
                 self.sign(tree, size)?
             }
         };
-        if state.signed.as_ref() != Some(&signed) {
+        if signing.signed.as_ref() != Some(&signed) {
             replace(tree, SIGNER, &signed.note)?;
-            state.signed = Some(signed.clone());
+            signing.signed = Some(signed.clone());
         }
         let text = signed.note.to_string();
-        if state.published.as_ref().map(|published| &published.note) != Some(&signed.note) {
+        if self.published().map(|published| published.note).as_ref() != Some(&signed.note) {
             let path = replace(tree, CHECKPOINT, &signed.note)?;
-            state.published = Some(Signed { path, ..signed.clone() });
+            lock(&self.shown).published = Some(Signed { path, ..signed.clone() });
         }
-        if let Some(memory) = &mut state.memory {
+        if let Some(memory) = &mut signing.memory {
             memory.remember(&*tree.files.vfs, &signed);
         }
         Ok(text)
@@ -120,8 +128,8 @@ impl Publisher {
                 return Err(LogError::Cosignature { name: line.name.clone() });
             }
         }
-        let mut state = self.lock();
-        let gathered = state.gathering.take().filter(|gathered| gathered.note.text == fresh.note.text);
+        let mut signing = lock(&self.signing);
+        let gathered = signing.gathering.take().filter(|gathered| gathered.note.text == fresh.note.text);
         let known = gathered.map(|gathered| gathered.note.signatures).unwrap_or_default();
         for line in known.iter().chain(lines) {
             // A witness that answers twice replaces its earlier answer.
@@ -129,18 +137,18 @@ impl Publisher {
             fresh.note.signatures.push(line.clone());
         }
         let met = policy.evaluate(&fresh.note).quorum_met;
-        let newest = state.witnessed.as_ref().is_none_or(|old| old.checkpoint.size <= fresh.checkpoint.size);
+        let newest = self.witnessed().as_ref().is_none_or(|old| old.checkpoint.size <= fresh.checkpoint.size);
         if met && newest {
             replace(tree, WITNESSED, &fresh.note)?;
-            state.witnessed = Some(fresh.clone());
+            lock(&self.shown).witnessed = Some(fresh.clone());
         }
-        state.gathering = Some(fresh);
+        signing.gathering = Some(fresh);
         Ok(met)
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn replace(tree: &Tree, name: &str, note: &Note) -> Result<PathBuf, LogError> {
@@ -187,4 +195,22 @@ pub(super) fn spawn(shared: Arc<Shared>, interval: Duration) -> io::Result<JoinH
             }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_a_checkpoint_that_is_being_written_when_another_asks_then_the_last_one_is_there_at_once() {
+        let key = SignerKey::ed25519("example.com/log", &[3; 32]).expect("a good name");
+        let checkpoint = Checkpoint { origin: "example.com/log".into(), size: 0, root: [0; 32], extensions: vec![] };
+        let note = Note::new(checkpoint.to_text()).expect("a note");
+        let signed = Signed { path: CHECKPOINT.into(), checkpoint, note };
+        let publisher = Publisher::new(key, None, Some(signed.clone()), Some(signed.clone()), None);
+        // As whoever publishes holds it while the disk is slow.
+        let writing = lock(&publisher.signing);
+        assert_eq!((publisher.published(), publisher.witnessed()), (Some(signed.clone()), Some(signed)));
+        drop(writing);
+    }
 }
