@@ -200,7 +200,7 @@ async fn given_starts_that_die_in_the_middle_of_recovery_when_one_gets_through_t
     let engine = open(dir.path()).await;
     engine.beat().await.expect("a sign of life");
     engine.records().append(begun("id-1"), Payload::default()).await.expect("durable");
-    engine.records().begin(&begun("id-2"), Payload::default()).expect("taken");
+    engine.records().begin(&begun("id-2"), &Payload::default()).expect("taken");
     engine.records().settle().expect("written");
     killed(engine).await;
     // Dies when the call that was cut off has its record, and nothing is in the ledger.
