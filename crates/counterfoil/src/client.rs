@@ -194,7 +194,7 @@ impl Client {
             Way::Remote { .. } => Ok(()),
             Way::Local { router, visit } => {
                 drop(router);
-                visit.close()
+                visit.close().await
             }
         }
     }

@@ -182,8 +182,8 @@ impl Visit {
     ///
     /// # Errors
     /// When that could not be written.
-    pub fn close(self) -> Result<(), Failure> {
-        self.engine.publish().map(drop).map_err(|e| Failure::io(e.to_string()))
+    pub async fn close(self) -> Result<(), Failure> {
+        self.engine.publish().await.map(drop).map_err(|e| Failure::io(e.to_string()))
     }
 }
 
