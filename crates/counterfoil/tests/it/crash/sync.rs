@@ -27,7 +27,7 @@ fn segments(wal: &Path) -> Vec<PathBuf> {
 }
 
 /// Sends requests one after the other until the server is gone; the answers that it gave before.
-fn until_it_ends(mut request: impl FnMut() -> Option<Response>) -> Vec<Response> {
+fn until_it_ends(request: impl FnMut() -> Option<Response>) -> Vec<Response> {
     let answers: Vec<Response> = std::iter::from_fn(request).take(1000).collect();
     assert!(answers.len() < 1000, "the server lives on though nothing can be synced");
     answers
