@@ -8,7 +8,7 @@ use serde_json::Value;
 use verify::{Claim, Disclosure, EventProof, Options, verify_package};
 
 use crate::proofs::{committed, log_proof, record_proof};
-use crate::world::{HOUR_MS, Parts, World, framed, payload, signer};
+use crate::world::{HOUR, HOUR_MS, Parts, World, framed, payload, signer};
 
 fn script() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/verifier/verify.py")
