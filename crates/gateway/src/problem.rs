@@ -79,6 +79,8 @@ pub(crate) enum Problem {
     ProviderSilent { provider: String, silence: Duration },
     #[error("provider `{0}` broke off its answer")]
     ProviderBroke(String),
+    #[error("provider `{0}` ended its answer before it was complete: ask again")]
+    ProviderEndedEarly(String),
     #[error("provider `{provider}` sent an answer that cannot be passed on: {why}")]
     ProviderGarbage { provider: String, why: &'static str },
     #[error("the answer is larger than {0} bytes, which is more than can be recorded: it was stopped")]
@@ -128,6 +130,7 @@ impl Problem {
             Self::ProviderUnreachable(_) => failed(S::BAD_GATEWAY, "provider_unreachable"),
             Self::ProviderSilent { .. } => failed(S::GATEWAY_TIMEOUT, "provider_timeout"),
             Self::ProviderBroke(_) => failed(S::BAD_GATEWAY, "provider_broke_off"),
+            Self::ProviderEndedEarly(_) => failed(S::BAD_GATEWAY, "provider_ended_early"),
             Self::ProviderGarbage { .. } => failed(S::BAD_GATEWAY, "provider_invalid_answer"),
             Self::AnswerTooLarge(_) => failed(S::BAD_GATEWAY, "answer_too_large"),
             Self::AnswerTooLong(_) => failed(S::GATEWAY_TIMEOUT, "answer_too_long"),

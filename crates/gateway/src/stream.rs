@@ -116,6 +116,11 @@ impl Flow {
                     if !rest.is_empty() && self.watch.look(&rest) != Verdict::Strip {
                         self.held.push_back(rest);
                     }
+                    // An error that the provider told is an end as well.
+                    if !self.watch.ended && !self.watch.failed {
+                        self.held.clear();
+                        return Poll::Ready(Step::End(Err(Problem::ProviderEndedEarly(self.provider.clone()))));
+                    }
                 }
             }
         }
@@ -179,12 +184,12 @@ impl Flow {
         let until = self.deadline.min(Instant::now() + self.draft.gateway.limits.drain_time);
         let rest = std::future::poll_fn(|cx| {
             loop {
-                if let Step::End(_) = ready!(self.poll_step(cx)) {
-                    return Poll::Ready(());
+                if let Step::End(end) = ready!(self.poll_step(cx)) {
+                    return Poll::Ready(end);
                 }
             }
         });
-        let whole = tokio::time::timeout_at(until, rest).await.is_ok() && self.ended;
+        let whole = matches!(tokio::time::timeout_at(until, rest).await, Ok(Ok(())));
         for frame in std::mem::take(&mut self.held) {
             self.sent.extend_from_slice(&frame);
         }

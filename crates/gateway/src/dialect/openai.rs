@@ -279,6 +279,8 @@ pub struct Watch {
     pub tokens: Tokens,
     /// Whether the provider said in the stream that it failed.
     pub failed: bool,
+    /// Whether the provider said that the stream is at its end. A connection that merely closes says nothing.
+    pub ended: bool,
 }
 
 #[derive(Deserialize)]
@@ -301,23 +303,25 @@ impl Watch {
     /// For the answer to a request of `operation`; `usage_is_ours` as [`Peek::usage_is_ours`].
     #[must_use]
     pub fn new(operation: Operation, usage_is_ours: bool) -> Self {
-        Self { operation, usage_is_ours, tokens: Tokens::default(), failed: false }
+        Self { operation, usage_is_ours, tokens: Tokens::default(), failed: false, ended: false }
     }
 
     /// Looks at the next frame.
     pub fn look(&mut self, frame: &[u8]) -> Verdict {
         let event = sse::event(frame);
         let data = event.data.as_ref();
-        match self.operation {
-            _ if data == b"[DONE]" => Verdict::Last,
+        let verdict = match self.operation {
             Operation::Responses => self.look_at_event(data),
+            _ if data == b"[DONE]" => Verdict::Last,
             _ => self.look_at_chunk(data),
-        }
+        };
+        self.ended |= verdict == Verdict::Last;
+        verdict
     }
 
     fn look_at_chunk(&mut self, data: &[u8]) -> Verdict {
         self.failed |= data.starts_with(br#"{"error""#);
-        if !tells_usage(data) {
+        if !tells(data, br#""usage""#) {
             return Verdict::Forward;
         }
         let Ok(chunk) = serde_json::from_slice::<ChunkFields<'_>>(data) else { return Verdict::Forward };
@@ -344,12 +348,11 @@ impl Watch {
     }
 }
 
-/// Whether a chunk has a `usage` that is not `null`. Inside a JSON string the quotes would be escaped, so that text
-/// which happens to say "usage" does not match.
-fn tells_usage(data: &[u8]) -> bool {
-    const KEY: &[u8] = br#""usage""#;
-    memchr::memmem::find_iter(data, KEY).any(|at| {
-        let mut after = data[at + KEY.len()..].iter().filter(|byte| !byte.is_ascii_whitespace());
+/// Whether a chunk has a field `key`, given in its quotes, that is not `null`, at any depth. Inside a JSON string the
+/// quotes would be escaped, so that text which happens to say "usage" does not match.
+fn tells(data: &[u8], key: &[u8]) -> bool {
+    memchr::memmem::find_iter(data, key).any(|at| {
+        let mut after = data[at + key.len()..].iter().filter(|byte| !byte.is_ascii_whitespace());
         after.next() == Some(&b':') && after.next() != Some(&b'n')
     })
 }

@@ -133,11 +133,43 @@ async fn a_stream_without_end_is_stopped() {
 }
 
 #[tokio::test]
+async fn a_stream_that_ends_without_its_end_mark_ends_with_an_error() {
+    broken_stream(stream(&[DELTA]), "provider_ended_early").await;
+    // What was cut in the middle is no frame, and must not become one with the error that follows it.
+    broken_stream(stream(&[DELTA, "data: {\"cut\":"]), "provider_ended_early").await;
+    broken_stream(stream(&[DELTA, "data: {\"choices\":[]}"]), "provider_ended_early").await;
+}
+
+#[tokio::test]
+async fn responses_that_end_without_their_last_event_end_with_an_error() {
+    let rig = Rig::new().await;
+    let delta =
+        "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"a\"}\n\n";
+    rig.script(stream(&[delta, "data: [DONE]\n\n"]));
+    let (_, _, body) = rig.post("/v1/responses", STREAM).await;
+    let (_, last) = body.split_once("event: error\ndata: ").expect("an error event");
+    let last: Value = serde_json::from_str(last).expect("JSON");
+    assert_eq!((&last["type"], &last["code"]), (&"error".into(), &"provider_ended_early".into()));
+    let record = rig.record().await;
+    assert_eq!((record.status.as_str(), record.error_code.as_deref()), ("error", Some("provider_ended_early")));
+}
+
+#[tokio::test]
+async fn an_end_mark_without_its_blank_line_is_an_end() {
+    let rig = Rig::new().await;
+    rig.script(stream(&[DELTA, "data: [DONE]\n"]));
+    let (_, _, body) = rig.chat(STREAM).await;
+    assert_eq!(body, format!("{DELTA}data: [DONE]\n"));
+    assert_eq!(rig.record().await.status, "ok");
+}
+
+#[tokio::test]
 async fn an_error_that_the_provider_reports_in_its_stream_is_recorded() {
     let rig = Rig::new().await;
-    rig.script(stream(&[DELTA, "data: {\"error\":{\"message\":\"overloaded\"}}\n\n"]));
+    let error = "data: {\"error\":{\"message\":\"overloaded\"}}\n\n";
+    rig.script(stream(&[DELTA, error]));
     let (_, _, body) = rig.chat(STREAM).await;
-    assert!(body.ends_with("{\"error\":{\"message\":\"overloaded\"}}\n\n"));
+    assert_eq!(body, format!("{DELTA}{error}"), "the provider's own error says enough");
     let record = rig.record().await;
     assert_eq!((record.status.as_str(), record.error_code.as_deref()), ("error", Some("provider_error")));
 }

@@ -142,6 +142,21 @@ data: {"type":"response.completed","response":{"usage":{"input_tokens":9,"output
     assert!(watch.failed);
 }
 
+#[test]
+fn each_operation_has_its_own_end() {
+    let ended = |operation, data: &str| {
+        let mut watch = Watch::new(operation, false);
+        watch.look(format!("data: {data}\n\n").as_bytes());
+        watch.ended
+    };
+    assert!(ended(CHAT, "[DONE]") && ended(Operation::Completions, "[DONE]"));
+    assert!(!ended(Operation::Responses, "[DONE]"));
+    for kind in ["completed", "failed", "incomplete"] {
+        let event = format!(r#"{{"type":"response.{kind}"}}"#);
+        assert!(ended(Operation::Responses, &event) && !ended(CHAT, &event), "{event}");
+    }
+}
+
 proptest! {
     #[test]
     fn peeking_never_panics(body in proptest::collection::vec(any::<u8>(), 0..300)) {
