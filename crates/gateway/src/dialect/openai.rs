@@ -286,6 +286,8 @@ pub struct Watch {
 #[derive(Deserialize)]
 struct ChunkFields<'a> {
     #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     usage: Option<&'a RawValue>,
     #[serde(borrow, default)]
     choices: Option<&'a RawValue>,
@@ -310,6 +312,7 @@ impl Watch {
     pub fn look(&mut self, frame: &[u8]) -> Verdict {
         let event = sse::event(frame);
         let data = event.data.as_ref();
+        self.failed |= event.name == b"error";
         let verdict = match self.operation {
             Operation::Responses => self.look_at_event(data),
             _ if data == b"[DONE]" => Verdict::Last,
@@ -320,11 +323,12 @@ impl Watch {
     }
 
     fn look_at_chunk(&mut self, data: &[u8]) -> Verdict {
-        self.failed |= data.starts_with(br#"{"error""#);
-        if !tells(data, br#""usage""#) {
+        // Most chunks are deltas: only those that could tell an error or the usage are parsed.
+        if !tells(data, br#""error""#) && !tells(data, br#""usage""#) {
             return Verdict::Forward;
         }
         let Ok(chunk) = serde_json::from_slice::<ChunkFields<'_>>(data) else { return Verdict::Forward };
+        self.failed |= chunk.error.is_some();
         let Some(tokens) = Tokens::of(chunk.usage) else { return Verdict::Forward };
         self.tokens = tokens;
         let empty =

@@ -166,7 +166,7 @@ async fn an_end_mark_without_its_blank_line_is_an_end() {
 #[tokio::test]
 async fn an_error_that_the_provider_reports_in_its_stream_is_recorded() {
     let rig = Rig::new().await;
-    let error = "data: {\"error\":{\"message\":\"overloaded\"}}\n\n";
+    let error = "data: {\"id\":\"c1\",\"error\":{\"message\":\"overloaded\"}}\n\n";
     rig.script(stream(&[DELTA, error]));
     let (_, _, body) = rig.chat(STREAM).await;
     assert_eq!(body, format!("{DELTA}{error}"), "the provider's own error says enough");

@@ -143,6 +143,34 @@ data: {"type":"response.completed","response":{"usage":{"input_tokens":9,"output
 }
 
 #[test]
+fn errors_in_a_stream_are_fields_and_not_text() {
+    let failed = |operation, frame: &str| {
+        let mut watch = Watch::new(operation, false);
+        assert_eq!(watch.look(frame.as_bytes()), Verdict::Forward);
+        watch.failed
+    };
+    for error in [
+        r#"data: {"error":{"message":"overloaded"}}"#,
+        r#"data: {"id":"c1", "error" : {"message":"overloaded"}, "choices":[]}"#,
+        "data: {\ndata: \"error\":\"overloaded\"}",
+        "event: error\ndata: {\"message\":\"overloaded\"}",
+    ] {
+        assert!(failed(CHAT, error), "{error}");
+    }
+    for fine in [
+        r#"data: {"error":null,"choices":[]}"#,
+        r#"data: {"choices":[{"delta":{"content":"{\"error\":1}"}}]}"#,
+        r#"data: {"choices":[{"delta":{"tool_calls":[{"error":1}]}}]}"#,
+        r#"data: {"error":"cut"#,
+        r#"data: "error""#,
+    ] {
+        assert!(!failed(CHAT, fine), "{fine}");
+    }
+    assert!(failed(Operation::Responses, r#"data: {"code":"x","type":"error"}"#));
+    assert!(!failed(Operation::Responses, r#"data: {"type":"response.created","response":{"error":null}}"#));
+}
+
+#[test]
 fn each_operation_has_its_own_end() {
     let ended = |operation, data: &str| {
         let mut watch = Watch::new(operation, false);
