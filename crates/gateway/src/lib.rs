@@ -10,7 +10,8 @@
 //! | `permission` | permission as a value that answering needs |
 //! | `providers`, `upstream` | outside providers, and calling them |
 //! | `predict` | registered models, run in process |
-//! | `stream` | a streamed answer on its way through |
+//! | `stream` | a streamed answer as it comes from the provider |
+//! | `passage` | a streamed answer on its way to the client |
 //! | `record` | the record of one request, from its arrival until it is durable |
 //! | `problem` | everything that can go wrong, and how it is worded at each door |
 //!
@@ -22,6 +23,7 @@ pub mod dialect;
 mod doors;
 mod limits;
 mod metrics;
+mod passage;
 mod permission;
 mod pipeline;
 mod predict;

@@ -16,6 +16,8 @@ pub struct Limits {
     pub response_bytes: usize,
     /// How long one answer may take in all. 30 minutes.
     pub answer_time: Duration,
+    /// How long a client may take to ask for more of a stream before it counts as gone. 60 seconds.
+    pub client_stall: Duration,
     /// How long an answer is still read for the record after its client has gone. 60 seconds.
     pub drain_time: Duration,
     /// Requests served at once; more are refused with 503. 1024.
@@ -30,6 +32,7 @@ impl Default for Limits {
             stranger_bytes: 4 << 10,
             response_bytes: 16 << 20,
             answer_time: Duration::from_secs(30 * 60),
+            client_stall: Duration::from_secs(60),
             drain_time: Duration::from_secs(60),
             concurrent: 1024,
         }

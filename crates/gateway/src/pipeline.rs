@@ -17,13 +17,14 @@ use crate::Gateway;
 use crate::body;
 use crate::detached::Departed;
 use crate::dialect::openai::{self, MAX_SUBJECT, Operation, Peek};
+use crate::passage::StreamBody;
 use crate::permission::{Permitted, authorise};
 use crate::predict;
 use crate::problem::{INFERENCE, Problem, Shape};
 use crate::providers::openai::Provider;
 use crate::record::{Draft, Outcome};
 use crate::snapshot::{Access, Answerer, Scope, Service};
-use crate::stream::{Flow, Start, StreamBody};
+use crate::stream::{Flow, Start};
 
 /// Where a request came in.
 #[derive(Clone, Debug)]

@@ -1,10 +1,6 @@
-//! A streamed answer on its way through: frames are passed on at once, the end only when the record is durable.
-//!
-//! There is no task and no channel between provider and client; the client's connection pulls. If the client goes, what
-//! is left of the provider's answer is read by a task of its own, so that the record is complete.
+//! A streamed answer as it comes from the provider: cut into frames, watched, kept for the record.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -12,11 +8,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::serving::Status;
-use http_body::{Body, Frame};
+use http_body::Body;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use crate::detached::go_on;
 use crate::dialect::openai::{Operation, Verdict, Watch};
 use crate::dialect::sse::Frames;
 use crate::problem::Problem;
@@ -44,7 +39,7 @@ pub(crate) struct Flow {
 }
 
 /// What comes next.
-enum Step {
+pub(crate) enum Step {
     /// A frame to pass on.
     Frame(Bytes),
     /// Nothing more, or why not.
@@ -68,6 +63,7 @@ impl Flow {
         let mut frames = Frames::default();
         let limit = draft.gateway.limits.response_bytes;
         frames.push(start.first.unwrap_or_default());
+        let idle_until = start.deadline.min(Instant::now() + start.idle);
         Self {
             operation: start.operation,
             provider: start.provider,
@@ -81,12 +77,22 @@ impl Flow {
             ended: false,
             idle: start.idle,
             deadline: start.deadline,
-            timer: Box::pin(tokio::time::sleep(start.idle)),
+            timer: Box::pin(tokio::time::sleep_until(idle_until)),
             limit,
         }
     }
 
-    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+    /// When the provider has said nothing for too long, or its answer has taken too long.
+    pub(crate) fn due(&self) -> Instant {
+        self.timer.deadline()
+    }
+
+    /// How long a client may take to ask for more.
+    pub(crate) fn client_stall(&self) -> Duration {
+        self.draft.gateway.limits.client_stall
+    }
+
+    pub(crate) fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         loop {
             while let Some(frame) = self.frames.next_frame() {
                 if let Some(frame) = self.take(frame) {
@@ -106,8 +112,12 @@ impl Flow {
                     if self.sent.len() + self.frames.pending() + piece.len() > self.limit {
                         return Poll::Ready(Step::End(Err(Problem::AnswerTooLarge(self.limit))));
                     }
+                    let now = Instant::now();
+                    if now >= self.deadline {
+                        return Poll::Ready(Step::End(Err(self.late())));
+                    }
                     self.frames.push(piece);
-                    self.timer.as_mut().reset(self.deadline.min(Instant::now() + self.idle));
+                    self.timer.as_mut().reset(self.deadline.min(now + self.idle));
                 }
                 Some(Err(_)) => return Poll::Ready(Step::End(Err(Problem::ProviderBroke(self.provider.clone())))),
                 None => {
@@ -150,7 +160,7 @@ impl Flow {
     }
 
     /// The end for a client that is still there: record, and only then the last frames.
-    async fn finish(mut self: Box<Self>, end: Result<(), Problem>) -> VecDeque<Bytes> {
+    pub(crate) async fn finish(mut self: Box<Self>, end: Result<(), Problem>) -> VecDeque<Bytes> {
         let last = match &end {
             Ok(()) => std::mem::take(&mut self.held),
             Err(problem) => VecDeque::from([Bytes::from(problem.event(self.operation))]),
@@ -179,8 +189,8 @@ impl Flow {
         }
     }
 
-    /// The end when the client has gone: read what still comes, within limits, and record.
-    async fn drain(mut self: Box<Self>) {
+    /// The end when the client has gone: read what still comes, within limits, and record. `code` says how it went.
+    pub(crate) async fn drain(mut self: Box<Self>, code: &'static str) {
         let until = self.deadline.min(Instant::now() + self.draft.gateway.limits.drain_time);
         let rest = std::future::poll_fn(|cx| {
             loop {
@@ -195,7 +205,7 @@ impl Flow {
         }
         let Flow { mut draft, watch, sent, http, .. } = *self;
         draft.response_meta.insert("complete".into(), whole.into());
-        let outcome = Outcome { status: Status::Cancelled, http: Some(http), code: Some("client_gone") };
+        let outcome = Outcome { status: Status::Cancelled, http: Some(http), code: Some(code) };
         // Nobody is left to be told; the failure was logged and counted.
         let _ = close(draft, &watch, sent, outcome).await;
     }
@@ -207,54 +217,4 @@ async fn close(mut draft: Draft, watch: &Watch, sent: Vec<u8>, outcome: Outcome)
     draft.core.response_bytes = i64::try_from(sent.len()).unwrap_or(i64::MAX);
     draft.response = sent.into();
     draft.close(outcome).await
-}
-
-/// The body that the client's connection pulls from.
-pub(crate) struct StreamBody(State);
-
-enum State {
-    Flowing(Box<Flow>),
-    /// The record is being made durable; what comes out of it is the end of the stream.
-    Closing(Pin<Box<dyn Future<Output = VecDeque<Bytes>> + Send>>),
-    Ending(VecDeque<Bytes>),
-}
-
-impl StreamBody {
-    pub(crate) fn new(flow: Flow) -> Self {
-        Self(State::Flowing(Box::new(flow)))
-    }
-}
-
-impl Body for StreamBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        loop {
-            match &mut self.0 {
-                State::Flowing(flow) => match ready!(flow.poll_step(cx)) {
-                    Step::Frame(frame) => return Poll::Ready(Some(Ok(Frame::data(frame)))),
-                    Step::End(end) => {
-                        let State::Flowing(flow) = std::mem::replace(&mut self.0, State::Ending(VecDeque::new()))
-                        else {
-                            continue;
-                        };
-                        self.0 = State::Closing(Box::pin(flow.finish(end)));
-                    }
-                },
-                State::Closing(record) => self.0 = State::Ending(ready!(record.as_mut().poll(cx))),
-                State::Ending(last) => return Poll::Ready(last.pop_front().map(|frame| Ok(Frame::data(frame)))),
-            }
-        }
-    }
-}
-
-impl Drop for StreamBody {
-    fn drop(&mut self) {
-        match std::mem::replace(&mut self.0, State::Ending(VecDeque::new())) {
-            State::Flowing(flow) => go_on(flow.drain()),
-            State::Closing(record) => go_on(record),
-            State::Ending(_) => {}
-        }
-    }
 }

@@ -5,3 +5,4 @@ mod failures;
 mod oip;
 mod refusals;
 mod rig;
+mod stalls;
