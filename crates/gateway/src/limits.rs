@@ -11,6 +11,11 @@ pub struct Limits {
     pub request_time: Duration,
     /// Bytes kept in the record of a request that showed no valid key, so that strangers cannot fill the disk. 4 KiB.
     pub stranger_bytes: usize,
+    /// Bytes of such a request that are read before it is refused, so that its client sees the refusal instead of a
+    /// connection that breaks while it is sending. 1 MiB.
+    pub stranger_read_bytes: usize,
+    /// How long such a request is read before it is refused, so that strangers cannot hold places. 2 seconds.
+    pub stranger_time: Duration,
     /// Largest answer in bytes. A larger one is stopped with an error, because what cannot be recorded whole is not
     /// handed out. 16 MiB.
     pub response_bytes: usize,
@@ -30,6 +35,8 @@ impl Default for Limits {
             request_bytes: 16 << 20,
             request_time: Duration::from_secs(60),
             stranger_bytes: 4 << 10,
+            stranger_read_bytes: 1 << 20,
+            stranger_time: Duration::from_secs(2),
             response_bytes: 16 << 20,
             answer_time: Duration::from_secs(30 * 60),
             client_stall: Duration::from_secs(60),

@@ -14,7 +14,7 @@ use engine::Engine;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::Gateway;
-use crate::body;
+use crate::body::{self, Bounds};
 use crate::detached::Departed;
 use crate::dialect::openai::{self, MAX_SUBJECT, Operation, Peek};
 use crate::passage::StreamBody;
@@ -113,8 +113,9 @@ async fn answer(gateway: &Arc<Gateway>, door: &Door, request: Request, draft: &m
     let service = access.and_then(|access| Ok((access, service_of(access, draft)?)));
 
     // The body is read even if it will be refused: clients that are still sending would not see the answer.
-    let keep = if service.is_ok() { gateway.limits.request_bytes } else { gateway.limits.stranger_bytes };
-    let read = body::read(incoming, &head.headers, keep, &gateway.limits).await;
+    let limits = &gateway.limits;
+    let bounds = if service.is_ok() { Bounds::known(limits) } else { Bounds::stranger(limits) };
+    let read = body::read(incoming, &head.headers, bounds, limits).await;
     draft.core.request_bytes = i64::try_from(read.arrived).unwrap_or(i64::MAX);
     draft.request = read.kept;
     let (access, service) = service?;

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::response::Response;
 use http::Request;
 use http_body_util::BodyExt;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::rig::{Act, Rig, stream, stream_head};
 use crate::Limits;
@@ -67,6 +67,22 @@ async fn a_connection_that_is_not_read_is_given_up() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(ended(&rig).await, outcome("cancelled", "client_stalled", None));
+}
+
+#[tokio::test]
+async fn a_stranger_that_trickles_its_body_is_refused_without_it() {
+    let limits = Limits { stranger_time: Duration::from_millis(200), ..Limits::default() };
+    let rig = Rig::with(limits, 60_000).await;
+    let mut connection = rig.connect().await;
+    let request =
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer cfk_no\r\ncontent-length: 99\r\n\r\n{";
+    connection.write_all(request.as_bytes()).await.expect("sent");
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(30), connection.read_to_end(&mut answer)).await;
+    read.expect("the connection was ended").expect("an answer");
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("invalid_api_key"), "{answer}");
+    assert_eq!(ended(&rig).await, outcome("refused", "invalid_api_key", None));
 }
 
 #[tokio::test]
