@@ -32,6 +32,8 @@ struct Open {
     number: u64,
     file: Option<Box<dyn VfsFile>>,
     end: u64,
+    /// Bytes that found no room on the disk; 0 once something was written again.
+    no_room_for: usize,
     /// Where the frames of the calls in flight are: offset and length.
     flying: HashMap<String, (u64, usize)>,
 }
@@ -57,9 +59,34 @@ impl Begins {
     pub fn begin(&self, id: &str, frame: &[u8]) -> Result<(), RecordError> {
         let mut open = self.lock();
         let path = self.path(open.number);
-        let at = open.append(&*self.vfs, &path, frame).map_err(|error| self.failed("write", &path, error))?;
-        open.flying.insert(id.to_owned(), (at, frame.len()));
-        Ok(())
+        match open.append(&*self.vfs, &path, frame).map_err(|error| self.failed("write", &path, error)) {
+            Ok(at) => {
+                open.no_room_for = 0;
+                open.flying.insert(id.to_owned(), (at, frame.len()));
+                Ok(())
+            }
+            Err(error) => {
+                if matches!(error, RecordError::Full { .. }) {
+                    open.no_room_for = frame.len();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether the last beginning found no room.
+    pub fn lacks_room(&self) -> bool {
+        self.lock().no_room_for > 0
+    }
+
+    /// Whether the last beginning found no room and there still is none: if so, as many zeros are tried.
+    pub fn is_full(&self) -> bool {
+        let mut open = self.lock();
+        let path = self.path(open.number);
+        if open.no_room_for > 0 && open.try_room(&*self.vfs, &path).is_ok() {
+            open.no_room_for = 0;
+        }
+        open.no_room_for > 0
     }
 
     /// Notes that calls are over: their records are durable.
@@ -84,7 +111,7 @@ impl Begins {
     pub fn rotate(&self) -> Result<(), RecordError> {
         let number = {
             let mut open = self.lock();
-            let mut next = Open { number: open.number + 1, ..Open::default() };
+            let mut next = Open { number: open.number + 1, no_room_for: open.no_room_for, ..Open::default() };
             let path = self.path(next.number);
             self.carry(&open, &mut next, &path)?;
             *open = next;
@@ -140,16 +167,27 @@ impl Begins {
 }
 
 impl Open {
+    /// The file that is written, made when it is not there.
+    fn file(&mut self, vfs: &dyn Vfs, path: &Path) -> std::io::Result<&dyn VfsFile> {
+        match &mut self.file {
+            Some(file) => Ok(&**file),
+            none => Ok(&**none.insert(vfs.create(path)?)),
+        }
+    }
+
+    /// Writes zeros where the next frame will be; a length of zero ends what is read.
+    fn try_room(&mut self, vfs: &dyn Vfs, path: &Path) -> std::io::Result<()> {
+        let (zeros, end) = (vec![0; HEADER_BYTES + self.no_room_for], self.end);
+        self.file(vfs, path)?.write_at(&zeros, end)
+    }
+
     /// Writes one frame, and returns where it is. A frame that fails is written over by the next.
     fn append(&mut self, vfs: &dyn Vfs, path: &Path, frame: &[u8]) -> std::io::Result<u64> {
-        let file = match &self.file {
-            Some(file) => file,
-            None => self.file.insert(vfs.create(path)?),
-        };
+        let end = self.end;
         let len = u32::try_from(frame.len()).map_err(std::io::Error::other)?;
         let crc = crc32c::crc32c(frame);
-        file.write_at(&[&len.to_le_bytes(), &crc.to_le_bytes(), frame].concat(), self.end)?;
-        let at = self.end + HEADER_BYTES as u64;
+        self.file(vfs, path)?.write_at(&[&len.to_le_bytes(), &crc.to_le_bytes(), frame].concat(), end)?;
+        let at = end + HEADER_BYTES as u64;
         self.end = at + u64::from(len);
         Ok(at)
     }

@@ -92,7 +92,7 @@ impl RecordLog {
         let (closed, open) = recovery.finish();
         let stats = RecordStats { wal_segments: wal.segment_count() as u64, ..RecordStats::default() };
         let (sealed, prev_root) = (None, resume.prev_root);
-        let state = State { started: false, open, closed, sealed, prev_root, full: false, stats };
+        let state = State { started: false, open, closed, sealed, prev_root, no_room_for: 0, stats };
         // Batches that a crash kept from being released.
         if let Some(upto) = state.first_needed().unwrap_or(wal.next_batch()).checked_sub(1) {
             wal.release(upto)?;
@@ -139,10 +139,8 @@ impl RecordLog {
     /// A retryable error when it cannot be taken: the call must not be made then, if it has to be on record. While the
     /// disk is full each attempt also finds out, a moment later, whether there is room again.
     pub fn begin(&self, core: &InferenceCore, payload: &Payload) -> Result<(), RecordError> {
-        let (incarnation, full) = self.admit()?;
-        if full {
-            // Without room for the probe either, things stay as they are.
-            let _ = self.submit(Write::Probe);
+        let incarnation = self.admit()?;
+        if self.log_is_full() {
             return Err(RecordError::Full { dir: self.sealer.wal_dir() });
         }
         let too_large = || self.too_large(payload.ct.len());
@@ -160,7 +158,7 @@ impl RecordLog {
     /// A retryable error when it cannot be taken, [`RecordError::TooLarge`], [`RecordError::NotStarted`], or
     /// [`RecordError::Stopped`]: then it is unknown whether it is durable.
     pub async fn append(&self, mut core: InferenceCore, payload: Payload) -> Result<Receipt, RecordError> {
-        let (incarnation, _) = self.admit()?;
+        let incarnation = self.admit()?;
         core.node.clone_from(&self.options.node);
         core.incarnation = i64::try_from(incarnation).unwrap_or(i64::MAX);
         let too_large = || self.too_large(payload.ct.len());
@@ -261,11 +259,32 @@ impl RecordLog {
     /// Counters.
     pub fn stats(&self) -> RecordStats {
         let state = lock(&self.state);
-        RecordStats { unsealed: state.unsealed(), in_flight: self.begins.in_flight(), full: state.full, ..state.stats }
+        RecordStats {
+            unsealed: state.unsealed(),
+            in_flight: self.begins.in_flight(),
+            full: state.no_room_for > 0 || self.begins.lacks_room(),
+            ..state.stats
+        }
     }
 
-    /// The incarnation, and whether the disk was full, if records are taken now.
-    fn admit(&self) -> Result<(u64, bool), RecordError> {
+    /// Whether the disk is full. If so, another attempt to write is begun, so that whoever asks again learns whether there
+    /// is room by now, even when nobody calls meanwhile.
+    pub fn is_full(&self) -> bool {
+        let log = self.log_is_full();
+        self.begins.is_full() || log
+    }
+
+    fn log_is_full(&self) -> bool {
+        let wanted = lock(&self.state).no_room_for;
+        if wanted > 0 {
+            // Without room for the probe either, things stay as they are.
+            let _ = self.submit(Write::Probe(vec![0; wanted]));
+        }
+        wanted > 0
+    }
+
+    /// The incarnation, if records are taken now.
+    fn admit(&self) -> Result<u64, RecordError> {
         if self.committer.is_closed() {
             return Err(RecordError::Stopped);
         }
@@ -277,7 +296,7 @@ impl RecordLog {
         if unsealed >= self.options.max_unsealed {
             return Err(RecordError::Behind { unsealed });
         }
-        Ok((state.open.incarnation, state.full))
+        Ok(state.open.incarnation)
     }
 
     fn submit(&self, write: Write) -> Result<(), RecordError> {

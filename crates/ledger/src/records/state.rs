@@ -105,8 +105,8 @@ pub(super) struct State {
     pub sealed: Option<SegmentSealed>,
     /// Root of the last segment whose seal was confirmed.
     pub prev_root: Option<Hash>,
-    /// Whether the last attempt to write found the disk full.
-    pub full: bool,
+    /// Bytes that found no room on the disk; 0 once as much was written again.
+    pub no_room_for: usize,
     pub stats: RecordStats,
 }
 

@@ -131,6 +131,6 @@ pub struct RecordStats {
     pub in_flight: u64,
     /// Files of the write-ahead log.
     pub wal_segments: u64,
-    /// Whether the last write found the disk full.
+    /// Whether the disk is full: a write found no room, and as much was not written since.
     pub full: bool,
 }

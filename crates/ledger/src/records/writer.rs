@@ -19,9 +19,6 @@ use super::{Receipt, Roll};
 use crate::commit::{Fatal, Sink};
 use crate::wal::{KIND_META, KIND_RECORD, Wal, WalError};
 
-/// Bytes that are written to find out whether there is room again; about what one record takes.
-const PROBE_BYTES: usize = 4096;
-
 /// A record to be written.
 pub(super) struct Record {
     pub id: String,
@@ -50,8 +47,9 @@ pub(super) enum Item {
 /// One frame to be written.
 pub(super) enum Write {
     Record(Box<Record>),
-    /// Zeros that show whether a full disk has room again.
-    Probe,
+    /// Zeros that show whether a full disk has room again, for as much as did not fit: room for less would let calls be
+    /// made that cannot be recorded.
+    Probe(Vec<u8>),
 }
 
 impl Write {
@@ -63,14 +61,14 @@ impl Write {
     fn record(self) -> Option<Record> {
         match self {
             Self::Record(record) => Some(*record),
-            Self::Probe => None,
+            Self::Probe(_) => None,
         }
     }
 
     fn frame(&self) -> (u8, &[u8]) {
         match self {
             Self::Record(record) => (KIND_RECORD, record.frame.bytes()),
-            Self::Probe => (KIND_META, &[0; PROBE_BYTES]),
+            Self::Probe(zeros) => (KIND_META, zeros),
         }
     }
 }
@@ -118,7 +116,6 @@ impl Sink for Writer {
 impl Writer {
     /// Writes everything, nearly always as one batch. What there is no room for is refused.
     fn write_all(&mut self, mut writes: VecDeque<Write>) -> Result<(), Fatal> {
-        let any = !writes.is_empty();
         while !writes.is_empty() {
             let (mut bytes, mut chunk) = (0, Vec::with_capacity(writes.len()));
             while let Some(write) = writes.pop_front_if(|next| {
@@ -127,10 +124,13 @@ impl Writer {
             }) {
                 chunk.push(write);
             }
+            let bytes = chunk.iter().map(Write::bytes).sum();
             match self.write(chunk) {
-                Ok(()) => {}
+                Ok(()) => self.found_room(bytes),
                 Err(Failed::Full { dir, chunk }) => {
-                    lock(&self.state).full = true;
+                    let mut state = lock(&self.state);
+                    state.no_room_for = state.no_room_for.max(bytes);
+                    drop(state);
                     for record in chunk.into_iter().chain(writes).filter_map(Write::record) {
                         record.reply.give(Err(RecordError::Full { dir: dir.clone() }));
                     }
@@ -139,10 +139,15 @@ impl Writer {
                 Err(Failed::Fatal(fatal)) => return Err(fatal),
             }
         }
-        if any {
-            lock(&self.state).full = false;
-        }
         Ok(())
+    }
+
+    /// There was room for this much: the disk is no longer full if as much did not fit before.
+    fn found_room(&self, bytes: usize) {
+        let mut state = lock(&self.state);
+        if bytes >= state.no_room_for {
+            state.no_room_for = 0;
+        }
     }
 
     /// Writes one batch and answers for it.

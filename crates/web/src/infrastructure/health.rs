@@ -12,12 +12,15 @@ pub(crate) async fn alive() -> &'static str {
     "alive\n"
 }
 
-/// `GET /readyz`: the ledger is there and the state is folded up to it.
+/// `GET /readyz`: the ledger is there, the state is folded up to it, and inferences can be recorded.
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
     let size = app.engine.log().size();
     let folded = app.engine.read(|state| state.size);
-    match size > 0 && folded >= size {
-        true => (StatusCode::OK, "ready\n"),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "not ready: the state is behind the ledger\n"),
+    if size == 0 || folded < size {
+        return (StatusCode::SERVICE_UNAVAILABLE, "not ready: the state is behind the ledger\n");
+    }
+    match app.engine.records().is_full() {
+        true => (StatusCode::SERVICE_UNAVAILABLE, "not ready: the disk is full, so inferences cannot be recorded\n"),
+        false => (StatusCode::OK, "ready\n"),
     }
 }

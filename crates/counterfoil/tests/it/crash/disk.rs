@@ -78,9 +78,20 @@ fn given_a_full_disk_when_called_then_503_says_why_and_service_resumes_with_noth
     assert_eq!(error["code"], "recording_unavailable");
     assert!(error["message"].as_str().is_some_and(|message| message.contains("full")), "{error}");
     assert_eq!(refused.header("retry-after"), Some("10"));
-    assert_eq!(crate::support::http::get(&format!("{}/healthz", world.url)).status, 200, "it lives");
+    let get = |world: &World, path: &str| crate::support::http::get(&format!("{}{path}", world.url));
+    assert_eq!(get(&world, "/healthz").status, 200, "it lives");
+    let calls = world.upstream.seen().len();
+    for _ in 0..3 {
+        assert_eq!(call(&world).status, 503);
+        let ready = get(&world, "/readyz");
+        assert_eq!((ready.status, ready.text().contains("the disk is full")), (503, true), "{}", ready.text());
+    }
+
+    assert_eq!(world.upstream.seen().len(), calls, "no provider is called while nothing can be recorded");
 
     std::fs::remove_file(mount.join("filler")).expect("removed");
+    // Nobody calls meanwhile, as behind a load balancer that goes by this answer.
+    eventually("it is ready again", || (get(&world, "/readyz").status == 200).then_some(()));
     eventually("service resumes", || (call(&world).status == 200).then_some(()));
     assert_kept(&world, &acknowledged);
     world.server().kill();

@@ -26,11 +26,12 @@ fn a_full_disk_refuses_and_takes_records_again_when_there_is_room() {
 
     disk.set_capacity(None);
     // The first one may only find out that there is room.
-    let taken = (0..10).any(|_| {
+    let room = (0..10).any(|_| {
         log.settle().unwrap();
-        begin(&log, 902).is_ok()
+        !log.is_full()
     });
-    assert!(taken);
+    assert!(room, "whoever asks again learns it");
+    begin(&log, 902).unwrap();
     assert_eq!(append(&log, 901).unwrap().node_seq, acknowledged.len() as u64);
     append(&log, 902).unwrap();
     append(&log, 900).unwrap();
@@ -49,7 +50,9 @@ fn a_beginning_without_room_is_refused_and_leaves_no_trace() {
     assert!((1..20).contains(&accepted));
     assert!(matches!(begin(&log, 300), Err(RecordError::Full { .. })));
     append(&log, 500).unwrap();
+    assert!(log.is_full() && log.stats().full, "there is no room for a beginning, though the log has some");
     disk.set_capacity(None);
+    assert!(!log.is_full() && !log.stats().full, "whoever asks learns of the room");
     begin(&log, 400).unwrap();
     drop(log);
     let (log, recovered) = ledger.open(&disk, 1000).unwrap();
