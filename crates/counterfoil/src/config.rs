@@ -80,12 +80,21 @@ settings! {
         response_bytes: usize = 16 << 20;
         /// Requests under way at once; more are answered 503.
         concurrent: usize = 1024;
+        /// Connections open at once; more wait to be accepted.
+        connections: usize = 4096;
         /// Seconds that one streamed answer may take in all.
         stream_seconds: u64 = 1800;
         /// Bytes of memory that one SQL query may use.
         sql_memory_bytes: usize = 1 << 30;
         /// Seconds that one SQL query may take.
         sql_seconds: u64 = 60;
+    }
+    /// Bounds of what may be declared as a provider.
+    providers Providers {
+        /// Environment variables of the server that may hold credentials of providers; one * in each stands for anything.
+        credential_env: Vec<String> = vec!["COUNTERFOIL_PROVIDER_*".into(), "*_API_KEY".into()];
+        /// Hosts of providers that may have private addresses, such as *.internal or 10.0.0.7; link-local and metadata addresses are refused always.
+        private_hosts: Vec<String> = Vec::new();
     }
     /// Who else keeps the ledger honest.
     witnesses Witnesses {
@@ -198,6 +207,7 @@ impl Config {
             ("records", "roll_records", self.records.roll_records == 0),
             ("records", "roll_seconds", self.records.roll_seconds == 0),
             ("limits", "concurrent", self.limits.concurrent == 0),
+            ("limits", "connections", self.limits.connections == 0),
             ("limits", "request_bytes", self.limits.request_bytes == 0),
             ("limits", "response_bytes", self.limits.response_bytes == 0),
         ] {

@@ -3,6 +3,7 @@
 mod client;
 mod commands;
 mod config;
+mod connections;
 mod demo;
 mod output;
 mod server;

@@ -1,13 +1,12 @@
 //! Wiring: the engine, the gateway and the web behind one listener, started and ended well.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use domain::Entry;
-use engine::{Engine, EngineOptions, OpenError};
+use engine::{Engine, EngineOptions, OpenError, Outbound};
 use gateway::Gateway;
 use prometheus_client::registry::Registry;
 use serde::{Deserialize, Serialize};
@@ -15,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::config::Config;
+use crate::connections;
 use crate::output::{self, Failure};
 use crate::witnesses;
 
@@ -105,19 +105,14 @@ impl Server {
         let graceful = async move {
             let _ = stopping.wait_for(|stop| *stop).await;
         };
-        let listener = axum::serve::ListenerExt::tap_io(listening.listener, |stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "a connection keeps its delay");
-            }
-        });
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        let serving = axum::serve(listener, service).with_graceful_shutdown(graceful);
+        let bounds = connections::Bounds::new(self.config.limits.connections);
+        let serving = connections::serve(listening.listener, router, bounds, graceful);
         let late = async move {
             let _ = stop.wait_for(|stop| *stop).await;
             tokio::time::sleep(drain).await;
         };
         tokio::select! {
-            ended = serving => ended.map_err(|e| Failure::io(e.to_string()))?,
+            () = serving => {}
             () = late => tracing::warn!(seconds = drain.as_secs(), "requests under way were cut off at shutdown"),
         }
         let _ = std::fs::remove_file(path(&self.config.server.data));
@@ -247,6 +242,10 @@ fn options(config: &Config) -> EngineOptions {
         roll_records: config.records.roll_records,
         roll_bytes: config.records.roll_bytes,
         roll_after: Duration::from_secs(config.records.roll_seconds),
+        outbound: Outbound {
+            credential_env: config.providers.credential_env.clone(),
+            private_hosts: config.providers.private_hosts.clone(),
+        },
     }
 }
 

@@ -112,6 +112,11 @@ impl Engine {
         if let Command::InstallPolicies(body) = &ask.command {
             self.usable(&body.text)?;
         }
+        if let Command::DeclareProvider(body) = &ask.command {
+            let allowed = self.outbound().allows(&body.spec);
+            allowed
+                .map_err(|why| Refusal::new(RefusalCode::Invalid, format!("provider `{}`: {why}", body.provider)))?;
+        }
         let given = self.gather(&ask.command).await;
         let events = self.read(|state| {
             if let Some((stream, seen)) = &ask.expect {

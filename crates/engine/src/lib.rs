@@ -10,6 +10,7 @@ mod counters;
 mod execute;
 mod identity;
 mod open;
+mod outbound;
 mod reconcile;
 mod recover;
 mod rollback;
@@ -19,6 +20,7 @@ pub use authorize::{Permit, Policies, PolicyError};
 pub use execute::{Ask, Done, ExecuteError};
 pub use identity::{AuthError, NewKey, Principal};
 pub use open::{EngineOptions, OpenError};
+pub use outbound::{Forbidden, Outbound};
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -103,6 +105,11 @@ impl Engine {
     /// Name and version of the program, as it joined the ledger.
     pub fn program(&self) -> &str {
         &self.options.program
+    }
+
+    /// Where providers may be, and which credentials may go there.
+    pub fn outbound(&self) -> &Outbound {
+        &self.options.outbound
     }
 
     /// The name of this node.

@@ -19,7 +19,7 @@ use vault::Vault;
 use crate::authorize::Policies;
 use crate::counters::Counters;
 use crate::snapshot::Snapshot;
-use crate::{AuthError, Engine, ExecuteError, Principal, identity, rollback};
+use crate::{AuthError, Engine, ExecuteError, Outbound, Principal, identity, rollback};
 
 /// The policies that a new installation begins with.
 const POLICIES: &str = include_str!("../../../policies/counterfoil.cedar");
@@ -56,6 +56,8 @@ pub struct EngineOptions {
     pub roll_bytes: u64,
     /// Time after which a segment is sealed.
     pub roll_after: Duration,
+    /// Where providers may be, and which credentials may go there.
+    pub outbound: Outbound,
 }
 
 /// Why a data directory cannot be opened.

@@ -23,6 +23,7 @@ fn options(dir: &std::path::Path) -> EngineOptions {
         roll_records: 1000,
         roll_bytes: 1 << 20,
         roll_after: Duration::from_secs(60),
+        outbound: crate::Outbound::default(),
     }
 }
 

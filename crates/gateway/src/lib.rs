@@ -59,10 +59,10 @@ impl Gateway {
     #[must_use]
     pub fn new(engine: Arc<Engine>, limits: Limits, registry: &mut Registry) -> Arc<Self> {
         Arc::new(Self {
-            engine,
             metrics: metrics::Metrics::new(registry),
             snapshots: snapshot::Snapshots::new(),
-            upstream: upstream::Upstream::new(),
+            upstream: upstream::Upstream::new(engine.clone()),
+            engine,
             places: Arc::new(Semaphore::new(limits.concurrent)),
             limits,
         })

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::Response;
 use domain::serving::Status;
+use engine::Forbidden;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::json;
 
@@ -73,6 +74,8 @@ pub(crate) enum Problem {
         "the gateway has no credential for provider `{provider}`: set `{variable}` in its environment and restart it"
     )]
     CredentialMissing { provider: String, variable: String },
+    #[error("provider `{provider}` may not be called: {why}")]
+    ProviderForbidden { provider: String, why: Forbidden },
     #[error("provider `{0}` could not be reached")]
     ProviderUnreachable(String),
     #[error("provider `{provider}` sent nothing for {} ms", .silence.as_millis())]
@@ -127,6 +130,7 @@ impl Problem {
                 Facts { retry_after: Some(10), ..refused(S::SERVICE_UNAVAILABLE, "recording_unavailable") }
             }
             Self::CredentialMissing { .. } => failed(S::SERVICE_UNAVAILABLE, "provider_credential_missing"),
+            Self::ProviderForbidden { .. } => refused(S::SERVICE_UNAVAILABLE, "provider_forbidden"),
             Self::ProviderUnreachable(_) => failed(S::BAD_GATEWAY, "provider_unreachable"),
             Self::ProviderSilent { .. } => failed(S::GATEWAY_TIMEOUT, "provider_timeout"),
             Self::ProviderBroke(_) => failed(S::BAD_GATEWAY, "provider_broke_off"),

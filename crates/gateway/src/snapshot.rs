@@ -154,8 +154,11 @@ fn make(engine: &Engine, known: &HashMap<String, Arc<Loaded>>) -> Snapshot {
     let governance = engine.governance();
     let state = engine.read(relevant);
     let models = models(engine, &state, known);
-    let providers: HashMap<&str, Arc<Provider>> =
-        state.providers.iter().map(|(name, spec)| (name.as_str(), Arc::new(Provider::new(name, spec)))).collect();
+    let providers: HashMap<&str, Arc<Provider>> = state
+        .providers
+        .iter()
+        .map(|(name, spec)| (name.as_str(), Arc::new(Provider::new(name, spec, engine.outbound()))))
+        .collect();
     let mut services = HashMap::new();
     for (name, spec) in &state.services {
         let routes = spec.routes.iter().filter_map(|declared| {

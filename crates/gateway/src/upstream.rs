@@ -1,8 +1,10 @@
 //! Calling a provider: pooled connections, time limits, and answers read in bounded memory.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use engine::Engine;
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -16,6 +18,7 @@ use crate::dialect::openai::Operation;
 use crate::permission::Permitted;
 use crate::problem::Problem;
 use crate::providers::openai::{Provider, answer_headers};
+use crate::providers::resolver::{self, Resolver};
 
 /// How long a connection may take to be made.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
@@ -25,7 +28,7 @@ const KEEP_TIME: Duration = Duration::from_secs(60);
 
 /// The pool of connections to providers.
 pub(crate) struct Upstream {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
 }
 
 /// A provider's answer, up to and including its first bytes.
@@ -38,8 +41,8 @@ pub(crate) struct Begun {
 }
 
 impl Upstream {
-    pub(crate) fn new() -> Self {
-        let mut tcp = HttpConnector::new();
+    pub(crate) fn new(engine: Arc<Engine>) -> Self {
+        let mut tcp = HttpConnector::new_with_resolver(Resolver::new(engine));
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
         tcp.set_connect_timeout(Some(CONNECT_TIME));
@@ -74,6 +77,9 @@ impl Upstream {
                 error = &error as &(dyn std::error::Error + 'static),
                 "provider call failed"
             );
+            if let Some(why) = resolver::refusal(&error) {
+                return Problem::ProviderForbidden { provider: provider.name.clone(), why };
+            }
             match error.is_connect() {
                 true => Problem::ProviderUnreachable(provider.name.clone()),
                 false => Problem::ProviderBroke(provider.name.clone()),

@@ -2,3 +2,4 @@
 //! the dialect's affair.
 
 pub(crate) mod openai;
+pub(crate) mod resolver;

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use domain::vendors::ProviderSpec;
+use engine::{Forbidden, Outbound};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Uri};
 use http_body_util::Full;
@@ -14,6 +15,8 @@ use crate::problem::Problem;
 pub(crate) struct Provider {
     pub(crate) name: String,
     pub(crate) spec: ProviderSpec,
+    /// Whether the server's settings let it be called.
+    allowed: Result<(), Forbidden>,
     /// The `authorization` header; `Ok(None)` when none is declared, `Err` with the variable that is not set.
     authorization: Result<Option<HeaderValue>, String>,
 }
@@ -61,25 +64,32 @@ const NOT_RETURNED: [HeaderName; 5] = [
 ];
 
 impl Provider {
-    /// Takes the credential out of the environment.
-    pub(crate) fn new(name: &str, spec: &ProviderSpec) -> Self {
+    /// Takes the credential out of the environment, if it is one for providers.
+    pub(crate) fn new(name: &str, spec: &ProviderSpec, outbound: &Outbound) -> Self {
+        // It may have been declared under other settings; and the host is judged as it will be connected to.
+        let host = spec.base_url.parse::<Uri>().ok().and_then(|uri| uri.host().map(|host| outbound.allows_host(host)));
+        let allowed = outbound.allows(spec).and(host.unwrap_or(Ok(())));
         let authorization = match &spec.api_key_env {
             None => Ok(None),
+            Some(_) if allowed.is_err() => Ok(None),
             Some(variable) => bearer(variable).map(Some).ok_or_else(|| variable.clone()),
         };
-        Self { name: name.to_owned(), spec: spec.clone(), authorization }
+        Self { name: name.to_owned(), spec: spec.clone(), allowed, authorization }
     }
 
     /// The request for the provider.
     ///
     /// # Errors
-    /// When its credential is missing or its address is unusable.
+    /// When it may not be called, its credential is missing or its address is unusable.
     pub(crate) fn request(
         &self,
         operation: Operation,
         client: &HeaderMap,
         body: Bytes,
     ) -> Result<Request<Full<Bytes>>, Problem> {
+        if let Err(why) = &self.allowed {
+            return Err(Problem::ProviderForbidden { provider: self.name.clone(), why: why.clone() });
+        }
         let credential = self.authorization.as_ref().map_err(|variable| Problem::CredentialMissing {
             provider: self.name.clone(),
             variable: variable.clone(),
@@ -135,7 +145,7 @@ mod tests {
 
     fn provider(base_url: &str, api_key_env: Option<&str>) -> Provider {
         let spec = serde_json::json!({"kind": "openai", "base_url": base_url, "api_key_env": api_key_env});
-        Provider::new("p", &serde_json::from_value(spec).expect("a provider"))
+        Provider::new("p", &serde_json::from_value(spec).expect("a provider"), &Outbound::default())
     }
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -179,8 +189,19 @@ mod tests {
 
     #[test]
     fn a_missing_credential_is_named() {
-        let provider = provider("http://host/v1", Some("COUNTERFOIL_TEST_NO_SUCH_VARIABLE"));
+        let provider = provider("http://host/v1", Some("COUNTERFOIL_PROVIDER_NO_SUCH_VARIABLE"));
         let error = provider.request(Operation::Responses, &HeaderMap::new(), Bytes::new()).expect_err("no credential");
-        assert!(error.to_string().contains("set `COUNTERFOIL_TEST_NO_SUCH_VARIABLE`"), "{error}");
+        assert!(error.to_string().contains("set `COUNTERFOIL_PROVIDER_NO_SUCH_VARIABLE`"), "{error}");
+    }
+
+    #[test]
+    fn what_the_settings_forbid_is_not_called() {
+        // `PATH` is set wherever tests run, and is no credential.
+        for (base_url, variable) in [("http://host/v1", Some("PATH")), ("http://169.254.169.254/v1", None)] {
+            let provider = provider(base_url, variable);
+            let error = provider.request(Operation::Responses, &HeaderMap::new(), Bytes::new()).expect_err("forbidden");
+            assert_eq!(error.code(), "provider_forbidden");
+            assert!(!format!("{provider:?}").contains("Bearer"), "nothing was read");
+        }
     }
 }

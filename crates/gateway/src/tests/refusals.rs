@@ -120,13 +120,14 @@ async fn more_at_once_than_there_are_places_is_refused_and_recorded() {
 #[tokio::test]
 async fn a_missing_credential_is_our_failure_and_says_so() {
     let rig = Rig::new().await;
-    let spec = json!({"kind": "openai", "base_url": "http://127.0.0.1:1/v1", "api_key_env": "COUNTERFOIL_TEST_UNSET"});
+    let spec =
+        json!({"kind": "openai", "base_url": "http://127.0.0.1:1/v1", "api_key_env": "COUNTERFOIL_PROVIDER_UNSET"});
     let spec = serde_json::from_value(spec).expect("a provider");
     let declared = domain::vendors::ProviderDeclared { provider: "acme".into(), spec };
     rig.engine.execute(&administrator(), domain::Command::DeclareProvider(declared)).await.expect("a provider");
     let (status, _, body) = rig.chat(ASK).await;
     assert_eq!(status, 503);
-    assert!(body.contains("set `COUNTERFOIL_TEST_UNSET` in its environment"), "{body}");
+    assert!(body.contains("set `COUNTERFOIL_PROVIDER_UNSET` in its environment"), "{body}");
     assert_eq!(rig.record().await.error_code.as_deref(), Some("provider_credential_missing"));
 }
 
@@ -171,4 +172,40 @@ async fn the_end_of_a_stream_is_withheld_when_its_record_fails() {
     let ((_, _, body), ()) = tokio::join!(rig.chat(r#"{"model":"assistant","stream":true}"#), fail);
     assert!(body.starts_with(delta) && !body.contains("[DONE]"), "{body}");
     assert!(body.contains("\"code\":\"recording_unavailable\""), "{body}");
+}
+
+#[tokio::test]
+async fn a_provider_whose_name_leads_to_a_private_address_is_not_called() {
+    // The name is resolved for the test's own machine: the system's resolver reads odd spellings of numbers.
+    for (base_url, reason) in [("http://167772161:9/v1", "10.0.0.1"), ("http://0xa9fea9fe:9/v1", "169.254.169.254")] {
+        let rig = Rig::new().await;
+        let spec = serde_json::from_value(json!({"kind": "openai", "base_url": base_url})).expect("a provider");
+        let declared = domain::vendors::ProviderDeclared { provider: "acme".into(), spec };
+        rig.engine.execute(&administrator(), domain::Command::DeclareProvider(declared)).await.expect("not known yet");
+        let (status, _, body) = rig.chat(ASK).await;
+        assert_eq!(status, 503, "{body}");
+        assert!(body.contains(reason), "{body}");
+        let record = rig.record().await;
+        assert_eq!((record.status.as_str(), record.error_code.as_deref()), ("refused", Some("provider_forbidden")));
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_the_settings_forbid_cannot_be_declared() {
+    let rig = Rig::new().await;
+    for (spec, reason) in [
+        (json!({"kind": "openai", "base_url": "http://169.254.169.254/v1"}), "169.254.169.254"),
+        (
+            json!({"kind": "openai", "base_url": "https://host/v1", "api_key_env": "AWS_SECRET_ACCESS_KEY"}),
+            "credential_env",
+        ),
+        (json!({"kind": "openai", "base_url": "http://192.168.0.9/v1"}), "private_hosts"),
+    ] {
+        let spec = serde_json::from_value(spec).expect("a provider");
+        let declared = domain::vendors::ProviderDeclared { provider: "other".into(), spec };
+        let refused = rig.engine.execute(&administrator(), domain::Command::DeclareProvider(declared)).await;
+        let refused = refused.expect_err("it is forbidden").to_string();
+        assert!(refused.contains("provider `other`") && refused.contains(reason), "{refused}");
+    }
+    assert!(!rig.engine.read(|state| state.providers.contains_key("other")));
 }

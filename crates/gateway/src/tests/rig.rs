@@ -212,6 +212,7 @@ fn options(dir: &std::path::Path) -> EngineOptions {
         roll_records: 65_536,
         roll_bytes: 64 << 20,
         roll_after: Duration::from_secs(3600),
+        outbound: engine::Outbound::default(),
     }
 }
 

@@ -103,6 +103,7 @@ fn options(dir: &Path) -> EngineOptions {
         roll_records: 65_536,
         roll_bytes: 64 << 20,
         roll_after: Duration::from_secs(60),
+        outbound: engine::Outbound::default(),
     }
 }
 

@@ -3,4 +3,5 @@
 mod failures;
 mod oip;
 mod openai;
+mod providers;
 mod records;
