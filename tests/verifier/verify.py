@@ -38,6 +38,10 @@ EVENTS = {
     "state.digest": ("ledger", "size sha256"),
     "command.refused": ("refusals", "command resource code policies"),
     "actor.registered": ("actor/{actor}", "actor kind roles"),
+    "actor.left": ("actor/{actor}", "actor"),
+    "grant.requested": ("grant/{grant}", "grant actor role scope ends_at reference"),
+    "grant.approved": ("grant/{grant}", "grant"),
+    "grant.ended": ("grant/{grant}", "grant reason"),
     "signin.link.created": ("actor/{actor}", "actor link_sha256 expires_at"),
     "session.opened": ("actor/{actor}", "actor link_sha256 session_sha256 expires_at"),
     "session.closed": ("actor/{actor}", "actor session_sha256"),
@@ -342,7 +346,7 @@ class State:
     """The fold of entries, for `state.digest`."""
 
     def __init__(self):
-        maps = "actors links sessions keys key_by_secret providers models services deployments nodes controls runs" \
+        maps = "actors left grants links sessions keys key_by_secret providers models services deployments nodes controls runs" \
                " streams recent"
         self.all = {name: {} for name in maps.split()}
         self.all.update(size=0, org=None, policies=None, recent_by_age=[])
@@ -369,6 +373,19 @@ class State:
             state["nodes"][body["node"]] = fresh
         elif type_ == "actor.registered":
             state["actors"][body["actor"]] = body
+        elif type_ == "actor.left":
+            state["left"][body["actor"]] = entry["ts"]
+            for kind in ("links", "sessions"):
+                state[kind] = {sha: who for sha, who in state[kind].items() if who["actor"] != body["actor"]}
+        elif type_ == "grant.requested":
+            grant = {"requested": body, "requested_by": entry["actor"], "approved": None, "ended_at": None}
+            state["grants"][body["grant"]] = grant
+        elif type_ == "grant.approved":
+            if body["grant"] in state["grants"]:
+                state["grants"][body["grant"]]["approved"] = [entry["actor"], entry["ts"]]
+        elif type_ == "grant.ended":
+            if body["grant"] in state["grants"]:
+                state["grants"][body["grant"]]["ended_at"] = entry["ts"]
         elif type_ == "signin.link.created":
             state["links"][body["link_sha256"]] = until
         elif type_ == "session.opened":

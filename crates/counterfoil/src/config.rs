@@ -307,10 +307,12 @@ fn known(env: &Environment) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Whether others set this variable: the tests, or Kubernetes for a service that is called `counterfoil`.
+/// Whether this variable is no setting: a provider's credential, or set by the tests, or by Kubernetes for a service that
+/// is called `counterfoil`.
 fn by_others(name: &str) -> bool {
     let rest = name.strip_prefix(PREFIX).unwrap_or(name);
-    rest == "PORT" || ["TEST_", "PORT_", "SERVICE_HOST", "SERVICE_PORT"].iter().any(|begin| rest.starts_with(begin))
+    rest == "PORT"
+        || ["PROVIDER_", "TEST_", "PORT_", "SERVICE_HOST", "SERVICE_PORT"].iter().any(|begin| rest.starts_with(begin))
 }
 
 /// How many letters must be put in, left out or changed to make one word of the other (Levenshtein).
@@ -478,8 +480,13 @@ mod tests {
                 other => panic!("{wrong}: {other:?}"),
             }
         }
-        let others =
-            ["COUNTERFOIL_URL", "COUNTERFOIL_SERVICE_HOST", "COUNTERFOIL_PORT_8600_TCP", "COUNTERFOIL_TEST_NODE_DIR"];
+        let others = [
+            "COUNTERFOIL_URL",
+            "COUNTERFOIL_PROVIDER_OPENAI",
+            "COUNTERFOIL_SERVICE_HOST",
+            "COUNTERFOIL_PORT_8600_TCP",
+            "COUNTERFOIL_TEST_NODE_DIR",
+        ];
         for others in others {
             Config::load(None, &env(&[(others, "5")])).expect("not a setting");
         }

@@ -119,6 +119,12 @@ pub fn time(ms: i64) -> String {
         .map_or_else(|| ms.to_string(), |t| t.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
 }
 
+/// Reads a time to come: a length of time from now, such as `90d`, or a time; in milliseconds since the epoch.
+pub fn in_future(text: &str) -> Result<i64, Failure> {
+    let now = chrono::Utc::now().timestamp_millis();
+    parse_duration(text).map(|ms| now.saturating_add(ms)).or_else(|_| parse_time(text)).map_err(Failure::usage)
+}
+
 /// Reads a time: RFC 3339, or a date (midnight UTC), in milliseconds since the epoch.
 pub fn parse_time(text: &str) -> Result<i64, String> {
     if let Ok(time) = chrono::DateTime::parse_from_rfc3339(text) {

@@ -52,6 +52,14 @@ commands! {
 
     /// Register an actor.
     "actor.register" RegisterActor(people::ActorRegistered) on |b| format!("actor/{}", b.actor);
+    /// Note that an actor left, and end all that they hold.
+    "actor.leave" Leave(people::ActorLeft) on |b| format!("actor/{}", b.actor);
+    /// Ask for a role.
+    "grant.request" RequestGrant(people::GrantRequested) on |b| format!("grant/{}", b.grant);
+    /// Approve a role that was asked for.
+    "grant.approve" ApproveGrant(people::GrantNamed) on |b| format!("grant/{}", b.grant);
+    /// Decline, withdraw or revoke a grant.
+    "grant.end" EndGrant(people::GrantEnded) on |b| format!("grant/{}", b.grant);
     /// Make a one-time sign-in link.
     "signin.link.create" CreateSigninLink(people::SigninLinkCreated) on |b| format!("actor/{}", b.actor);
     /// Use a sign-in link.
@@ -59,7 +67,7 @@ commands! {
     /// End a session.
     "session.close" CloseSession(people::SessionClosed) on |b| format!("actor/{}", b.actor);
     /// Create a key.
-    "key.create" CreateKey(people::KeyCreated) on |b| format!("key/{}", b.key);
+    "key.create" CreateKey(people::KeyCreated) on |b| b.scope.resource();
     /// Withdraw a key.
     "key.revoke" RevokeKey(people::KeyRevoked) on |b| format!("key/{}", b.key);
 
@@ -91,6 +99,17 @@ commands! {
     "evidence.export" ExportEvidence(assurance::EvidenceExported) on |_| "evidence".into();
 }
 
+impl Command {
+    /// The stream that its first event belongs to, as `kind/name`.
+    #[must_use]
+    pub fn stream(&self) -> String {
+        match self {
+            Self::CreateKey(body) => format!("key/{}", body.key),
+            other => other.resource(),
+        }
+    }
+}
+
 /// The wish to register a model version.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -116,6 +135,8 @@ pub struct AcceptRollback {
 pub struct Given {
     /// Milliseconds since the epoch.
     pub now: i64,
+    /// Pseudonym of whoever asks.
+    pub by: String,
     /// A fresh random identifier, unique to this call; identifiers of new things are derived from it.
     pub fresh: String,
     /// What the check of the named artifact found, for `model.register`: facts, or why it cannot be served.

@@ -24,7 +24,11 @@ pub fn decide(state: &State, given: &Given, command: &Command) -> Result<Vec<Eve
             Err(refuse(RefusalCode::Conflict, "the state moved on while its digest was computed: compute it again"))
         }
         Command::DigestState(body) => Ok(vec![Event::StateDigest(body.clone())]),
-        Command::RegisterActor(body) => register_actor(state, body),
+        Command::RegisterActor(body) => register_actor(state, given, body),
+        Command::Leave(body) => people::grants::leave(state, given, body),
+        Command::RequestGrant(body) => people::grants::request(state, given, body),
+        Command::ApproveGrant(body) => people::grants::approve(state, given, body),
+        Command::EndGrant(body) => people::grants::end(state, given, body),
         Command::CreateSigninLink(body) => create_link(state, given, body),
         Command::OpenSession(body) => open_session(state, given, body),
         Command::CloseSession(body) => close_session(state, body),
@@ -88,7 +92,7 @@ fn accept_rollback(state: &State, given: &Given, body: &crate::command::AcceptRo
     Ok(vec![Event::RollbackAccepted(infrastructure::RollbackAccepted { remembered, from_size, to_size, reason })])
 }
 
-fn register_actor(state: &State, body: &people::ActorRegistered) -> Result<Vec<Event>, Refusal> {
+fn register_actor(state: &State, given: &Given, body: &people::ActorRegistered) -> Result<Vec<Event>, Refusal> {
     identifier_is_valid("actor", &body.actor)?;
     let set_up = state.actors.values().any(|actor| actor.kind == people::ActorKind::System);
     let system = body.kind == people::ActorKind::System || body.roles.iter().any(|role| role == "system");
@@ -101,8 +105,16 @@ fn register_actor(state: &State, body: &people::ActorRegistered) -> Result<Vec<E
     match state.actors.get(&body.actor) {
         Some(known) if known == body => Ok(vec![]),
         Some(_) => Err(refuse(RefusalCode::Exists, format!("actor `{}` is registered otherwise", body.actor))),
+        None if set_up && !body.roles.is_empty() && !is_the_system(state, &given.by) => {
+            let message = "an actor begins without roles: register it, then ask for a grant";
+            Err(refuse(RefusalCode::Forbidden, message))
+        }
         None => Ok(vec![Event::ActorRegistered(body.clone())]),
     }
+}
+
+fn is_the_system(state: &State, actor: &str) -> bool {
+    state.actors.get(actor).is_some_and(|actor| actor.kind == people::ActorKind::System)
 }
 
 fn create_link(state: &State, given: &Given, body: &people::SigninLinkCreated) -> Result<Vec<Event>, Refusal> {
@@ -110,6 +122,8 @@ fn create_link(state: &State, given: &Given, body: &people::SigninLinkCreated) -
         None => return Err(refuse(RefusalCode::NotFound, "there is no such actor to sign in")),
         Some(actor) => not_the_system(actor)?,
     }
+    people::grants::present(state, &body.actor)?;
+    people::grants::may_let_in(state, given, &body.actor)?;
     if body.expires_at <= given.now || body.expires_at > given.now.saturating_add(people::LINK_MS) {
         return Err(refuse(RefusalCode::Invalid, "a sign-in link must expire within 15 minutes"));
     }
@@ -140,6 +154,8 @@ fn create_key(state: &State, given: &Given, body: &people::KeyCreated) -> Result
     identifier_is_valid("key", &body.key)?;
     if let people::KeyScope::Actor(actor) = &body.scope {
         state.actors.get(actor).map_or(Ok(()), not_the_system)?;
+        people::grants::present(state, actor)?;
+        people::grants::may_let_in(state, given, actor)?;
     }
     let missing = match &body.scope {
         people::KeyScope::Service(name) => (!state.services.contains_key(name)).then(|| format!("service `{name}`")),
@@ -350,7 +366,7 @@ fn name_is_valid(what: &str, name: &str) -> Result<(), Refusal> {
 }
 
 /// Public identifiers are made by us; whatever else is offered as one could hold anything, personal data too.
-fn identifier_is_valid(what: &str, name: &str) -> Result<(), Refusal> {
+pub(crate) fn identifier_is_valid(what: &str, name: &str) -> Result<(), Refusal> {
     let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if !name.is_empty() && name.len() <= 40 && name.chars().all(valid) {
         return Ok(());

@@ -55,6 +55,14 @@ events! {
 
     /// Somebody or something that may act.
     "actor.registered" ActorRegistered(people::ActorRegistered) on |b| format!("actor/{}", b.actor);
+    /// Somebody left; what they held has ended.
+    "actor.left" ActorLeft(people::ActorLeft) on |b| format!("actor/{}", b.actor);
+    /// A role was asked for.
+    "grant.requested" GrantRequested(people::GrantRequested) on |b| format!("grant/{}", b.grant);
+    /// A role was approved, and is held from here on.
+    "grant.approved" GrantApproved(people::GrantNamed) on |b| format!("grant/{}", b.grant);
+    /// A grant ended before its time, or was not given.
+    "grant.ended" GrantEnded(people::GrantEnded) on |b| format!("grant/{}", b.grant);
     /// A one-time sign-in link was made.
     "signin.link.created" SigninLinkCreated(people::SigninLinkCreated) on |b| format!("actor/{}", b.actor);
     /// A sign-in link was used, and a session began.

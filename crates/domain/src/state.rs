@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::people::{ActorRegistered, Key, KeyScope, Session};
+use crate::people::{ActorRegistered, Grant, Key, KeyScope, Session};
 use crate::serving::{Deployment, ServiceSpec};
 use crate::vendors::ProviderSpec;
 use crate::{Entry, Event, assurance, infrastructure, models};
@@ -26,6 +26,10 @@ pub struct State {
     pub policies: Option<infrastructure::PoliciesInstalled>,
     /// Actors by pseudonym.
     pub actors: BTreeMap<String, ActorRegistered>,
+    /// When actors left, in milliseconds since the epoch.
+    pub left: BTreeMap<String, i64>,
+    /// Grants by public identifier, ended ones too.
+    pub grants: BTreeMap<String, Grant>,
     /// Unused sign-in links by digest.
     pub links: BTreeMap<String, Session>,
     /// Open sessions by digest.
@@ -83,7 +87,7 @@ impl State {
         self.size = self.size.saturating_add(1);
         self.streams.insert(entry.stream.clone(), entry.sv);
         self.remember(entry, seq);
-        self.apply_event(&entry.event, entry.ts);
+        self.apply_event(&entry.event, entry.ts, &entry.actor);
     }
 
     fn remember(&mut self, entry: &Entry, seq: u64) {
@@ -99,7 +103,7 @@ impl State {
         }
     }
 
-    fn apply_event(&mut self, event: &Event, ts: i64) {
+    fn apply_event(&mut self, event: &Event, ts: i64, by: &str) {
         match event {
             Event::OrgCreated(body) => self.org = Some(body.clone()),
             Event::PoliciesInstalled(body) => self.policies = Some(body.clone()),
@@ -109,6 +113,26 @@ impl State {
             }
             Event::ActorRegistered(body) => {
                 self.actors.insert(body.actor.clone(), body.clone());
+            }
+            Event::ActorLeft(body) => {
+                self.left.insert(body.actor.clone(), ts);
+                self.links.retain(|_, link| link.actor != body.actor);
+                self.sessions.retain(|_, session| session.actor != body.actor);
+            }
+            Event::GrantRequested(body) => {
+                let (requested, requested_by) = (body.clone(), by.to_owned());
+                let grant = Grant { requested, requested_by, approved: None, ended_at: None };
+                self.grants.insert(body.grant.clone(), grant);
+            }
+            Event::GrantApproved(body) => {
+                if let Some(grant) = self.grants.get_mut(&body.grant) {
+                    grant.approved = Some((by.to_owned(), ts));
+                }
+            }
+            Event::GrantEnded(body) => {
+                if let Some(grant) = self.grants.get_mut(&body.grant) {
+                    grant.ended_at = Some(ts);
+                }
             }
             Event::SigninLinkCreated(body) => {
                 let link = Session { actor: body.actor.clone(), expires_at: body.expires_at };

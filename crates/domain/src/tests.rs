@@ -1,5 +1,6 @@
 //! The rules of the pure core: golden bytes of every event, and given/when/then of the decisions.
 
 mod decisions;
+mod duties;
 mod golden;
 mod records;

@@ -4,6 +4,7 @@ use cedar_policy::{
     Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicySet, Request,
     RestrictedExpression, Schema, ValidationMode, Validator,
 };
+use domain::people::roles::ORG;
 use domain::{Refusal, RefusalCode};
 use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
@@ -12,6 +13,10 @@ use crate::{Engine, Principal};
 
 /// Source of the schema that all policies are validated against.
 const SCHEMA: &str = include_str!("../../../policies/counterfoil.cedarschema");
+
+/// Actions that are no commands.
+pub(crate) const ACTIONS: [&str; 6] =
+    ["artifact.put", "control.request", "evidence.request", "segment.request", "read", "sql"];
 
 /// That something is permitted, with the policies that permitted it. Only [`Policies::decide`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +90,7 @@ impl Policies {
     }
 
     fn ask(&self, who: &Principal, action: &str, resource: &str) -> Result<cedar_policy::Response, String> {
-        let principal = principal_entity(who)?;
+        let principal = principal_entity(who, resource)?;
         let request =
             Request::new(principal.uid(), uid("Action", action)?, resource_uid(resource)?, Context::empty(), None)
                 .map_err(|e| e.to_string())?;
@@ -110,10 +115,12 @@ fn forbidden(who: &Principal, action: &str, resource: &str, why: &str, policies:
     Refusal { code: RefusalCode::Forbidden, message, policies }
 }
 
-fn principal_entity(who: &Principal) -> Result<Entity, String> {
+/// The principal with the roles that hold for `resource`: those of the whole organisation, and those of its own scope.
+fn principal_entity(who: &Principal, resource: &str) -> Result<Entity, String> {
     let service = who.service.as_deref().map(|service| uid("Service", service)).transpose()?;
     let kind = if service.is_some() { "Key" } else { "Actor" };
-    let roles: Result<HashSet<EntityUid>, String> = who.roles.iter().map(|role| uid("Role", role)).collect();
+    let here = who.roles.iter().filter(|(_, scope)| scope == ORG || scope == resource);
+    let roles: Result<HashSet<EntityUid>, String> = here.map(|(role, _)| uid("Role", role)).collect();
     let attributes: HashMap<String, RestrictedExpression> = service
         .map(|service| ("service".to_owned(), RestrictedExpression::new_entity_uid(service)))
         .into_iter()
@@ -143,19 +150,18 @@ mod tests {
     }
 
     fn person(role: &str) -> Principal {
-        Principal { actor: "a_test".into(), roles: vec![role.into()], ..Principal::default() }
+        Principal { actor: "a_test".into(), roles: vec![(role.into(), ORG.into())], ..Principal::default() }
     }
 
     #[test]
     fn given_the_shipped_policies_when_every_role_asks_for_every_action_then_the_matrix_is_the_committed_one() {
         let policies = shipped();
         let mut matrix = String::new();
-        let extra = ["artifact.put", "control.request", "evidence.request", "segment.request", "read", "sql"];
-        for action in domain::Command::NAMES.iter().chain(&extra) {
-            let allowed: Vec<&str> = ["system", "administrator", "auditor", "nobody"]
-                .into_iter()
-                .filter(|role| policies.decide(&person(role), action, "org").is_ok())
-                .collect();
+        let roles = domain::people::roles::ROLES.iter().map(|role| role.name);
+        let roles: Vec<&str> = ["system", "nobody"].into_iter().chain(roles).collect();
+        for action in domain::Command::NAMES.iter().chain(&ACTIONS) {
+            let allowed: Vec<&str> =
+                roles.iter().copied().filter(|role| policies.decide(&person(role), action, "org").is_ok()).collect();
             matrix += &format!("{action:20} {}\n", allowed.join(" "));
         }
         expect_test::expect_file!["../tests/roles.txt"].assert_eq(&matrix);

@@ -117,7 +117,7 @@ impl Engine {
             allowed
                 .map_err(|why| Refusal::new(RefusalCode::Invalid, format!("provider `{}`: {why}", body.provider)))?;
         }
-        let given = self.gather(&ask.command).await;
+        let given = self.gather(who, &ask.command).await;
         let events = self.read(|state| {
             if let Some((stream, seen)) = &ask.expect {
                 let version = state.version(stream);
@@ -151,7 +151,7 @@ impl Engine {
         let found = ask.idempotency.and_then(|id| self.read(|state| state.recent.get(&id.to_string()).copied()));
         let Some(first_seq) = found else { return Ok(None) };
         let entry = self.log.entry(first_seq).ok().and_then(|bytes| Entry::decode(&bytes).ok());
-        let same = entry.is_some_and(|entry| entry.actor == who.actor && entry.stream == ask.command.resource());
+        let same = entry.is_some_and(|entry| entry.actor == who.actor && entry.stream == ask.command.stream());
         if !same {
             let message = "this idempotency key was used for something else: make a new one for each command";
             return Err(Refusal::new(RefusalCode::Conflict, message));
@@ -159,7 +159,7 @@ impl Engine {
         Ok(Some(Done { first_seq, events: vec![], size: self.read(|state| state.size), replayed: true }))
     }
 
-    async fn gather(self: &Arc<Self>, command: &Command) -> Given {
+    async fn gather(self: &Arc<Self>, who: &Principal, command: &Command) -> Given {
         let model = match command {
             Command::RegisterModel(body) => {
                 let (engine, sha256) = (Arc::clone(self), body.artifact_sha256.clone());
@@ -172,7 +172,8 @@ impl Engine {
             Command::AcceptRollback(_) => self.other_history(),
             _ => None,
         };
-        Given { now: Self::now_ms(), fresh: uuid::Uuid::now_v7().simple().to_string(), model, other_history }
+        let (by, fresh) = (who.actor.clone(), uuid::Uuid::now_v7().simple().to_string());
+        Given { now: Self::now_ms(), by, fresh, model, other_history }
     }
 
     /// Appends events, waits until they are durable, and folds them.

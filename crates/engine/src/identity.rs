@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::people::{KeyCreated, KeyRevoked, KeyScope, LINK_MS, SessionClosed, SessionOpened, SigninLinkCreated};
-use domain::{Command, Refusal, RefusalCode};
+use domain::{Command, Refusal, RefusalCode, State};
 use sha2::{Digest, Sha256};
 
 use crate::{Engine, ExecuteError};
@@ -18,14 +18,23 @@ pub const SESSION_MS: i64 = 12 * 60 * 60 * 1000;
 pub struct Principal {
     /// Pseudonym of the actor; for an application's key, the key's public identifier.
     pub actor: String,
-    /// Roles of the actor.
-    pub roles: Vec<String>,
+    /// Roles of the actor, each with the scope it holds in: `org`, or `service/NAME`.
+    pub roles: Vec<(String, String)>,
     /// Public identifier of the key that was shown, if one was.
     pub key: Option<String>,
     /// The service that an application's key is for.
     pub service: Option<String>,
     /// Digest of the session, if there is one.
     pub session: Option<String>,
+}
+
+impl Principal {
+    /// An actor with the roles held at `now` (milliseconds since the epoch).
+    #[must_use]
+    pub fn of(state: &State, actor: &str, now: i64) -> Self {
+        let roles = state.roles_of(actor, now).map(|(role, scope)| (role.to_owned(), scope.to_owned())).collect();
+        Self { actor: actor.to_owned(), roles, ..Self::default() }
+    }
 }
 
 /// Why a secret proved nothing.
@@ -90,15 +99,7 @@ impl Engine {
                     service: Some(service.clone()),
                     ..Principal::default()
                 }),
-                KeyScope::Actor(actor) => {
-                    let known = state.actors.get(actor).ok_or(AuthError::Unknown)?;
-                    Ok(Principal {
-                        actor: actor.clone(),
-                        roles: known.roles.clone(),
-                        key: Some(id),
-                        ..Principal::default()
-                    })
-                }
+                KeyScope::Actor(actor) => Ok(Principal { key: Some(id), ..Principal::of(state, actor, now) }),
             }
         })
     }
@@ -115,13 +116,7 @@ impl Engine {
             if session.expires_at <= now {
                 return Err(AuthError::Void);
             }
-            let actor = state.actors.get(&session.actor).ok_or(AuthError::Unknown)?;
-            Ok(Principal {
-                actor: actor.actor.clone(),
-                roles: actor.roles.clone(),
-                session: Some(digest.clone()),
-                ..Principal::default()
-            })
+            Ok(Principal { session: Some(digest.clone()), ..Principal::of(state, &session.actor, now) })
         })
     }
 

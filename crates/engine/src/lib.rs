@@ -11,6 +11,7 @@ mod execute;
 mod identity;
 mod open;
 mod outbound;
+mod people;
 mod reconcile;
 mod recover;
 mod rollback;
@@ -21,6 +22,7 @@ pub use execute::{Ask, Done, ExecuteError};
 pub use identity::{AuthError, NewKey, Principal};
 pub use open::{EngineOptions, OpenError};
 pub use outbound::{Forbidden, Outbound};
+pub use people::{Explanation, Wish};
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -253,8 +253,11 @@ impl Engine {
             Err(e) => return Err(ExecuteError::Unavailable(chain(&e))),
         }
         let system = self.system().clone();
-        let administrator = |actor: &ActorRegistered| actor.roles.iter().any(|role| role == "administrator");
-        let known = self.read(|state| state.actors.values().find(|a| administrator(a)).map(|a| a.actor.clone()));
+        let now = Self::now_ms();
+        let known = self.read(|state| {
+            let administers = |actor: &str| state.roles_of(actor, now).any(|held| held == ("administrator", "org"));
+            state.actors.keys().find(|actor| administers(actor)).cloned()
+        });
         let actor = match known {
             Some(actor) => actor,
             None => {
@@ -303,7 +306,8 @@ impl Disk {
         let policies = Policies::parse(text)
             .map_err(|e| OpenError::Setup(ExecuteError::Internal(format!("the policies in force: {e}"))))?;
         let last_snapshot = AtomicU64::new(self.state.size);
-        let system = Principal { actor: SYSTEM.to_owned(), roles: vec!["system".to_owned()], ..Principal::default() };
+        let roles = vec![("system".to_owned(), domain::people::roles::ORG.to_owned())];
+        let system = Principal { actor: SYSTEM.to_owned(), roles, ..Principal::default() };
         Ok(Engine {
             options,
             log: self.log,

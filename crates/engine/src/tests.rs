@@ -73,7 +73,7 @@ async fn given_a_new_directory_when_opened_then_its_first_events_say_whose_it_is
     let expected =
         ["org.created", "policies.installed", "actor.registered", "node.joined", "actor.registered", "key.created"];
     assert_eq!(names, expected);
-    assert_eq!(operator(&engine).roles, ["administrator"]);
+    assert_eq!(operator(&engine).roles, [("administrator".to_owned(), "org".to_owned())]);
     assert_eq!(engine.incarnation(), 1);
 }
 
@@ -93,7 +93,8 @@ async fn given_a_command_when_carried_out_then_its_event_is_durable_with_its_aut
 async fn given_somebody_without_permission_when_they_ask_then_the_refusal_is_an_event_without_what_they_sent() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let engine = open(dir.path()).await;
-    let auditor = Principal { actor: "a_auditor".into(), roles: vec!["auditor".into()], ..Principal::default() };
+    let auditor =
+        Principal { actor: "a_auditor".into(), roles: vec![("auditor".into(), "org".into())], ..Principal::default() };
     match engine.execute(&auditor, provider("secret-name")).await {
         Err(ExecuteError::Refused(refusal)) => assert_eq!(refusal.code, RefusalCode::Forbidden),
         other => panic!("{other:?}"),

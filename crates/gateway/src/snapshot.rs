@@ -186,7 +186,7 @@ fn make(engine: &Engine, known: &HashMap<String, Arc<Loaded>>) -> Snapshot {
         services.insert(name.as_str(), Arc::new(service));
     }
     let keys = state.key_by_secret.iter().filter_map(|(digest, id)| {
-        let access = access(&state, state.keys.get(id)?, &services);
+        let access = access(state.keys.get(id)?, &services);
         Some((digest_bytes(digest)?, Arc::new(access)))
     });
     Snapshot { governance, config_size: state.size, keys: keys.collect(), models }
@@ -207,7 +207,7 @@ fn relevant(state: &State) -> State {
     }
 }
 
-fn access(state: &State, key: &Key, services: &HashMap<&str, Arc<Service>>) -> Access {
+fn access(key: &Key, services: &HashMap<&str, Arc<Service>>) -> Access {
     let id = key.created.key.clone();
     let (scope, principal) = match &key.created.scope {
         KeyScope::Service(name) => {
@@ -219,8 +219,8 @@ fn access(state: &State, key: &Key, services: &HashMap<&str, Arc<Service>>) -> A
             (scope, Principal { actor: id.clone(), key: Some(id.clone()), service, ..Principal::default() })
         }
         KeyScope::Actor(actor) => {
-            let roles = state.actors.get(actor).map(|actor| actor.roles.clone()).unwrap_or_default();
-            let principal = Principal { actor: actor.clone(), roles, key: Some(id.clone()), ..Principal::default() };
+            // Nothing can be inferred with it, so its roles do not matter here.
+            let principal = Principal { actor: actor.clone(), key: Some(id.clone()), ..Principal::default() };
             (Scope::Management, principal)
         }
     };

@@ -38,11 +38,7 @@ pub struct Create {
 impl Create {
     /// Creates the key and returns the API's answer, secret included.
     pub async fn create(&self, connect: &Connect) -> Result<Value, Failure> {
-        let now = chrono::Utc::now().timestamp_millis();
-        let expires_at = output::parse_duration(&self.expires)
-            .map(|ms| now.saturating_add(ms))
-            .or_else(|_| output::parse_time(&self.expires))
-            .map_err(Failure::usage)?;
+        let expires_at = output::in_future(&self.expires)?;
         let client = connect.open().await?;
         let body = json!({"service": self.service, "actor": self.actor, "expires_at": expires_at});
         let created = client.json(Method::POST, "/api/v1/keys", Some(&body)).await?;

@@ -1,12 +1,15 @@
 //! The command line: one file a noun.
 
 mod apply;
+mod authz;
 mod config;
 mod controls;
 mod evidence;
+mod grants;
 mod keys;
 mod ledger;
 mod orgfile;
+mod people;
 mod records;
 mod serve;
 mod signin;
@@ -53,6 +56,15 @@ enum Command {
     /// Keys of applications and operators
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// People and programs that may act, and the roles there are
+    #[command(subcommand)]
+    People(people::People),
+    /// Roles on request: ask, approve, end
+    #[command(subcommand)]
+    Grants(grants::Grants),
+    /// Who may do what, and why
+    #[command(subcommand)]
+    Authz(authz::Authz),
     /// Make a one-time link to sign in to the pages
     Signin(signin::Signin),
     /// Ask the ledger and the records in SQL
@@ -97,6 +109,9 @@ impl Cli {
             Command::Config(command) => command.run(json, connect),
             Command::Apply(command) => command.run(json, connect).await,
             Command::Keys(command) => command.run(json, connect).await,
+            Command::People(command) => command.run(json, connect).await,
+            Command::Grants(command) => command.run(json, connect).await,
+            Command::Authz(command) => command.run(json, connect).await,
             Command::Signin(command) => command.run(json, connect).await,
             Command::Sql(command) => command.run(json, connect).await,
             Command::Controls(command) => command.run(json, connect).await,

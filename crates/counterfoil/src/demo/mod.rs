@@ -3,6 +3,7 @@
 //! It uses the same commands that a person would type, against a server that it starts; only the outside provider is
 //! made up, and called a stand-in wherever it appears.
 
+mod people;
 mod scenario;
 mod stand_in;
 mod tamper;

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use serde_json::{Value, json};
 
 use super::traffic::{Tally, Traffic};
-use super::{Say, tamper};
+use super::{Say, people, tamper};
 use crate::client::Connect;
 use crate::commands::{Apply, ControlsRun, CreateKey, Export, print_runs};
 use crate::output::Failure;
@@ -23,6 +23,7 @@ const CHATS: usize = 300;
 /// The first step that did not work.
 pub async fn run(say: &Say, dir: &Path, connect: &Connect, url: &str, stand_in: &str) -> Result<Value, Failure> {
     set_up(say, dir, connect, stand_in).await?;
+    let duties = people::duties(say, connect, url).await?;
     let (applications, chats) = traffic(say, connect, url).await?;
     say.step("sealing segments: counterfoil records seal");
     let client = connect.open().await?;
@@ -45,7 +46,7 @@ pub async fn run(say: &Say, dir: &Path, connect: &Connect, url: &str, stand_in: 
     }
     let caught = catch(say, dir, &package)?;
     Ok(json!({
-        "applications": told(&applications), "chats": told(&chats), "sealed": sealed["segments"],
+        "duties": duties, "applications": told(&applications), "chats": told(&chats), "sealed": sealed["segments"],
         "controls": runs["runs"], "at_size": runs["at_size"], "package": written["package"],
         "verified": good.code == 0, "tampered_exit_code": caught,
     }))

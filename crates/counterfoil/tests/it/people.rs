@@ -1,12 +1,12 @@
-//! Signing in to the pages.
+//! Signing in to the pages, and who may do what.
 
 use std::process::Command;
 
 use ::http::Method;
 
-use crate::support::{World, http, tools};
+use crate::support::{Run, World, http, tools};
 
-const PAGES: [&str; 7] = ["/", "/ledger", "/ledger/0", "/inferences", "/controls", "/criteria", "/evidence"];
+const PAGES: [&str; 8] = ["/", "/ledger", "/ledger/0", "/inferences", "/controls", "/criteria", "/evidence", "/people"];
 
 /// A sign-in link to the world's server, whatever address it is told to write.
 fn link(world: &World) -> String {
@@ -63,4 +63,98 @@ fn given_a_browser_when_it_shows_the_pages_then_they_are_accessible_and_call_nob
             .env("LINK", link(&world))
             .env("PATHS", PAGES.join(",")),
     );
+}
+
+/// Registers somebody and makes them a key: pseudonym and secret.
+fn somebody(world: &World) -> (String, String) {
+    let actor = world.json(&["people", "add"])["actor"].as_str().expect("a pseudonym").to_owned();
+    let key = world.json(&["keys", "create", "--actor", &actor, "--expires", "1d"]);
+    (actor, key["secret"].as_str().expect("a secret").to_owned())
+}
+
+/// Runs a command that may fail.
+fn run(world: &World, arguments: &[&str]) -> Run {
+    world.cli(&[&["--json"], arguments].concat())
+}
+
+fn ask<'a>(actor: &'a str, role: &'a str, scope: &'a str) -> [&'a str; 10] {
+    ["grants", "request", "--actor", actor, "--role", role, "--scope", scope, "--reference", "CHG-1042"]
+}
+
+#[test]
+fn given_people_with_duties_when_they_ask_and_approve_then_roles_hold_as_granted_and_conflicts_are_refused_by_name() {
+    let world = World::new();
+    let ((lead, lead_key), (deployer, deployer_key)) = (somebody(&world), somebody(&world));
+    let grant = |args: &[&str]| world.json(args)["grant"].as_str().expect("a grant").to_owned();
+
+    // The organisation begins: the administrator makes the first approver, and from then on needs one.
+    world.json(&["grants", "approve", &grant(&ask(&lead, "security_lead", "org"))]);
+    let asked = grant(&ask(&deployer, "deployer", "service/support"));
+    assert_eq!(run(&world, &["grants", "approve", &asked]).error(), (65, "forbidden".into()), "whoever asked");
+    let declare =
+        ["authz", "explain", "--who", &deployer, "--action", "service.declare", "--resource", "service/support"];
+    let before = world.json(&declare);
+    assert_eq!((&before["permitted"], &before["policies"]), (&false.into(), &serde_json::json!([])));
+    assert!(before["would_suffice"].as_array().expect("roles").contains(&"deployer".into()), "{before}");
+    world.json(&["--token", &lead_key, "grants", "approve", &asked]);
+    assert_eq!(world.json(&declare)["permitted"], true);
+    let able = world.json(&["authz", "who-can", "service.declare", "service/support"]);
+    assert!(able["actors"].as_array().expect("actors").contains(&deployer.as_str().into()), "{able}");
+    let elsewhere = world.json(&["authz", "who-can", "service.declare", "service/credit"]);
+    assert!(!elsewhere["actors"].as_array().expect("actors").contains(&deployer.as_str().into()), "{elsewhere}");
+
+    let conflict = run(&world, &ask(&deployer, "model_trainer", "org"));
+    assert_eq!(conflict.error(), (65, "forbidden".into()));
+    for word in ["train-not-deploy", "deployer", "model_trainer", "service/support"] {
+        assert!(conflict.err.contains(word), "{word}: {}", conflict.err);
+    }
+    let refused = world.sql("select policies from refusals where command = 'grant.request'");
+    assert!(refused[0].to_string().contains("train-not-deploy"), "{refused:?}");
+
+    // A leaver is refused by the next request, whatever they hold.
+    assert_eq!(run(&world, &["--token", &deployer_key, "people", "add"]).error().1, "forbidden");
+    assert_eq!(run(&world, &["--token", &deployer_key, "signin"]).code, 0, "for themselves they may");
+    assert_eq!(run(&world, &["signin", "--actor", &deployer]).error().1, "forbidden", "nobody else may any more");
+    world.json(&["--token", &lead_key, "people", "leave", &deployer]);
+    assert_eq!(run(&world, &["--token", &deployer_key, "signin"]).error().1, "unauthenticated");
+    let held = world.sql("select role, ended_because from role_grants where scope = 'service/support'");
+    assert_eq!((&held[0]["role"], &held[0]["ended_because"]), (&"deployer".into(), &"left".into()));
+
+    let runs = world.json(&["controls", "run", "AI-AC-01", "AI-AC-02"]);
+    let outcome = |control: &str| {
+        let runs = runs["runs"].as_array().expect("runs");
+        runs.iter().find(|run| run["control"] == control).expect("it ran")["outcome"].clone()
+    };
+    assert_eq!((outcome("AI-AC-01"), outcome("AI-AC-02")), ("pass".into(), "fail".into()), "{runs}");
+}
+
+#[test]
+fn given_the_page_of_people_when_its_forms_are_used_then_it_does_what_the_command_line_does() {
+    let world = World::new();
+    let (actor, _) = somebody(&world);
+    let origin = [("origin", world.url.as_str()), ("sec-fetch-site", "same-origin")];
+    let session = cookie(&http::send(Method::POST, &link(&world), &origin, "")).expect("a session");
+    let form = |path: &str, body: &str| {
+        let kind = ("content-type", "application/x-www-form-urlencoded");
+        let headers = [origin[0], origin[1], ("cookie", session.as_str()), kind];
+        http::send(Method::POST, &format!("{}{path}", world.url), &headers, body.to_owned())
+    };
+    let page = || http::send(Method::GET, &format!("{}/people", world.url), &[("cookie", &session)], "").text();
+    let until = "2999-01-01";
+    let wish = |role: &str| format!("actor={actor}&role={role}&scope=org&until={until}&reference=CHG-1");
+    let late = form("/grants", &wish("monitor"));
+    assert_eq!(late.status, 422, "{}", late.text());
+    let until = world.sql("select cast(max(ts) + interval '30 days' as date) as day from events")[0]["day"].clone();
+    let wish = |role: &str| {
+        format!("actor={actor}&role={role}&scope=org&until={}&reference=CHG-1", until.as_str().expect("a day"))
+    };
+    assert_eq!(form("/grants", &wish("model_trainer")).status, 303);
+    let refused = form("/grants", &wish("deployer"));
+    assert!(refused.status == 403 && refused.text().contains("train-not-deploy"), "{}", refused.text());
+    let asked = page();
+    let grant = asked.split("/grants/g_").nth(1).and_then(|rest| rest.split('/').next()).expect("it waits");
+    assert_eq!(form(&format!("/grants/g_{grant}/decline"), "").status, 303);
+    assert!(page().contains("withdrawn"));
+    assert_eq!(form("/people/leave", &format!("actor={actor}")).status, 303);
+    assert!(page().contains("left"));
 }

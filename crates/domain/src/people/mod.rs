@@ -3,7 +3,12 @@
 //! Secrets never reach the ledger: a link, a session and a key are known by the SHA-256 of a random 256-bit secret,
 //! which no dictionary can invert.
 
+pub mod grants;
+pub mod roles;
+
 use serde::{Deserialize, Serialize};
+
+pub use grants::{ActorLeft, EndReason, Grant, GrantEnded, GrantNamed, GrantRequested};
 
 /// How long a sign-in link may wait to be used, in milliseconds.
 pub const LINK_MS: i64 = 15 * 60 * 1000;
@@ -28,7 +33,8 @@ pub struct ActorRegistered {
     pub actor: String,
     /// What it is.
     pub kind: ActorKind,
-    /// Roles, as named in the policies.
+    /// Roles that it begins with, everywhere and without end: Counterfoil's own and the first administrator's. All
+    /// others are granted.
     pub roles: Vec<String>,
 }
 
@@ -76,6 +82,17 @@ pub enum KeyScope {
     Service(String),
     /// The management API, as the named actor.
     Actor(String),
+}
+
+impl KeyScope {
+    /// What the key opens, as `kind/name`.
+    #[must_use]
+    pub fn resource(&self) -> String {
+        match self {
+            Self::Service(service) => format!("service/{service}"),
+            Self::Actor(actor) => format!("actor/{actor}"),
+        }
+    }
 }
 
 /// A key for an application or an operator.

@@ -159,6 +159,7 @@ fn given_a_sign_in_link_when_used_twice_or_late_then_it_is_refused() {
             expires_at: 9_000,
         })
     };
+    world.given.by = "a_1".into();
     world.done(link("l1"));
     world.done(link("l2"));
     assert_eq!(world.done(open("l1")), ["session.opened"]);

@@ -7,7 +7,8 @@ use crate::infrastructure::{
 };
 use crate::models::{ModelFacts, ModelRegistered, Tensor};
 use crate::people::{
-    ActorKind, ActorRegistered, KeyCreated, KeyRevoked, KeyScope, SessionClosed, SessionOpened, SigninLinkCreated,
+    ActorKind, ActorLeft, ActorRegistered, EndReason, GrantEnded, GrantNamed, GrantRequested, KeyCreated, KeyRevoked,
+    KeyScope, SessionClosed, SessionOpened, SigninLinkCreated,
 };
 use crate::serving::{
     DeploymentEnded, DeploymentStarted, GatewayCountLost, GatewayCounted, RiskTier, Route, SegmentFile,
@@ -71,6 +72,17 @@ fn people() -> Vec<Event> {
     };
     vec![
         Event::ActorRegistered(ActorRegistered { actor: s("a_1"), kind: ActorKind::Human, roles: vec![s("auditor")] }),
+        Event::ActorLeft(ActorLeft { actor: s("a_1") }),
+        Event::GrantRequested(GrantRequested {
+            grant: s("g_1"),
+            actor: s("a_1"),
+            role: s("deployer"),
+            scope: s("service/credit-risk"),
+            ends_at: 1_801_000_000_000,
+            reference: s("CHG-1042"),
+        }),
+        Event::GrantApproved(GrantNamed { grant: s("g_1") }),
+        Event::GrantEnded(GrantEnded { grant: s("g_1"), reason: EndReason::Revoked }),
         Event::SigninLinkCreated(SigninLinkCreated { actor: s("a_1"), link_sha256: s("dd"), expires_at: 1 }),
         Event::SessionOpened(SessionOpened {
             actor: s("a_1"),

@@ -71,7 +71,7 @@ pub(super) struct Rig {
 }
 
 pub(super) fn administrator() -> Principal {
-    Principal { actor: "a_test".into(), roles: vec!["administrator".into()], ..Principal::default() }
+    Principal { actor: "a_test".into(), roles: vec![("administrator".into(), "org".into())], ..Principal::default() }
 }
 
 /// The one route of the service: `assistant`, answered by `gpt-x` of the provider.

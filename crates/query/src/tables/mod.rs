@@ -52,6 +52,7 @@ macro_rules! filled {
 filled! {
     principals: people::Principals,
     role_grants: people::RoleGrants,
+    sod_pairs: people::SodPairs,
     credentials: people::Credentials,
     vendors: vendors::Vendors,
     model_versions: models::ModelVersions,

@@ -1,11 +1,13 @@
-//! Keys and sign-in links.
+//! People, their roles and keys, and why something is permitted or not.
 
 use std::sync::Arc;
 
 use axum::Json as Answer;
-use axum::extract::{Path, State};
-use domain::people::KeyScope;
+use axum::extract::{Path, Query, State};
+use domain::people::{ActorKind, EndReason, KeyScope};
+use engine::Wish;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::Json;
@@ -51,9 +53,9 @@ pub(crate) async fn revoke_key(
     State(app): State<Arc<App>>,
     Caller(who): Caller,
     Path(id): Path<String>,
-) -> Result<Answer<serde_json::Value>, ApiError> {
+) -> Result<Answer<Value>, ApiError> {
     app.engine.revoke_key(&who, &id).await?;
-    Ok(Answer(serde_json::json!({ "key": id, "revoked": true })))
+    Ok(Answer(json!({ "key": id, "revoked": true })))
 }
 
 /// Whom a link signs in; by default whoever asks.
@@ -68,11 +70,128 @@ pub(crate) async fn create_link(
     State(app): State<Arc<App>>,
     Caller(who): Caller,
     Json(wish): Json<NewLink>,
-) -> Result<Answer<serde_json::Value>, ApiError> {
+) -> Result<Answer<Value>, ApiError> {
     let actor = wish.actor.unwrap_or_else(|| who.actor.clone());
     let secret = app.engine.create_signin_link(&who, &actor).await?;
     let link_sha256 = merkle::hex(&Sha256::digest(secret.as_bytes()));
     let expires_at = app.engine.read(|state| state.links.get(&link_sha256).map(|link| link.expires_at));
     let url = format!("{}/signin/{secret}", app.public_url);
-    Ok(Answer(serde_json::json!({ "url": url, "actor": actor, "expires_at": expires_at })))
+    Ok(Answer(json!({ "url": url, "actor": actor, "expires_at": expires_at })))
+}
+
+/// Whom to register.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewActor {
+    kind: ActorKind,
+}
+
+/// `POST /people`: registers a person or a program, without any role.
+pub(crate) async fn register(
+    State(app): State<Arc<App>>,
+    Caller(who): Caller,
+    Json(wish): Json<NewActor>,
+) -> Result<Answer<Value>, ApiError> {
+    let actor = app.engine.register_actor(&who, wish.kind).await?;
+    Ok(Answer(json!({ "actor": actor, "kind": wish.kind })))
+}
+
+/// `POST /people/{actor}/leave`
+pub(crate) async fn leave(
+    State(app): State<Arc<App>>,
+    Caller(who): Caller,
+    Path(actor): Path<String>,
+) -> Result<Answer<Value>, ApiError> {
+    app.engine.leave(&who, &actor).await?;
+    Ok(Answer(json!({ "actor": actor, "left": true })))
+}
+
+/// A role that is asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewGrant {
+    actor: String,
+    role: String,
+    scope: String,
+    /// Milliseconds since the epoch.
+    ends_at: i64,
+    reference: String,
+}
+
+/// `POST /grants`
+pub(crate) async fn request_grant(
+    State(app): State<Arc<App>>,
+    Caller(who): Caller,
+    Json(wish): Json<NewGrant>,
+) -> Result<Answer<Value>, ApiError> {
+    let NewGrant { actor, role, scope, ends_at, reference } = wish;
+    let grant = app.engine.request_grant(&who, Wish { actor, role, scope, ends_at, reference }).await?;
+    Ok(Answer(json!({ "grant": grant })))
+}
+
+/// `POST /grants/{id}/approve`
+pub(crate) async fn approve_grant(
+    State(app): State<Arc<App>>,
+    Caller(who): Caller,
+    Path(grant): Path<String>,
+) -> Result<Answer<Value>, ApiError> {
+    app.engine.approve_grant(&who, &grant).await?;
+    Ok(Answer(json!({ "grant": grant, "approved": true })))
+}
+
+/// Why a grant is to end: `declined`, `withdrawn` or `revoked`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct End {
+    reason: EndReason,
+}
+
+/// `POST /grants/{id}/end`
+pub(crate) async fn end_grant(
+    State(app): State<Arc<App>>,
+    Caller(who): Caller,
+    Path(grant): Path<String>,
+    Json(end): Json<End>,
+) -> Result<Answer<Value>, ApiError> {
+    app.engine.end_grant(&who, &grant, end.reason).await?;
+    Ok(Answer(json!({ "grant": grant, "ended": end.reason })))
+}
+
+/// A question of permission.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Question {
+    who: String,
+    action: String,
+    resource: String,
+}
+
+/// `GET /authz/explain`: whether somebody may do something, which policies decided, and which roles would be needed.
+pub(crate) async fn explain(
+    State(app): State<Arc<App>>,
+    Caller(who): Caller,
+    Query(question): Query<Question>,
+) -> Result<Answer<Value>, ApiError> {
+    app.may_read(&who, "state")?;
+    let answer = app.engine.explain(&question.who, &question.action, &question.resource)?;
+    Ok(Answer(serde_json::to_value(answer).unwrap_or_default()))
+}
+
+/// Whoever may do something.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Whoever {
+    action: String,
+    resource: String,
+}
+
+/// `GET /authz/who-can`
+pub(crate) async fn who_can(
+    State(app): State<Arc<App>>,
+    Caller(who): Caller,
+    Query(question): Query<Whoever>,
+) -> Result<Answer<Value>, ApiError> {
+    app.may_read(&who, "state")?;
+    let able = app.engine.who_can(&question.action, &question.resource)?;
+    Ok(Answer(json!({ "action": question.action, "resource": question.resource, "actors": able })))
 }

@@ -1,5 +1,6 @@
-//! Signing in and out.
+//! Signing in and out, and who may act in which role.
 
+mod access;
 mod signin;
 
 use std::sync::Arc;
@@ -14,7 +15,13 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/signin", get(signin::explain))
         .route("/signin/{secret}", get(signin::confirm).post(signin::open))
         .route("/signout", post(signin::close))
+        .route("/people", get(access::show).post(access::register))
+        .route("/people/leave", post(access::leave))
+        .route("/grants", post(access::request))
+        .route("/grants/revoke", post(access::revoke))
+        .route("/grants/{id}/approve", post(access::approve))
+        .route("/grants/{id}/decline", post(access::decline))
 }
 
 #[cfg(test)]
-pub(crate) use signin::SigninPage;
+pub(crate) use {access::AccessPage, signin::SigninPage};

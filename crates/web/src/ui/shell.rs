@@ -17,18 +17,20 @@ pub(crate) enum Section {
     Controls,
     Criteria,
     Evidence,
+    People,
     Sql,
 }
 
 impl Section {
     /// All places: where, what it is called, and its key after `g`.
-    const ALL: [(Self, &'static str, &'static str, &'static str); 7] = [
+    const ALL: [(Self, &'static str, &'static str, &'static str); 8] = [
         (Self::Overview, "/", "Overview", "g o"),
         (Self::Ledger, "/ledger", "Ledger", "g l"),
         (Self::Inferences, "/inferences", "Inferences", "g i"),
         (Self::Controls, "/controls", "Controls", "g c"),
         (Self::Criteria, "/criteria", "Criteria", ""),
         (Self::Evidence, "/evidence", "Evidence", "g e"),
+        (Self::People, "/people", "People", "g p"),
         (Self::Sql, "/sql", "SQL", "g s"),
     ];
 }

@@ -5,15 +5,16 @@ use crate::table::Planned;
 mod credentials;
 mod principals;
 mod role_grants;
+mod sod_pairs;
 
 pub(crate) use credentials::Credentials;
 pub(crate) use principals::Principals;
 pub(crate) use role_grants::RoleGrants;
+pub(crate) use sod_pairs::SodPairs;
 
 /// Tables of this room without rows yet: name, meaning, what has to be built first, columns.
 #[rustfmt::skip]
 pub(crate) const PLANNED: &[Planned] = &[
-    Planned { name: "sod_pairs", doc: "Pairs of roles that nobody may hold together.", area: "separation of duties", columns: "role_a role_b" },
     Planned { name: "access_reviews", doc: "Reviews of who has access.", area: "access reviews", columns: "review_id scope due_at:time completed_at:time reviewer_id population_count:int population_root removals_requested:int removals_done:int" },
     Planned { name: "access_events", doc: "Accesses to data, artifacts and logs, allowed or denied.", area: "access records", columns: "event_id ts:time principal_id object_kind object_id action decision policy_id grant_id purpose_id env" },
     Planned { name: "external_access_logs", doc: "Accesses that a storage system saw by itself.", area: "access records", columns: "ext_id ts:time object_id principal_id source matched_event_id" },

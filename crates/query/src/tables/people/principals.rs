@@ -13,6 +13,8 @@ struct Row {
     origin: Origin,
     kind: &'static str,
     at: i64,
+    by: String,
+    left_at: Option<i64>,
 }
 
 #[derive(Clone, Default)]
@@ -26,21 +28,34 @@ impl Table for Principals {
         text("principal_id", "Pseudonym of the actor"),
         text("kind", "`human`, `service` or `system`"),
         text("owner_id", "Who answers for it; NULL: owners are not recorded yet"),
-        text("status", "`active`: an actor cannot be disabled yet"),
+        text("status", "`active`, or `left`"),
         time("registered_at", "When it was registered"),
-        text("approved_by", "Who approved it; NULL: there is no approval of actors yet"),
-        time("terminated_at", "When the person left; NULL: not recorded yet"),
-        time("disabled_at", "When it was disabled; NULL: an actor cannot be disabled yet"),
+        text(
+            "approved_by",
+            "Who registered it: an actor can do nothing until a role is granted, which is approved by itself",
+        ),
+        time("terminated_at", "When it left; NULL while it did not"),
+        time("disabled_at", "When it could no longer sign in: the moment it left"),
     ];
 
     fn apply(&mut self, leaf: &Leaf<'_>) {
-        if let Event::ActorRegistered(body) = &leaf.entry.event {
-            let kind = match body.kind {
-                ActorKind::Human => "human",
-                ActorKind::Service => "service",
-                ActorKind::System => "system",
-            };
-            self.0.insert(body.actor.clone(), Row { origin: leaf.origin(), kind, at: leaf.entry.ts });
+        match &leaf.entry.event {
+            Event::ActorRegistered(body) => {
+                let kind = match body.kind {
+                    ActorKind::Human => "human",
+                    ActorKind::Service => "service",
+                    ActorKind::System => "system",
+                };
+                let by = leaf.entry.actor.clone();
+                let row = Row { origin: leaf.origin(), kind, at: leaf.entry.ts, by, left_at: None };
+                self.0.insert(body.actor.clone(), row);
+            }
+            Event::ActorLeft(body) => {
+                if let Some(row) = self.0.get_mut(&body.actor) {
+                    (row.origin, row.left_at) = (leaf.origin(), Some(leaf.entry.ts));
+                }
+            }
+            _ => {}
         }
     }
 
@@ -50,11 +65,11 @@ impl Table for Principals {
                 actor.into(),
                 row.kind.into(),
                 Cell::Null,
-                "active".into(),
+                if row.left_at.is_some() { "left" } else { "active" }.into(),
                 ms(row.at),
-                Cell::Null,
-                Cell::Null,
-                Cell::Null,
+                (&row.by).into(),
+                row.left_at.map_or(Cell::Null, ms),
+                row.left_at.map_or(Cell::Null, ms),
             ];
             out.push(row.origin, cells);
         }

@@ -1,6 +1,9 @@
-//! `role_grants`: which roles an actor has.
+//! `role_grants`: which roles an actor has, had, or asks for.
+
+use std::collections::BTreeMap;
 
 use domain::Event;
+use domain::people::{EndReason, roles};
 
 use crate::fold::{Leaf, Moment};
 use crate::table::{Cell, Column, Origin, Rows, Table, boolean, ms, text, time};
@@ -10,57 +13,115 @@ struct Row {
     origin: Origin,
     actor: String,
     role: String,
-    by: String,
-    at: i64,
+    scope: String,
+    reference: Option<String>,
+    requested_by: String,
+    requested_at: i64,
+    approved: Option<(String, i64)>,
+    expires_at: Option<i64>,
+    ended: Option<(i64, EndReason)>,
 }
 
 #[derive(Clone, Default)]
-pub(crate) struct RoleGrants(Vec<Row>);
+pub(crate) struct RoleGrants(BTreeMap<String, Row>);
 
 impl Table for RoleGrants {
     const ROOM: &'static str = "people";
     const NAME: &'static str = "role_grants";
-    const DOC: &'static str = "Roles, granted when an actor is registered and for as long as it exists.";
+    const DOC: &'static str = "Roles: those that actors began with, and those asked for, approved and ended.";
     const COLUMNS: &'static [Column] = &[
-        text("grant_id", "`<actor>/<role>`"),
-        text("principal_id", "Who has the role"),
+        text("grant_id", "Public identifier; `<actor>/<role>` for a role that an actor began with"),
+        text("principal_id", "Who has the role, or is to have it"),
         text("role", "The role, as the policies name it"),
-        text("scope", "`org`: a role holds everywhere"),
+        text("scope", "Where it holds: `org`, which is everywhere, or `service/NAME`"),
         text("env", "`prod`: an installation is one environment"),
-        boolean("privileged", "NULL: which roles are privileged is not recorded yet"),
-        text("requested_by", "Who registered the actor with the role"),
-        text("approved_by", "Who approved it; NULL: there is no approval of roles yet"),
-        time("granted_at", "When"),
-        time("expires_at", "NULL: a role does not expire"),
-        time("revoked_at", "NULL: a role cannot be withdrawn yet"),
+        boolean("privileged", "Whether the role can change what serves, who may act, or what is kept"),
+        text("requested_by", "Who asked for it, or registered the actor with it"),
+        text("approved_by", "Who approved it; NULL while nobody has, and for a role that an actor began with"),
+        time("granted_at", "When it was approved, so that it held from then on; NULL while it waits"),
+        time("expires_at", "When it ends by itself; NULL for a role that an actor began with"),
+        time("revoked_at", "When it ended before that; NULL while it did not"),
+        time("requested_at", "When it was asked for"),
+        text(
+            "ended_because",
+            "`declined`, `withdrawn`, `revoked` or `left`; NULL while it did not end before its time",
+        ),
+        text("reference", "Where the reason is written down, such as a ticket's number"),
     ];
 
     fn apply(&mut self, leaf: &Leaf<'_>) {
-        if let Event::ActorRegistered(body) = &leaf.entry.event {
-            self.0.extend(body.roles.iter().map(|role| Row {
-                origin: leaf.origin(),
-                actor: body.actor.clone(),
-                role: role.clone(),
-                by: leaf.entry.actor.clone(),
-                at: leaf.entry.ts,
-            }));
+        let (by, at) = (&leaf.entry.actor, leaf.entry.ts);
+        match &leaf.entry.event {
+            Event::ActorRegistered(body) => {
+                self.0.extend(body.roles.iter().map(|role| {
+                    let row = Row {
+                        origin: leaf.origin(),
+                        actor: body.actor.clone(),
+                        role: role.clone(),
+                        scope: roles::ORG.to_owned(),
+                        reference: None,
+                        requested_by: by.clone(),
+                        requested_at: at,
+                        approved: None,
+                        expires_at: None,
+                        ended: None,
+                    };
+                    (format!("{}/{role}", body.actor), row)
+                }));
+            }
+            Event::ActorLeft(body) => {
+                let began_with = format!("{}/", body.actor);
+                let theirs = self.0.range_mut(began_with.clone()..).take_while(|(id, _)| id.starts_with(&began_with));
+                theirs.for_each(|(_, row)| (row.origin, row.ended) = (leaf.origin(), Some((at, EndReason::Left))));
+            }
+            Event::GrantRequested(body) => {
+                let row = Row {
+                    origin: leaf.origin(),
+                    actor: body.actor.clone(),
+                    role: body.role.clone(),
+                    scope: body.scope.clone(),
+                    reference: Some(body.reference.clone()),
+                    requested_by: by.clone(),
+                    requested_at: at,
+                    approved: None,
+                    expires_at: Some(body.ends_at),
+                    ended: None,
+                };
+                self.0.insert(body.grant.clone(), row);
+            }
+            Event::GrantApproved(body) => {
+                if let Some(row) = self.0.get_mut(&body.grant) {
+                    (row.origin, row.approved) = (leaf.origin(), Some((by.clone(), at)));
+                }
+            }
+            Event::GrantEnded(body) => {
+                if let Some(row) = self.0.get_mut(&body.grant) {
+                    (row.origin, row.ended) = (leaf.origin(), Some((at, body.reason)));
+                }
+            }
+            _ => {}
         }
     }
 
     fn rows(&self, _: &Moment, out: &mut Rows) {
-        for row in &self.0 {
+        for (grant, row) in &self.0 {
+            let began_with = row.reference.is_none();
+            let granted_at = row.approved.as_ref().map(|(_, at)| *at).or(began_with.then_some(row.requested_at));
             let cells = [
-                format!("{}/{}", row.actor, row.role).into(),
+                grant.into(),
                 (&row.actor).into(),
                 (&row.role).into(),
-                "org".into(),
+                (&row.scope).into(),
                 "prod".into(),
-                Cell::Null,
-                (&row.by).into(),
-                Cell::Null,
-                ms(row.at),
-                Cell::Null,
-                Cell::Null,
+                roles::find(&row.role).map_or(Cell::Null, |role| role.privileged.into()),
+                (&row.requested_by).into(),
+                row.approved.as_ref().map(|(by, _)| by).into(),
+                granted_at.map_or(Cell::Null, ms),
+                row.expires_at.map_or(Cell::Null, ms),
+                row.ended.map_or(Cell::Null, |(at, _)| ms(at)),
+                ms(row.requested_at),
+                row.ended.map_or(Cell::Null, |(_, reason)| reason.as_str().into()),
+                row.reference.as_ref().into(),
             ];
             out.push(row.origin, cells);
         }

@@ -1,0 +1,78 @@
+//! `counterfoil authz`.
+
+use clap::Subcommand;
+use http::Method;
+use serde_json::Value;
+
+use crate::client::Connect;
+use crate::output::{self, Failure};
+
+/// Questions of permission.
+#[derive(Subcommand)]
+pub enum Authz {
+    /// Say whether somebody may do something, which policies decide, and which role would change that
+    Explain {
+        /// Pseudonym of the actor
+        #[arg(long)]
+        who: String,
+        /// The action, such as service.declare
+        #[arg(long)]
+        action: String,
+        /// The thing, such as service/credit-risk
+        #[arg(long)]
+        resource: String,
+    },
+    /// List who may do something
+    WhoCan {
+        /// The action, such as service.declare
+        action: String,
+        /// The thing, such as service/credit-risk
+        resource: String,
+    },
+}
+
+impl Authz {
+    pub async fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
+        let path = match self {
+            Self::Explain { who, action, resource } => {
+                format!("/api/v1/authz/explain?who={who}&action={action}&resource={resource}")
+            }
+            Self::WhoCan { action, resource } => format!("/api/v1/authz/who-can?action={action}&resource={resource}"),
+        };
+        let client = connect.open().await?;
+        let answer = client.json(Method::GET, &path, None).await?;
+        client.close().await?;
+        match (json, self) {
+            (true, _) => output::json(&answer),
+            (false, Self::Explain { .. }) => explain(&answer),
+            (false, Self::WhoCan { .. }) => {
+                output::text(list(&answer["actors"]).iter().map(|actor| format!("{actor}\n")).collect::<String>())
+            }
+        }
+    }
+}
+
+fn explain(answer: &Value) -> Result<(), Failure> {
+    let text = |name: &str| answer[name].as_str().unwrap_or_default();
+    let may = if answer["permitted"].as_bool() == Some(true) { "may" } else { "may not" };
+    let held: Vec<String> = answer["roles"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|held| format!("{} in {}", held[0].as_str().unwrap_or_default(), held[1].as_str().unwrap_or_default()))
+        .collect();
+    let mut said = format!("{} {may} do {} on {}\n", text("who"), text("action"), text("resource"));
+    said += &format!("roles     {}\npolicies  {}\n", or_none(&held), or_none(&list(&answer["policies"])));
+    if may == "may not" {
+        said += &format!("needs     {}\n", or_none(&list(&answer["would_suffice"])));
+    }
+    output::text(said)
+}
+
+fn list(names: &Value) -> Vec<String> {
+    names.as_array().into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned)).collect()
+}
+
+fn or_none(names: &[String]) -> String {
+    if names.is_empty() { "none".into() } else { names.join(", ") }
+}

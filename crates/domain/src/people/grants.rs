@@ -1,0 +1,317 @@
+//! Roles on request: who asks for whom, who approves, where the role holds and when it ends.
+//!
+//! A grant is approved by somebody who neither asked for it nor holds it, holds in one scope, and has an end. Roles
+//! that are kept apart ([`super::roles::CONFLICTS`]) are refused when they are asked for, and again when they are
+//! approved, because much can have been granted in between.
+
+use serde::{Deserialize, Serialize};
+
+use super::roles::{self, ORG};
+use super::{ActorKind, ActorRegistered, KeyRevoked, KeyScope};
+use crate::{Event, Given, Refusal, RefusalCode, State};
+
+/// The longest time that a grant may last, in milliseconds.
+pub const GRANT_MS: i64 = 366 * 24 * 60 * 60 * 1000;
+
+/// Roles whose holders may approve grants.
+const APPROVERS: [&str; 2] = ["security_lead", "administrator"];
+
+/// A role was asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantRequested {
+    /// Public identifier, `g_` and random characters.
+    pub grant: String,
+    /// Who is to hold the role.
+    pub actor: String,
+    /// The role, one of [`super::roles::ROLES`].
+    pub role: String,
+    /// Where it holds: `org`, which is everywhere, or `service/NAME`.
+    pub scope: String,
+    /// Milliseconds since the epoch at which the grant ends by itself.
+    pub ends_at: i64,
+    /// Where the reason is written down, such as a ticket's number. Never a name.
+    pub reference: String,
+}
+
+/// A grant is named.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantNamed {
+    /// Which grant.
+    pub grant: String,
+}
+
+/// Why a grant ended before its time, or never began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// An approver said no.
+    Declined,
+    /// Whoever asked, or was to hold it, took the request back.
+    Withdrawn,
+    /// It was taken away.
+    Revoked,
+    /// Its holder left.
+    Left,
+}
+
+impl EndReason {
+    /// The word used in the ledger and in tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Declined => "declined",
+            Self::Withdrawn => "withdrawn",
+            Self::Revoked => "revoked",
+            Self::Left => "left",
+        }
+    }
+}
+
+/// A grant ended before its time, or never began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantEnded {
+    /// Which grant.
+    pub grant: String,
+    /// Why.
+    pub reason: EndReason,
+}
+
+/// An actor left: they sign in no more, their keys and grants have ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActorLeft {
+    /// Who.
+    pub actor: String,
+}
+
+/// A grant as the state knows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Grant {
+    /// What was asked for.
+    pub requested: GrantRequested,
+    /// Who asked.
+    pub requested_by: String,
+    /// Who approved, and when in milliseconds since the epoch.
+    pub approved: Option<(String, i64)>,
+    /// When it ended before its time, or was refused.
+    pub ended_at: Option<i64>,
+}
+
+impl Grant {
+    /// Whether its holder has the role at `now` (milliseconds since the epoch).
+    #[must_use]
+    pub fn holds(&self, now: i64) -> bool {
+        self.approved.is_some() && self.stands(now)
+    }
+
+    /// Whether it waits for an approver.
+    #[must_use]
+    pub fn is_pending(&self, now: i64) -> bool {
+        self.approved.is_none() && self.stands(now)
+    }
+
+    fn stands(&self, now: i64) -> bool {
+        self.ended_at.is_none() && now < self.requested.ends_at
+    }
+}
+
+impl State {
+    /// The roles that an actor holds at `now`, each with its scope. Somebody who left holds none.
+    pub fn roles_of<'a>(&'a self, actor: &'a str, now: i64) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let here = self.actors.get(actor).filter(|_| !self.left.contains_key(actor));
+        let first = here.into_iter().flat_map(|actor| &actor.roles).map(|role| (role.as_str(), ORG));
+        let granted = self.grants.values().filter(move |grant| grant.requested.actor == actor && grant.holds(now));
+        first.chain(granted.map(|grant| (grant.requested.role.as_str(), grant.requested.scope.as_str())))
+    }
+}
+
+pub(crate) fn request(state: &State, given: &Given, body: &GrantRequested) -> Result<Vec<Event>, Refusal> {
+    let invalid = |why: String| Err(Refusal::new(RefusalCode::Invalid, why));
+    crate::decide::identifier_is_valid("grant", &body.grant)?;
+    if state.grants.contains_key(&body.grant) {
+        return Err(Refusal::new(RefusalCode::Exists, format!("grant `{}` exists already", body.grant)));
+    }
+    present(state, &body.actor)?;
+    if roles::find(&body.role).is_none() {
+        let known: Vec<&str> = roles::ROLES.iter().map(|role| role.name).collect();
+        return invalid(format!("`{}` is no role; there are: {}", body.role, known.join(", ")));
+    }
+    let service = body.scope.strip_prefix("service/");
+    if body.scope != ORG && !service.is_some_and(|service| state.services.contains_key(service)) {
+        return invalid(format!("`{}` is no scope: give `org`, or `service/NAME` of a declared service", body.scope));
+    }
+    if body.ends_at <= given.now || body.ends_at > given.now.saturating_add(GRANT_MS) {
+        return invalid("a grant must end in the future, within 366 days".into());
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./#:".contains(c);
+    if body.reference.is_empty() || body.reference.len() > 64 || !body.reference.chars().all(plain) {
+        return invalid(
+            "a request needs a reference, such as a ticket's number: up to 64 letters, digits and `-_./#:`".into(),
+        );
+    }
+    let same = |grant: &&super::Grant| {
+        let known = &grant.requested;
+        (&known.actor, &known.role, &known.scope) == (&body.actor, &body.role, &body.scope) && grant.stands(given.now)
+    };
+    if let Some(known) = state.grants.values().find(same) {
+        let message = format!(
+            "`{}` has asked for `{}` in `{}` already, or holds it: see grant `{}`",
+            body.actor, body.role, body.scope, known.requested.grant
+        );
+        return Err(Refusal::new(RefusalCode::Exists, message));
+    }
+    kept_apart(state, given.now, body)?;
+    Ok(vec![Event::GrantRequested(body.clone())])
+}
+
+pub(crate) fn approve(state: &State, given: &Given, body: &GrantNamed) -> Result<Vec<Event>, Refusal> {
+    let grant = pending(state, given, body)?;
+    present(state, &grant.requested.actor)?;
+    let forbidden = |rule: &str, why: String| {
+        Err(Refusal { code: RefusalCode::Forbidden, message: why, policies: vec![rule.to_owned()] })
+    };
+    if given.by == grant.requested.actor {
+        return forbidden(
+            "approve-not-own",
+            format!("grant `{}` is for you: somebody else must approve it", body.grant),
+        );
+    }
+    if given.by == grant.requested_by && somebody_else(state, given, grant) {
+        let message = format!("you asked for grant `{}`: somebody else must approve it", body.grant);
+        return forbidden("request-not-approve", message);
+    }
+    kept_apart(state, given.now, &grant.requested)?;
+    Ok(vec![Event::GrantApproved(body.clone())])
+}
+
+pub(crate) fn end(state: &State, given: &Given, body: &GrantEnded) -> Result<Vec<Event>, Refusal> {
+    let grant = known(state, &body.grant)?;
+    let fits = match body.reason {
+        EndReason::Declined => grant.is_pending(given.now),
+        EndReason::Withdrawn => {
+            let theirs = given.by == grant.requested_by || given.by == grant.requested.actor;
+            if !theirs {
+                let message = "only whoever asked, or was to hold the role, can take a request back: decline it";
+                return Err(Refusal::new(RefusalCode::Forbidden, message));
+            }
+            grant.is_pending(given.now)
+        }
+        EndReason::Revoked => grant.holds(given.now),
+        EndReason::Left => false,
+    };
+    match fits {
+        true => Ok(vec![Event::GrantEnded(body.clone())]),
+        false => {
+            let message =
+                format!("grant `{}` is not in a state for that: list grants to see how it stands", body.grant);
+            Err(Refusal::new(RefusalCode::Conflict, message))
+        }
+    }
+}
+
+/// Everything that somebody has ends with their leaving, each by an event of its own.
+pub(crate) fn leave(state: &State, given: &Given, body: &ActorLeft) -> Result<Vec<Event>, Refusal> {
+    match state.actors.get(&body.actor) {
+        None => return Err(Refusal::new(RefusalCode::NotFound, format!("there is no actor `{}`", body.actor))),
+        Some(_) if state.left.contains_key(&body.actor) => return Ok(vec![]),
+        Some(actor) if actor.kind == ActorKind::System => {
+            return Err(Refusal::new(RefusalCode::Forbidden, "Counterfoil itself cannot leave"));
+        }
+        Some(_) => {}
+    }
+    let administers = |actor: &str| state.roles_of(actor, given.now).any(|held| held == ("administrator", ORG));
+    let another = state.actors.keys().any(|actor| *actor != body.actor && administers(actor));
+    if administers(&body.actor) && !another {
+        let message = "they are the last administrator: give somebody else the role first";
+        return Err(Refusal::new(RefusalCode::Conflict, message));
+    }
+    let theirs = |grant: &&Grant| grant.requested.actor == body.actor && grant.stands(given.now);
+    let grants =
+        state.grants.values().filter(theirs).map(|grant| {
+            Event::GrantEnded(GrantEnded { grant: grant.requested.grant.clone(), reason: EndReason::Left })
+        });
+    let opens = |scope: &KeyScope| matches!(scope, KeyScope::Actor(actor) if *actor == body.actor);
+    let keys = state.keys.values().filter(|key| key.is_live(given.now) && opens(&key.created.scope));
+    let keys = keys.map(|key| Event::KeyRevoked(KeyRevoked { key: key.created.key.clone() }));
+    Ok(std::iter::once(Event::ActorLeft(body.clone())).chain(grants).chain(keys).collect())
+}
+
+fn known<'a>(state: &'a State, grant: &str) -> Result<&'a Grant, Refusal> {
+    state.grants.get(grant).ok_or_else(|| Refusal::new(RefusalCode::NotFound, format!("there is no grant `{grant}`")))
+}
+
+fn pending<'a>(state: &'a State, given: &Given, body: &GrantNamed) -> Result<&'a Grant, Refusal> {
+    let grant = known(state, &body.grant)?;
+    match grant.is_pending(given.now) {
+        true => Ok(grant),
+        false => {
+            let message = format!("grant `{}` does not wait for approval (any more)", body.grant);
+            Err(Refusal::new(RefusalCode::Conflict, message))
+        }
+    }
+}
+
+/// Somebody who is registered, has not left, and is not Counterfoil itself.
+pub(crate) fn present<'a>(state: &'a State, actor: &str) -> Result<&'a ActorRegistered, Refusal> {
+    let known = state.actors.get(actor).filter(|known| known.kind != ActorKind::System);
+    let known = known.ok_or_else(|| Refusal::new(RefusalCode::NotFound, format!("there is no actor `{actor}`")))?;
+    match state.left.contains_key(actor) {
+        true => Err(Refusal::new(RefusalCode::Conflict, format!("actor `{actor}` has left"))),
+        false => Ok(known),
+    }
+}
+
+/// Somebody else may give a person the first way to sign in, and none while there is one: whoever makes a key can use it,
+/// so an administrator could approve under the name of the security lead.
+pub(crate) fn may_let_in(state: &State, given: &Given, actor: &str) -> Result<(), Refusal> {
+    let itself = state.actors.get(&given.by).is_some_and(|by| by.kind == ActorKind::System);
+    if itself || given.by == actor {
+        return Ok(());
+    }
+    let key =
+        |key: &super::Key| key.is_live(given.now) && matches!(&key.created.scope, KeyScope::Actor(of) if of == actor);
+    let entrance = |session: &super::Session| session.actor == actor && session.expires_at > given.now;
+    let entered =
+        state.keys.values().any(key) || state.sessions.values().any(entrance) || state.links.values().any(entrance);
+    if !entered {
+        return Ok(());
+    }
+    let message = format!(
+        "`{actor}` can sign in already, and nobody else may add to that: ask them to make it, or revoke what they have first"
+    );
+    let policies = vec!["let-in-once".to_owned()];
+    Err(Refusal { code: RefusalCode::Forbidden, message, policies })
+}
+
+/// Whether anybody but the one who asked and the one who is to hold the role could approve. While an organisation
+/// begins there is nobody yet; AI-AC-02 names such grants.
+fn somebody_else(state: &State, given: &Given, grant: &Grant) -> bool {
+    let approves =
+        |actor: &str| state.roles_of(actor, given.now).any(|(role, scope)| APPROVERS.contains(&role) && scope == ORG);
+    let concerned = |actor: &str| actor == grant.requested_by || actor == grant.requested.actor;
+    state.actors.keys().any(|actor| !concerned(actor) && approves(actor))
+}
+
+/// Refuses what would bring together what is kept apart, with the rule's name and the pair.
+fn kept_apart(state: &State, now: i64, wish: &GrantRequested) -> Result<(), Refusal> {
+    let asked = state.grants.values().filter(|grant| {
+        grant.requested.actor == wish.actor && grant.is_pending(now) && grant.requested.grant != wish.grant
+    });
+    let asked = asked.map(|grant| (grant.requested.role.as_str(), grant.requested.scope.as_str()));
+    for (role, scope) in state.roles_of(&wish.actor, now).chain(asked) {
+        let Some(rule) = roles::conflict_between(role, &wish.role).filter(|_| roles::overlap(scope, &wish.scope))
+        else {
+            continue;
+        };
+        let message = format!(
+            "`{}` has or asked for `{role}` in `{scope}`, and rule `{}` keeps it apart from `{}`: one person could {}",
+            wish.actor, rule.rule, wish.role, rule.why
+        );
+        let policies = vec![rule.rule.to_owned()];
+        return Err(Refusal { code: RefusalCode::Forbidden, message, policies });
+    }
+    Ok(())
+}

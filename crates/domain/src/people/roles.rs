@@ -1,0 +1,100 @@
+//! The duties that are kept apart: which roles there are, and which of them nobody may hold together.
+
+/// A duty that a person may be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Role {
+    /// Its name, also the Cedar role's.
+    pub name: &'static str,
+    /// What its holder does.
+    pub duty: &'static str,
+    /// Whether its holder can change what serves, who may act, or what is kept.
+    pub privileged: bool,
+}
+
+/// Every role that can be granted.
+pub const ROLES: [Role; 10] = [
+    role("administrator", "manages people and sets the installation up", true),
+    role("security_lead", "approves and ends grants, withdraws keys, removes leavers", true),
+    role("compliance_lead", "sets controls in scope, tests them, hands out evidence", false),
+    role("auditor", "reads everything but payloads, tests controls, changes nothing", false),
+    role("data_steward", "answers for data, its sources and its contracts", false),
+    role("model_trainer", "trains models and registers their versions", true),
+    role("model_approver", "approves model versions", true),
+    role("deployer", "puts services and their routes into production", true),
+    role("monitor", "watches services in production", false),
+    role("privacy_officer", "answers for personal data and its erasure", true),
+];
+
+const fn role(name: &'static str, duty: &'static str, privileged: bool) -> Role {
+    Role { name, duty, privileged }
+}
+
+/// The role of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Role> {
+    ROLES.iter().find(|role| role.name == name)
+}
+
+/// Two roles that nobody may hold at once in one scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// Name of the rule, as refusals give it.
+    pub rule: &'static str,
+    /// The two.
+    pub roles: (&'static str, &'static str),
+    /// What their holder could do alone.
+    pub why: &'static str,
+}
+
+/// All pairs that are kept apart.
+pub const CONFLICTS: [Conflict; 9] = [
+    conflict("train-not-approve", "model_trainer", "model_approver", "approve a model of their own"),
+    conflict("train-not-deploy", "model_trainer", "deployer", "deploy a model that nobody else looked at"),
+    conflict("approve-not-deploy", "model_approver", "deployer", "approve and deploy without a second person"),
+    conflict("administer-not-train", "administrator", "model_trainer", "train under rights they gave themselves"),
+    conflict("administer-not-approve", "administrator", "model_approver", "approve under rights they gave themselves"),
+    conflict("administer-not-deploy", "administrator", "deployer", "deploy under rights they gave themselves"),
+    conflict("administer-not-secure", "administrator", "security_lead", "ask for a right and approve it"),
+    conflict("audit-not-administer", "auditor", "administrator", "audit what they administer"),
+    conflict("audit-not-comply", "auditor", "compliance_lead", "audit the controls they answer for"),
+];
+
+const fn conflict(rule: &'static str, one: &'static str, other: &'static str, why: &'static str) -> Conflict {
+    Conflict { rule, roles: (one, other), why }
+}
+
+/// The rule that keeps two roles apart. An auditor holds no other role that changes anything.
+#[must_use]
+pub fn conflict_between(one: &str, other: &str) -> Option<&'static Conflict> {
+    CONFLICTS.iter().find(|rule| rule.roles == (one, other) || rule.roles == (other, one))
+}
+
+/// Whether two scopes share anything: a scope is `org`, which is everything, or `service/NAME`.
+#[must_use]
+pub fn overlap(one: &str, other: &str) -> bool {
+    one == other || one == ORG || other == ORG
+}
+
+/// The scope that is everything.
+pub const ORG: &str = "org";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_names_two_roles_that_exist_and_no_pair_twice() {
+        for (at, rule) in CONFLICTS.iter().enumerate() {
+            let (one, other) = rule.roles;
+            assert!(find(one).is_some() && find(other).is_some() && one != other, "{}", rule.rule);
+            let first = CONFLICTS.iter().position(|known| conflict_between(one, other) == Some(known));
+            assert_eq!(first, Some(at), "{}", rule.rule);
+        }
+    }
+
+    #[test]
+    fn scopes_overlap_when_one_holds_the_other() {
+        assert!(overlap("org", "service/a") && overlap("service/a", "org") && overlap("service/a", "service/a"));
+        assert!(!overlap("service/a", "service/b"));
+    }
+}
