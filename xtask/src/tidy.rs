@@ -177,6 +177,19 @@ fn paths_in_documents_exist() {
 }
 
 #[test]
+fn running_means_counterfoil() {
+    let output = Command::new(env!("CARGO"))
+        .current_dir(root())
+        .args(["metadata", "--locked", "--no-deps", "--format-version", "1"])
+        .output()
+        .expect("cargo runs");
+    let metadata = String::from_utf8(output.stdout).expect("cargo writes UTF-8");
+    let meant: Vec<&str> =
+        metadata.split("\"default_run\":\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert_eq!(meant, ["counterfoil"], "`cargo run` of the README needs one program that is meant");
+}
+
+#[test]
 fn running_and_testing_share_one_set_of_dependencies() {
     let features = |arguments: &[&str]| -> Option<std::collections::BTreeSet<String>> {
         let mut command = Command::new(env!("CARGO"));
