@@ -15,6 +15,7 @@ mod people;
 mod reconcile;
 mod recover;
 mod rollback;
+mod sealer;
 mod snapshot;
 
 pub use authorize::{Permit, Policies, PolicyError};
@@ -31,6 +32,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use domain::State;
 use ledger::log::Log;
 use ledger::records::RecordLog;
+use sealer::Sealer;
 use vault::Vault;
 
 /// The engine of one installation; shared as `Arc<Engine>`.
@@ -45,7 +47,7 @@ pub struct Engine {
     /// One command at a time: what is decided is decided on the newest state.
     turn: tokio::sync::Mutex<()>,
     /// One seal at a time: a segment is confirmed before the next is closed.
-    sealing: tokio::sync::Mutex<()>,
+    sealer: tokio::sync::Mutex<Sealer>,
     last_progress: Mutex<Option<domain::serving::SegmentProgress>>,
     last_snapshot: AtomicU64,
     /// Size of the checkpoint that the last sign of life kept.

@@ -18,6 +18,7 @@ use vault::Vault;
 
 use crate::authorize::Policies;
 use crate::counters::Counters;
+use crate::sealer::Sealer;
 use crate::snapshot::Snapshot;
 use crate::{AuthError, Engine, ExecuteError, Outbound, Principal, identity, rollback};
 
@@ -308,6 +309,8 @@ impl Disk {
         let last_snapshot = AtomicU64::new(self.state.size);
         let roles = vec![("system".to_owned(), domain::people::roles::ORG.to_owned())];
         let system = Principal { actor: SYSTEM.to_owned(), roles, ..Principal::default() };
+        let no_thread = |source| OpenError::Io { path: options.dir.clone(), source };
+        let sealer = Sealer::spawn(&self.records).map_err(no_thread)?;
         Ok(Engine {
             options,
             log: self.log,
@@ -317,7 +320,7 @@ impl Disk {
             state: RwLock::new(self.state),
             policies: RwLock::new(Arc::new(policies)),
             turn: tokio::sync::Mutex::new(()),
-            sealing: tokio::sync::Mutex::new(()),
+            sealer: tokio::sync::Mutex::new(sealer),
             governance: AtomicU64::new(1),
             counters: Counters::default(),
             last_progress: Mutex::new(None),

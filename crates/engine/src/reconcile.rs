@@ -101,11 +101,12 @@ impl Engine {
     }
 
     pub(crate) async fn seal(self: &Arc<Self>, force: bool) -> Result<u64, ExecuteError> {
-        let _one_at_a_time = self.sealing.lock().await;
+        let sealer = self.sealer.lock().await;
         let mut sealed = 0;
         loop {
-            let sealing = self.blocking(move |engine| engine.records.seal(force, Self::now_us()));
-            let segment = sealing.await?.map_err(|e| ExecuteError::Unavailable(e.to_string()))?;
+            let segment = sealer.seal(force).await;
+            let segment = segment.ok_or_else(|| ExecuteError::Internal("the thread that seals has ended".into()))?;
+            let segment = segment.map_err(|e| ExecuteError::Unavailable(e.to_string()))?;
             let Some(segment) = segment else { return Ok(sealed) };
             let number = segment.number;
             self.execute(self.system(), Command::SealSegment(segment)).await?;
