@@ -3,13 +3,11 @@
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
-use axum::serve::Listener;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -17,8 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 use tower::Service;
 
@@ -40,7 +37,8 @@ impl Bounds {
     pub fn new(connections: usize) -> Self {
         Self {
             connections,
-            head_time: Duration::from_secs(30),
+            // Longer than load balancers keep an idle connection, which is 60 s: whoever closes first may lose a request.
+            head_time: Duration::from_secs(75),
             head_bytes: 64 << 10,
             // More than the gateway's own limit for streams, whose records say why they were cut.
             unread_time: Duration::from_secs(90),
@@ -48,42 +46,46 @@ impl Bounds {
     }
 }
 
-/// Serves `router` until `stop` is done; then takes no more connections and returns when those there are have ended.
-pub async fn serve(mut listener: TcpListener, router: Router, bounds: Bounds, stop: impl Future<Output = ()>) {
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(bounds.head_time).max_header_size(bounds.head_bytes);
-    let places = Arc::new(Semaphore::new(bounds.connections));
-    let open = GracefulShutdown::new();
-    let mut stop = std::pin::pin!(stop);
-    loop {
-        let next = async {
-            let place = Arc::clone(&places).acquire_owned().await;
-            // Errors of accepting are logged and waited out there.
-            (place, Listener::accept(&mut listener).await)
-        };
-        let (place, (stream, peer)) = tokio::select! {
-            next = next => next,
-            () = &mut stop => break,
-        };
+/// The connections of one thread.
+pub struct Connections {
+    http: http1::Builder,
+    router: Router,
+    unread_time: Duration,
+    open: GracefulShutdown,
+}
+
+impl Connections {
+    /// None yet; those that come are served by `router`.
+    pub fn new(router: Router, bounds: Bounds) -> Self {
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(bounds.head_time).max_header_size(bounds.head_bytes);
+        Self { http, router, unread_time: bounds.unread_time, open: GracefulShutdown::new() }
+    }
+
+    /// Serves a connection on this thread, and lets its seat go when it ends.
+    pub fn serve(&self, stream: TcpStream, peer: SocketAddr, seat: impl Send + 'static) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection keeps its delay");
         }
-        let router = router.clone();
+        let router = self.router.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
             router.clone().call(request)
         });
-        let stream = TokioIo::new(Patient { stream, limit: bounds.unread_time, waiting: None });
-        let connection = open.watch(http.serve_connection(stream, service));
+        let stream = TokioIo::new(Patient { stream, limit: self.unread_time, waiting: None });
+        let connection = self.open.watch(self.http.serve_connection(stream, service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, peer = %anonymous(peer), "a connection broke");
             }
-            drop(place);
+            drop(seat);
         });
     }
-    drop(listener);
-    open.shutdown().await;
+
+    /// Ends the idle ones, and waits for the others.
+    pub async fn end(self) {
+        self.open.shutdown().await;
+    }
 }
 
 /// Log messages name nobody: of an address, only whether it is this machine's own.
@@ -148,14 +150,18 @@ impl AsyncWrite for Patient {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use axum::body::{Body, Bytes};
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
     use tokio::sync::Notify;
     use tokio::task::JoinHandle;
     use tokio::time::timeout;
 
     use super::*;
+    use crate::workers::Workers;
 
     /// Long enough for anything that comes at all.
     const PATIENCE: Duration = Duration::from_secs(30);
@@ -179,7 +185,8 @@ mod tests {
         let address = listener.local_addr().expect("an address");
         let stop = Arc::new(Notify::new());
         let stopped = Arc::clone(&stop);
-        let serving = tokio::spawn(serve(listener, router, bounds, async move { stopped.notified().await }));
+        let mut workers = Workers::start(2, bounds, || router.clone()).expect("threads");
+        let serving = tokio::spawn(async move { workers.serve(listener, async move { stopped.notified().await }).await });
         Rig { address, stop, serving }
     }
 

@@ -8,7 +8,7 @@
 //! | `dialect` | what clients and providers say on the wire, as pure parsers |
 //! | `snapshot` | routing, looked up once for each state of the ledger |
 //! | `permission` | permission as a value that answering needs |
-//! | `providers`, `upstream` | outside providers, and calling them |
+//! | `providers`, `upstream`, `pool` | outside providers, calling them, and the connections to them |
 //! | `predict` | registered models, run in process |
 //! | `stream` | a streamed answer as it comes from the provider |
 //! | `passage` | a streamed answer on its way to the client |
@@ -26,6 +26,7 @@ mod metrics;
 mod passage;
 mod permission;
 mod pipeline;
+mod pool;
 mod predict;
 mod problem;
 mod providers;
@@ -48,7 +49,7 @@ pub struct Gateway {
     engine: Arc<Engine>,
     limits: Limits,
     metrics: metrics::Metrics,
-    snapshots: snapshot::Snapshots,
+    snapshots: Arc<snapshot::Snapshots>,
     upstream: upstream::Upstream,
     /// One place for each request that may be served at once.
     places: Arc<Semaphore>,
@@ -60,11 +61,25 @@ impl Gateway {
     pub fn new(engine: Arc<Engine>, limits: Limits, registry: &mut Registry) -> Arc<Self> {
         Arc::new(Self {
             metrics: metrics::Metrics::new(registry),
-            snapshots: snapshot::Snapshots::new(),
+            snapshots: Arc::new(snapshot::Snapshots::new()),
             upstream: upstream::Upstream::new(engine.clone()),
             engine,
             places: Arc::new(Semaphore::new(limits.concurrent)),
             limits,
+        })
+    }
+
+    /// The same gateway, with connections to providers that it shares with no other: for a thread with a runtime of its
+    /// own.
+    #[must_use]
+    pub fn twin(&self) -> Arc<Self> {
+        Arc::new(Self {
+            engine: self.engine.clone(),
+            limits: self.limits.clone(),
+            metrics: self.metrics.clone(),
+            snapshots: self.snapshots.clone(),
+            upstream: upstream::Upstream::new(self.engine.clone()),
+            places: self.places.clone(),
         })
     }
 

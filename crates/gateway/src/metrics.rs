@@ -16,7 +16,8 @@ struct Labels {
     status: &'static str,
 }
 
-/// The gateway's metrics.
+/// The gateway's metrics; clones count together.
+#[derive(Clone)]
 pub(crate) struct Metrics {
     requests: Family<Labels, Counter>,
     in_flight: Gauge<i64, AtomicI64>,

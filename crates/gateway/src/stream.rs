@@ -9,11 +9,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use domain::serving::Status;
 use http_body::Body;
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use crate::dialect::openai::{Operation, Verdict, Watch};
 use crate::dialect::sse::Frames;
+use crate::pool::Answer;
 use crate::problem::Problem;
 use crate::record::{Draft, Outcome};
 
@@ -21,7 +21,7 @@ use crate::record::{Draft, Outcome};
 pub(crate) struct Flow {
     operation: Operation,
     provider: String,
-    upstream: Incoming,
+    upstream: Answer,
     frames: Frames,
     watch: Watch,
     draft: Draft,
@@ -50,7 +50,7 @@ pub(crate) enum Step {
 pub(crate) struct Start {
     pub(crate) operation: Operation,
     pub(crate) provider: String,
-    pub(crate) upstream: Incoming,
+    pub(crate) upstream: Answer,
     pub(crate) usage_is_ours: bool,
     pub(crate) http: u16,
     pub(crate) idle: Duration,

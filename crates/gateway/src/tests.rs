@@ -2,6 +2,7 @@
 
 mod answers;
 mod failures;
+mod kept;
 mod oip;
 mod refusals;
 mod rig;

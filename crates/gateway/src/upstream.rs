@@ -1,4 +1,4 @@
-//! Calling a provider: pooled connections, time limits, and answers read in bounded memory.
+//! Calling a provider, with time limits, and reading its answers in bounded memory.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,16 +6,13 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use engine::Engine;
 use http::{HeaderMap, StatusCode, header};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client;
+use http_body_util::BodyExt;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout_at};
 
 use crate::dialect::openai::Operation;
 use crate::permission::Permitted;
+use crate::pool::{Answer, CallError, Pool};
 use crate::problem::Problem;
 use crate::providers::openai::{Provider, answer_headers};
 use crate::providers::resolver::{self, Resolver};
@@ -23,12 +20,9 @@ use crate::providers::resolver::{self, Resolver};
 /// How long a connection may take to be made.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 
-/// How long an unused connection is kept.
-const KEEP_TIME: Duration = Duration::from_secs(60);
-
-/// The pool of connections to providers.
+/// Calls providers.
 pub(crate) struct Upstream {
-    client: Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
+    pool: Arc<Pool>,
 }
 
 /// A provider's answer, up to and including its first bytes.
@@ -37,7 +31,7 @@ pub(crate) struct Begun {
     pub(crate) headers: HeaderMap,
     /// The first bytes; `None` when the answer has none.
     pub(crate) first: Option<Bytes>,
-    pub(crate) rest: Incoming,
+    pub(crate) rest: Answer,
 }
 
 impl Upstream {
@@ -51,9 +45,7 @@ impl Upstream {
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
-        let mut builder = Client::builder(TokioExecutor::new());
-        builder.pool_timer(TokioTimer::new()).pool_idle_timeout(KEEP_TIME);
-        Self { client: builder.build(connector) }
+        Self { pool: Pool::new(connector) }
     }
 
     /// Sends a permitted request and waits for the first bytes of the answer: a provider that says 200 and then
@@ -70,7 +62,7 @@ impl Upstream {
         let silence = Duration::from_millis(provider.spec.first_byte_timeout_ms);
         let until = Instant::now() + silence;
         let silent = || Problem::ProviderSilent { provider: provider.name.clone(), silence };
-        let response = timeout_at(until, self.client.request(request)).await.map_err(|_| silent())?;
+        let response = timeout_at(until, self.pool.send(request)).await.map_err(|_| silent())?;
         let response = response.map_err(|error| {
             tracing::warn!(
                 provider = provider.name,
@@ -80,9 +72,9 @@ impl Upstream {
             if let Some(why) = resolver::refusal(&error) {
                 return Problem::ProviderForbidden { provider: provider.name.clone(), why };
             }
-            match error.is_connect() {
-                true => Problem::ProviderUnreachable(provider.name.clone()),
-                false => Problem::ProviderBroke(provider.name.clone()),
+            match error {
+                CallError::Address | CallError::Connect(_) => Problem::ProviderUnreachable(provider.name.clone()),
+                CallError::Broke(_) => Problem::ProviderBroke(provider.name.clone()),
             }
         })?;
         let (head, mut rest) = response.into_parts();
@@ -135,7 +127,7 @@ impl Begun {
 }
 
 /// The next bytes of a body; trailers are passed over.
-async fn next(body: &mut Incoming) -> Option<Result<Bytes, hyper::Error>> {
+async fn next(body: &mut Answer) -> Option<Result<Bytes, hyper::Error>> {
     loop {
         match body.frame().await? {
             Err(error) => return Some(Err(error)),

@@ -1,5 +1,6 @@
 //! What the tests stand on: an engine, a gateway with a listener, and a provider that says what a test tells it to.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -65,6 +66,7 @@ pub(super) struct Rig {
     pub(super) key_id: String,
     script: Arc<Mutex<Vec<Act>>>,
     seen: Arc<Mutex<Vec<Seen>>>,
+    accepted: Arc<AtomicUsize>,
     address: String,
     client: Client<HttpConnector, Full<Bytes>>,
     _dir: tempfile::TempDir,
@@ -88,8 +90,8 @@ impl Rig {
     pub(super) async fn with(limits: Limits, patience_ms: u64) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let engine = Engine::open(options(dir.path())).await.expect("a new engine opens");
-        let (script, seen) = (Arc::default(), Arc::default());
-        let provider = provider(Arc::clone(&script), Arc::clone(&seen)).await;
+        let (script, seen, accepted) = (Arc::default(), Arc::default(), Arc::default());
+        let provider = provider(Arc::clone(&script), Arc::clone(&seen), Arc::clone(&accepted)).await;
         let spec = json!({"kind": "openai", "base_url": format!("http://{provider}/v1"), "region": "au",
             "first_byte_timeout_ms": patience_ms, "idle_timeout_ms": patience_ms});
         let spec = serde_json::from_value(spec).expect("a provider");
@@ -102,7 +104,7 @@ impl Rig {
         tokio::spawn(async move { axum::serve(listener, app).await });
         let client = Client::builder(TokioExecutor::new()).build_http();
         let (key, key_id) = (String::new(), String::new());
-        let mut rig = Self { engine, gateway, key, key_id, script, seen, address, client, _dir: dir };
+        let mut rig = Self { engine, gateway, key, key_id, script, seen, accepted, address, client, _dir: dir };
         rig.declare(assistant()).await;
         let scope = KeyScope::Service("support".into());
         let later = Engine::now_ms() + 3_600_000;
@@ -140,6 +142,11 @@ impl Rig {
     /// The calls that the provider saw.
     pub(super) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().expect("not poisoned").clone()
+    }
+
+    /// How many connections the provider was asked for.
+    pub(super) fn connections(&self) -> usize {
+        self.accepted.load(Ordering::Relaxed)
     }
 
     /// Sends a request with the key and these headers, and returns its answer with the body still to come.
@@ -216,11 +223,12 @@ fn options(dir: &std::path::Path) -> EngineOptions {
     }
 }
 
-async fn provider(script: Arc<Mutex<Vec<Act>>>, seen: Arc<Mutex<Vec<Seen>>>) -> String {
+async fn provider(script: Arc<Mutex<Vec<Act>>>, seen: Arc<Mutex<Vec<Seen>>>, accepted: Arc<AtomicUsize>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
     tokio::spawn(async move {
         while let Ok((connection, _)) = listener.accept().await {
+            accepted.fetch_add(1, Ordering::Relaxed);
             tokio::spawn(converse(connection, Arc::clone(&script), Arc::clone(&seen)));
         }
     });
