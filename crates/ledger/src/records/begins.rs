@@ -102,9 +102,11 @@ impl Begins {
         self.lock().flying.len() as u64
     }
 
-    /// Bytes of the file that is written.
-    pub fn bytes(&self) -> u64 {
-        self.lock().end
+    /// Bytes of calls that are over in the file that is written.
+    pub fn spent(&self) -> u64 {
+        let open = self.lock();
+        let flying: u64 = open.flying.values().map(|(_, len)| (HEADER_BYTES + len) as u64).sum();
+        open.end.saturating_sub(flying)
     }
 
     /// Goes on in a new file with the calls in flight alone; every other file is gone for good on return.

@@ -40,8 +40,8 @@ use crate::commit::{Committer, Limits, Rejected};
 use crate::vfs::{LockGuard, Vfs};
 use crate::wal::{Batch, Wal, WalOptions};
 
-/// Bytes of beginnings after which those of calls that are over are dropped, before the next seal would do it.
-const MAX_BEGINS: u64 = 64 << 20;
+/// Bytes of the beginnings of calls that are over, after which they are dropped before the next seal would do it.
+const MAX_SPENT: u64 = 64 << 20;
 
 /// A node's log of inference records. Opened by one process at a time.
 pub struct RecordLog {
@@ -180,7 +180,7 @@ impl RecordLog {
     /// # Errors
     /// What failed; everything is as it was, and the call may be made again.
     pub fn seal(&self, force: bool, now_us: i64) -> Result<Option<SegmentSealed>, RecordError> {
-        if self.begins.bytes() > MAX_BEGINS {
+        if self.begins.spent() > MAX_SPENT {
             self.begins.rotate()?;
         }
         let mut tables = self.lock_sealing();
