@@ -153,7 +153,8 @@ fn given_the_page_of_people_when_its_forms_are_used_then_it_does_what_the_comman
     assert!(refused.status == 403 && refused.text().contains("train-not-deploy"), "{}", refused.text());
     let asked = page();
     let grant = asked.split("/grants/g_").nth(1).and_then(|rest| rest.split('/').next()).expect("it waits");
-    assert_eq!(form(&format!("/grants/g_{grant}/decline"), "").status, 303);
+    assert!(!asked.contains(&format!("/grants/g_{grant}/decline")), "whoever asked withdraws");
+    assert_eq!(form(&format!("/grants/g_{grant}/withdraw"), "").status, 303);
     assert!(page().contains("withdrawn"));
     assert_eq!(form("/people/leave", &format!("actor={actor}")).status, 303);
     assert!(page().contains("left"));

@@ -6,8 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::actors::present;
 use super::roles::{self, ORG};
-use super::{ActorKind, ActorRegistered, KeyRevoked, KeyScope};
 use crate::{Event, Given, Refusal, RefusalCode, State};
 
 /// The longest time that a grant may last, in milliseconds.
@@ -79,14 +79,6 @@ pub struct GrantEnded {
     pub reason: EndReason,
 }
 
-/// An actor left: they sign in no more, their keys and grants have ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ActorLeft {
-    /// Who.
-    pub actor: String,
-}
-
 /// A grant as the state knows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Grant {
@@ -113,7 +105,7 @@ impl Grant {
         self.approved.is_none() && self.stands(now)
     }
 
-    fn stands(&self, now: i64) -> bool {
+    pub(super) fn stands(&self, now: i64) -> bool {
         self.ended_at.is_none() && now < self.requested.ends_at
     }
 }
@@ -146,12 +138,7 @@ pub(crate) fn request(state: &State, given: &Given, body: &GrantRequested) -> Re
     if body.ends_at <= given.now || body.ends_at > given.now.saturating_add(GRANT_MS) {
         return invalid("a grant must end in the future, within 366 days".into());
     }
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./#:".contains(c);
-    if body.reference.is_empty() || body.reference.len() > 64 || !body.reference.chars().all(plain) {
-        return invalid(
-            "a request needs a reference, such as a ticket's number: up to 64 letters, digits and `-_./#:`".into(),
-        );
-    }
+    crate::decide::reference_is_valid(&body.reference)?;
     let same = |grant: &&super::Grant| {
         let known = &grant.requested;
         (&known.actor, &known.role, &known.scope) == (&body.actor, &body.role, &body.scope) && grant.stands(given.now)
@@ -212,33 +199,6 @@ pub(crate) fn end(state: &State, given: &Given, body: &GrantEnded) -> Result<Vec
     }
 }
 
-/// Everything that somebody has ends with their leaving, each by an event of its own.
-pub(crate) fn leave(state: &State, given: &Given, body: &ActorLeft) -> Result<Vec<Event>, Refusal> {
-    match state.actors.get(&body.actor) {
-        None => return Err(Refusal::new(RefusalCode::NotFound, format!("there is no actor `{}`", body.actor))),
-        Some(_) if state.left.contains_key(&body.actor) => return Ok(vec![]),
-        Some(actor) if actor.kind == ActorKind::System => {
-            return Err(Refusal::new(RefusalCode::Forbidden, "Counterfoil itself cannot leave"));
-        }
-        Some(_) => {}
-    }
-    let administers = |actor: &str| state.roles_of(actor, given.now).any(|held| held == ("administrator", ORG));
-    let another = state.actors.keys().any(|actor| *actor != body.actor && administers(actor));
-    if administers(&body.actor) && !another {
-        let message = "they are the last administrator: give somebody else the role first";
-        return Err(Refusal::new(RefusalCode::Conflict, message));
-    }
-    let theirs = |grant: &&Grant| grant.requested.actor == body.actor && grant.stands(given.now);
-    let grants =
-        state.grants.values().filter(theirs).map(|grant| {
-            Event::GrantEnded(GrantEnded { grant: grant.requested.grant.clone(), reason: EndReason::Left })
-        });
-    let opens = |scope: &KeyScope| matches!(scope, KeyScope::Actor(actor) if *actor == body.actor);
-    let keys = state.keys.values().filter(|key| key.is_live(given.now) && opens(&key.created.scope));
-    let keys = keys.map(|key| Event::KeyRevoked(KeyRevoked { key: key.created.key.clone() }));
-    Ok(std::iter::once(Event::ActorLeft(body.clone())).chain(grants).chain(keys).collect())
-}
-
 fn known<'a>(state: &'a State, grant: &str) -> Result<&'a Grant, Refusal> {
     state.grants.get(grant).ok_or_else(|| Refusal::new(RefusalCode::NotFound, format!("there is no grant `{grant}`")))
 }
@@ -252,38 +212,6 @@ fn pending<'a>(state: &'a State, given: &Given, body: &GrantNamed) -> Result<&'a
             Err(Refusal::new(RefusalCode::Conflict, message))
         }
     }
-}
-
-/// Somebody who is registered, has not left, and is not Counterfoil itself.
-pub(crate) fn present<'a>(state: &'a State, actor: &str) -> Result<&'a ActorRegistered, Refusal> {
-    let known = state.actors.get(actor).filter(|known| known.kind != ActorKind::System);
-    let known = known.ok_or_else(|| Refusal::new(RefusalCode::NotFound, format!("there is no actor `{actor}`")))?;
-    match state.left.contains_key(actor) {
-        true => Err(Refusal::new(RefusalCode::Conflict, format!("actor `{actor}` has left"))),
-        false => Ok(known),
-    }
-}
-
-/// Somebody else may give a person the first way to sign in, and none while there is one: whoever makes a key can use it,
-/// so an administrator could approve under the name of the security lead.
-pub(crate) fn may_let_in(state: &State, given: &Given, actor: &str) -> Result<(), Refusal> {
-    let itself = state.actors.get(&given.by).is_some_and(|by| by.kind == ActorKind::System);
-    if itself || given.by == actor {
-        return Ok(());
-    }
-    let key =
-        |key: &super::Key| key.is_live(given.now) && matches!(&key.created.scope, KeyScope::Actor(of) if of == actor);
-    let entrance = |session: &super::Session| session.actor == actor && session.expires_at > given.now;
-    let entered =
-        state.keys.values().any(key) || state.sessions.values().any(entrance) || state.links.values().any(entrance);
-    if !entered {
-        return Ok(());
-    }
-    let message = format!(
-        "`{actor}` can sign in already, and nobody else may add to that: ask them to make it, or revoke what they have first"
-    );
-    let policies = vec!["let-in-once".to_owned()];
-    Err(Refusal { code: RefusalCode::Forbidden, message, policies })
 }
 
 /// Whether anybody but the one who asked and the one who is to hold the role could approve. While an organisation

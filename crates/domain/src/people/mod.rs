@@ -3,12 +3,14 @@
 //! Secrets never reach the ledger: a link, a session and a key are known by the SHA-256 of a random 256-bit secret,
 //! which no dictionary can invert.
 
+pub mod actors;
 pub mod grants;
 pub mod roles;
 
 use serde::{Deserialize, Serialize};
 
-pub use grants::{ActorLeft, EndReason, Grant, GrantEnded, GrantNamed, GrantRequested};
+pub use actors::ActorLeft;
+pub use grants::{EndReason, Grant, GrantEnded, GrantNamed, GrantRequested};
 
 /// How long a sign-in link may wait to be used, in milliseconds.
 pub const LINK_MS: i64 = 15 * 60 * 1000;

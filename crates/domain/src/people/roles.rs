@@ -47,7 +47,7 @@ pub struct Conflict {
 }
 
 /// All pairs that are kept apart.
-pub const CONFLICTS: [Conflict; 9] = [
+pub const CONFLICTS: [Conflict; 14] = [
     conflict("train-not-approve", "model_trainer", "model_approver", "approve a model of their own"),
     conflict("train-not-deploy", "model_trainer", "deployer", "deploy a model that nobody else looked at"),
     conflict("approve-not-deploy", "model_approver", "deployer", "approve and deploy without a second person"),
@@ -57,13 +57,18 @@ pub const CONFLICTS: [Conflict; 9] = [
     conflict("administer-not-secure", "administrator", "security_lead", "ask for a right and approve it"),
     conflict("audit-not-administer", "auditor", "administrator", "audit what they administer"),
     conflict("audit-not-comply", "auditor", "compliance_lead", "audit the controls they answer for"),
+    conflict("audit-not-secure", "auditor", "security_lead", "audit the rights they approved"),
+    conflict("audit-not-train", "auditor", "model_trainer", "audit the models they trained"),
+    conflict("audit-not-approve", "auditor", "model_approver", "audit the approvals they gave"),
+    conflict("audit-not-deploy", "auditor", "deployer", "audit what they deployed"),
+    conflict("audit-not-erase", "auditor", "privacy_officer", "audit the erasures they carried out"),
 ];
 
 const fn conflict(rule: &'static str, one: &'static str, other: &'static str, why: &'static str) -> Conflict {
     Conflict { rule, roles: (one, other), why }
 }
 
-/// The rule that keeps two roles apart. An auditor holds no other role that changes anything.
+/// The rule that keeps two roles apart.
 #[must_use]
 pub fn conflict_between(one: &str, other: &str) -> Option<&'static Conflict> {
     CONFLICTS.iter().find(|rule| rule.roles == (one, other) || rule.roles == (other, one))
@@ -89,6 +94,13 @@ mod tests {
             assert!(find(one).is_some() && find(other).is_some() && one != other, "{}", rule.rule);
             let first = CONFLICTS.iter().position(|known| conflict_between(one, other) == Some(known));
             assert_eq!(first, Some(at), "{}", rule.rule);
+        }
+    }
+
+    #[test]
+    fn an_auditor_holds_no_role_that_changes_what_is_audited() {
+        for role in ROLES.iter().filter(|role| role.privileged || role.name == "compliance_lead") {
+            assert!(conflict_between("auditor", role.name).is_some(), "{}", role.name);
         }
     }
 

@@ -12,7 +12,7 @@ use domain::people::{ActorKind, EndReason};
 use engine::Wish;
 use serde::Deserialize;
 
-use crate::App;
+use crate::app::{App, Found};
 use crate::auth::Visitor;
 use crate::failure::{Failure, PageError};
 use crate::rows::{self, Row};
@@ -67,8 +67,10 @@ struct Waiting {
     ends_at: Instant,
     reference: String,
     requested_by: String,
-    /// Why this visitor cannot approve it.
-    not_you: Option<&'static str>,
+    /// Whether the role would be the visitor's.
+    yours: bool,
+    /// Whether the visitor asked for it.
+    asked: bool,
 }
 
 /// What the page shows of the state.
@@ -83,13 +85,6 @@ impl Facts {
         let pending = state.grants.values().filter(|grant| grant.is_pending(now));
         let waiting = pending.filter_map(|grant| {
             let wish = &grant.requested;
-            let not_you = if visitor == wish.actor {
-                Some("It is for you: somebody else must approve it.")
-            } else if visitor == grant.requested_by {
-                Some("You asked for it: somebody else must approve it, unless there is nobody else yet.")
-            } else {
-                None
-            };
             Some(Waiting {
                 grant: wish.grant.clone(),
                 actor: wish.actor.clone(),
@@ -98,7 +93,8 @@ impl Facts {
                 ends_at: Instant(wish.ends_at),
                 reference: wish.reference.clone(),
                 requested_by: grant.requested_by.clone(),
-                not_you,
+                yours: visitor == wish.actor,
+                asked: visitor == grant.requested_by,
             })
         });
         let here = state
@@ -114,22 +110,22 @@ impl Facts {
 }
 
 impl AccessPage {
-    fn new(shell: Shell, facts: Facts, found: [&[Row]; 3], now: i64, size: u64) -> Self {
+    fn new(shell: Shell, facts: Facts, found: [Found; 3], now: i64) -> Self {
         let [people, grants, rules] = found;
         let empty = || Empty::new("Nobody yet", "Register somebody:").command("counterfoil people add");
-        let table = |caption, columns: &[&str], rows: Vec<Vec<Cell>>, sql: &str| {
+        let table = |caption, columns: &[&str], found: &Found, row: &dyn Fn(&Row) -> Vec<Cell>, sql: &str| {
             let mut table = Table::new(caption, columns.iter().copied().map(Column::text).collect(), empty());
-            table.rows = rows;
-            table.query = Some(Query { sql: sql.to_owned(), size });
+            table.rows = found.rows.iter().map(row).collect();
+            table.query = Some(Query { sql: sql.to_owned(), size: found.size });
             table
         };
         let columns = ["actor", "kind", "status", "roles now", "registered (UTC)", "left (UTC)"];
-        let people = table("Actors", &columns, people.iter().map(actor_row).collect(), &actors_sql(now));
+        let people = table("Actors", &columns, &people, &actor_row, &actors_sql(now));
         let columns =
             ["grant", "actor", "role", "scope", "how it stands", "asked by", "approved by", "until (UTC)", "reference"];
-        let grants = table("Grants", &columns, grants.iter().map(|row| grant_row(row, now)).collect(), GRANTS);
+        let grants = table("Grants", &columns, &grants, &|row| grant_row(row, now), GRANTS);
         let columns = ["rule", "one role", "the other", "one person could"];
-        let rules = table("Roles kept apart", &columns, rules.iter().map(rule_row).collect(), RULES);
+        let rules = table("Roles kept apart", &columns, &rules, &rule_row, RULES);
         let until = Instant(now + DAYS * 86_400_000).rfc3339().chars().take(10).collect();
         let Facts { waiting, actors, scopes } = facts;
         Self { shell, waiting, actors, roles: &ROLES, scopes, until, people, grants, rules }
@@ -138,18 +134,23 @@ impl AccessPage {
     #[cfg(test)]
     pub(crate) fn samples() -> [Self; 2] {
         let now = 1_795_380_849_000;
-        let waiting = |not_you: Option<&'static str>| Waiting {
-            grant: format!("g_3f9ac2{}", if not_you.is_none() { "" } else { "d1" }),
+        let waiting = |grant: &str, yours, asked| Waiting {
+            grant: grant.into(),
             actor: "a_91bc77".into(),
             role: &ROLES[7],
             scope: "service/credit-risk".into(),
             ends_at: Instant(now + 86_400_000),
             reference: "CHG-1042".into(),
             requested_by: "a_7f3k2m9q".into(),
-            not_you,
+            yours,
+            asked,
         };
         let facts = Facts {
-            waiting: vec![waiting(None), waiting(Some("You asked for it: somebody else must approve it."))],
+            waiting: vec![
+                waiting("g_3f9ac2", false, false),
+                waiting("g_3f9ac2d1", false, true),
+                waiting("g_3f9ac2d2", true, false),
+            ],
             actors: vec!["a_7f3k2m9q".into(), "a_91bc77".into()],
             scopes: vec!["service/credit-risk".into()],
         };
@@ -168,9 +169,10 @@ impl AccessPage {
         }));
         let shell = || Shell::sample(Section::People);
         let none = Facts { waiting: vec![], actors: vec![], scopes: vec![] };
+        let found = |rows: &[Row]| Found { rows: rows.to_vec(), size: 18_204 };
         [
-            Self::new(shell(), facts, [&[actor], &[grant], &[rule]], now, 18_204),
-            Self::new(shell(), none, [&[], &[], &[]], now, 18_204),
+            Self::new(shell(), facts, [found(&[actor]), found(&[grant]), found(&[rule])], now),
+            Self::new(shell(), none, [found(&[]), found(&[]), found(&[])], now),
         ]
     }
 }
@@ -227,9 +229,9 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
     app.may_read(&who, "people")?;
     let now = clock();
     let facts = app.engine.read(|state| Facts::of(state, &who.actor, now));
-    let (people, grants, rules) = (app.ask(&actors_sql(now)).await?, app.ask(GRANTS).await?, app.ask(RULES).await?);
+    let found = [app.ask(&actors_sql(now)).await?, app.ask(GRANTS).await?, app.ask(RULES).await?];
     let shell = Shell::new(&app, &who, Section::People)?;
-    page(&AccessPage::new(shell, facts, [&people.rows, &grants.rows, &rules.rows], now, people.size))
+    page(&AccessPage::new(shell, facts, found, now))
 }
 
 /// What a form's button leads to.
@@ -283,16 +285,15 @@ pub(crate) async fn approve(State(app): State<Arc<App>>, Visitor(who): Visitor, 
     Ok(back())
 }
 
-/// `POST /grants/{id}/decline`; a request of one's own is withdrawn.
+/// `POST /grants/{id}/decline`
 pub(crate) async fn decline(State(app): State<Arc<App>>, Visitor(who): Visitor, Path(grant): Path<String>) -> Back {
-    let own = app.engine.read(|state| {
-        state
-            .grants
-            .get(&grant)
-            .is_some_and(|known| who.actor == known.requested_by || who.actor == known.requested.actor)
-    });
-    let reason = if own { EndReason::Withdrawn } else { EndReason::Declined };
-    app.engine.end_grant(&who, &grant, reason).await?;
+    app.engine.end_grant(&who, &grant, EndReason::Declined).await?;
+    Ok(back())
+}
+
+/// `POST /grants/{id}/withdraw`
+pub(crate) async fn withdraw(State(app): State<Arc<App>>, Visitor(who): Visitor, Path(grant): Path<String>) -> Back {
+    app.engine.end_grant(&who, &grant, EndReason::Withdrawn).await?;
     Ok(back())
 }
 

@@ -21,6 +21,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/grants/revoke", post(access::revoke))
         .route("/grants/{id}/approve", post(access::approve))
         .route("/grants/{id}/decline", post(access::decline))
+        .route("/grants/{id}/withdraw", post(access::withdraw))
 }
 
 #[cfg(test)]
