@@ -34,7 +34,7 @@ EVENTS = {
     "node.stopped": ("node/{node}", "node incarnation"),
     "node.recovered": ("node/{node}", "node incarnation unsealed interrupted truncated_bytes"),
     "ledger.heartbeat": ("ledger", "checkpoint signed_at"),
-    "ledger.rollback.accepted": ("ledger", "remembered from_size to_size reason"),
+    "ledger.rollback.accepted": ("ledger", "remembered from_size to_size reference"),
     "state.digest": ("ledger", "size sha256"),
     "command.refused": ("refusals", "command resource code policies"),
     "actor.registered": ("actor/{actor}", "actor kind roles"),

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::connections;
 use crate::output::{self, Failure};
 use crate::witnesses;
+use crate::workers::{Workers, elsewhere};
 
 /// How long a data directory that is in use is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -62,13 +63,13 @@ impl Server {
         Self::over(config, engine)
     }
 
-    /// Opens a data directory that is an older copy than the one remembered, for `reason`, by the right of `key`. Returns
-    /// the event that says so.
+    /// Opens a data directory that is an older copy than the one remembered, by the right of `key`. Returns the event
+    /// that says so, with the `reference`.
     ///
     /// # Errors
     /// As [`Self::open`]; and when it is no older copy, or the key's owner may not.
-    pub async fn accept_rollback(config: Config, key: &str, reason: &str) -> Result<(Self, Entry), Failure> {
-        let opened = Engine::accept_rollback(options(&config), key, reason).await;
+    pub async fn accept_rollback(config: Config, key: &str, reference: &str) -> Result<(Self, Entry), Failure> {
+        let opened = Engine::accept_rollback(options(&config), key, reference).await;
         let (engine, done) = opened.map_err(|e| not_opened(&e))?;
         let mut events = done.events;
         let event = events.pop().ok_or_else(|| Failure::io("the event was not written"))?;
@@ -89,9 +90,9 @@ impl Server {
         Ok(Self { config, engine, gateway, app })
     }
 
-    /// All doors: the gateway's and the web's.
-    pub fn router(&self) -> Router {
-        gateway::router(Arc::clone(&self.gateway)).merge(web::router(Arc::clone(&self.app)))
+    /// All doors, for one thread: the gateway's, which are served there, and the web's, which are not.
+    fn router(&self) -> Router {
+        gateway::router(self.gateway.twin()).merge(elsewhere(web::router(Arc::clone(&self.app))))
     }
 
     /// Listens, and serves until `stop` is true; then lets requests end and closes.
@@ -99,14 +100,15 @@ impl Server {
     /// # Errors
     /// When it cannot listen or cannot close well.
     pub async fn serve(self, listening: Listening, mut stop: watch::Receiver<bool>) -> Result<(), Failure> {
-        let router = self.router();
         let drain = Duration::from_secs(self.config.server.drain_seconds);
         let mut stopping = stop.clone();
         let graceful = async move {
             let _ = stopping.wait_for(|stop| *stop).await;
         };
         let bounds = connections::Bounds::new(self.config.limits.connections);
-        let serving = connections::serve(listening.listener, router, bounds, graceful);
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut workers = Workers::start(threads, bounds, || self.router())?;
+        let serving = workers.serve(listening.listener, graceful);
         let late = async move {
             let _ = stop.wait_for(|stop| *stop).await;
             tokio::time::sleep(drain).await;
@@ -116,6 +118,7 @@ impl Server {
             () = late => tracing::warn!(seconds = drain.as_secs(), "requests under way were cut off at shutdown"),
         }
         let _ = std::fs::remove_file(path(&self.config.server.data));
+        // While there are workers, records of clients that have gone are completed.
         self.close().await
     }
 

@@ -126,8 +126,8 @@ pub struct RegisterModel {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AcceptRollback {
-    /// Why; it stays in the ledger.
-    pub reason: String,
+    /// Where the reason is written down, such as a ticket's number. Never a name.
+    pub reference: String,
 }
 
 /// Facts that a decision needs and that the pure core cannot find out, gathered before it is called.

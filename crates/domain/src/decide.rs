@@ -25,7 +25,7 @@ pub fn decide(state: &State, given: &Given, command: &Command) -> Result<Vec<Eve
         }
         Command::DigestState(body) => Ok(vec![Event::StateDigest(body.clone())]),
         Command::RegisterActor(body) => register_actor(state, given, body),
-        Command::Leave(body) => people::grants::leave(state, given, body),
+        Command::Leave(body) => people::actors::leave(state, given, body),
         Command::RequestGrant(body) => people::grants::request(state, given, body),
         Command::ApproveGrant(body) => people::grants::approve(state, given, body),
         Command::EndGrant(body) => people::grants::end(state, given, body),
@@ -75,21 +75,14 @@ fn join_node(state: &State, body: &infrastructure::NodeJoined) -> Result<Vec<Eve
     Ok(vec![Event::NodeJoined(body.clone())])
 }
 
-/// Most bytes of a reason.
-const REASON_BYTES: usize = 500;
-
 fn accept_rollback(state: &State, given: &Given, body: &crate::command::AcceptRollback) -> Result<Vec<Event>, Refusal> {
-    let reason = body.reason.trim();
-    if reason.is_empty() || reason.len() > REASON_BYTES {
-        let message = format!("say in 1 to {REASON_BYTES} bytes why the older copy is gone on with");
-        return Err(refuse(RefusalCode::Invalid, message));
-    }
+    reference_is_valid(&body.reference)?;
     let Some((remembered, from_size)) = given.other_history.clone() else {
         let message = "there is nothing to accept: this ledger extends all that is remembered of it";
         return Err(refuse(RefusalCode::Conflict, message));
     };
-    let (to_size, reason) = (state.size, reason.to_owned());
-    Ok(vec![Event::RollbackAccepted(infrastructure::RollbackAccepted { remembered, from_size, to_size, reason })])
+    let (to_size, reference) = (state.size, body.reference.clone());
+    Ok(vec![Event::RollbackAccepted(infrastructure::RollbackAccepted { remembered, from_size, to_size, reference })])
 }
 
 fn register_actor(state: &State, given: &Given, body: &people::ActorRegistered) -> Result<Vec<Event>, Refusal> {
@@ -105,7 +98,7 @@ fn register_actor(state: &State, given: &Given, body: &people::ActorRegistered) 
     match state.actors.get(&body.actor) {
         Some(known) if known == body => Ok(vec![]),
         Some(_) => Err(refuse(RefusalCode::Exists, format!("actor `{}` is registered otherwise", body.actor))),
-        None if set_up && !body.roles.is_empty() && !is_the_system(state, &given.by) => {
+        None if set_up && !body.roles.is_empty() && !people::actors::is_the_system(state, &given.by) => {
             let message = "an actor begins without roles: register it, then ask for a grant";
             Err(refuse(RefusalCode::Forbidden, message))
         }
@@ -113,17 +106,8 @@ fn register_actor(state: &State, given: &Given, body: &people::ActorRegistered) 
     }
 }
 
-fn is_the_system(state: &State, actor: &str) -> bool {
-    state.actors.get(actor).is_some_and(|actor| actor.kind == people::ActorKind::System)
-}
-
 fn create_link(state: &State, given: &Given, body: &people::SigninLinkCreated) -> Result<Vec<Event>, Refusal> {
-    match state.actors.get(&body.actor) {
-        None => return Err(refuse(RefusalCode::NotFound, "there is no such actor to sign in")),
-        Some(actor) => not_the_system(actor)?,
-    }
-    people::grants::present(state, &body.actor)?;
-    people::grants::may_let_in(state, given, &body.actor)?;
+    people::actors::may_let_in(state, given, &body.actor)?;
     if body.expires_at <= given.now || body.expires_at > given.now.saturating_add(people::LINK_MS) {
         return Err(refuse(RefusalCode::Invalid, "a sign-in link must expire within 15 minutes"));
     }
@@ -152,17 +136,12 @@ fn close_session(state: &State, body: &people::SessionClosed) -> Result<Vec<Even
 
 fn create_key(state: &State, given: &Given, body: &people::KeyCreated) -> Result<Vec<Event>, Refusal> {
     identifier_is_valid("key", &body.key)?;
-    if let people::KeyScope::Actor(actor) = &body.scope {
-        state.actors.get(actor).map_or(Ok(()), not_the_system)?;
-        people::grants::present(state, actor)?;
-        people::grants::may_let_in(state, given, actor)?;
-    }
-    let missing = match &body.scope {
-        people::KeyScope::Service(name) => (!state.services.contains_key(name)).then(|| format!("service `{name}`")),
-        people::KeyScope::Actor(name) => (!state.actors.contains_key(name)).then(|| format!("actor `{name}`")),
-    };
-    if let Some(missing) = missing {
-        return Err(refuse(RefusalCode::NotFound, format!("there is no {missing} to make a key for")));
+    match &body.scope {
+        people::KeyScope::Actor(actor) => people::actors::may_let_in(state, given, actor)?,
+        people::KeyScope::Service(name) if state.services.contains_key(name) => {}
+        people::KeyScope::Service(name) => {
+            return Err(refuse(RefusalCode::NotFound, format!("there is no service `{name}` to make a key for")));
+        }
     }
     if body.expires_at <= given.now {
         return Err(refuse(RefusalCode::Invalid, "a key must expire in the future"));
@@ -171,16 +150,6 @@ fn create_key(state: &State, given: &Given, body: &people::KeyCreated) -> Result
         return Err(refuse(RefusalCode::Exists, format!("key `{}` exists already", body.key)));
     }
     Ok(vec![Event::KeyCreated(body.clone())])
-}
-
-/// Nobody signs in as Counterfoil itself, or holds a key for it: what it writes, it writes from inside.
-fn not_the_system(actor: &people::ActorRegistered) -> Result<(), Refusal> {
-    match actor.kind {
-        people::ActorKind::System => {
-            Err(refuse(RefusalCode::Forbidden, "nobody may act as the system: make a key or a link for a person"))
-        }
-        people::ActorKind::Human | people::ActorKind::Service => Ok(()),
-    }
 }
 
 fn revoke_key(state: &State, body: &people::KeyRevoked) -> Result<Vec<Event>, Refusal> {
@@ -373,6 +342,16 @@ pub(crate) fn identifier_is_valid(what: &str, name: &str) -> Result<(), Refusal>
     }
     let rule = "use up to 40 of a-z, 0-9 and `_`, and nothing that names a person";
     Err(refuse(RefusalCode::Invalid, format!("this is not an identifier for a {what}: {rule}")))
+}
+
+/// Reasons are written down elsewhere: free text in the ledger would sooner or later name somebody, for good.
+pub(crate) fn reference_is_valid(reference: &str) -> Result<(), Refusal> {
+    let valid = |c: char| c.is_ascii_alphanumeric() || "-_./#:".contains(c);
+    if (1..=64).contains(&reference.len()) && reference.chars().all(valid) {
+        return Ok(());
+    }
+    let message = "a reference is needed, such as a ticket's number: up to 64 letters, digits and `-_./#:`";
+    Err(refuse(RefusalCode::Invalid, message))
 }
 
 fn route_name_is_valid(name: &str) -> Result<(), Refusal> {

@@ -71,7 +71,7 @@ pub enum OpenError {
     #[error(
         "the ledger was rolled back: `{memory}` remembers {remembered} entries, but {found}; restore the newest copy, or, \
          if this older one is all there is, go on with it by \
-         `counterfoil ledger accept-rollback --data {data} --state {state} --reason TEXT`"
+         `counterfoil ledger accept-rollback --data {data} --state {state} --reference TICKET`"
     )]
     OlderCopy {
         /// The file that remembers.

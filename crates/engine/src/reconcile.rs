@@ -9,6 +9,7 @@ use domain::Command;
 use domain::infrastructure::{LedgerHeartbeat, NodeStopped};
 use domain::serving::GatewayCounted;
 
+use crate::recover::hour_of;
 use crate::snapshot::Snapshot;
 use crate::{Engine, ExecuteError};
 
@@ -59,8 +60,7 @@ impl Engine {
         self.every(PROGRESS_EVERY, "progress", |engine| async move { engine.report_progress().await });
         self.every(HEARTBEAT_EVERY, "heartbeat", |engine| async move { engine.beat().await });
         self.every(COUNT_EVERY, "count", |engine| async move {
-            let this_hour = Self::now_ms().div_euclid(3_600_000) * 3_600_000;
-            engine.report_counts(Some(this_hour)).await?;
+            engine.report_counts(Some(hour_of(Self::now_ms()))).await?;
             engine.snapshot_if_due().await
         });
     }

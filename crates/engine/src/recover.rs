@@ -32,7 +32,8 @@ const fn ms(time: Duration) -> i64 {
     time.as_secs() as i64 * 1000
 }
 
-fn hour_of(ts: i64) -> i64 {
+/// The beginning of the hour that a time lies in, both in milliseconds since the epoch.
+pub(crate) fn hour_of(ts: i64) -> i64 {
     ts.saturating_sub(ts.rem_euclid(HOUR_MS))
 }
 

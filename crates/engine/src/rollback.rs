@@ -34,7 +34,8 @@ pub(crate) fn older_copy(options: &EngineOptions, log_vkey: &str, error: OpenErr
 }
 
 impl Engine {
-    /// Opens an older copy than the one remembered, and goes on with it for `reason`. The key is one of somebody who may
+    /// Opens an older copy than the one remembered, and goes on with it; `reference` says where the reason is written
+    /// down. The key is one of somebody who may
     /// do that.
     ///
     /// # Errors
@@ -43,14 +44,14 @@ impl Engine {
     pub async fn accept_rollback(
         options: EngineOptions,
         key: &str,
-        reason: &str,
+        reference: &str,
     ) -> Result<(Arc<Self>, Done), OpenError> {
         let (engine, recovered) = Self::read_disk(options, true).await?;
         if engine.log.other_history().is_none() {
             return Err(OpenError::NothingToAccept { data: engine.data_dir().to_owned() });
         }
         let who = engine.authenticate(key)?;
-        let wish = Command::AcceptRollback(AcceptRollback { reason: reason.to_owned() });
+        let wish = Command::AcceptRollback(AcceptRollback { reference: reference.to_owned() });
         let done = engine.execute(&who, wish).await?;
         // Dying before the next checkpoint is remembered leaves the copy refused, to be accepted once more.
         engine.log.give_up_other_history();

@@ -45,12 +45,12 @@ pub enum Ledger {
     AcceptRollback(AcceptRollback),
 }
 
-/// Which copy to go on with, and why.
+/// Which copy to go on with, and where it is written down why.
 #[derive(Args)]
 pub struct AcceptRollback {
-    /// Why; it stays in the ledger for good, so name no person
+    /// Where the reason is written down, such as a ticket's number; it stays in the ledger for good
     #[arg(long)]
-    reason: String,
+    reference: String,
     /// Directory that remembers the ledger, as the refusal named it; by default the one of the settings
     #[arg(long)]
     state: Option<String>,
@@ -123,14 +123,14 @@ impl AcceptRollback {
             )));
         }
         let token = connect.token(&data)?;
-        let (server, event) = Server::accept_rollback(config, &token, &self.reason).await?;
+        let (server, event) = Server::accept_rollback(config, &token, &self.reference).await?;
         server.close().await?;
         let Event::RollbackAccepted(body) = &event.event else {
             return Err(Failure::io(format!("`{}` was written instead of the acceptance", event.event.name())));
         };
         match json {
             true => output::json(&json!({
-                "event": body.to_size, "from_size": body.from_size, "to_size": body.to_size, "reason": body.reason,
+                "event": body.to_size, "from_size": body.from_size, "to_size": body.to_size, "reference": body.reference,
             })),
             false => output::line(format!(
                 "the ledger goes on from {} entries; {} were remembered, and what they said beyond is given up. \

@@ -85,8 +85,8 @@ pub struct RollbackAccepted {
     pub from_size: u64,
     /// How many entries are gone on from; equal to this event's sequence number.
     pub to_size: u64,
-    /// Why, in the words of whoever accepted it.
-    pub reason: String,
+    /// Where the reason is written down, such as a ticket's number. Never a name.
+    pub reference: String,
 }
 
 /// A digest of the state that all events before this one fold to.

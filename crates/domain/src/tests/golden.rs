@@ -50,7 +50,7 @@ fn infrastructure() -> Vec<Event> {
             remembered: s("origin\n9\nroot\n\n— sig\n"),
             from_size: 9,
             to_size: 7,
-            reason: s("the disk died; this is last night's copy"),
+            reference: s("INC-2207"),
         }),
         Event::StateDigest(StateDigest { size: 4096, sha256: s("bb") }),
         Event::CommandRefused(CommandRefused {

@@ -146,8 +146,8 @@ impl World {
     pub fn accept_rollback(&mut self, lost: usize) {
         let (to_size, from_size) = (self.entries.len() as u64, (self.entries.len() + lost) as u64);
         let remembered = self.sign(from_size, [7; 32]);
-        let reason = "the disk died".into();
-        self.event(Event::RollbackAccepted(RollbackAccepted { remembered, from_size, to_size, reason }));
+        let reference = "INC-2207".into();
+        self.event(Event::RollbackAccepted(RollbackAccepted { remembered, from_size, to_size, reference }));
     }
 
     pub fn refuse(&mut self) {

@@ -52,15 +52,15 @@ fn given_a_whole_older_directory_when_a_witness_remembers_more_then_it_is_refuse
 }
 
 #[test]
-fn given_a_whole_older_directory_when_started_then_it_is_refused_until_somebody_accepts_it_for_a_reason() {
+fn given_a_whole_older_directory_when_started_then_it_is_refused_until_somebody_accepts_it() {
     let mut world = World::empty(&[]);
     let state = world.path("state");
     world.set("COUNTERFOIL_SERVER_STATE", &state.display().to_string());
     world.start();
     world.apply();
     world.stop();
-    let accept = |reason: &str| world.cli(&["--json", "ledger", "accept-rollback", "--reason", reason]);
-    assert_eq!(accept("nothing is wrong").error(), (65, "nothing_to_accept".to_owned()));
+    let accept = |reference: &str| world.cli(&["--json", "ledger", "accept-rollback", "--reference", reference]);
+    assert_eq!(accept("INC-1").error(), (65, "nothing_to_accept".to_owned()));
     copy(&world.data, &world.path("older"));
     world.start();
     // A restart adds a few entries by itself; the history that is lost must be longer than that.
@@ -80,7 +80,7 @@ fn given_a_whole_older_directory_when_started_then_it_is_refused_until_somebody_
     let run = world.cli(&["--json", "ledger", "checkpoint"]);
     assert_eq!(run.error(), (3, "rolled_back".to_owned()), "commands refuse it too: {run:?}");
     world.set("COUNTERFOIL_TOKEN", "cfk_unknown");
-    let accept = |world: &World| world.cli(&["--json", "ledger", "accept-rollback", "--reason", "the disk died"]);
+    let accept = |world: &World| world.cli(&["--json", "ledger", "accept-rollback", "--reference", "INC-2207"]);
     assert_eq!(accept(&world).code, 65, "not everybody may");
     let token = std::fs::read_to_string(world.data.join("operator.token")).expect("a key");
     world.set("COUNTERFOIL_TOKEN", token.trim());
@@ -93,7 +93,7 @@ fn given_a_whole_older_directory_when_started_then_it_is_refused_until_somebody_
     let rows = world.sql("select seq, actor, body from events where type = 'ledger.rollback.accepted'");
     assert_eq!((rows.len(), &rows[0]["seq"]), (1, &accepted["event"]), "{rows:?}");
     assert_ne!(rows[0]["actor"], "a_system");
-    assert!(rows[0]["body"].as_str().is_some_and(|body| body.contains("the disk died")), "{rows:?}");
+    assert!(rows[0]["body"].as_str().is_some_and(|body| body.contains("INC-2207")), "{rows:?}");
     let package = world.path("pack.zip").display().to_string();
     world.json(&["evidence", "export", "--from", "2020-01-01", "-o", &package]);
     let verified = world.cli(&["--json", "verify", &package]);
