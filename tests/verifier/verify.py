@@ -39,6 +39,9 @@ EVENTS = {
     "command.refused": ("refusals", "command resource code policies"),
     "actor.registered": ("actor/{actor}", "actor kind roles"),
     "actor.left": ("actor/{actor}", "actor"),
+    "identity.linked": ("actor/{actor}", "actor source subject"),
+    "identity.unlinked": ("actor/{actor}", "actor subject"),
+    "profile.set": ("actor/{actor}", "actor sealed_sha256"),
     "grant.requested": ("grant/{grant}", "grant actor role scope ends_at reference"),
     "grant.approved": ("grant/{grant}", "grant"),
     "grant.ended": ("grant/{grant}", "grant reason"),
@@ -346,7 +349,7 @@ class State:
     """The fold of entries, for `state.digest`."""
 
     def __init__(self):
-        maps = "actors left grants links sessions keys key_by_secret providers models services deployments nodes controls runs" \
+        maps = "actors left identities profiles grants links sessions keys key_by_secret providers models services deployments nodes controls runs" \
                " streams recent"
         self.all = {name: {} for name in maps.split()}
         self.all.update(size=0, org=None, policies=None, recent_by_age=[])
@@ -377,6 +380,12 @@ class State:
             state["left"][body["actor"]] = entry["ts"]
             for kind in ("links", "sessions"):
                 state[kind] = {sha: who for sha, who in state[kind].items() if who["actor"] != body["actor"]}
+        elif type_ == "identity.linked":
+            state["identities"][body["subject"]] = {"actor": body["actor"], "source": body["source"]}
+        elif type_ == "identity.unlinked":
+            state["identities"].pop(body["subject"], None)
+        elif type_ == "profile.set":
+            state["profiles"][body["actor"]] = body["sealed_sha256"]
         elif type_ == "grant.requested":
             grant = {"requested": body, "requested_by": entry["actor"], "approved": None, "ended_at": None}
             state["grants"][body["grant"]] = grant

@@ -186,7 +186,8 @@ mod tests {
         let stop = Arc::new(Notify::new());
         let stopped = Arc::clone(&stop);
         let mut workers = Workers::start(2, bounds, || router.clone()).expect("threads");
-        let serving = tokio::spawn(async move { workers.serve(listener, async move { stopped.notified().await }).await });
+        let serving =
+            tokio::spawn(async move { workers.serve(listener, async move { stopped.notified().await }).await });
         Rig { address, stop, serving }
     }
 

@@ -54,6 +54,12 @@ commands! {
     "actor.register" RegisterActor(people::ActorRegistered) on |b| format!("actor/{}", b.actor);
     /// Note that an actor left, and end all that they hold.
     "actor.leave" Leave(people::ActorLeft) on |b| format!("actor/{}", b.actor);
+    /// Note by which name an actor is known elsewhere.
+    "identity.link" LinkIdentity(people::IdentityLinked) on |b| format!("actor/{}", b.actor);
+    /// Forget a name by which an actor is known elsewhere.
+    "identity.unlink" UnlinkIdentity(people::IdentityUnlinked) on |b| format!("actor/{}", b.actor);
+    /// Write down, sealed, what is known of an actor as a person.
+    "profile.set" SetProfile(people::ProfileSet) on |b| format!("actor/{}", b.actor);
     /// Ask for a role.
     "grant.request" RequestGrant(people::GrantRequested) on |b| format!("grant/{}", b.grant);
     /// Approve a role that was asked for.

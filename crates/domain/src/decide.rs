@@ -26,6 +26,9 @@ pub fn decide(state: &State, given: &Given, command: &Command) -> Result<Vec<Eve
         Command::DigestState(body) => Ok(vec![Event::StateDigest(body.clone())]),
         Command::RegisterActor(body) => register_actor(state, given, body),
         Command::Leave(body) => people::actors::leave(state, given, body),
+        Command::LinkIdentity(body) => people::identities::link(state, given, body),
+        Command::UnlinkIdentity(body) => people::identities::unlink(state, body),
+        Command::SetProfile(body) => people::identities::set_profile(state, body),
         Command::RequestGrant(body) => people::grants::request(state, given, body),
         Command::ApproveGrant(body) => people::grants::approve(state, given, body),
         Command::EndGrant(body) => people::grants::end(state, given, body),
@@ -54,7 +57,7 @@ pub fn decide(state: &State, given: &Given, command: &Command) -> Result<Vec<Eve
     }
 }
 
-fn refuse(code: RefusalCode, message: impl Into<String>) -> Refusal {
+pub(crate) fn refuse(code: RefusalCode, message: impl Into<String>) -> Refusal {
     Refusal::new(code, message)
 }
 
@@ -342,6 +345,14 @@ pub(crate) fn identifier_is_valid(what: &str, name: &str) -> Result<(), Refusal>
     }
     let rule = "use up to 40 of a-z, 0-9 and `_`, and nothing that names a person";
     Err(refuse(RefusalCode::Invalid, format!("this is not an identifier for a {what}: {rule}")))
+}
+
+/// A SHA-256 in hexadecimal.
+pub(crate) fn digest_is_valid(of: &str, digest: &str) -> Result<(), Refusal> {
+    match digest.len() == 64 && digest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        true => Ok(()),
+        false => Err(refuse(RefusalCode::Invalid, format!("the digest of a {of} has 64 hexadecimal digits"))),
+    }
 }
 
 /// Reasons are written down elsewhere: free text in the ledger would sooner or later name somebody, for good.

@@ -57,6 +57,12 @@ events! {
     "actor.registered" ActorRegistered(people::ActorRegistered) on |b| format!("actor/{}", b.actor);
     /// Somebody left; what they held has ended.
     "actor.left" ActorLeft(people::ActorLeft) on |b| format!("actor/{}", b.actor);
+    /// An actor is known elsewhere by another name.
+    "identity.linked" IdentityLinked(people::IdentityLinked) on |b| format!("actor/{}", b.actor);
+    /// An actor is no longer known elsewhere by that name.
+    "identity.unlinked" IdentityUnlinked(people::IdentityUnlinked) on |b| format!("actor/{}", b.actor);
+    /// What is known of an actor as a person was written down, sealed.
+    "profile.set" ProfileSet(people::ProfileSet) on |b| format!("actor/{}", b.actor);
     /// A role was asked for.
     "grant.requested" GrantRequested(people::GrantRequested) on |b| format!("grant/{}", b.grant);
     /// A role was approved, and is held from here on.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::people::{ActorRegistered, Grant, Key, KeyScope, Session};
+use crate::people::{ActorRegistered, Grant, Identity, Key, KeyScope, Session};
 use crate::serving::{Deployment, ServiceSpec};
 use crate::vendors::ProviderSpec;
 use crate::{Entry, Event, assurance, infrastructure, models};
@@ -28,6 +28,10 @@ pub struct State {
     pub actors: BTreeMap<String, ActorRegistered>,
     /// When actors left, in milliseconds since the epoch.
     pub left: BTreeMap<String, i64>,
+    /// Names by which actors are known elsewhere, by the vault's reference for each.
+    pub identities: BTreeMap<String, Identity>,
+    /// Digests of sealed profiles, by actor.
+    pub profiles: BTreeMap<String, String>,
     /// Grants by public identifier, ended ones too.
     pub grants: BTreeMap<String, Grant>,
     /// Unused sign-in links by digest.
@@ -118,6 +122,16 @@ impl State {
                 self.left.insert(body.actor.clone(), ts);
                 self.links.retain(|_, link| link.actor != body.actor);
                 self.sessions.retain(|_, session| session.actor != body.actor);
+            }
+            Event::IdentityLinked(body) => {
+                let identity = Identity { actor: body.actor.clone(), source: body.source };
+                self.identities.insert(body.subject.clone(), identity);
+            }
+            Event::IdentityUnlinked(body) => {
+                self.identities.remove(&body.subject);
+            }
+            Event::ProfileSet(body) => {
+                self.profiles.insert(body.actor.clone(), body.sealed_sha256.clone());
             }
             Event::GrantRequested(body) => {
                 let (requested, requested_by) = (body.clone(), by.to_owned());

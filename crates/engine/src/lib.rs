@@ -12,6 +12,7 @@ mod identity;
 mod open;
 mod outbound;
 mod people;
+mod profiles;
 mod reconcile;
 mod recover;
 mod rollback;
@@ -24,6 +25,7 @@ pub use identity::{AuthError, NewKey, Principal};
 pub use open::{EngineOptions, OpenError};
 pub use outbound::{Forbidden, Outbound};
 pub use people::{Explanation, Wish};
+pub use profiles::Profile;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};

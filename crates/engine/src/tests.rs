@@ -27,7 +27,7 @@ fn options(dir: &std::path::Path) -> EngineOptions {
     }
 }
 
-async fn open(dir: &std::path::Path) -> Arc<Engine> {
+pub(crate) async fn open(dir: &std::path::Path) -> Arc<Engine> {
     Engine::open(options(dir)).await.expect("the data directory opens")
 }
 
@@ -39,7 +39,7 @@ async fn killed(engine: Arc<Engine>) {
     }
 }
 
-fn operator(engine: &Engine) -> Principal {
+pub(crate) fn operator(engine: &Engine) -> Principal {
     let token = std::fs::read_to_string(engine.data_dir().join("operator.token")).expect("made at the first start");
     engine.authenticate(token.trim()).expect("the operator's key is good")
 }
@@ -59,7 +59,7 @@ fn provider(name: &str) -> Command {
     })
 }
 
-fn events(engine: &Engine) -> Vec<domain::Entry> {
+pub(crate) fn events(engine: &Engine) -> Vec<domain::Entry> {
     let log = engine.log();
     let entries = log.entries(0..log.size()).expect("readable");
     entries.iter().map(|bytes| domain::Entry::decode(bytes).expect("known")).collect()

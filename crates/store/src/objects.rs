@@ -40,6 +40,17 @@ pub fn get(dir: &Path, sha256: &str) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
+/// Removes the bytes kept under `sha256`, if there are any.
+///
+/// # Errors
+/// When the name is not a digest, or the file system refuses.
+pub fn remove(dir: &Path, sha256: &str) -> io::Result<()> {
+    match fs::remove_file(path(dir, sha256)?) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
+}
+
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o444).open(path)?;
     file.write_all(bytes)?;
@@ -68,6 +79,9 @@ mod tests {
         put(dir.path(), &name, b"bytes").expect("kept already");
         assert_eq!(get(dir.path(), &name).expect("readable"), Some(b"bytes".to_vec()));
         assert_eq!(get(dir.path(), &"b".repeat(64)).expect("readable"), None);
+        remove(dir.path(), &name).expect("removed");
+        remove(dir.path(), &name).expect("gone already");
+        assert_eq!(get(dir.path(), &name).expect("readable"), None);
     }
 
     #[test]

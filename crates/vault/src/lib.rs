@@ -18,8 +18,8 @@
 //!
 //! All keys are 32 random bytes and are stored wrapped, in a [`KeyStore`]. This crate knows nothing
 //! of who may ask, of SQL or of files: stores and custodians are drivers behind those two traits.
-//! Byte formats are in [`record`] (sealed payloads), [`commit`] (commitments) and [`wrap`] (wrapped
-//! keys).
+//! Byte formats are in [`record`] (sealed payloads), [`note`] (sealed notes), [`commit`] (commitments) and
+//! [`wrap`] (wrapped keys).
 //!
 //! Not done here: the pages of the process are not locked into memory, so a host that swaps should
 //! encrypt its swap; plaintext handed in and out is the caller's to wipe, only keys are zeroized.
@@ -33,6 +33,7 @@ mod error;
 mod keyring;
 pub mod memory;
 mod names;
+pub mod note;
 mod ports;
 pub mod record;
 mod vault;

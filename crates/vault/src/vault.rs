@@ -78,9 +78,7 @@ impl Vault {
     /// [`VaultError::Name`] for a bad scope, or an identifier that is empty or above 1,024 bytes; else
     /// from the key store or the custodian.
     pub fn subject(&self, scope: &str, identifier: &str, now_ms: u64) -> Result<SubjectRef, VaultError> {
-        check_name("scope", scope)?;
-        let normalised = normalise(identifier)?;
-        let idx = self.ring.obtain(&KeyName::index(scope), now_ms)?.key.hmac(&[normalised.as_bytes()]);
+        let idx = self.blind_index(scope, identifier, now_ms)?;
         if let Some(subject) = self.subjects.get(&idx, Instant::now()) {
             return Ok(subject);
         }
@@ -95,6 +93,18 @@ impl Vault {
         };
         self.subjects.insert(epoch, idx, subject, Instant::now());
         Ok(subject)
+    }
+
+    /// The subject known by an identifier within a scope; `None` when nobody asked for it with [`Self::subject`] yet.
+    ///
+    /// # Errors
+    /// As [`Self::subject`].
+    pub fn known_subject(&self, scope: &str, identifier: &str, now_ms: u64) -> Result<Option<SubjectRef>, VaultError> {
+        let idx = self.blind_index(scope, identifier, now_ms)?;
+        if let Some(subject) = self.subjects.get(&idx, Instant::now()) {
+            return Ok(Some(subject));
+        }
+        self.ring.store.find_subject(scope, &idx).map_err(VaultError::KeyStore)
     }
 
     /// The subject that `identifier` names in `scope`, if it and all keys that sealing and tagging need for it are at
@@ -218,6 +228,12 @@ impl Vault {
         self.subjects.evict(|_, subject| subject == gone);
         let mut session = self.anonymous.lock().unwrap_or_else(PoisonError::into_inner);
         session.take_if(|(_, subject)| subject == gone);
+    }
+
+    fn blind_index(&self, scope: &str, identifier: &str, now_ms: u64) -> Result<[u8; 32], VaultError> {
+        check_name("scope", scope)?;
+        let normalised = normalise(identifier)?;
+        Ok(self.ring.obtain(&KeyName::index(scope), now_ms)?.key.hmac(&[normalised.as_bytes()]))
     }
 
     fn open_record(

@@ -5,12 +5,14 @@
 
 pub mod actors;
 pub mod grants;
+pub mod identities;
 pub mod roles;
 
 use serde::{Deserialize, Serialize};
 
 pub use actors::ActorLeft;
 pub use grants::{EndReason, Grant, GrantEnded, GrantNamed, GrantRequested};
+pub use identities::{Identity, IdentityLinked, IdentitySource, IdentityUnlinked, ProfileSet};
 
 /// How long a sign-in link may wait to be used, in milliseconds.
 pub const LINK_MS: i64 = 15 * 60 * 1000;

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use crate::people::roles::{CONFLICTS, ORG, ROLES, overlap};
 use crate::people::{
-    ActorKind, ActorLeft, ActorRegistered, EndReason, GrantEnded, GrantNamed, GrantRequested, KeyCreated, KeyScope,
-    SigninLinkCreated,
+    ActorKind, ActorLeft, ActorRegistered, EndReason, GrantEnded, GrantNamed, GrantRequested, IdentityLinked,
+    IdentitySource, IdentityUnlinked, KeyCreated, KeyScope, SigninLinkCreated,
 };
 use crate::serving::{RiskTier, ServiceDeclared, ServiceSpec, WhenUnrecordable};
 use crate::{Command, Entry, Event, Given, Refusal, RefusalCode, State, decide};
@@ -311,4 +311,28 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn given_somebody_who_can_sign_in_when_others_link_another_name_then_it_is_refused() {
+    let mut company = Company::with_a_lead();
+    let link = |actor: &str, source, subject: &str| {
+        let subject = subject.repeat(16);
+        Command::LinkIdentity(IdentityLinked { actor: actor.into(), source, subject })
+    };
+    company.done("a_admin", link("a_1", IdentitySource::Oidc, "aa"));
+    assert!(company.ask("a_admin", link("a_1", IdentitySource::Oidc, "aa")).expect("the same again").is_empty());
+    let taken = company.ask("a_admin", link("a_2", IdentitySource::Oidc, "aa")).expect_err("somebody else's");
+    assert_eq!(taken.code, RefusalCode::Exists);
+    let second = company.ask("a_admin", link("a_1", IdentitySource::Oidc, "bb")).expect_err("a second way in");
+    assert_eq!(second.policies, ["let-in-once"]);
+    company.done("a_admin", link("a_1", IdentitySource::Scim, "cc"));
+    company.done("a_1", link("a_1", IdentitySource::Oidc, "bb"));
+    let bad = company.ask("a_admin", link("a_2", IdentitySource::Scim, "zz")).expect_err("no reference");
+    assert_eq!(bad.code, RefusalCode::Invalid);
+    let unlink =
+        |actor: &str| Command::UnlinkIdentity(IdentityUnlinked { actor: actor.into(), subject: "aa".repeat(16) });
+    assert_eq!(company.ask("a_admin", unlink("a_2")).expect_err("not theirs").code, RefusalCode::NotFound);
+    company.done("a_admin", unlink("a_1"));
+    assert!(!company.state.identities.contains_key(&"aa".repeat(16)));
 }

@@ -7,8 +7,9 @@ use crate::infrastructure::{
 };
 use crate::models::{ModelFacts, ModelRegistered, Tensor};
 use crate::people::{
-    ActorKind, ActorLeft, ActorRegistered, EndReason, GrantEnded, GrantNamed, GrantRequested, KeyCreated, KeyRevoked,
-    KeyScope, SessionClosed, SessionOpened, SigninLinkCreated,
+    ActorKind, ActorLeft, ActorRegistered, EndReason, GrantEnded, GrantNamed, GrantRequested, IdentityLinked,
+    IdentitySource, IdentityUnlinked, KeyCreated, KeyRevoked, KeyScope, ProfileSet, SessionClosed, SessionOpened,
+    SigninLinkCreated,
 };
 use crate::serving::{
     DeploymentEnded, DeploymentStarted, GatewayCountLost, GatewayCounted, RiskTier, Route, SegmentFile,
@@ -73,6 +74,13 @@ fn people() -> Vec<Event> {
     vec![
         Event::ActorRegistered(ActorRegistered { actor: s("a_1"), kind: ActorKind::Human, roles: vec![s("auditor")] }),
         Event::ActorLeft(ActorLeft { actor: s("a_1") }),
+        Event::IdentityLinked(IdentityLinked {
+            actor: s("a_1"),
+            source: IdentitySource::Oidc,
+            subject: s("0123456789abcdef0123456789abcdef"),
+        }),
+        Event::IdentityUnlinked(IdentityUnlinked { actor: s("a_1"), subject: s("0123456789abcdef0123456789abcdef") }),
+        Event::ProfileSet(ProfileSet { actor: s("a_1"), sealed_sha256: s("ff") }),
         Event::GrantRequested(GrantRequested {
             grant: s("g_1"),
             actor: s("a_1"),

@@ -277,3 +277,39 @@ fn a_subject_is_at_hand_once_its_keys_were_used_and_not_after_its_destruction() 
     vault.destroy_subject(&subject, NOW_MS).unwrap();
     assert_eq!(at_hand(&vault), None, "gone");
 }
+
+#[test]
+fn a_note_opens_for_its_person_class_and_topic_until_they_are_forgotten() {
+    let World { keys, vault } = world();
+    let sealed = vault.seal_note("people", &ANNA, "profile", b"Anna", NOW_MS).unwrap();
+    let restarted = reopen("log.example/1", &keys, 1).unwrap();
+    assert_eq!(*restarted.open_note("people", &ANNA, "profile", &sealed).unwrap(), b"Anna");
+    assert!(matches!(vault.open_note("people", &ANNA, "comment", &sealed), Err(VaultError::Ciphertext)));
+    assert!(matches!(vault.open_note("people", &BEN, "profile", &sealed), Err(VaultError::UnknownKey(_))));
+    vault.seal_note("people", &BEN, "profile", b"", NOW_MS).unwrap();
+    vault.seal_note("other", &ANNA, "profile", b"", NOW_MS).unwrap();
+    assert!(matches!(vault.open_note("people", &BEN, "profile", &sealed), Err(VaultError::Ciphertext)));
+    assert!(matches!(vault.open_note("other", &ANNA, "profile", &sealed), Err(VaultError::Ciphertext)));
+    for at in 0..sealed.len() {
+        let mut changed = sealed.clone();
+        changed[at] ^= 1;
+        assert!(matches!(vault.open_note("people", &ANNA, "profile", &changed), Err(VaultError::Ciphertext)), "{at}");
+        assert!(matches!(vault.open_note("people", &ANNA, "profile", &sealed[..at]), Err(VaultError::Ciphertext)));
+    }
+    let large = vec![0; crate::note::MAX_NOTE_BYTES + 1];
+    assert!(matches!(
+        vault.seal_note("people", &ANNA, "profile", &large, NOW_MS),
+        Err(VaultError::TooLarge { limit: crate::note::MAX_NOTE_BYTES, .. })
+    ));
+    vault.destroy_subject(&ANNA, NOW_MS).unwrap();
+    assert!(vault.open_note("people", &ANNA, "profile", &sealed).unwrap_err().is_destroyed());
+}
+
+#[test]
+fn looking_for_a_subject_makes_none() {
+    let World { vault, .. } = world();
+    assert_eq!(vault.known_subject("identity", "x", NOW_MS).unwrap(), None);
+    let made = vault.subject("identity", "x", NOW_MS).unwrap();
+    assert_eq!(vault.known_subject("identity", "x", NOW_MS).unwrap(), Some(made));
+    assert_eq!(vault.known_subject("identity", "X", NOW_MS).unwrap(), None);
+}
