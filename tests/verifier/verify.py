@@ -47,6 +47,11 @@ EVENTS = {
     "grant.ended": ("grant/{grant}", "grant reason"),
     "signin.link.created": ("actor/{actor}", "actor link_sha256 expires_at"),
     "session.opened": ("actor/{actor}", "actor link_sha256 session_sha256 expires_at"),
+    "session.started": (
+        "actor/{actor}",
+        "session actor proof link_sha256? provider_session_sha256? session_sha256 authenticated_at mfa expires_at",
+    ),
+    "session.ended": ("actor/{actor}", "session actor reason"),
     "session.closed": ("actor/{actor}", "actor session_sha256"),
     "key.created": ("key/{key}", "key scope prefix secret_sha256 expires_at"),
     "key.revoked": ("key/{key}", "key"),
@@ -399,7 +404,20 @@ class State:
             state["links"][body["link_sha256"]] = until
         elif type_ == "session.opened":
             state["links"].pop(body["link_sha256"], None)
-            state["sessions"][body["session_sha256"]] = until
+            sha = body["session_sha256"]
+            first = {"session": "s_" + sha[:16], "proof": "link", "authenticated_at": entry["ts"], "mfa": False}
+            state["sessions"][sha] = {**until, **first, "provider_session_sha256": None, "started_at": entry["ts"]}
+        elif type_ == "session.started":
+            for kind in ("links", "sessions"):
+                live = {sha: of for sha, of in state[kind].items() if of["expires_at"] > entry["ts"]}
+                state[kind] = live
+            state["links"].pop(body.get("link_sha256"), None)
+            begun = {name: body[name] for name in "session actor proof authenticated_at mfa expires_at".split()}
+            begun["provider_session_sha256"] = body.get("provider_session_sha256")
+            state["sessions"][body["session_sha256"]] = {**begun, "started_at": entry["ts"]}
+        elif type_ == "session.ended":
+            kept = {sha: of for sha, of in state["sessions"].items() if of["session"] != body["session"]}
+            state["sessions"] = kept
         elif type_ == "session.closed":
             state["sessions"].pop(body["session_sha256"], None)
         elif type_ == "key.created":

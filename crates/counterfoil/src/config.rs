@@ -63,6 +63,13 @@ settings! {
         /// Its name; records and segments carry it.
         name: String = "n1".into();
     }
+    /// How long people stay signed in.
+    sessions Sessions {
+        /// Minutes that a session may lie idle.
+        idle_minutes: u64 = 30;
+        /// Hours that a session lasts, however much it is used; at most 168.
+        absolute_hours: u64 = 12;
+    }
     /// Segments of inference records.
     records Records {
         /// Records after which a segment is sealed.
@@ -206,6 +213,8 @@ impl Config {
         for (section, key, zero) in [
             ("records", "roll_records", self.records.roll_records == 0),
             ("records", "roll_seconds", self.records.roll_seconds == 0),
+            ("sessions", "idle_minutes", self.sessions.idle_minutes == 0),
+            ("sessions", "absolute_hours", self.sessions.absolute_hours == 0),
             ("limits", "concurrent", self.limits.concurrent == 0),
             ("limits", "connections", self.limits.connections == 0),
             ("limits", "request_bytes", self.limits.request_bytes == 0),
@@ -214,6 +223,9 @@ impl Config {
             if zero {
                 return wrong(section, key, "zero would stop everything: give at least 1".into());
             }
+        }
+        if self.sessions.absolute_hours > 168 {
+            return wrong("sessions", "absolute_hours", "a session lasts a week at most: give up to 168".into());
         }
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
         let name = &self.node.name;

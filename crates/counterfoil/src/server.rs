@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use domain::Entry;
-use engine::{Engine, EngineOptions, OpenError, Outbound};
+use engine::{Engine, EngineOptions, OpenError, Outbound, SessionLimits};
 use gateway::Gateway;
 use prometheus_client::registry::Registry;
 use serde::{Deserialize, Serialize};
@@ -248,6 +248,10 @@ fn options(config: &Config) -> EngineOptions {
         outbound: Outbound {
             credential_env: config.providers.credential_env.clone(),
             private_hosts: config.providers.private_hosts.clone(),
+        },
+        sessions: SessionLimits {
+            idle: Duration::from_secs(config.sessions.idle_minutes.saturating_mul(60)),
+            absolute: Duration::from_secs(config.sessions.absolute_hours.saturating_mul(3600)),
         },
     }
 }

@@ -68,10 +68,10 @@ commands! {
     "grant.end" EndGrant(people::GrantEnded) on |b| format!("grant/{}", b.grant);
     /// Make a one-time sign-in link.
     "signin.link.create" CreateSigninLink(people::SigninLinkCreated) on |b| format!("actor/{}", b.actor);
-    /// Use a sign-in link.
-    "session.open" OpenSession(people::SessionOpened) on |b| format!("actor/{}", b.actor);
+    /// Open a session for somebody who proved who they are.
+    "session.open" OpenSession(people::OpenSession) on |b| format!("actor/{}", b.started.actor);
     /// End a session.
-    "session.close" CloseSession(people::SessionClosed) on |b| format!("actor/{}", b.actor);
+    "session.close" CloseSession(people::SessionEnded) on |b| format!("actor/{}", b.actor);
     /// Create a key.
     "key.create" CreateKey(people::KeyCreated) on |b| b.scope.resource();
     /// Withdraw a key.
@@ -143,6 +143,8 @@ pub struct Given {
     pub now: i64,
     /// Pseudonym of whoever asks.
     pub by: String,
+    /// When whoever asks proved who they are, in milliseconds since the epoch, if they come with a session.
+    pub authenticated_at: Option<i64>,
     /// A fresh random identifier, unique to this call; identifiers of new things are derived from it.
     pub fresh: String,
     /// What the check of the named artifact found, for `model.register`: facts, or why it cannot be served.
@@ -168,6 +170,8 @@ pub enum RefusalCode {
     Invalid,
     /// It came too late.
     Expired,
+    /// It needs a fresh proof of identity.
+    ReauthenticationRequired,
 }
 
 impl RefusalCode {
@@ -181,6 +185,7 @@ impl RefusalCode {
             Self::Conflict => "conflict",
             Self::Invalid => "invalid",
             Self::Expired => "expired",
+            Self::ReauthenticationRequired => "reauthentication_required",
         }
     }
 }

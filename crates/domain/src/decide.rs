@@ -11,6 +11,7 @@ use crate::{Command, Event, Given, Refusal, RefusalCode, State, assurance, infra
 /// # Errors
 /// A [`Refusal`] that says which rule it breaks.
 pub fn decide(state: &State, given: &Given, command: &Command) -> Result<Vec<Event>, Refusal> {
+    people::sessions::fresh_enough(given, command)?;
     match command {
         Command::CreateOrg(body) => create_org(state, body),
         Command::InstallPolicies(body) if state.policies.as_ref() == Some(body) => Ok(vec![]),
@@ -33,8 +34,8 @@ pub fn decide(state: &State, given: &Given, command: &Command) -> Result<Vec<Eve
         Command::ApproveGrant(body) => people::grants::approve(state, given, body),
         Command::EndGrant(body) => people::grants::end(state, given, body),
         Command::CreateSigninLink(body) => create_link(state, given, body),
-        Command::OpenSession(body) => open_session(state, given, body),
-        Command::CloseSession(body) => close_session(state, body),
+        Command::OpenSession(body) => people::sessions::open(state, given, body),
+        Command::CloseSession(body) => people::sessions::close(state, given, body),
         Command::CreateKey(body) => create_key(state, given, body),
         Command::RevokeKey(body) => revoke_key(state, body),
         Command::DeclareProvider(body) => {
@@ -115,26 +116,6 @@ fn create_link(state: &State, given: &Given, body: &people::SigninLinkCreated) -
         return Err(refuse(RefusalCode::Invalid, "a sign-in link must expire within 15 minutes"));
     }
     Ok(vec![Event::SigninLinkCreated(body.clone())])
-}
-
-fn open_session(state: &State, given: &Given, body: &people::SessionOpened) -> Result<Vec<Event>, Refusal> {
-    let used = "this sign-in link was used before or never existed: make a new one with `counterfoil signin`";
-    let link = state.links.get(&body.link_sha256).ok_or_else(|| refuse(RefusalCode::NotFound, used))?;
-    if link.actor != body.actor {
-        return Err(refuse(RefusalCode::Invalid, "the sign-in link belongs to another actor"));
-    }
-    if link.expires_at <= given.now {
-        let late = "this sign-in link has expired: make a new one with `counterfoil signin`";
-        return Err(refuse(RefusalCode::Expired, late));
-    }
-    Ok(vec![Event::SessionOpened(body.clone())])
-}
-
-fn close_session(state: &State, body: &people::SessionClosed) -> Result<Vec<Event>, Refusal> {
-    match state.sessions.contains_key(&body.session_sha256) {
-        true => Ok(vec![Event::SessionClosed(body.clone())]),
-        false => Err(refuse(RefusalCode::NotFound, "there is no such session")),
-    }
 }
 
 fn create_key(state: &State, given: &Given, body: &people::KeyCreated) -> Result<Vec<Event>, Refusal> {

@@ -73,7 +73,11 @@ events! {
     "signin.link.created" SigninLinkCreated(people::SigninLinkCreated) on |b| format!("actor/{}", b.actor);
     /// A sign-in link was used, and a session began.
     "session.opened" SessionOpened(people::SessionOpened) on |b| format!("actor/{}", b.actor);
-    /// A session ended.
+    /// A session began.
+    "session.started" SessionStarted(people::SessionStarted) on |b| format!("actor/{}", b.actor);
+    /// A session ended before its time.
+    "session.ended" SessionEnded(people::SessionEnded) on |b| format!("actor/{}", b.actor);
+    /// A session without a public identifier ended.
     "session.closed" SessionClosed(people::SessionClosed) on |b| format!("actor/{}", b.actor);
     /// An application or operator got a key.
     "key.created" KeyCreated(people::KeyCreated) on |b| format!("key/{}", b.key);

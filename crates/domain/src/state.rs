@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::people::{ActorRegistered, Grant, Identity, Key, KeyScope, Session};
+use crate::people::{ActorRegistered, Grant, Identity, Key, KeyScope, Link, Session};
 use crate::serving::{Deployment, ServiceSpec};
 use crate::vendors::ProviderSpec;
 use crate::{Entry, Event, assurance, infrastructure, models};
@@ -35,7 +35,7 @@ pub struct State {
     /// Grants by public identifier, ended ones too.
     pub grants: BTreeMap<String, Grant>,
     /// Unused sign-in links by digest.
-    pub links: BTreeMap<String, Session>,
+    pub links: BTreeMap<String, Link>,
     /// Open sessions by digest.
     pub sessions: BTreeMap<String, Session>,
     /// Keys by public identifier, revoked ones too.
@@ -149,14 +149,23 @@ impl State {
                 }
             }
             Event::SigninLinkCreated(body) => {
-                let link = Session { actor: body.actor.clone(), expires_at: body.expires_at };
+                let link = Link { actor: body.actor.clone(), expires_at: body.expires_at };
                 self.links.insert(body.link_sha256.clone(), link);
             }
             Event::SessionOpened(body) => {
                 self.links.remove(&body.link_sha256);
-                let session = Session { actor: body.actor.clone(), expires_at: body.expires_at };
-                self.sessions.insert(body.session_sha256.clone(), session);
+                self.sessions.insert(body.session_sha256.clone(), Session::opened(body, ts));
             }
+            Event::SessionStarted(body) => {
+                // Here and not by themselves, for time passes in entries only.
+                self.links.retain(|_, link| link.expires_at > ts);
+                self.sessions.retain(|_, session| session.expires_at > ts);
+                if let Some(link) = &body.link_sha256 {
+                    self.links.remove(link);
+                }
+                self.sessions.insert(body.session_sha256.clone(), Session::started(body, ts));
+            }
+            Event::SessionEnded(body) => self.sessions.retain(|_, session| session.session != body.session),
             Event::SessionClosed(body) => {
                 self.sessions.remove(&body.session_sha256);
             }

@@ -4,3 +4,4 @@ mod decisions;
 mod duties;
 mod golden;
 mod records;
+mod sessions;

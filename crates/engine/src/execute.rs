@@ -172,8 +172,9 @@ impl Engine {
             Command::AcceptRollback(_) => self.other_history(),
             _ => None,
         };
+        let authenticated_at = who.session.as_ref().map(|visit| visit.authenticated_at);
         let (by, fresh) = (who.actor.clone(), uuid::Uuid::now_v7().simple().to_string());
-        Given { now: Self::now_ms(), by, fresh, model, other_history }
+        Given { now: Self::now_ms(), by, authenticated_at, fresh, model, other_history }
     }
 
     /// Appends events, waits until they are durable, and folds them.

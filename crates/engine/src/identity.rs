@@ -1,17 +1,15 @@
-//! Who is asking: keys, sign-in links and sessions, all known only by the digest of a random secret.
+//! Who is asking: principals, and keys, which are known only by the digest of a random secret.
 
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use domain::people::{KeyCreated, KeyRevoked, KeyScope, LINK_MS, SessionClosed, SessionOpened, SigninLinkCreated};
-use domain::{Command, Refusal, RefusalCode, State};
+use domain::people::{KeyCreated, KeyRevoked, KeyScope};
+use domain::{Command, State};
 use sha2::{Digest, Sha256};
 
+use crate::sessions::Visit;
 use crate::{Engine, ExecuteError};
-
-/// How long a session lasts, in milliseconds.
-pub const SESSION_MS: i64 = 12 * 60 * 60 * 1000;
 
 /// Who is asking, after the proof of it was checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,8 +22,8 @@ pub struct Principal {
     pub key: Option<String>,
     /// The service that an application's key is for.
     pub service: Option<String>,
-    /// Digest of the session, if there is one.
-    pub session: Option<String>,
+    /// The session that was shown, if one was.
+    pub session: Option<Visit>,
 }
 
 impl Principal {
@@ -44,7 +42,9 @@ pub enum AuthError {
     #[error("the key is not known here: check that it was copied whole")]
     Unknown,
     /// It was good once.
-    #[error("the key has expired or was revoked: create a new one with `counterfoil keys create`")]
+    #[error(
+        "the key or session has expired or was revoked: create a new key with `counterfoil keys create`, or sign in again"
+    )]
     Void,
 }
 
@@ -104,22 +104,6 @@ impl Engine {
         })
     }
 
-    /// Whose session this cookie's secret is.
-    ///
-    /// # Errors
-    /// [`AuthError`] when there is none or it has expired.
-    pub fn authenticate_session(&self, secret: &str) -> Result<Principal, AuthError> {
-        let digest = digest(secret);
-        let now = Self::now_ms();
-        self.read(|state| {
-            let session = state.sessions.get(&digest).ok_or(AuthError::Unknown)?;
-            if session.expires_at <= now {
-                return Err(AuthError::Void);
-            }
-            Ok(Principal { session: Some(digest.clone()), ..Principal::of(state, &session.actor, now) })
-        })
-    }
-
     /// Creates a key. Its secret is in the answer and nowhere else.
     ///
     /// # Errors
@@ -149,48 +133,5 @@ impl Engine {
     /// As [`Engine::execute`].
     pub async fn revoke_key(self: &Arc<Self>, who: &Principal, key: &str) -> Result<(), ExecuteError> {
         self.execute(who, Command::RevokeKey(KeyRevoked { key: key.to_owned() })).await.map(drop)
-    }
-
-    /// Makes a one-time sign-in link for an actor; the answer is its secret.
-    ///
-    /// # Errors
-    /// As [`Engine::execute`].
-    pub async fn create_signin_link(self: &Arc<Self>, who: &Principal, actor: &str) -> Result<String, ExecuteError> {
-        let secret = secret("cfl_")?;
-        let link = SigninLinkCreated {
-            actor: actor.to_owned(),
-            link_sha256: digest(&secret),
-            expires_at: Self::now_ms() + LINK_MS,
-        };
-        self.execute(who, Command::CreateSigninLink(link)).await?;
-        Ok(secret)
-    }
-
-    /// Uses a sign-in link up and opens a session: the cookie's secret, and when it ends (milliseconds).
-    ///
-    /// # Errors
-    /// A refusal when the link is unknown, used or late.
-    pub async fn open_session(self: &Arc<Self>, link: &str) -> Result<(String, i64), ExecuteError> {
-        let link_sha256 = digest(link);
-        let Some(actor) = self.read(|state| state.links.get(&link_sha256).map(|link| link.actor.clone())) else {
-            let message =
-                "this sign-in link was used before or never existed: make a new one with `counterfoil signin`";
-            return Err(ExecuteError::Refused(Refusal::new(RefusalCode::NotFound, message)));
-        };
-        let secret = secret("cfs_")?;
-        let expires_at = Self::now_ms() + SESSION_MS;
-        let opened = SessionOpened { actor, link_sha256, session_sha256: digest(&secret), expires_at };
-        self.execute(self.system(), Command::OpenSession(opened)).await?;
-        Ok((secret, expires_at))
-    }
-
-    /// Ends the session that `who` came with.
-    ///
-    /// # Errors
-    /// As [`Engine::execute`].
-    pub async fn close_session(self: &Arc<Self>, who: &Principal) -> Result<(), ExecuteError> {
-        let Some(session) = &who.session else { return Ok(()) };
-        let closed = SessionClosed { actor: who.actor.clone(), session_sha256: session.clone() };
-        self.execute(who, Command::CloseSession(closed)).await.map(drop)
     }
 }

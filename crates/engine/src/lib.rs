@@ -17,6 +17,7 @@ mod reconcile;
 mod recover;
 mod rollback;
 mod sealer;
+mod sessions;
 mod snapshot;
 
 pub use authorize::{Permit, Policies, PolicyError};
@@ -26,6 +27,7 @@ pub use open::{EngineOptions, OpenError};
 pub use outbound::{Forbidden, Outbound};
 pub use people::{Explanation, Wish};
 pub use profiles::Profile;
+pub use sessions::{NewSession, Proven, SessionLimits, Visit};
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -56,6 +58,8 @@ pub struct Engine {
     last_beat: AtomicU64,
     governance: AtomicU64,
     counters: counters::Counters,
+    /// When sessions were last used.
+    activity: sessions::Activity,
     system: Principal,
     incarnation: AtomicU64,
     stop: tokio::sync::watch::Sender<bool>,

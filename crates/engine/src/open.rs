@@ -19,6 +19,7 @@ use vault::Vault;
 use crate::authorize::Policies;
 use crate::counters::Counters;
 use crate::sealer::Sealer;
+use crate::sessions::{Activity, SessionLimits};
 use crate::snapshot::Snapshot;
 use crate::{AuthError, Engine, ExecuteError, Outbound, Principal, identity, rollback};
 
@@ -59,6 +60,8 @@ pub struct EngineOptions {
     pub roll_after: Duration,
     /// Where providers may be, and which credentials may go there.
     pub outbound: Outbound,
+    /// How long sessions last.
+    pub sessions: SessionLimits,
 }
 
 /// Why a data directory cannot be opened.
@@ -323,6 +326,7 @@ impl Disk {
             sealer: tokio::sync::Mutex::new(sealer),
             governance: AtomicU64::new(1),
             counters: Counters::default(),
+            activity: Activity::new(Self::now_ms()),
             last_progress: Mutex::new(None),
             last_snapshot,
             last_beat: AtomicU64::new(0),

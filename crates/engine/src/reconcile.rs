@@ -25,6 +25,9 @@ pub(crate) const HEARTBEAT_EVERY: Duration = Duration::from_secs(10 * 60);
 /// How often hours that have ended are reported.
 pub(crate) const COUNT_EVERY: Duration = Duration::from_secs(60);
 
+/// How often sessions that lie idle are ended.
+const IDLE_EVERY: Duration = Duration::from_secs(60);
+
 /// How many events lie between snapshots.
 const SNAPSHOT_EVERY: u64 = 10_000;
 
@@ -59,6 +62,7 @@ impl Engine {
         self.every(SEAL_EVERY, "seal", |engine| async move { engine.seal(false).await.map(drop) });
         self.every(PROGRESS_EVERY, "progress", |engine| async move { engine.report_progress().await });
         self.every(HEARTBEAT_EVERY, "heartbeat", |engine| async move { engine.beat().await });
+        self.every(IDLE_EVERY, "idle sessions", |engine| async move { engine.end_idle_sessions().await });
         self.every(COUNT_EVERY, "count", |engine| async move {
             engine.report_counts(Some(hour_of(Self::now_ms()))).await?;
             engine.snapshot_if_due().await

@@ -24,6 +24,7 @@ fn options(dir: &std::path::Path) -> EngineOptions {
         roll_bytes: 1 << 20,
         roll_after: Duration::from_secs(60),
         outbound: crate::Outbound::default(),
+        sessions: crate::SessionLimits::default(),
     }
 }
 
@@ -271,10 +272,10 @@ async fn given_a_sign_in_link_when_used_then_it_opens_one_session_and_a_key_open
     let engine = open(dir.path()).await;
     let who = operator(&engine);
     let link = engine.create_signin_link(&who, &who.actor).await.expect("made");
-    let (cookie, _) = engine.open_session(&link).await.expect("opened");
+    let cookie = engine.open_session(&link, None).await.expect("opened").secret;
     let session = engine.authenticate_session(&cookie).expect("known");
     assert_eq!(session.actor, who.actor);
-    assert!(engine.open_session(&link).await.is_err(), "a link is good once");
+    assert!(engine.open_session(&link, None).await.is_err(), "a link is good once");
     engine.close_session(&session).await.expect("closed");
     assert!(engine.authenticate_session(&cookie).is_err());
     let soon = Engine::now_ms() + 60_000;

@@ -14,7 +14,11 @@ use http::{HeaderMap, Method, header};
 use crate::App;
 use crate::failure::{ApiError, Failure, PageError};
 
-const COOKIE: &str = "counterfoil_session";
+/// The session's cookie. Browsers accept the prefixed name from this very host only, over https and for all its paths, so
+/// that no neighbouring host can plant a session (RFC 6265bis, section 4.1.3).
+fn cookie_name(secure: bool) -> &'static str {
+    if secure { "__Host-counterfoil_session" } else { "counterfoil_session" }
+}
 
 /// Somebody at a page, by session.
 pub(crate) struct Visitor(pub Principal);
@@ -43,6 +47,17 @@ impl FromRequestParts<Arc<App>> for Caller {
     }
 }
 
+/// Somebody at a page, or nobody: whoever has a session that is still good.
+pub(crate) struct Maybe(pub Option<Principal>);
+
+impl FromRequestParts<Arc<App>> for Maybe {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Self::Rejection> {
+        Ok(Self(by_session(parts, app).ok()))
+    }
+}
+
 /// A form's request that comes from one of our pages.
 pub(crate) struct FromOurPage;
 
@@ -55,19 +70,20 @@ impl<S: Sync> FromRequestParts<S> for FromOurPage {
 }
 
 fn by_session(parts: &Parts, app: &App) -> Result<Principal, Failure> {
-    let secret = session_cookie(&parts.headers).ok_or_else(Failure::unauthenticated)?;
+    let secret = cookie(&parts.headers, cookie_name(app.secure)).ok_or_else(Failure::unauthenticated)?;
     let who = app.engine.authenticate_session(secret)?;
     let reads = matches!(parts.method, Method::GET | Method::HEAD);
     if reads || same_origin(&parts.headers) { Ok(who) } else { Err(Failure::cross_origin()) }
 }
 
-fn session_cookie(headers: &HeaderMap) -> Option<&str> {
+/// The value of a cookie.
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
         .into_iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
-        .find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+        .find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
 fn same_origin(headers: &HeaderMap) -> bool {
@@ -82,8 +98,8 @@ fn same_origin(headers: &HeaderMap) -> bool {
 
 /// The cookie that carries a session's secret for `seconds`; zero takes it away.
 pub(crate) fn set_cookie(secret: &str, seconds: i64, secure: bool) -> String {
-    let secure = if secure { "; Secure" } else { "" };
-    format!("{COOKIE}={secret}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
+    let (name, secure) = (cookie_name(secure), if secure { "; Secure" } else { "" });
+    format!("{name}={secret}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
 }
 
 #[cfg(test)]
@@ -113,7 +129,8 @@ mod tests {
     #[test]
     fn the_session_is_found_among_other_cookies() {
         let found = headers(&[("cookie", "theme=dark; counterfoil_session=cfs_1; x=y")]);
-        assert_eq!(session_cookie(&found), Some("cfs_1"));
-        assert_eq!(session_cookie(&headers(&[("cookie", "not_counterfoil_session=1")])), None);
+        assert_eq!(cookie(&found, cookie_name(false)), Some("cfs_1"));
+        assert_eq!(cookie(&found, cookie_name(true)), None, "a plain cookie opens nothing where there is https");
+        assert_eq!(cookie(&headers(&[("cookie", "not_counterfoil_session=1")]), cookie_name(false)), None);
     }
 }

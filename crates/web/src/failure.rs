@@ -4,10 +4,15 @@
 
 use askama::Template;
 use axum::Json;
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{Html, IntoResponse, Response};
 use domain::{Refusal, RefusalCode};
 use engine::{AuthError, ExecuteError};
 use http::{HeaderValue, StatusCode, header};
+
+use crate::people::onward::Detour;
+
+/// The code of what needs a fresh proof of identity.
+const REAUTHENTICATE: &str = "reauthentication_required";
 
 /// A failure with its HTTP status, a stable code, what happened, and what to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +86,7 @@ impl From<Refusal> for Failure {
             RefusalCode::Exists | RefusalCode::Conflict => StatusCode::CONFLICT,
             RefusalCode::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
             RefusalCode::Expired => StatusCode::GONE,
+            RefusalCode::ReauthenticationRequired => StatusCode::UNAUTHORIZED,
         };
         Self::new(status, refusal.code.as_str(), refusal.message)
     }
@@ -125,7 +131,12 @@ impl IntoResponse for ApiError {
         let mut response = (status, Json(serde_json::json!({ "error": error }))).into_response();
         let headers = response.headers_mut();
         if status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            // RFC 9470: which of the two it is, and how old the proof may be.
+            let challenge = match code {
+                REAUTHENTICATE => "Bearer error=\"insufficient_user_authentication\", max_age=600",
+                _ => "Bearer",
+            };
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
@@ -134,7 +145,7 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// A failure answered as a page. Who is not signed in is sent to where that is explained.
+/// A failure answered as a page. Who is not signed in, or did so long ago, is sent to where that is explained.
 pub(crate) struct PageError(pub Failure);
 
 impl<E: Into<Failure>> From<E> for PageError {
@@ -154,9 +165,10 @@ pub(crate) struct FailurePage<'a> {
 
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
-        let Failure { status, message, help, .. } = self.0;
+        let Failure { status, code, message, help } = self.0;
         if status == StatusCode::UNAUTHORIZED {
-            return Redirect::to("/signin").into_response();
+            let detour = if code == REAUTHENTICATE { Detour::Reauthenticate } else { Detour::SignIn };
+            return detour.into_response();
         }
         let title = match status {
             StatusCode::NOT_FOUND => "Nothing here",

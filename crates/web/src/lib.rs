@@ -39,6 +39,7 @@ pub fn router(app: Arc<App>) -> Router {
         .nest("/api/v1", api::routes())
         .route("/assets/{digest}/{name}", get(assets::serve))
         .fallback(async || PageError(Failure::not_found("page", "at this address")))
+        .layer(axum::middleware::from_fn(people::onward::detours))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), headers::guard))
         .with_state(app)
 }

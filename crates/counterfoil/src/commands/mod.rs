@@ -12,6 +12,7 @@ mod orgfile;
 mod people;
 mod records;
 mod serve;
+mod sessions;
 mod signin;
 mod sql;
 mod verify;
@@ -67,6 +68,9 @@ enum Command {
     Authz(authz::Authz),
     /// Make a one-time link to sign in to the pages
     Signin(signin::Signin),
+    /// Where one is signed in, and ending it
+    #[command(subcommand)]
+    Sessions(sessions::Sessions),
     /// Ask the ledger and the records in SQL
     Sql(sql::Sql),
     /// Test controls and see what was found
@@ -113,6 +117,7 @@ impl Cli {
             Command::Grants(command) => command.run(json, connect).await,
             Command::Authz(command) => command.run(json, connect).await,
             Command::Signin(command) => command.run(json, connect).await,
+            Command::Sessions(command) => command.run(json, connect).await,
             Command::Sql(command) => command.run(json, connect).await,
             Command::Controls(command) => command.run(json, connect).await,
             Command::Evidence(command) => command.run(json, connect).await,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::grants::{EndReason, Grant, GrantEnded};
 use super::roles::ORG;
-use super::{ActorKind, Identity, Key, KeyRevoked, KeyScope, Session};
+use super::{ActorKind, Identity, Key, KeyRevoked, KeyScope};
 use crate::{Event, Given, Refusal, RefusalCode, State};
 
 /// An actor left: they sign in no more, their keys and grants have ended.
@@ -41,11 +41,11 @@ pub(crate) fn may_let_in(state: &State, given: &Given, actor: &str) -> Result<()
         return Ok(());
     }
     let key = |key: &Key| key.is_live(given.now) && matches!(&key.created.scope, KeyScope::Actor(of) if of == actor);
-    let entrance = |session: &Session| session.actor == actor && session.expires_at > given.now;
+    let theirs = |of: &str, expires_at: i64| of == actor && expires_at > given.now;
     let known = |identity: &Identity| identity.actor == actor && identity.source.signs_in();
     let entered = state.keys.values().any(key)
-        || state.sessions.values().any(entrance)
-        || state.links.values().any(entrance)
+        || state.sessions.values().any(|session| theirs(&session.actor, session.expires_at))
+        || state.links.values().any(|link| theirs(&link.actor, link.expires_at))
         || state.identities.values().any(known);
     if !entered {
         return Ok(());

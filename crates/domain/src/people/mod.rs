@@ -7,12 +7,14 @@ pub mod actors;
 pub mod grants;
 pub mod identities;
 pub mod roles;
+pub mod sessions;
 
 use serde::{Deserialize, Serialize};
 
 pub use actors::ActorLeft;
 pub use grants::{EndReason, Grant, GrantEnded, GrantNamed, GrantRequested};
 pub use identities::{Identity, IdentityLinked, IdentitySource, IdentityUnlinked, ProfileSet};
+pub use sessions::{OpenSession, Proof, Session, SessionEnd, SessionEnded, SessionStarted};
 
 /// How long a sign-in link may wait to be used, in milliseconds.
 pub const LINK_MS: i64 = 15 * 60 * 1000;
@@ -54,7 +56,7 @@ pub struct SigninLinkCreated {
     pub expires_at: i64,
 }
 
-/// A session that a link opened.
+/// A session that a link opened. Sessions begin by [`SessionStarted`] now, which tells more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SessionOpened {
@@ -68,7 +70,7 @@ pub struct SessionOpened {
     pub expires_at: i64,
 }
 
-/// The end of a session.
+/// The end of a session, in ledgers whose sessions had no public identifier. Sessions end by [`SessionEnded`] now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SessionClosed {
@@ -142,10 +144,10 @@ impl Key {
     }
 }
 
-/// A session or an unused sign-in link.
+/// An unused sign-in link.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Session {
-    /// Whose it is.
+pub struct Link {
+    /// Whom it signs in.
     pub actor: String,
     /// Milliseconds since the epoch after which it is void.
     pub expires_at: i64,

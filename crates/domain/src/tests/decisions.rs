@@ -2,7 +2,9 @@
 
 use crate::command::RegisterModel;
 use crate::models::ModelFacts;
-use crate::people::{ActorKind, ActorRegistered, KeyCreated, KeyScope, SessionOpened, SigninLinkCreated};
+use crate::people::{
+    ActorKind, ActorRegistered, KeyCreated, KeyScope, OpenSession, Proof, SessionStarted, SigninLinkCreated,
+};
 use crate::serving::{RiskTier, Route, SegmentFile, SegmentSealed, ServiceDeclared, ServiceSpec, Target};
 use crate::vendors::{ProviderDeclared, ProviderKind, ProviderSpec};
 use crate::{Command, Entry, Event, Given, Refusal, RefusalCode, State, decide, infrastructure};
@@ -152,17 +154,23 @@ fn given_a_sign_in_link_when_used_twice_or_late_then_it_is_refused() {
         Command::CreateSigninLink(SigninLinkCreated { actor: "a_1".into(), link_sha256: sha.into(), expires_at: 2_000 })
     };
     let open = |sha: &str| {
-        Command::OpenSession(SessionOpened {
+        let started = SessionStarted {
+            session: "s_1".into(),
             actor: "a_1".into(),
-            link_sha256: sha.into(),
+            proof: Proof::Link,
+            link_sha256: Some(sha.into()),
+            provider_session_sha256: None,
             session_sha256: "s".into(),
+            authenticated_at: 1_000,
+            mfa: false,
             expires_at: 9_000,
-        })
+        };
+        Command::OpenSession(OpenSession { started, replaces: None })
     };
     world.given.by = "a_1".into();
     world.done(link("l1"));
     world.done(link("l2"));
-    assert_eq!(world.done(open("l1")), ["session.opened"]);
+    assert_eq!(world.done(open("l1")), ["session.started"]);
     assert_eq!(world.refused(open("l1")).0, RefusalCode::NotFound);
     world.given.now = 2_000;
     assert_eq!(world.refused(open("l2")).0, RefusalCode::Expired);

@@ -7,9 +7,7 @@ use crate::infrastructure::{
 };
 use crate::models::{ModelFacts, ModelRegistered, Tensor};
 use crate::people::{
-    ActorKind, ActorLeft, ActorRegistered, EndReason, GrantEnded, GrantNamed, GrantRequested, IdentityLinked,
-    IdentitySource, IdentityUnlinked, KeyCreated, KeyRevoked, KeyScope, ProfileSet, SessionClosed, SessionOpened,
-    SigninLinkCreated,
+    ActorKind, ActorLeft, ActorRegistered, EndReason, GrantEnded, GrantNamed, GrantRequested, IdentityLinked, IdentitySource, IdentityUnlinked, KeyCreated, KeyRevoked, KeyScope, ProfileSet, SessionClosed, SessionOpened, SigninLinkCreated, Proof, SessionEnd, SessionEnded, SessionStarted,
 };
 use crate::serving::{
     DeploymentEnded, DeploymentStarted, GatewayCountLost, GatewayCounted, RiskTier, Route, SegmentFile,
@@ -98,6 +96,29 @@ fn people() -> Vec<Event> {
             session_sha256: s("ee"),
             expires_at: 2,
         }),
+        Event::SessionStarted(SessionStarted {
+            session: s("s_1"),
+            actor: s("a_1"),
+            proof: Proof::Link,
+            link_sha256: Some(s("dd")),
+            provider_session_sha256: None,
+            session_sha256: s("ee"),
+            authenticated_at: 1,
+            mfa: false,
+            expires_at: 2,
+        }),
+        Event::SessionStarted(SessionStarted {
+            session: s("s_2"),
+            actor: s("a_1"),
+            proof: Proof::Oidc,
+            link_sha256: None,
+            provider_session_sha256: Some(s("ff")),
+            session_sha256: s("e0"),
+            authenticated_at: 1,
+            mfa: true,
+            expires_at: 2,
+        }),
+        Event::SessionEnded(SessionEnded { session: s("s_2"), actor: s("a_1"), reason: SessionEnd::Provider }),
         Event::SessionClosed(SessionClosed { actor: s("a_1"), session_sha256: s("ee") }),
         Event::KeyCreated(created(KeyScope::Service(s("credit-risk")))),
         Event::KeyCreated(created(KeyScope::Actor(s("a_1")))),

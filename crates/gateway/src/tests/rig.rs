@@ -220,6 +220,7 @@ fn options(dir: &std::path::Path) -> EngineOptions {
         roll_bytes: 64 << 20,
         roll_after: Duration::from_secs(3600),
         outbound: engine::Outbound::default(),
+        sessions: engine::SessionLimits::default(),
     }
 }
 

@@ -54,6 +54,7 @@ filled! {
     role_grants: people::RoleGrants,
     sod_pairs: people::SodPairs,
     credentials: people::Credentials,
+    sessions: people::Sessions,
     vendors: vendors::Vendors,
     model_versions: models::ModelVersions,
     services: serving::Services,

@@ -4,6 +4,7 @@ mod assurance;
 mod infrastructure;
 mod people;
 mod serving;
+mod sessions;
 
 pub(crate) use assurance::failure as assurance_failure;
 
@@ -47,6 +48,8 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/authz/explain", get(people::explain))
         .route("/authz/who-can", get(people::who_can))
         .route("/signin-links", post(people::create_link))
+        .route("/sessions", get(sessions::list))
+        .route("/sessions/{id}", delete(sessions::revoke))
         .route("/inferences/{id}", get(serving::inference))
         .route("/inferences/{id}/proof", get(serving::inference_proof))
         .route("/segments/seal", post(serving::seal))

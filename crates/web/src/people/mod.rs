@@ -1,6 +1,8 @@
-//! Signing in and out, and who may act in which role.
+//! Signing in and out, one's sessions, and who may act in which role.
 
 mod access;
+pub(crate) mod onward;
+mod sessions;
 mod signin;
 
 use std::sync::Arc;
@@ -15,6 +17,9 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/signin", get(signin::explain))
         .route("/signin/{secret}", get(signin::confirm).post(signin::open))
         .route("/signout", post(signin::close))
+        .route("/reauthenticate", get(signin::reauthenticate))
+        .route("/sessions", get(sessions::show))
+        .route("/sessions/{id}/revoke", post(sessions::revoke))
         .route("/people", get(access::show).post(access::register))
         .route("/people/leave", post(access::leave))
         .route("/grants", post(access::request))
@@ -25,4 +30,4 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 }
 
 #[cfg(test)]
-pub(crate) use {access::AccessPage, signin::SigninPage};
+pub(crate) use {access::AccessPage, onward::OnwardPage, sessions::SessionsPage, signin::SigninPage};

@@ -104,6 +104,7 @@ fn options(dir: &Path) -> EngineOptions {
         roll_bytes: 64 << 20,
         roll_after: Duration::from_secs(60),
         outbound: engine::Outbound::default(),
+        sessions: engine::SessionLimits::default(),
     }
 }
 
@@ -121,7 +122,7 @@ async fn given_nobody_then_pages_lead_to_the_sign_in_and_the_api_refuses() {
     let page = world.get("/ledger", &As::Nobody).await;
     assert_eq!(
         (page.status(), &page.headers()[header::LOCATION]),
-        (StatusCode::SEE_OTHER, &"/signin".parse().expect("a value"))
+        (StatusCode::SEE_OTHER, &"/signin?return=%2Fledger".parse().expect("a value"))
     );
     let (status, error) = world.json(Method::GET, "/api/v1/org", &As::Nobody, &json!(null)).await;
     assert_eq!((status, &error["error"]["code"]), (StatusCode::UNAUTHORIZED, &json!("unauthenticated")));

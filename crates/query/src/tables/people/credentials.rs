@@ -22,7 +22,8 @@ pub(crate) struct Credentials(BTreeMap<String, Row>);
 impl Table for Credentials {
     const ROOM: &'static str = "people";
     const NAME: &'static str = "credentials";
-    const DOC: &'static str = "API keys. Sign-in links and sessions live minutes to hours and are in `events` only.";
+    const DOC: &'static str =
+        "API keys. Sessions are in `sessions`; sign-in links live minutes and are in `events` only.";
     const COLUMNS: &'static [Column] = &[
         text("credential_id", "Public identifier of the key"),
         text("principal_id", "The actor that it signs in; NULL for an application's key"),

@@ -5,11 +5,13 @@ use crate::table::Planned;
 mod credentials;
 mod principals;
 mod role_grants;
+mod sessions;
 mod sod_pairs;
 
 pub(crate) use credentials::Credentials;
 pub(crate) use principals::Principals;
 pub(crate) use role_grants::RoleGrants;
+pub(crate) use sessions::Sessions;
 pub(crate) use sod_pairs::SodPairs;
 
 /// Tables of this room without rows yet: name, meaning, what has to be built first, columns.
