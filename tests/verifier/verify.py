@@ -53,6 +53,7 @@ EVENTS = {
     ),
     "session.ended": ("actor/{actor}", "session actor reason"),
     "session.closed": ("actor/{actor}", "actor session_sha256"),
+    "signin.refused": ("people", "door reason count first_at last_at"),
     "key.created": ("key/{key}", "key scope prefix secret_sha256 expires_at"),
     "key.revoked": ("key/{key}", "key"),
     "provider.declared": ("provider/{provider}", "provider spec"),

@@ -17,6 +17,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use crate::config::{self, Config};
+use crate::logins;
 use crate::output::Failure;
 use crate::server;
 
@@ -75,11 +76,12 @@ impl Connect {
         let config = self.config()?;
         let dir = config.server.data.clone();
         if let Some(url) = &self.url {
-            let token = self.token_or(&dir, "give --token or COUNTERFOIL_TOKEN with --url")?;
-            return Ok(Client::remote(url, token));
+            let hint = "run `counterfoil login` with this --url, or give --token or COUNTERFOIL_TOKEN";
+            return Ok(Client::remote(url, self.token_for(url, &dir, hint)?));
         }
         if let Some(running) = server::Running::read(&dir) {
-            return Ok(Client::remote(&running.url, self.token_or(&dir, "the server's data directory has no token")?));
+            let token = self.token_for(&running.url, &dir, "the server's data directory has no token")?;
+            return Ok(Client::remote(&running.url, token));
         }
         if !dir.join("ledger").is_dir() {
             let message = format!(
@@ -91,6 +93,27 @@ impl Connect {
         let visit = server::Visit::open(&config).await?;
         let token = self.token_or(&dir, "the data directory has no operator.token")?;
         Ok(Client { token, way: Way::Local { router: visit.router(), visit } })
+    }
+
+    /// The address of the server: the one that was given, or of the one that runs on the data directory.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn address(&self) -> Result<String, Failure> {
+        if let Some(url) = &self.url {
+            return Ok(url.trim_end_matches('/').to_owned());
+        }
+        let dir = self.config()?.server.data;
+        let running = server::Running::read(&dir).map(|running| running.url);
+        running.ok_or_else(|| Failure::unreachable(format!("no server runs on `{}`: give --url", dir.display())))
+    }
+
+    /// The key for a server: the one that was given, else the one that `counterfoil login` got, else the operator's.
+    fn token_for(&self, url: &str, dir: &Path, hint: &str) -> Result<String, Failure> {
+        match (&self.token, logins::find(url)?) {
+            (None, Some(login)) => Ok(login.secret),
+            _ => self.token_or(dir, hint),
+        }
     }
 
     /// The key for the management API of a data directory.
@@ -129,7 +152,8 @@ pub struct Answer {
 }
 
 impl Client {
-    fn remote(url: &str, token: String) -> Self {
+    /// A way in to a server, with a key or, when that is empty, without.
+    pub fn remote(url: &str, token: String) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(Duration::from_secs(5)));
         let http = HttpClient::builder(TokioExecutor::new()).build(connector);
@@ -158,11 +182,12 @@ impl Client {
             Way::Remote { base, .. } => base.as_str(),
             Way::Local { .. } => "",
         };
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("{base}{path}"))
-            .header("authorization", format!("Bearer {}", self.token))
-            .header("content-type", kind)
+        let request = Request::builder().method(method).uri(format!("{base}{path}")).header("content-type", kind);
+        let request = match self.token.as_str() {
+            "" => request,
+            token => request.header("authorization", format!("Bearer {token}")),
+        };
+        let request = request
             .body(Body::from(body))
             .map_err(|e| Failure::usage(format!("`{base}{path}` is not an address: {e}")))?;
         let (parts, body) = match &self.way {

@@ -70,6 +70,40 @@ settings! {
         /// Hours that a session lasts, however much it is used; at most 168.
         absolute_hours: u64 = 12;
     }
+    /// Doors by which people come in.
+    signin Signin {
+        /// Header in which a proxy in front of the server names its client's address, such as x-forwarded-for; empty when there is no such proxy, for clients could write it themselves.
+        address_header: String = String::new();
+        /// Hours that a key lives which `counterfoil login` gets.
+        login_hours: u64 = 8;
+    }
+    /// The company's OpenID Connect provider.
+    oidc Oidc {
+        /// Its issuer, exactly as it writes it, such as https://id.example.com; empty for no provider.
+        issuer: String = String::new();
+        /// What it knows Counterfoil as.
+        client_id: String = String::new();
+        /// File with the client's secret; it must be readable by its owner only.
+        client_secret_file: String = String::new();
+        /// Environment variable with the client's secret, when it is in no file.
+        client_secret_env: String = String::new();
+        /// What people call the provider; the button on the sign-in page says it.
+        label: String = "the company's account".into();
+        /// What is asked for.
+        scopes: Vec<String> = vec!["openid".into(), "profile".into(), "email".into()];
+        /// Claim that lists the groups of a person.
+        groups_claim: String = "groups".into();
+        /// Seconds that its clock and ours may be apart.
+        clock_skew_seconds: u64 = 60;
+        /// Domains of verified e-mail addresses that may come in; all when empty.
+        email_domains: Vec<String> = Vec::new();
+        /// Whether somebody whom nobody registered here is registered when they first come.
+        register: bool = false;
+        /// Hosts beside the issuer's that its discovery document may name, such as oauth2.googleapis.com.
+        hosts: Vec<String> = Vec::new();
+        /// File with certificates of authorities (PEM) to trust for it instead of the public ones.
+        ca_file: String = String::new();
+    }
     /// Segments of inference records.
     records Records {
         /// Records after which a segment is sealed.
@@ -215,6 +249,7 @@ impl Config {
             ("records", "roll_seconds", self.records.roll_seconds == 0),
             ("sessions", "idle_minutes", self.sessions.idle_minutes == 0),
             ("sessions", "absolute_hours", self.sessions.absolute_hours == 0),
+            ("signin", "login_hours", self.signin.login_hours == 0),
             ("limits", "concurrent", self.limits.concurrent == 0),
             ("limits", "connections", self.limits.connections == 0),
             ("limits", "request_bytes", self.limits.request_bytes == 0),
@@ -227,6 +262,7 @@ impl Config {
         if self.sessions.absolute_hours > 168 {
             return wrong("sessions", "absolute_hours", "a session lasts a week at most: give up to 168".into());
         }
+        self.check_oidc()?;
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
         let name = &self.node.name;
         if name.is_empty()
@@ -248,6 +284,30 @@ impl Config {
         }
         if self.organisation.name.trim().is_empty() {
             return wrong("organisation", "name", "it must not be empty".into());
+        }
+        Ok(())
+    }
+
+    fn check_oidc(&self) -> Result<(), Wrong> {
+        let oidc = &self.oidc;
+        let wrong = |key, why: String| Err(("oidc", key, why));
+        if oidc.issuer.is_empty() {
+            return Ok(());
+        }
+        let host = |scheme| oidc.issuer.strip_prefix(scheme).and_then(|rest| rest.split(['/', ':']).next());
+        let local = host("http://").is_some_and(|host| matches!(host, "localhost" | "127.0.0.1"));
+        if !local && host("https://").is_none_or(str::is_empty) || oidc.issuer.contains(['?', '#', '@', ' ']) {
+            let why = format!("`{}` is not an address at https, nor on this machine", oidc.issuer);
+            return wrong("issuer", why);
+        }
+        if oidc.client_id.is_empty() {
+            return wrong("client_id", "name what the provider knows Counterfoil as".into());
+        }
+        if !oidc.client_secret_file.is_empty() && !oidc.client_secret_env.is_empty() {
+            return wrong("client_secret_env", "the secret is in a file already: name one place".into());
+        }
+        if oidc.clock_skew_seconds > 300 {
+            return wrong("clock_skew_seconds", "more than 300 s would let old tokens in: set the clocks".into());
         }
         Ok(())
     }
@@ -351,6 +411,10 @@ fn read_value(like: &toml::Value, text: &str) -> Result<toml::Value, String> {
             // TOML's whole numbers have a sign, ours do not.
             let number = text.parse::<u64>().ok().and_then(|number| i64::try_from(number).ok());
             number.map(toml::Value::Integer).ok_or_else(|| format!("`{text}` is not a whole number of 0 or more"))
+        }
+        toml::Value::Boolean(_) => {
+            let flag = text.parse::<bool>().map_err(|_| format!("`{text}` is neither `true` nor `false`"))?;
+            Ok(toml::Value::Boolean(flag))
         }
         toml::Value::Array(_) => {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());

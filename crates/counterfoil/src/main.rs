@@ -5,6 +5,8 @@ mod commands;
 mod config;
 mod connections;
 mod demo;
+mod doors;
+mod logins;
 mod output;
 mod server;
 mod witness;

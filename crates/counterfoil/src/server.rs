@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::connections;
+use crate::doors;
 use crate::output::{self, Failure};
 use crate::witnesses;
 use crate::workers::{Workers, elsewhere};
@@ -217,7 +218,8 @@ fn app(config: &Config, engine: &Arc<Engine>, registry: Registry) -> Result<Arc<
         ..query::Limits::default()
     };
     let database = assurance::database(engine, sql).map_err(|e| Failure::io(e.to_string()))?;
-    Ok(web::App::new(Arc::clone(engine), Arc::new(database), registry, public_url(config)))
+    let settings = doors::settings(config, public_url(config))?;
+    web::App::new(Arc::clone(engine), Arc::new(database), registry, settings).map_err(Failure::usage)
 }
 
 /// An address taken, not served yet.

@@ -72,8 +72,12 @@ commands! {
     "session.open" OpenSession(people::OpenSession) on |b| format!("actor/{}", b.started.actor);
     /// End a session.
     "session.close" CloseSession(people::SessionEnded) on |b| format!("actor/{}", b.actor);
+    /// Report how many were turned away at a door.
+    "signin.refused.count" CountRefused(people::SigninRefused) on |_| "people".into();
     /// Create a key.
     "key.create" CreateKey(people::KeyCreated) on |b| b.scope.resource();
+    /// Give up a key of one's own.
+    "key.give_up" GiveUpKey(people::KeyRevoked) on |b| format!("key/{}", b.key);
     /// Withdraw a key.
     "key.revoke" RevokeKey(people::KeyRevoked) on |b| format!("key/{}", b.key);
 

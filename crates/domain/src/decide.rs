@@ -36,7 +36,9 @@ pub fn decide(state: &State, given: &Given, command: &Command) -> Result<Vec<Eve
         Command::CreateSigninLink(body) => create_link(state, given, body),
         Command::OpenSession(body) => people::sessions::open(state, given, body),
         Command::CloseSession(body) => people::sessions::close(state, given, body),
+        Command::CountRefused(body) => people::doors::count(body),
         Command::CreateKey(body) => create_key(state, given, body),
+        Command::GiveUpKey(body) => give_up_key(state, given, body),
         Command::RevokeKey(body) => revoke_key(state, body),
         Command::DeclareProvider(body) => {
             name_is_valid("provider", &body.provider)?;
@@ -141,6 +143,15 @@ fn revoke_key(state: &State, body: &people::KeyRevoked) -> Result<Vec<Event>, Re
         None => Err(refuse(RefusalCode::NotFound, format!("there is no key `{}`", body.key))),
         Some(key) if key.revoked_at.is_some() => Ok(vec![]),
         Some(_) => Ok(vec![Event::KeyRevoked(body.clone())]),
+    }
+}
+
+/// Whoever a key signs in may end it, whatever else they may do.
+fn give_up_key(state: &State, given: &Given, body: &people::KeyRevoked) -> Result<Vec<Event>, Refusal> {
+    let own = people::KeyScope::Actor(given.by.clone());
+    match state.keys.get(&body.key).filter(|key| key.created.scope == own) {
+        Some(_) => revoke_key(state, body),
+        None => Err(refuse(RefusalCode::NotFound, format!("you have no key `{}`", body.key))),
     }
 }
 

@@ -79,6 +79,8 @@ events! {
     "session.ended" SessionEnded(people::SessionEnded) on |b| format!("actor/{}", b.actor);
     /// A session without a public identifier ended.
     "session.closed" SessionClosed(people::SessionClosed) on |b| format!("actor/{}", b.actor);
+    /// Some were turned away at a door.
+    "signin.refused" SigninRefused(people::SigninRefused) on |_| "people".into();
     /// An application or operator got a key.
     "key.created" KeyCreated(people::KeyCreated) on |b| format!("key/{}", b.key);
     /// A key was withdrawn.

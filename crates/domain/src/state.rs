@@ -223,6 +223,7 @@ impl State {
             | Event::RollbackAccepted(_)
             | Event::StateDigest(_)
             | Event::CommandRefused(_)
+            | Event::SigninRefused(_)
             | Event::SegmentProgress(_)
             | Event::GatewayCounted(_)
             | Event::GatewayCountLost(_)

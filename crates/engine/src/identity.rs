@@ -71,6 +71,14 @@ pub(crate) fn secret(prefix: &str) -> Result<String, ExecuteError> {
     Ok(format!("{prefix}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)))
 }
 
+/// A random secret of 256 bits that begins with `prefix`, in characters that may stand in addresses and cookies.
+///
+/// # Errors
+/// When the system gives no randomness.
+pub fn random_secret(prefix: &str) -> Result<String, ExecuteError> {
+    secret(prefix)
+}
+
 /// A random public identifier.
 pub(crate) fn identifier(prefix: &str) -> String {
     // The last 64 bits of a UUIDv7 are random but for two that name its variant.
@@ -125,6 +133,14 @@ impl Engine {
         };
         self.execute(who, Command::CreateKey(created)).await?;
         Ok(NewKey { key, secret, expires_at })
+    }
+
+    /// Gives up a key of one's own.
+    ///
+    /// # Errors
+    /// As [`Engine::execute`].
+    pub async fn give_up_key(self: &Arc<Self>, who: &Principal, key: &str) -> Result<(), ExecuteError> {
+        self.execute(who, Command::GiveUpKey(KeyRevoked { key: key.to_owned() })).await.map(drop)
     }
 
     /// Withdraws a key.

@@ -15,6 +15,7 @@ mod people;
 mod profiles;
 mod reconcile;
 mod recover;
+mod refused;
 mod rollback;
 mod sealer;
 mod sessions;
@@ -22,7 +23,7 @@ mod snapshot;
 
 pub use authorize::{Permit, Policies, PolicyError};
 pub use execute::{Ask, Done, ExecuteError};
-pub use identity::{AuthError, NewKey, Principal};
+pub use identity::{AuthError, NewKey, Principal, random_secret};
 pub use open::{EngineOptions, OpenError};
 pub use outbound::{Forbidden, Outbound};
 pub use people::{Explanation, Wish};
@@ -58,6 +59,8 @@ pub struct Engine {
     last_beat: AtomicU64,
     governance: AtomicU64,
     counters: counters::Counters,
+    /// Those turned away at the doors.
+    refused: refused::Refused,
     /// When sessions were last used.
     activity: sessions::Activity,
     system: Principal,

@@ -326,6 +326,7 @@ impl Disk {
             sealer: tokio::sync::Mutex::new(sealer),
             governance: AtomicU64::new(1),
             counters: Counters::default(),
+            refused: Default::default(),
             activity: Activity::new(Self::now_ms()),
             last_progress: Mutex::new(None),
             last_snapshot,

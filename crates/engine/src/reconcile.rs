@@ -25,6 +25,9 @@ pub(crate) const HEARTBEAT_EVERY: Duration = Duration::from_secs(10 * 60);
 /// How often hours that have ended are reported.
 pub(crate) const COUNT_EVERY: Duration = Duration::from_secs(60);
 
+/// How often counts of those turned away at the doors are looked at.
+const REFUSED_EVERY: Duration = Duration::from_secs(2);
+
 /// How often sessions that lie idle are ended.
 const IDLE_EVERY: Duration = Duration::from_secs(60);
 
@@ -62,6 +65,7 @@ impl Engine {
         self.every(SEAL_EVERY, "seal", |engine| async move { engine.seal(false).await.map(drop) });
         self.every(PROGRESS_EVERY, "progress", |engine| async move { engine.report_progress().await });
         self.every(HEARTBEAT_EVERY, "heartbeat", |engine| async move { engine.beat().await });
+        self.every(REFUSED_EVERY, "refused sign-ins", |engine| async move { engine.tell_refused(false).await });
         self.every(IDLE_EVERY, "idle sessions", |engine| async move { engine.end_idle_sessions().await });
         self.every(COUNT_EVERY, "count", |engine| async move {
             engine.report_counts(Some(hour_of(Self::now_ms()))).await?;
@@ -200,6 +204,7 @@ impl Engine {
     /// The first thing that could not be done; what was done stays done.
     pub async fn shutdown(self: &Arc<Self>) -> Result<(), ExecuteError> {
         self.stop.send_replace(true);
+        self.tell_refused(true).await?;
         self.seal_now().await?;
         let stopped = NodeStopped { node: self.node().to_owned(), incarnation: self.incarnation() };
         self.execute(self.system(), Command::StopNode(stopped)).await?;

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use domain::people::sessions::fresh;
 use domain::people::{
     LINK_MS, OpenSession, Proof, Session, SessionEnd, SessionEnded, SessionStarted, SigninLinkCreated,
 };
@@ -118,6 +119,14 @@ impl Engine {
         now.saturating_sub(self.activity.last(session)) > idle
     }
 
+    /// Whether somebody may do what is critical now, for doors that lead to it.
+    ///
+    /// # Errors
+    /// A refusal with code `reauthentication_required`.
+    pub fn must_be_fresh(&self, who: &Principal) -> Result<(), Refusal> {
+        fresh(who.session.as_ref().map(|visit| visit.authenticated_at), Self::now_ms())
+    }
+
     /// The sessions of an actor that are open now, newest first, each with when it was last used as far as this node
     /// knows.
     pub fn sessions_of(&self, actor: &str) -> Vec<(Session, i64)> {
@@ -161,31 +170,38 @@ impl Engine {
             return Err(ExecuteError::Refused(Refusal::new(RefusalCode::NotFound, message)));
         };
         let proven = Proven { actor, proof: Proof::Link, authenticated_at: Self::now_ms(), ..Proven::default() };
-        self.start_session(proven, Some(link), previous).await
+        let own = |previous: &&Principal| previous.actor == proven.actor;
+        let others = previous.filter(|previous| !own(previous));
+        let replaces = previous.filter(own).and_then(|own| own.session.as_ref()).map(|visit| visit.session.as_str());
+        let session = self.start_session(proven.clone(), Some(link), replaces).await?;
+        if let Some(others) = others {
+            // Somebody else signed in at this browser: whoever was there before is signed out.
+            self.close_session(others).await?;
+        }
+        Ok(session)
     }
 
-    /// Opens a session for somebody who proved who they are otherwise than by a link. It takes the place of the one that
-    /// the browser came with, and always has a new secret.
+    /// Opens a session for somebody who proved who they are otherwise than by a link, always with a new secret. It takes the
+    /// place of the session that is named, if that is theirs.
     ///
     /// # Errors
     /// A refusal when they are not registered here, or have left.
-    pub async fn admit(
-        self: &Arc<Self>,
-        proven: Proven,
-        previous: Option<&Principal>,
-    ) -> Result<NewSession, ExecuteError> {
-        self.start_session(proven, None, previous).await
+    pub async fn admit(self: &Arc<Self>, proven: Proven, replaces: Option<&str>) -> Result<NewSession, ExecuteError> {
+        self.start_session(proven, None, replaces).await
     }
 
     async fn start_session(
         self: &Arc<Self>,
         proven: Proven,
         link_sha256: Option<String>,
-        previous: Option<&Principal>,
+        replaces: Option<&str>,
     ) -> Result<NewSession, ExecuteError> {
         let secret = secret("cfs_")?;
         let absolute = i64::try_from(self.options.sessions.absolute.as_millis()).unwrap_or(i64::MAX);
         let expires_at = Self::now_ms().saturating_add(absolute);
+        let own =
+            |session: &&str| self.read(|state| state.session(session).is_some_and(|known| known.actor == proven.actor));
+        let replaces = replaces.filter(own).map(str::to_owned);
         let started = SessionStarted {
             session: identifier("s_"),
             actor: proven.actor,
@@ -197,17 +213,7 @@ impl Engine {
             mfa: proven.mfa,
             expires_at,
         };
-        let previous = previous.filter(|previous| previous.session.is_some());
-        let (own, others) = match previous {
-            Some(previous) if previous.actor == started.actor => (Some(previous), None),
-            previous => (None, previous),
-        };
-        let replaces = own.and_then(|own| own.session.as_ref()).map(|visit| visit.session.clone());
         self.execute(self.system(), Command::OpenSession(OpenSession { started, replaces })).await?;
-        if let Some(others) = others {
-            // Somebody else signed in at this browser: whoever was there before is signed out.
-            self.close_session(others).await?;
-        }
         Ok(NewSession { secret, expires_at })
     }
 

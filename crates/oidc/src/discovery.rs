@@ -69,8 +69,7 @@ impl Provider {
         if bytes.len() > MAX_BYTES {
             return Err(DiscoveryError::Malformed(format!("it is larger than {MAX_BYTES} bytes")));
         }
-        let document: Document =
-            serde_json::from_slice(bytes).map_err(|e| DiscoveryError::Malformed(e.to_string()))?;
+        let document: Document = serde_json::from_slice(bytes).map_err(|e| DiscoveryError::Malformed(e.to_string()))?;
         if document.issuer != issuer {
             return Err(DiscoveryError::Issuer(document.issuer));
         }

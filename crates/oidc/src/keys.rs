@@ -83,9 +83,8 @@ impl Keys {
             return Err(TokenError::Malformed);
         }
         let named = |key: &&Jwk| header.kid.is_none() || key.common.key_id == header.kid;
-        let fits = |key: &&Jwk| {
-            key.common.key_algorithm.is_none_or(|of| of.to_algorithm().is_ok_and(|of| of == header.alg))
-        };
+        let fits =
+            |key: &&Jwk| key.common.key_algorithm.is_none_or(|of| of.to_algorithm().is_ok_and(|of| of == header.alg));
         let mut known = self.0.iter().filter(named).filter(fits).peekable();
         if known.peek().is_none() {
             return Err(TokenError::UnknownKey);
@@ -93,7 +92,8 @@ impl Keys {
         let mut signature_only = Validation::new(header.alg);
         signature_only.required_spec_claims.clear();
         (signature_only.validate_exp, signature_only.validate_nbf, signature_only.validate_aud) = (false, false, false);
-        let keys = known.filter_map(|key| DecodingKey::from_jwk(key).ok()).filter(|key| key.family() == header.alg.family());
+        let keys =
+            known.filter_map(|key| DecodingKey::from_jwk(key).ok()).filter(|key| key.family() == header.alg.family());
         let mut opened = keys.filter_map(|key| decode::<Map<String, Value>>(token, &key, &signature_only).ok());
         opened.next().map(|data| data.claims).ok_or(TokenError::Signature)
     }

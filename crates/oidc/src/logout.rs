@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::token::{Expected, TokenError, is_subject, seconds, text};
 use crate::Keys;
+use crate::token::{Expected, TokenError, is_subject, seconds, text};
 
 /// The event that a logout token must speak of.
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";

@@ -283,7 +283,10 @@ fn given_a_discovery_document_when_read_then_it_must_be_the_issuers_own_and_safe
     assert!(parse(|d| d["jwks_uri"] = json!("http://[::1]:9/keys")).is_ok());
     let plain = parse(|d| d["code_challenge_methods_supported"] = json!(["plain"]));
     assert_eq!(plain, Err(DiscoveryError::Unsupported("PKCE with `S256`")));
-    assert!(matches!(parse(|d| d["response_types_supported"] = json!(["id_token"])), Err(DiscoveryError::Unsupported(_))));
+    assert!(matches!(
+        parse(|d| d["response_types_supported"] = json!(["id_token"])),
+        Err(DiscoveryError::Unsupported(_))
+    ));
     assert!(matches!(Provider::parse(ISSUER, b"<html>"), Err(DiscoveryError::Malformed(_))));
 }
 
@@ -293,8 +296,16 @@ fn given_a_sign_in_when_sent_then_all_that_comes_back_follows_from_its_secret() 
     let scopes = ["email".to_owned()];
     let request = Request { client_id: "a b", redirect_uri: "https://c.example/cb", scopes: &scopes, max_age: 0 };
     let address = flow.address(&provider, &request);
-    assert!(address.starts_with("https://id.example.com/authorize?tenant=1&response_type=code&client_id=a%20b&"), "{address}");
-    for part in ["scope=openid%20email", "code_challenge_method=S256", "prompt=login", "redirect_uri=https%3A%2F%2Fc.example%2Fcb"] {
+    assert!(
+        address.starts_with("https://id.example.com/authorize?tenant=1&response_type=code&client_id=a%20b&"),
+        "{address}"
+    );
+    for part in [
+        "scope=openid%20email",
+        "code_challenge_method=S256",
+        "prompt=login",
+        "redirect_uri=https%3A%2F%2Fc.example%2Fcb",
+    ] {
         assert!(address.contains(part), "{part} in {address}");
     }
     for (secret, shown) in [(flow.verifier(), false), (flow.nonce(), true), (flow.state(), true)] {
@@ -308,7 +319,10 @@ fn given_a_sign_in_when_sent_then_all_that_comes_back_follows_from_its_secret() 
     assert!(!body.contains("s%3A1"));
     assert_eq!(header.as_deref(), Some("Basic aWQ6cyUzQTE="));
     let address = basic.sign_out_address("id", "https://c.example/").expect("offered");
-    assert_eq!(address, "https://id.example.com/logout?client_id=id&post_logout_redirect_uri=https%3A%2F%2Fc.example%2F");
+    assert_eq!(
+        address,
+        "https://id.example.com/logout?client_id=id&post_logout_redirect_uri=https%3A%2F%2Fc.example%2F"
+    );
 }
 
 #[test]

@@ -149,7 +149,8 @@ impl IdToken {
                 _ => return Err(TokenError::Time),
             },
         };
-        let session = text(&claims, "sid").filter(|sid| !sid.is_empty() && sid.len() <= SUBJECT_BYTES).map(str::to_owned);
+        let session =
+            text(&claims, "sid").filter(|sid| !sid.is_empty() && sid.len() <= SUBJECT_BYTES).map(str::to_owned);
         Ok(Self { subject, authenticated_at, mfa: has_mfa(&claims), session, claims })
     }
 

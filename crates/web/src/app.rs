@@ -1,7 +1,10 @@
 //! What all handlers share.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
+use domain::people::Door;
 use engine::{Engine, Principal};
 use merkle::Hash;
 use prometheus_client::registry::Registry;
@@ -9,25 +12,53 @@ use query::{At, Database};
 
 use crate::failure::Failure;
 use crate::metrics::Metrics;
+use crate::people::gate::{Gate, Whom, too_many};
+use crate::people::login::Logins;
+use crate::people::oidc::Oidc;
+use crate::settings::Settings;
 
 /// The server's shared parts.
 pub struct App {
     pub(crate) engine: Arc<Engine>,
     pub(crate) db: Arc<Database>,
     pub(crate) metrics: Metrics,
-    /// The address that people use, without a slash at its end.
-    pub(crate) public_url: String,
+    /// What the settings say about the doors.
+    pub(crate) settings: Settings,
+    /// The provider that people sign in with, if there is one.
+    pub(crate) oidc: Option<Oidc>,
+    /// Command lines that wait to be let in.
+    pub(crate) logins: Logins,
+    /// Who failed at the doors, and must wait.
+    pub(crate) gate: Gate,
     /// Whether browsers reach this server by https, so that cookies must not travel otherwise.
     pub(crate) secure: bool,
 }
 
 impl App {
-    /// Puts the parts together. `registry` holds the metrics of others already; ours are added to it. `public_url` is
-    /// the address that people use; sign-in links begin with it.
-    #[must_use]
-    pub fn new(engine: Arc<Engine>, db: Arc<Database>, registry: Registry, public_url: String) -> Arc<Self> {
-        let secure = public_url.starts_with("https://");
-        Arc::new(Self { engine, db, metrics: Metrics::new(registry), public_url, secure })
+    /// Puts the parts together. `registry` holds the metrics of others already; ours are added to it.
+    ///
+    /// # Errors
+    /// When the certificates in the settings cannot be used.
+    pub fn new(
+        engine: Arc<Engine>,
+        db: Arc<Database>,
+        registry: Registry,
+        settings: Settings,
+    ) -> Result<Arc<Self>, String> {
+        let secure = settings.public_url.starts_with("https://");
+        let provider = settings.oidc.clone();
+        let provider = provider.map(|oidc| Oidc::new(oidc, &settings.public_url, engine.outbound())).transpose();
+        let oidc = provider.map_err(|e| format!("the certificates of `oidc.ca_file` cannot be used: {e}"))?;
+        Ok(Arc::new(Self {
+            engine,
+            db,
+            metrics: Metrics::new(registry),
+            settings,
+            oidc,
+            logins: Logins::default(),
+            gate: Gate::default(),
+            secure,
+        }))
     }
 
     /// Size and root of the ledger as it is now. The right edge of the tree is in memory.
@@ -46,6 +77,15 @@ impl App {
     /// Whether `who` may do something that is not a command.
     pub(crate) fn may(&self, who: &Principal, action: &str, what: &str) -> Result<(), Failure> {
         self.engine.authorize(who, action, what).map(drop).map_err(Failure::from)
+    }
+
+    /// Counts somebody who was turned away at a door, and gives the answer: the failure itself, or that they must wait.
+    pub(crate) fn turn_away(&self, door: Door, reason: &'static str, address: IpAddr, failure: Failure) -> Failure {
+        let (whom, now) = (Whom::from(address), Instant::now());
+        self.gate.failed(whom.clone(), now);
+        let wait = self.gate.wait(&whom, now);
+        self.engine.turned_away(door, if wait.is_zero() { reason } else { "too_many" });
+        if wait.is_zero() { failure } else { too_many(wait) }
     }
 
     /// Runs SQL over the newest state, records that are not sealed yet included.

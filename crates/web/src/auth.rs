@@ -7,12 +7,14 @@
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use engine::Principal;
+use domain::people::Door;
+use engine::{AuthError, Principal};
 use http::request::Parts;
 use http::{HeaderMap, Method, header};
 
 use crate::App;
 use crate::failure::{ApiError, Failure, PageError};
+use crate::people::gate::Origin;
 
 /// The session's cookie. Browsers accept the prefixed name from this very host only, over https and for all its paths, so
 /// that no neighbouring host can plant a session (RFC 6265bis, section 4.1.3).
@@ -43,7 +45,14 @@ impl FromRequestParts<Arc<App>> for Caller {
         };
         let secret = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
         let secret = secret.ok_or_else(Failure::unauthenticated)?;
-        Ok(Self(app.engine.authenticate(secret.trim()).map_err(Failure::from)?))
+        app.engine.authenticate(secret.trim()).map(Self).map_err(|error| {
+            let reason = match error {
+                AuthError::Unknown => "unknown",
+                AuthError::Void => "expired",
+            };
+            let Origin(address) = Origin::of(parts, app);
+            ApiError(app.turn_away(Door::Key, reason, address, error.into()))
+        })
     }
 }
 

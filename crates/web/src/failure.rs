@@ -21,11 +21,13 @@ pub(crate) struct Failure {
     pub code: &'static str,
     pub message: String,
     pub help: Option<&'static str>,
+    /// Seconds after which to try again.
+    pub retry_after: Option<u64>,
 }
 
 impl Failure {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), help: None }
+        Self { status, code, message: message.into(), help: None, retry_after: None }
     }
 
     pub(crate) fn help(mut self, help: &'static str) -> Self {
@@ -123,7 +125,7 @@ impl<E: Into<Failure>> From<E> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let Failure { status, code, message, help } = self.0;
+        let Failure { status, code, message, help, retry_after } = self.0;
         let mut error = serde_json::json!({ "code": code, "message": message });
         if let Some(help) = help {
             error["help"] = help.into();
@@ -138,8 +140,8 @@ impl IntoResponse for ApiError {
             };
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        if let Some(seconds) = retry_after.or((status == StatusCode::SERVICE_UNAVAILABLE).then_some(5)) {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }
@@ -165,7 +167,7 @@ pub(crate) struct FailurePage<'a> {
 
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
-        let Failure { status, code, message, help } = self.0;
+        let Failure { status, code, message, help, retry_after } = self.0;
         if status == StatusCode::UNAUTHORIZED {
             let detour = if code == REAUTHENTICATE { Detour::Reauthenticate } else { Detour::SignIn };
             return detour.into_response();
@@ -174,13 +176,18 @@ impl IntoResponse for PageError {
             StatusCode::NOT_FOUND => "Nothing here",
             StatusCode::FORBIDDEN => "Not permitted",
             StatusCode::GONE => "Too late",
+            StatusCode::TOO_MANY_REQUESTS => "Too many attempts",
             status if status.is_client_error() => "This cannot be done as asked",
             _ => "Something failed",
         };
         let page = FailurePage { status: status.as_u16(), title, message: &message, help };
-        match page.render() {
+        let mut response = match page.render() {
             Ok(html) => (status, Html(html)).into_response(),
             Err(_) => (status, message).into_response(),
+        };
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
+        response
     }
 }

@@ -36,7 +36,8 @@ pub(crate) async fn guard(
     app.metrics.answered(route, response.status(), begun.elapsed());
     let headers = response.headers_mut();
     for (name, value) in ALWAYS {
-        headers.insert(name, HeaderValue::from_static(value));
+        // A page that the provider may frame says so itself.
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     if app.secure {
         let year = HeaderValue::from_static("max-age=31536000");

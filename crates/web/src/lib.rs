@@ -18,9 +18,11 @@ mod people;
 mod reader;
 mod rows;
 mod serving;
+mod settings;
 mod ui;
 
 pub use app::App;
+pub use settings::{OidcSettings, Settings};
 
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use askama::Template;
 use crate::assurance::{ControlPage, ControlsPage, CriteriaPage, EvidencePage};
 use crate::failure::FailurePage;
 use crate::infrastructure::{EventPage, LedgerPage, OverviewPage, SqlPage};
-use crate::people::{AccessPage, OnwardPage, SessionsPage, SigninPage};
+use crate::people::{AccessPage, CliPage, OnwardPage, SessionsPage, SigninPage};
 use crate::serving::{InferencePage, InferencesPage};
 
 mod door;
@@ -15,6 +15,7 @@ mod rules;
 fn samples() -> Vec<(String, String)> {
     let mut pages = Vec::new();
     add(&mut pages, "signin", SigninPage::samples());
+    add(&mut pages, "cli", CliPage::samples());
     add(&mut pages, "onward", [OnwardPage::sample()]);
     add(&mut pages, "sessions", [SessionsPage::sample()]);
     add(&mut pages, "people", AccessPage::samples());

@@ -8,6 +8,7 @@ mod evidence;
 mod grants;
 mod keys;
 mod ledger;
+mod login;
 mod orgfile;
 mod people;
 mod records;
@@ -66,6 +67,9 @@ enum Command {
     /// Who may do what, and why
     #[command(subcommand)]
     Authz(authz::Authz),
+    /// Sign in from the command line, by a browser or a code
+    Login(login::Login),
+    Logout(login::Logout),
     /// Make a one-time link to sign in to the pages
     Signin(signin::Signin),
     /// Where one is signed in, and ending it
@@ -116,6 +120,8 @@ impl Cli {
             Command::People(command) => command.run(json, connect).await,
             Command::Grants(command) => command.run(json, connect).await,
             Command::Authz(command) => command.run(json, connect).await,
+            Command::Login(command) => command.run(json, connect).await,
+            Command::Logout(command) => command.run(json, connect).await,
             Command::Signin(command) => command.run(json, connect).await,
             Command::Sessions(command) => command.run(json, connect).await,
             Command::Sql(command) => command.run(json, connect).await,

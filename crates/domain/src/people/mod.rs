@@ -4,6 +4,7 @@
 //! which no dictionary can invert.
 
 pub mod actors;
+pub mod doors;
 pub mod grants;
 pub mod identities;
 pub mod roles;
@@ -12,6 +13,7 @@ pub mod sessions;
 use serde::{Deserialize, Serialize};
 
 pub use actors::ActorLeft;
+pub use doors::{Door, SigninRefused};
 pub use grants::{EndReason, Grant, GrantEnded, GrantNamed, GrantRequested};
 pub use identities::{Identity, IdentityLinked, IdentitySource, IdentityUnlinked, ProfileSet};
 pub use sessions::{OpenSession, Proof, Session, SessionEnd, SessionEnded, SessionStarted};

@@ -6,7 +6,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::KeyScope;
 use super::actors::{is_the_system, present};
 use crate::decide::identifier_is_valid;
 use crate::{Command, Event, Given, Refusal, RefusalCode, State};
@@ -266,17 +265,19 @@ pub fn is_critical(command: &Command) -> bool {
 
 /// Refuses a critical act by a session whose proof of identity is old.
 pub(crate) fn fresh_enough(given: &Given, command: &Command) -> Result<(), Refusal> {
-    let stale = given.authenticated_at.is_some_and(|at| given.now.saturating_sub(at) > FRESH_MS);
-    if !stale || !is_critical(command) {
+    if is_critical(command) { fresh(given.authenticated_at, given.now) } else { Ok(()) }
+}
+
+/// Refuses a proof of identity, given at a moment in milliseconds since the epoch, that is too old for what is critical.
+/// Whoever comes without a session, and so has none, comes with a key.
+///
+/// # Errors
+/// [`RefusalCode::ReauthenticationRequired`].
+pub fn fresh(authenticated_at: Option<i64>, now: i64) -> Result<(), Refusal> {
+    if authenticated_at.is_none_or(|at| now.saturating_sub(at) <= FRESH_MS) {
         return Ok(());
     }
-    let what = match command {
-        Command::CreateKey(body) if matches!(body.scope, KeyScope::Service(_)) => "a key for an application",
-        Command::CreateKey(_) | Command::CreateSigninLink(_) => "a way to sign in",
-        _ => "this",
-    };
-    let message =
-        format!("{what} needs a proof of who you are from the last ten minutes: sign in again, then repeat it");
+    let message = "this needs a proof of who you are from the last ten minutes: sign in again, then repeat it";
     let policies = vec![FRESH_RULE.to_owned()];
-    Err(Refusal { code: RefusalCode::ReauthenticationRequired, message, policies })
+    Err(Refusal { code: RefusalCode::ReauthenticationRequired, message: message.to_owned(), policies })
 }

@@ -7,7 +7,7 @@ use crate::infrastructure::{
 };
 use crate::models::{ModelFacts, ModelRegistered, Tensor};
 use crate::people::{
-    ActorKind, ActorLeft, ActorRegistered, EndReason, GrantEnded, GrantNamed, GrantRequested, IdentityLinked, IdentitySource, IdentityUnlinked, KeyCreated, KeyRevoked, KeyScope, ProfileSet, SessionClosed, SessionOpened, SigninLinkCreated, Proof, SessionEnd, SessionEnded, SessionStarted,
+    ActorKind, ActorLeft, ActorRegistered, EndReason, GrantEnded, GrantNamed, GrantRequested, IdentityLinked, IdentitySource, IdentityUnlinked, KeyCreated, KeyRevoked, KeyScope, ProfileSet, SessionClosed, SessionOpened, SigninLinkCreated, Proof, SessionEnd, SessionEnded, SessionStarted, Door, SigninRefused,
 };
 use crate::serving::{
     DeploymentEnded, DeploymentStarted, GatewayCountLost, GatewayCounted, RiskTier, Route, SegmentFile,
@@ -120,6 +120,13 @@ fn people() -> Vec<Event> {
         }),
         Event::SessionEnded(SessionEnded { session: s("s_2"), actor: s("a_1"), reason: SessionEnd::Provider }),
         Event::SessionClosed(SessionClosed { actor: s("a_1"), session_sha256: s("ee") }),
+        Event::SigninRefused(SigninRefused {
+            door: Door::Oidc,
+            reason: s("signature"),
+            count: 3,
+            first_at: 1_793_400_000_000,
+            last_at: 1_793_400_009_000,
+        }),
         Event::KeyCreated(created(KeyScope::Service(s("credit-risk")))),
         Event::KeyCreated(created(KeyScope::Actor(s("a_1")))),
         Event::KeyRevoked(KeyRevoked { key: s("k_1") }),

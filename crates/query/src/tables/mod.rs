@@ -55,6 +55,7 @@ filled! {
     sod_pairs: people::SodPairs,
     credentials: people::Credentials,
     sessions: people::Sessions,
+    signin_refusals: people::SigninRefusals,
     vendors: vendors::Vendors,
     model_versions: models::ModelVersions,
     services: serving::Services,

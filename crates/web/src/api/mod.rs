@@ -2,6 +2,7 @@
 
 mod assurance;
 mod infrastructure;
+mod login;
 mod people;
 mod serving;
 mod sessions;
@@ -48,6 +49,10 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/authz/explain", get(people::explain))
         .route("/authz/who-can", get(people::who_can))
         .route("/signin-links", post(people::create_link))
+        .route("/login", delete(login::end))
+        .route("/login/exchange", post(login::exchange))
+        .route("/login/device", post(login::begin))
+        .route("/login/device/token", post(login::poll))
         .route("/sessions", get(sessions::list))
         .route("/sessions/{id}", delete(sessions::revoke))
         .route("/inferences/{id}", get(serving::inference))

@@ -75,7 +75,7 @@ pub(crate) async fn create_link(
     let secret = app.engine.create_signin_link(&who, &actor).await?;
     let link_sha256 = merkle::hex(&Sha256::digest(secret.as_bytes()));
     let expires_at = app.engine.read(|state| state.links.get(&link_sha256).map(|link| link.expires_at));
-    let url = format!("{}/signin/{secret}", app.public_url);
+    let url = format!("{}/signin/{secret}", app.settings.public_url);
     Ok(Answer(json!({ "url": url, "actor": actor, "expires_at": expires_at })))
 }
 

@@ -1,6 +1,10 @@
 //! Signing in and out, one's sessions, and who may act in which role.
 
 mod access;
+pub(crate) mod cli;
+pub(crate) mod gate;
+pub(crate) mod login;
+pub(crate) mod oidc;
 pub(crate) mod onward;
 mod sessions;
 mod signin;
@@ -15,9 +19,15 @@ use crate::App;
 pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/signin", get(signin::explain))
+        .route("/signin/oidc", get(oidc::doors::begin))
+        .route("/signin/oidc/callback", get(oidc::doors::callback))
+        .route("/signin/oidc/backchannel-logout", post(oidc::doors::backchannel_logout))
+        .route("/signin/oidc/frontchannel-logout", get(oidc::doors::frontchannel_logout))
         .route("/signin/{secret}", get(signin::confirm).post(signin::open))
         .route("/signout", post(signin::close))
         .route("/reauthenticate", get(signin::reauthenticate))
+        .route("/login/cli", get(cli::ask).post(cli::allow))
+        .route("/device", get(cli::device).post(cli::say))
         .route("/sessions", get(sessions::show))
         .route("/sessions/{id}/revoke", post(sessions::revoke))
         .route("/people", get(access::show).post(access::register))
@@ -30,4 +40,4 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 }
 
 #[cfg(test)]
-pub(crate) use {access::AccessPage, onward::OnwardPage, sessions::SessionsPage, signin::SigninPage};
+pub(crate) use {access::AccessPage, cli::CliPage, onward::OnwardPage, sessions::SessionsPage, signin::SigninPage};

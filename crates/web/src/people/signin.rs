@@ -6,21 +6,25 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
-use engine::{Engine, NewSession};
+use domain::people::{Door, Proof};
+use engine::{Engine, ExecuteError, NewSession};
 use http::header::SET_COOKIE;
 use serde::Deserialize;
 
-use super::onward::Local;
+use super::gate::Origin;
+use super::onward::{Local, OnwardPage};
 use crate::App;
 use crate::auth::{FromOurPage, Maybe, Visitor, set_cookie};
 use crate::failure::PageError;
-use crate::ui::{Page, page};
+use crate::ui::{Link, Page, page};
 
 /// The page that explains how to sign in, or that asks for the one click.
 #[derive(Template)]
 #[template(path = "people/signin.html")]
 pub(crate) struct SigninPage {
     why: Why,
+    /// What people call the provider that they can sign in with, if there is one.
+    provider: Option<String>,
     /// Where to go afterwards.
     back: Local,
 }
@@ -37,9 +41,21 @@ enum Why {
 }
 
 impl SigninPage {
+    fn new(app: &App, why: Why, back: Local) -> Self {
+        Self { why, provider: app.oidc.as_ref().map(|oidc| oidc.settings.label.clone()), back }
+    }
+
+    /// The way to the provider.
+    fn door(&self) -> Link {
+        let door = Link::to("/signin/oidc").with("return", &self.back);
+        if self.why == Why::Reauthenticate { door.with("fresh", 1) } else { door }
+    }
+
     #[cfg(test)]
     pub(crate) fn samples() -> [Self; 3] {
-        [Why::SignIn, Why::UseLink, Why::Reauthenticate].map(|why| Self { why, back: Local::or_home(Some("/people")) })
+        let provider = Some("Example Bank's account".to_owned());
+        let page = |why| Self { why, provider: provider.clone(), back: Local::or_home(Some("/people")) };
+        [Why::SignIn, Why::UseLink, Why::Reauthenticate].map(page)
     }
 }
 
@@ -58,18 +74,22 @@ impl Asked {
 }
 
 /// `GET /signin`
-pub(crate) async fn explain(Query(asked): Query<Asked>) -> Page {
-    page(&SigninPage { why: Why::SignIn, back: asked.back() })
+pub(crate) async fn explain(State(app): State<Arc<App>>, Query(asked): Query<Asked>) -> Page {
+    page(&SigninPage::new(&app, Why::SignIn, asked.back()))
 }
 
 /// `GET /reauthenticate`
-pub(crate) async fn reauthenticate(Visitor(_): Visitor, Query(asked): Query<Asked>) -> Page {
-    page(&SigninPage { why: Why::Reauthenticate, back: asked.back() })
+pub(crate) async fn reauthenticate(
+    State(app): State<Arc<App>>,
+    Visitor(_): Visitor,
+    Query(asked): Query<Asked>,
+) -> Page {
+    page(&SigninPage::new(&app, Why::Reauthenticate, asked.back()))
 }
 
 /// `GET /signin/{secret}`
-pub(crate) async fn confirm() -> Page {
-    page(&SigninPage { why: Why::UseLink, back: Local::or_home(None) })
+pub(crate) async fn confirm(State(app): State<Arc<App>>) -> Page {
+    page(&SigninPage::new(&app, Why::UseLink, Local::or_home(None)))
 }
 
 /// `POST /signin/{secret}`
@@ -77,9 +97,17 @@ pub(crate) async fn open(
     _: FromOurPage,
     State(app): State<Arc<App>>,
     Maybe(previous): Maybe,
+    Origin(address): Origin,
     Path(secret): Path<String>,
 ) -> Result<Response, PageError> {
-    let session = app.engine.open_session(&secret, previous.as_ref()).await?;
+    let opened = app.engine.open_session(&secret, previous.as_ref()).await;
+    let session = match opened {
+        Ok(session) => session,
+        Err(ExecuteError::Refused(refusal)) => {
+            return Err(app.turn_away(Door::Link, refusal.code.as_str(), address, refusal.into()).into());
+        }
+        Err(error) => return Err(error.into()),
+    };
     Ok((AppendHeaders([(SET_COOKIE, cookie_of(&app, &session))]), Redirect::to("/")).into_response())
 }
 
@@ -91,6 +119,18 @@ pub(crate) fn cookie_of(app: &App, session: &NewSession) -> String {
 /// `POST /signout`
 pub(crate) async fn close(State(app): State<Arc<App>>, Visitor(who): Visitor) -> Result<Response, PageError> {
     app.engine.close_session(&who).await?;
-    let cookie = set_cookie("", 0, app.secure);
-    Ok((AppendHeaders([(SET_COOKIE, cookie)]), Redirect::to("/signin")).into_response())
+    let cookie = [(SET_COOKIE, set_cookie("", 0, app.secure))];
+    let by_provider = who.session.is_some_and(|visit| visit.proof == Proof::Oidc);
+    let there = match app.oidc.as_ref().filter(|_| by_provider) {
+        Some(oidc) => oidc.sign_out_address(&format!("{}/signin", app.settings.public_url)).await,
+        None => None,
+    };
+    match there {
+        // Whoever signs out here and stays signed in there would be back with one click.
+        Some(there) => {
+            let onward = OnwardPage { title: "You are signed out here", to: &there, place: "Sign out there too" };
+            Ok((AppendHeaders(cookie), page(&onward)?).into_response())
+        }
+        None => Ok((AppendHeaders(cookie), Redirect::to("/signin")).into_response()),
+    }
 }

@@ -43,7 +43,7 @@ impl World {
         let engine = Engine::open(options(dir.path())).await.expect("a new data directory");
         let token = std::fs::read_to_string(dir.path().join("operator.token")).expect("the operator's key");
         let db = Arc::new(assurance::database(&engine, query::Limits::default()).expect("a database over the engine"));
-        let app = App::new(Arc::clone(&engine), db, Registry::default(), "http://127.0.0.1:8600".to_owned());
+        let app = App::new(Arc::clone(&engine), db, Registry::default(), settings()).expect("good settings");
         Self { router: crate::router(app), engine, token: token.trim().to_owned(), _dir: dir }
     }
 
@@ -89,6 +89,10 @@ impl World {
         assert_eq!(self.send(Method::POST, path, &ours, "").await.status(), StatusCode::NOT_FOUND, "a link works once");
         set.split(';').next().expect("a cookie").to_owned()
     }
+}
+
+fn settings() -> crate::Settings {
+    crate::Settings { public_url: "http://127.0.0.1:8600".to_owned(), ..crate::Settings::default() }
 }
 
 fn options(dir: &Path) -> EngineOptions {

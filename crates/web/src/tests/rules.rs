@@ -24,7 +24,8 @@ pub(super) fn broken(html: &str) -> Vec<String> {
         let off = values(html, attribute).any(|value| value.contains("//") || value.starts_with("data:"));
         rule(!off, &format!("has no {attribute} to another origin"));
     }
-    for tag in ["input", "select", "textarea"].into_iter().flat_map(|name| tags(html, name)) {
+    let shown = |tag: &&str| !tag.contains("type=\"hidden\"");
+    for tag in ["input", "select", "textarea"].into_iter().flat_map(|name| tags(html, name)).filter(shown) {
         let id = values(tag, "id").next().unwrap_or_default();
         rule(!id.is_empty() && html.contains(&format!("<label for=\"{id}\">")), &format!("labels {tag}"));
     }

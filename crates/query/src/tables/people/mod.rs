@@ -6,12 +6,14 @@ mod credentials;
 mod principals;
 mod role_grants;
 mod sessions;
+mod signin_refusals;
 mod sod_pairs;
 
 pub(crate) use credentials::Credentials;
 pub(crate) use principals::Principals;
 pub(crate) use role_grants::RoleGrants;
 pub(crate) use sessions::Sessions;
+pub(crate) use signin_refusals::SigninRefusals;
 pub(crate) use sod_pairs::SodPairs;
 
 /// Tables of this room without rows yet: name, meaning, what has to be built first, columns.
