@@ -31,6 +31,7 @@ pub const TARGETS: &[(&str, Target, &[&[u8]])] = &[
     ("sse", sse, &[b"event: a\r\ndata: {\"usage\":{\"prompt_tokens\":1}}\r\n\r\ndata: [DONE]\n\n"]),
     ("openai_request", openai_request, &[OPENAI]),
     ("oip_infer", oip_infer, &[OIP]),
+    ("openid", openid, OPENID),
 ];
 
 const CHECKPOINT: &[u8] = include_bytes!("../seeds/note/checkpoint.txt");
@@ -38,6 +39,11 @@ const RECORD_PROOFS: &[&[u8]] =
     &[include_bytes!("../seeds/record_proof/record.txt"), include_bytes!("../seeds/record_proof/event.txt")];
 const POLICY: &[u8] = b"# who counts\ngroup g any a b\nquorum none\n";
 const OPENAI: &[u8] = br#"{"model":"gpt","stream":true,"stream_options":{},"user":"u","messages":[]}"#;
+const OPENID: &[&[u8]] = &[
+    br#"{"issuer":"https://id.example","authorization_endpoint":"https://id.example/a","token_endpoint":"https://id.example/t","jwks_uri":"https://id.example/k"}"#,
+    br#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
+    b"eyJhbGciOiJFZERTQSIsImtpZCI6ImEifQ.eyJpc3MiOiJodHRwczovL2lkLmV4YW1wbGUifQ.AAAA",
+];
 const OIP: &[u8] = br#"{"id":"1","inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2.5]}]}"#;
 
 fn text(data: &[u8]) -> &str {
@@ -187,4 +193,14 @@ pub fn openai_request(data: &[u8]) {
 /// Inference requests of the Open Inference Protocol are accepted or refused.
 pub fn oip_infer(data: &[u8]) {
     let _ = oip::parse_infer(data);
+}
+
+/// What a provider says of itself has the issuer that was asked; a token that its key did not sign is none.
+pub fn openid(data: &[u8]) {
+    if let Ok(provider) = oidc::Provider::parse("https://id.example", data) {
+        assert_eq!(provider.issuer, "https://id.example");
+    }
+    let _ = oidc::Keys::parse(data);
+    let keys = oidc::Keys::parse(OPENID[1]).expect("a set of keys");
+    assert!(keys.open(text(data)).is_err());
 }

@@ -8,4 +8,5 @@ mod infrastructure;
 mod keys;
 mod people;
 mod serving;
+mod signin;
 mod support;

@@ -1,6 +1,7 @@
 //! What the tests stand on.
 
 pub mod http;
+pub mod talk;
 pub mod tools;
 pub mod trace;
 pub mod upstream;

@@ -124,6 +124,8 @@ pub struct World {
     pub server: Option<Process>,
     pub url: String,
     pub key: String,
+    /// Where the server is to listen.
+    pub listen: String,
     settings: Vec<(String, String)>,
     /// What the program is started by, and its arguments; the program itself when empty.
     pub starter: Vec<String>,
@@ -150,7 +152,8 @@ impl World {
         let data = dir.path().join("data");
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let (url, key) = (String::new(), String::new());
-        Self { dir, upstream: Upstream::start(), data, server: None, url, key, settings, starter: Vec::new() }
+        let listen = "127.0.0.1:0".to_owned();
+        Self { dir, upstream: Upstream::start(), data, server: None, url, key, listen, settings, starter: Vec::new() }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -193,7 +196,7 @@ impl World {
     /// How it ended, when it did not start.
     pub fn try_start(&mut self) -> Result<(), Run> {
         let mut command = self.command();
-        command.args(["--json", "serve", "--listen", "127.0.0.1:0"]);
+        command.args(["--json", "serve", "--listen", &self.listen]);
         let server = Process::start(&mut command, &self.path("server.log"))?;
         self.url = server.url();
         self.server = Some(server);

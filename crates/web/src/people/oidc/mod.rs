@@ -44,8 +44,9 @@ pub(crate) struct Oidc {
 struct Known {
     provider: Arc<Provider>,
     keys: Arc<Keys>,
-    provider_at: Instant,
-    keys_at: Instant,
+    at: Instant,
+    /// When the keys were fetched again because a token named one that was not known.
+    rotated_at: Option<Instant>,
 }
 
 /// Why a sign-in came to nothing.
@@ -116,9 +117,7 @@ impl Oidc {
     async fn known(&self) -> Result<Known, Trouble> {
         let mut known = self.known.lock().await;
         match &*known {
-            Some(known) if known.provider_at.elapsed() < KEEP && known.keys_at.elapsed() < KEEP => {
-                return Ok(known.clone());
-            }
+            Some(known) if known.at.elapsed() < KEEP => return Ok(known.clone()),
             _ => {}
         }
         match (self.discover().await, &mut *known) {
@@ -126,7 +125,7 @@ impl Oidc {
             (Err(trouble), Some(old)) => {
                 tracing::warn!(%trouble, "the provider's documents are old and could not be fetched again");
                 // Not at each request.
-                (old.provider_at, old.keys_at) = (Instant::now() - KEEP + ROTATE, Instant::now() - KEEP + ROTATE);
+                old.at += ROTATE;
                 Ok(old.clone())
             }
             (Err(trouble), None) => Err(trouble),
@@ -137,8 +136,7 @@ impl Oidc {
         let document = self.fetch.get(&Provider::address(&self.settings.issuer)).await?;
         let provider = Provider::parse(&self.settings.issuer, &document)?;
         let keys = Keys::parse(&self.fetch.get(&provider.jwks_uri).await?)?;
-        let now = Instant::now();
-        Ok(Known { provider: Arc::new(provider), keys: Arc::new(keys), provider_at: now, keys_at: now })
+        Ok(Known { provider: Arc::new(provider), keys: Arc::new(keys), at: Instant::now(), rotated_at: None })
     }
 
     /// Does something with the provider's keys, and once more with new ones when a token names a key that is not known:
@@ -150,9 +148,9 @@ impl Oidc {
             checked => return Ok(checked?),
         }
         let mut slot = self.known.lock().await;
-        let current = slot.as_mut().filter(|current| current.keys_at.elapsed() >= ROTATE);
-        if let Some(current) = current {
-            current.keys_at = Instant::now();
+        let due = |current: &&mut Known| current.rotated_at.is_none_or(|at| at.elapsed() >= ROTATE);
+        if let Some(current) = slot.as_mut().filter(due) {
+            current.rotated_at = Some(Instant::now());
             let keys = Keys::parse(&self.fetch.get(&current.provider.jwks_uri).await?)?;
             current.keys = Arc::new(keys);
         }

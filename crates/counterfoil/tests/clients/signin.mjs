@@ -1,0 +1,80 @@
+// Signing in with a company's OpenID provider, in a real browser.
+//
+// Usage: NODE_DIR=... CHROMIUM=... BASE_URL=... LINK=... node signin.mjs
+// Each line on standard input is a step; each answer is one line.
+
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { createInterface } from "node:readline";
+
+const require = createRequire(`${process.env.NODE_DIR}/`);
+const { chromium } = require("playwright-core");
+const { BASE_URL, CHROMIUM } = process.env;
+const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+
+const visitors = new Map();
+async function visitor(name) {
+  if (!visitors.has(name)) {
+    const context = await browser.newContext({ javaScriptEnabled: name !== "noscript" });
+    visitors.set(name, { context, page: await context.newPage() });
+  }
+  return visitors.get(name);
+}
+
+const here = (url) => url.href.startsWith(BASE_URL);
+const session = async (context) => (await context.cookies(BASE_URL)).find((it) => it.name === "counterfoil_session")?.value;
+
+const steps = {
+  // Goes to a page, signs in at the provider as somebody, and says where that led and what is there.
+  async signin(name, who, path = "/") {
+    const { context, page } = await visitor(name);
+    const before = await session(context);
+    await page.goto(BASE_URL + path);
+    await page.getByRole("link", { name: /^(Sign in|Prove it) with / }).click();
+    if (!here(new URL(page.url())) && await page.getByRole("heading", { name: "Who are you?" }).isVisible()) {
+      await page.getByRole("button", { name: who }).click();
+    }
+    await page.waitForURL((url) => here(url) && !(url.pathname.startsWith("/signin/oidc") && url.pathname.endsWith("x")), { waitUntil: "load" });
+    await page.waitForURL((url) => here(url) && url.pathname !== "/signin/oidc/callback", { timeout: 5000 }).catch(() => {});
+    const after = await session(context);
+    return { path: page.url().slice(BASE_URL.length), text: (await page.locator("main").innerText()).slice(0, 2000), fresh: after !== undefined && after !== before };
+  },
+  async goto(name, path) {
+    const { page } = await visitor(name);
+    const response = await page.goto(path.startsWith("http") ? path : BASE_URL + path);
+    return { path: page.url().slice(BASE_URL.length), status: response.status(), text: (await page.locator("body").innerText()).slice(0, 4000) };
+  },
+  async press(name, button) {
+    const { page } = await visitor(name);
+    await page.getByRole("button", { name: button, exact: true }).first().click();
+    await page.waitForLoadState("load");
+    await page.waitForTimeout(300);
+    return { url: page.url(), text: (await page.locator("body").innerText()).slice(0, 4000) };
+  },
+  async fill(name, label, value) {
+    const { page } = await visitor(name);
+    await page.getByLabel(label).fill(value);
+    return {};
+  },
+  async cookie(name) {
+    const { context } = await visitor(name);
+    return { cookies: await context.cookies(BASE_URL) };
+  },
+  // Plants a cookie before the sign-in, as somebody would who wants to know the session's secret beforehand.
+  async plant(name, value) {
+    const { context } = await visitor(name);
+    await context.addCookies([{ name: "counterfoil_session", value, url: BASE_URL }]);
+    return {};
+  },
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const [step, ...values] = JSON.parse(line);
+  assert.ok(steps[step], step);
+  try {
+    console.log(JSON.stringify({ ok: await steps[step](...values) }));
+  } catch (error) {
+    console.log(JSON.stringify({ error: String(error) }));
+  }
+}
+await browser.close();
