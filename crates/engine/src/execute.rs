@@ -286,7 +286,7 @@ impl Engine {
 }
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
-const BOOKKEEPING: [(&str, &str); 10] = [
+const BOOKKEEPING: [(&str, &str); 12] = [
     ("policies.install", "policies"),
     ("node.join", "node/n1"),
     ("node.stop", "node/n1"),
@@ -297,6 +297,8 @@ const BOOKKEEPING: [(&str, &str); 10] = [
     ("segment.progress", "node/n1"),
     ("gateway.count", "node/n1"),
     ("gateway.count.lose", "node/n1"),
+    ("session.close", "actor/a_1"),
+    ("signin.refused.count", "people"),
 ];
 
 /// What a command comes to before anything is written.

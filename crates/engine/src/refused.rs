@@ -75,9 +75,16 @@ impl Engine {
     pub(crate) async fn tell_refused(self: &Arc<Self>, all: bool) -> Result<(), ExecuteError> {
         for told in self.refused.take(Self::now_ms(), all) {
             let done = self.execute(self.system(), Command::CountRefused(told.clone())).await;
-            if let Err(error) = done {
-                self.refused.put_back(&told);
-                return Err(error);
+            match done {
+                // Under policies that forbid it: asking again at once would fill the ledger with refusals.
+                Err(ExecuteError::Refused(refusal)) => {
+                    tracing::warn!(%refusal, "those turned away at the doors could not be counted");
+                }
+                Err(error) => {
+                    self.refused.put_back(&told);
+                    return Err(error);
+                }
+                Ok(_) => {}
             }
         }
         Ok(())

@@ -18,6 +18,14 @@ pub enum People {
     },
     /// List who may act, and since when
     List,
+    /// Let somebody sign in with the provider of the setting `oidc.issuer`
+    Link {
+        /// Pseudonym, such as a_0123456789abcdef
+        actor: String,
+        /// What the provider knows them by: the claim `sub` of their ID token, which is no e-mail address
+        #[arg(long)]
+        subject: String,
+    },
     /// Note that somebody left: sessions, keys and grants end at once
     Leave {
         /// Pseudonym, such as a_0123456789abcdef
@@ -57,6 +65,19 @@ impl People {
             Self::List => {
                 let query = "select principal_id, kind, status, registered_at, terminated_at from principals order by registered_at";
                 super::sql::print(json, connect, query).await?;
+            }
+            Self::Link { actor, subject } => {
+                let client = connect.open().await?;
+                let path = format!("/api/v1/people/{actor}/identity");
+                let linked = client.json(Method::POST, &path, Some(&json!({"subject": subject}))).await?;
+                client.close().await?;
+                match json {
+                    true => output::json(&linked)?,
+                    false => output::line(format!(
+                        "{actor} signs in with {}",
+                        linked["issuer"].as_str().unwrap_or_default()
+                    ))?,
+                }
             }
             Self::Leave { actor } => {
                 let client = connect.open().await?;

@@ -7,7 +7,9 @@ use crate::infrastructure::{
 };
 use crate::models::{ModelFacts, ModelRegistered, Tensor};
 use crate::people::{
-    ActorKind, ActorLeft, ActorRegistered, EndReason, GrantEnded, GrantNamed, GrantRequested, IdentityLinked, IdentitySource, IdentityUnlinked, KeyCreated, KeyRevoked, KeyScope, ProfileSet, SessionClosed, SessionOpened, SigninLinkCreated, Proof, SessionEnd, SessionEnded, SessionStarted, Door, SigninRefused,
+    ActorKind, ActorLeft, ActorRegistered, Door, EndReason, GrantEnded, GrantNamed, GrantRequested, IdentityLinked,
+    IdentitySource, IdentityUnlinked, KeyCreated, KeyRevoked, KeyScope, ProfileSet, Proof, SessionClosed, SessionEnd,
+    SessionEnded, SessionOpened, SessionStarted, SigninLinkCreated, SigninRefused,
 };
 use crate::serving::{
     DeploymentEnded, DeploymentStarted, GatewayCountLost, GatewayCounted, RiskTier, Route, SegmentFile,

@@ -42,6 +42,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/keys", post(people::create_key))
         .route("/keys/{id}", delete(people::revoke_key))
         .route("/people", post(people::register))
+        .route("/people/{actor}/identity", post(people::link))
         .route("/people/{actor}/leave", post(people::leave))
         .route("/grants", post(people::request_grant))
         .route("/grants/{id}/approve", post(people::approve_grant))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json as Answer;
 use axum::extract::{Path, Query, State};
-use domain::people::{ActorKind, EndReason, KeyScope};
+use domain::people::{ActorKind, EndReason, IdentitySource, KeyScope};
 use engine::Wish;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -104,6 +104,33 @@ pub(crate) async fn leave(
 ) -> Result<Answer<Value>, ApiError> {
     app.engine.leave(&who, &actor).await?;
     Ok(Answer(json!({ "actor": actor, "left": true })))
+}
+
+/// How somebody is known at the provider.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Known {
+    /// The subject there, which is no e-mail address.
+    subject: String,
+}
+
+/// `POST /people/{actor}/identity`: somebody signs in with the provider from here on.
+pub(crate) async fn link(
+    State(app): State<Arc<App>>,
+    Caller(who): Caller,
+    Path(actor): Path<String>,
+    Json(known): Json<Known>,
+) -> Result<Answer<Value>, ApiError> {
+    let oidc =
+        app.oidc.as_ref().ok_or_else(|| Failure::invalid("no provider is set: see the setting `oidc.issuer`"))?;
+    if known.subject.is_empty() || known.subject.len() > 255 || known.subject.contains(char::is_control) {
+        return Err(
+            Failure::invalid("a subject has up to 255 characters: it is the claim `sub` of the ID token").into()
+        );
+    }
+    let identifier = oidc.identifier(&known.subject);
+    app.engine.link_identity(&who, &actor, IdentitySource::Oidc, &identifier).await?;
+    Ok(Answer(json!({ "actor": actor, "issuer": oidc.settings.issuer, "linked": true })))
 }
 
 /// A role that is asked for.

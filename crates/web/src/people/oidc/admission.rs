@@ -80,7 +80,7 @@ impl Oidc {
     }
 
     /// What the vault knows somebody's name at the provider by.
-    pub(super) fn identifier(&self, subject: &str) -> String {
+    pub(crate) fn identifier(&self, subject: &str) -> String {
         format!("{}\n{subject}", self.settings.issuer)
     }
 
