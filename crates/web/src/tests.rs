@@ -10,6 +10,7 @@ use crate::people::{AccessPage, CliPage, OnwardPage, SessionsPage, SigninPage};
 use crate::serving::{InferencePage, InferencesPage};
 
 mod door;
+mod provider;
 mod rules;
 
 fn samples() -> Vec<(String, String)> {

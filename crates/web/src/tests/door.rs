@@ -18,16 +18,16 @@ use super::rules;
 use crate::App;
 
 /// A server with its operator's key.
-struct World {
+pub(super) struct World {
     router: axum::Router,
-    engine: Arc<Engine>,
+    pub(super) engine: Arc<Engine>,
     token: String,
     _dir: tempfile::TempDir,
 }
 
 /// How a request proves who sends it.
 #[derive(Clone)]
-enum As {
+pub(super) enum As {
     Nobody,
     Operator,
     /// By a session's cookie, from one of our pages or not.
@@ -39,15 +39,19 @@ enum As {
 
 impl World {
     async fn new() -> Self {
+        Self::with(settings()).await
+    }
+
+    pub(super) async fn with(settings: crate::Settings) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let engine = Engine::open(options(dir.path())).await.expect("a new data directory");
         let token = std::fs::read_to_string(dir.path().join("operator.token")).expect("the operator's key");
         let db = Arc::new(assurance::database(&engine, query::Limits::default()).expect("a database over the engine"));
-        let app = App::new(Arc::clone(&engine), db, Registry::default(), settings()).expect("good settings");
+        let app = App::new(Arc::clone(&engine), db, Registry::default(), settings).expect("good settings");
         Self { router: crate::router(app), engine, token: token.trim().to_owned(), _dir: dir }
     }
 
-    async fn send(&self, method: Method, path: &str, who: &As, body: impl Into<Body>) -> Response {
+    pub(super) async fn send(&self, method: Method, path: &str, who: &As, body: impl Into<Body>) -> Response {
         let mut request = Request::builder().method(method).uri(path).header(header::HOST, "127.0.0.1:8600");
         request = match who {
             As::Nobody => request,
@@ -61,7 +65,15 @@ impl World {
         self.router.clone().oneshot(request).await.expect("the router always answers")
     }
 
-    async fn get(&self, path: &str, who: &As) -> Response {
+    /// Sends a form that needs no session.
+    pub(super) async fn form(&self, path: &str, form: &str) -> Response {
+        let request = Request::builder().method(Method::POST).uri(path).header(header::HOST, "127.0.0.1:8600");
+        let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request = request.body(Body::from(form.to_owned())).expect("a request");
+        self.router.clone().oneshot(request).await.expect("the router always answers")
+    }
+
+    pub(super) async fn get(&self, path: &str, who: &As) -> Response {
         self.send(Method::GET, path, who, Body::empty()).await
     }
 
@@ -116,7 +128,7 @@ async fn bytes(response: Response) -> Vec<u8> {
     response.into_body().collect().await.expect("a whole body").to_bytes().to_vec()
 }
 
-async fn text(response: Response) -> String {
+pub(super) async fn text(response: Response) -> String {
     String::from_utf8(bytes(response).await).expect("UTF-8")
 }
 
