@@ -294,9 +294,9 @@ impl Config {
         if oidc.issuer.is_empty() {
             return Ok(());
         }
-        let host = |scheme| oidc.issuer.strip_prefix(scheme).and_then(|rest| rest.split(['/', ':']).next());
+        let host = |scheme: &str| oidc.issuer.strip_prefix(scheme).and_then(|rest| rest.split(['/', ':']).next());
         let local = host("http://").is_some_and(|host| matches!(host, "localhost" | "127.0.0.1"));
-        if !local && host("https://").is_none_or(str::is_empty) || oidc.issuer.contains(['?', '#', '@', ' ']) {
+        if (!local && host("https://").is_none_or(str::is_empty)) || oidc.issuer.contains(['?', '#', '@', ' ']) {
             let why = format!("`{}` is not an address at https, nor on this machine", oidc.issuer);
             return wrong("issuer", why);
         }

@@ -69,6 +69,7 @@ enum Command {
     Authz(authz::Authz),
     /// Sign in from the command line, by a browser or a code
     Login(login::Login),
+    /// Give the key of `counterfoil login` back
     Logout(login::Logout),
     /// Make a one-time link to sign in to the pages
     Signin(signin::Signin),

@@ -10,6 +10,9 @@ import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 
+// Standard output is for answers.
+console.info = console.error;
+
 const require = createRequire(`${process.env.NODE_DIR}/`);
 const { Provider } = await import(pathToFileURL(require.resolve("oidc-provider")));
 
@@ -56,7 +59,7 @@ function provider(issuer) {
       backchannel_logout_session_required: true,
     }],
     jwks: { keys: [current] },
-    claims: { openid: ["sub"], profile: ["name", "groups"], email: ["email", "email_verified"] },
+    claims: { openid: ["sub", "amr"], profile: ["name", "groups"], email: ["email", "email_verified"] },
     conformIdTokenClaims: false,
     findAccount: (_, sub) => ({ accountId: sub, claims: () => ({ sub, ...people[sub] }) }),
     features: {
@@ -69,8 +72,8 @@ function provider(issuer) {
       },
     },
     interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
-    // Its own client only, on this machine.
-    fetch: (url, options) => fetch(url, options),
+    // Its dispatcher refuses addresses of this machine, which is where the client is.
+    fetch: (url, { dispatcher, ...options }) => fetch(url, options),
     cookies: { keys: ["tests only"] },
     pkce: { required: () => true },
     acrValues: ["mfa"],

@@ -30,12 +30,18 @@ const steps = {
     const { context, page } = await visitor(name);
     const before = await session(context);
     await page.goto(BASE_URL + path);
+    const start = page.url();
     await page.getByRole("link", { name: /^(Sign in|Prove it) with / }).click();
-    if (!here(new URL(page.url())) && await page.getByRole("heading", { name: "Who are you?" }).isVisible()) {
-      await page.getByRole("button", { name: who }).click();
+    await page.waitForURL((url) => url.href !== start && (here(url) || url.pathname.startsWith("/interaction/")));
+    if (!here(new URL(page.url()))) {
+      await page.getByRole("button", { name: who, exact: true }).click();
+      await page.waitForURL(here);
     }
-    await page.waitForURL((url) => here(url) && !(url.pathname.startsWith("/signin/oidc") && url.pathname.endsWith("x")), { waitUntil: "load" });
-    await page.waitForURL((url) => here(url) && url.pathname !== "/signin/oidc/callback", { timeout: 5000 }).catch(() => {});
+    // A page that leads on by itself does so at once; one that refuses stays.
+    if (await page.locator("meta[http-equiv=refresh]").count()) {
+      await page.waitForURL((url) => url.pathname !== "/signin/oidc/callback");
+    }
+    await page.waitForLoadState("load");
     const after = await session(context);
     return { path: page.url().slice(BASE_URL.length), text: (await page.locator("main").innerText()).slice(0, 2000), fresh: after !== undefined && after !== before };
   },

@@ -267,8 +267,8 @@ fn given_a_command_line_when_a_person_lets_it_in_then_it_acts_as_them_until_it_g
     company.press("anna", "Let it in");
     let output = login.wait_with_output().expect("it ends");
     assert!(output.status.success(), "{output:?}");
-    company.on_record("login", "unknown");
     company.world.json(&["logout"]);
+    company.on_record("login", "unknown");
 }
 
 #[test]

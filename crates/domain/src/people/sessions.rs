@@ -66,7 +66,7 @@ pub struct SessionStarted {
     pub provider_session_sha256: Option<String>,
     /// SHA-256 of the session cookie's secret, hexadecimal.
     pub session_sha256: String,
-    /// When they proved who they are, in milliseconds since the epoch. A provider may have asked them long before.
+    /// When they proved who they are, in milliseconds since the epoch; 0 when the provider did not say.
     pub authenticated_at: i64,
     /// Whether it took more than one factor.
     pub mfa: bool,

@@ -22,7 +22,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, Caller(who): Caller) -> Re
             "started_at": session.started_at,
             "used_at": used_at,
             "expires_at": session.expires_at,
-            "this": this.as_deref() == Some(&session.session),
+            "this": this.as_deref() == Some(session.session.as_str()),
         })
     });
     Ok(Answer(json!({ "sessions": open.collect::<Vec<_>>() })))

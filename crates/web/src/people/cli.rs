@@ -36,8 +36,10 @@ enum Step {
     Code { code: String },
     /// A device with this code asks.
     Device { code: String },
-    /// It was said.
-    Done { allowed: bool },
+    /// Somebody said yes.
+    Allowed,
+    /// Somebody said no.
+    Denied,
 }
 
 impl CliPage {
@@ -52,8 +54,8 @@ impl CliPage {
             Step::Here { port: 50_123, challenge: "c".repeat(43), state: "s".into() },
             Step::Code { code: String::new() },
             Step::Device { code: code() },
-            Step::Done { allowed: true },
-            Step::Done { allowed: false },
+            Step::Allowed,
+            Step::Denied,
         ]
         .map(|step| Self { actor: "a_7f3k2m9q".into(), hours: 8, step })
     }
@@ -156,7 +158,8 @@ pub(crate) async fn say(State(app): State<Arc<App>>, Visitor(who): Visitor, Form
     }
     let step = match typed.answer.as_str() {
         "" => Step::Device { code: plain(&typed.code) },
-        answer => Step::Done { allowed: answer == "allow" },
+        "allow" => Step::Allowed,
+        _ => Step::Denied,
     };
     page(&CliPage::new(&app, &who.actor, step))
 }

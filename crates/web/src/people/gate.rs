@@ -87,10 +87,12 @@ impl Gate {
         let over = |failed: &Failures| now.saturating_duration_since(failed.last) > MEMORY;
         if failures.len() >= ROOM && !failures.contains_key(&whom) {
             failures.retain(|_, failed| !over(failed));
-            // Whoever failed longest ago makes room: to be forgotten takes as many addresses as there is room for.
-            let oldest = failures.iter().min_by_key(|(_, failed)| failed.last).map(|(whom, _)| whom.clone());
-            if let Some(oldest) = oldest.filter(|_| failures.len() >= ROOM) {
-                failures.remove(&oldest);
+            if failures.len() >= ROOM {
+                // Whoever failed longest ago makes room, many at once, so that a flood costs little for each.
+                let mut moments: Vec<Instant> = failures.values().map(|failed| failed.last).collect();
+                let (_, oldest, _) = moments.select_nth_unstable(ROOM / 8);
+                let oldest = *oldest;
+                failures.retain(|_, failed| failed.last > oldest);
             }
         }
         let failed = failures.entry(whom).or_insert(Failures { count: 0, last: now });
@@ -186,6 +188,6 @@ mod tests {
         for number in 0..(ROOM as u32 + 200) {
             gate.failed(Whom::from(IpAddr::V4(number.into())), now + Duration::from_millis(number.into()));
         }
-        assert_eq!(gate.0.lock().expect("no panic").len(), ROOM);
+        assert!((ROOM / 2..=ROOM).contains(&gate.0.lock().expect("no panic").len()));
     }
 }

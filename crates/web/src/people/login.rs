@@ -183,17 +183,17 @@ mod tests {
     fn given_a_device_when_somebody_types_its_code_then_it_is_let_in_once() {
         let (logins, now) = (Logins::default(), Instant::now());
         let code = logins.wait("device", &[7; 32], now).expect("room");
-        assert_eq!(code, "LLLLLLLL");
+        assert_eq!(code, "KKKKKKKK");
         assert!(logins.wait("another", &[7; 32], now).is_none(), "the same code twice");
         assert!(matches!(logins.poll("device", now), Poll::Pending));
         assert!(matches!(logins.poll("device", now), Poll::TooFast));
         assert!(!logins.say("BBBB-BBBB", Some(anna()), now));
-        assert!(logins.waits("llll-llll", now) && logins.say(" llll llll", Some(anna()), now));
-        assert!(!logins.say("LLLLLLLL", None, now), "what was said is said");
+        assert!(logins.waits("kkkk-kkkk", now) && logins.say(" kkkk kkkk", Some(anna()), now));
+        assert!(!logins.say("KKKKKKKK", None, now), "what was said is said");
         assert!(matches!(logins.poll("device", now), Poll::Granted(who) if who.actor == "a_1"));
         assert!(matches!(logins.poll("device", now), Poll::Unknown), "once");
         logins.wait("denied", &[8; 32], now).expect("room");
-        assert!(logins.say("MMMMMMMM", None, now));
+        assert!(logins.say("LLLLLLLL", None, now));
         assert!(matches!(logins.poll("denied", now), Poll::Denied));
         logins.wait("late", &[9; 32], now).expect("room");
         assert!(matches!(logins.poll("late", now + DEVICE_TIME), Poll::Unknown));

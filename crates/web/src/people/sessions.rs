@@ -25,7 +25,8 @@ struct Open {
     session: String,
     proof: &'static str,
     mfa: bool,
-    authenticated_at: Instant,
+    /// When they proved it, if that is known.
+    proven: Option<Instant>,
     started_at: Instant,
     used_at: Instant,
     expires_at: Instant,
@@ -50,7 +51,7 @@ impl Open {
             session: session.session,
             proof: words(session.proof),
             mfa: session.mfa,
-            authenticated_at: Instant(session.authenticated_at),
+            proven: Some(Instant(session.authenticated_at)).filter(|proven| proven.0 > 0),
             started_at: Instant(session.started_at),
             used_at: Instant(used_at),
             expires_at: Instant(session.expires_at),

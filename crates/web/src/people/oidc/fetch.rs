@@ -43,7 +43,7 @@ pub(crate) enum FetchError {
     #[error("`{0}` cannot be reached: {1}")]
     Unreachable(String, std::io::Error),
     /// It took too long.
-    #[error("`{0}` did not answer within {} s", TIME.as_secs())]
+    #[error("`{0}` did not answer within {seconds} s", seconds = TIME.as_secs())]
     Silent(String),
     /// What came is not HTTP, or is too large.
     #[error("`{0}` sent something that cannot be read: {1}")]
