@@ -300,3 +300,71 @@ async fn given_a_directory_in_use_when_opened_again_then_it_is_refused() {
         Ok(_) => panic!("two processes at once"),
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_session_that_lies_idle_when_used_again_then_it_is_void_and_its_end_is_an_event() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let sessions = crate::SessionLimits { idle: Duration::ZERO, ..crate::SessionLimits::default() };
+    let engine = Engine::open(EngineOptions { sessions, ..options(dir.path()) }).await.expect("opens");
+    let who = operator(&engine);
+    let link = engine.create_signin_link(&who, &who.actor).await.expect("made");
+    let session = engine.open_session(&link, None).await.expect("opened");
+    // Idle is what was not used in this very millisecond.
+    while engine.authenticate_session(&session.secret).is_ok() {}
+    assert_eq!(engine.authenticate_session(&session.secret), Err(crate::AuthError::Void));
+    assert!(engine.sessions_of(&who.actor).is_empty());
+    engine.end_idle_sessions().await.expect("ended");
+    match events(&engine).pop().expect("an event").event {
+        Event::SessionEnded(body) => assert_eq!(body.reason.as_str(), "idle"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(engine.authenticate_session(&session.secret), Err(crate::AuthError::Unknown));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_browser_with_a_session_when_its_owner_signs_in_again_then_the_old_secret_opens_nothing() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    let who = operator(&engine);
+    let mut previous: Option<(String, Principal)> = None;
+    for _ in 0..3 {
+        let link = engine.create_signin_link(&who, &who.actor).await.expect("made");
+        let session = engine.open_session(&link, previous.as_ref().map(|(_, who)| who)).await.expect("opened");
+        let visitor = engine.authenticate_session(&session.secret).expect("known");
+        if let Some((old, _)) = previous.replace((session.secret.clone(), visitor)) {
+            assert!(old != session.secret && engine.authenticate_session(&old).is_err());
+        }
+    }
+    assert_eq!(engine.sessions_of(&who.actor).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_proof_from_this_morning_when_something_critical_is_asked_then_it_is_refused_by_name() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    let who = operator(&engine);
+    let proven = crate::Proven {
+        actor: who.actor.clone(),
+        proof: domain::people::Proof::Oidc,
+        authenticated_at: Engine::now_ms() - 3_600_000,
+        ..crate::Proven::default()
+    };
+    let session = engine.admit(proven.clone(), None).await.expect("opened");
+    let visitor = engine.authenticate_session(&session.secret).expect("known");
+    let soon = Engine::now_ms() + 60_000;
+    let key = engine.create_key(&visitor, KeyScope::Actor(who.actor.clone()), soon).await;
+    match key.expect_err("refused") {
+        ExecuteError::Refused(refusal) => {
+            assert_eq!(refusal.code, RefusalCode::ReauthenticationRequired);
+            assert_eq!(refusal.policies, ["critical-acts-need-fresh-proof"]);
+        }
+        other => panic!("{other}"),
+    }
+    assert!(engine.must_be_fresh(&visitor).is_err() && engine.must_be_fresh(&who).is_ok(), "a key needs none");
+    let again = crate::Proven { authenticated_at: Engine::now_ms(), ..proven };
+    let old = visitor.session.expect("a session").session;
+    let session = engine.admit(again, Some(&old)).await.expect("opened");
+    let visitor = engine.authenticate_session(&session.secret).expect("known");
+    engine.create_key(&visitor, KeyScope::Actor(who.actor.clone()), soon).await.expect("made");
+    assert!(engine.read(|state| state.session(&old).is_none()), "the old one is replaced");
+}
