@@ -1,6 +1,9 @@
 WITH held AS (
- SELECT principal_id, role, scope, granted_at, COALESCE(revoked_at, expires_at, CAST($end AS TIMESTAMP)) AS until
- FROM role_grants WHERE granted_at<$end AND COALESCE(revoked_at, expires_at, CAST($end AS TIMESTAMP))>$start)
-SELECT a.principal_id AS item, 'held '||a.role||' in '||a.scope||' and '||b.role||' in '||b.scope AS detail, GREATEST(a.granted_at, b.granted_at) AS at
-FROM held a JOIN held b ON b.principal_id=a.principal_id JOIN sod_pairs p ON p.role_a=a.role AND p.role_b=b.role
+ SELECT g.principal_id, COALESCE(p.owner_id, g.principal_id) AS person, role, scope, granted_at,
+  COALESCE(revoked_at, expires_at, CAST($end AS TIMESTAMP)) AS until
+ FROM role_grants g LEFT JOIN principals p ON p.principal_id=g.principal_id
+ WHERE granted_at<$end AND COALESCE(revoked_at, expires_at, CAST($end AS TIMESTAMP))>$start)
+SELECT a.principal_id AS item, 'held '||a.role||' in '||a.scope||' and '||b.role||' in '||b.scope||' by '||b.principal_id AS detail,
+ GREATEST(a.granted_at, b.granted_at) AS at
+FROM held a JOIN held b ON b.person=a.person JOIN sod_pairs p ON p.role_a=a.role AND p.role_b=b.role
 WHERE a.role<b.role AND (a.scope=b.scope OR a.scope='org' OR b.scope='org') AND a.granted_at<b.until AND b.granted_at<a.until

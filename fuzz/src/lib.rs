@@ -31,9 +31,11 @@ pub const TARGETS: &[(&str, Target, &[&[u8]])] = &[
     ("sse", sse, &[b"event: a\r\ndata: {\"usage\":{\"prompt_tokens\":1}}\r\n\r\ndata: [DONE]\n\n"]),
     ("openai_request", openai_request, &[OPENAI]),
     ("oip_infer", oip_infer, &[OIP]),
+    ("leaked_keys", leaked_keys, &[LEAKED]),
     ("openid", openid, OPENID),
 ];
 
+const LEAKED: &[u8] = b"key = \"cfk_00000000000000000000000000000000000000000002CZclj\"\n";
 const CHECKPOINT: &[u8] = include_bytes!("../seeds/note/checkpoint.txt");
 const RECORD_PROOFS: &[&[u8]] =
     &[include_bytes!("../seeds/record_proof/record.txt"), include_bytes!("../seeds/record_proof/event.txt")];
@@ -48,6 +50,15 @@ const OIP: &[u8] = br#"{"id":"1","inputs":[{"name":"x","shape":[1,2],"datatype":
 
 fn text(data: &[u8]) -> &str {
     std::str::from_utf8(data).unwrap_or_default()
+}
+
+/// The same keys are found whether text comes whole or byte by byte, and each is genuine.
+pub fn leaked_keys(data: &[u8]) {
+    let whole = scan::keys::Scanner::default().push(data);
+    let mut scanner = scan::keys::Scanner::default();
+    let bytewise: Vec<_> = data.iter().flat_map(|byte| scanner.push(&[*byte])).collect();
+    assert_eq!(whole, bytewise);
+    assert!(whole.iter().all(|finding| scan::keys::is_genuine(finding.secret.as_bytes())));
 }
 
 /// Signed notes print back.

@@ -55,7 +55,15 @@ EVENTS = {
     "session.closed": ("actor/{actor}", "actor session_sha256"),
     "signin.refused": ("people", "door reason count first_at last_at"),
     "key.created": ("key/{key}", "key scope prefix secret_sha256 expires_at"),
+    "key.rotated": ("key/{key}", "key by ends_at"),
+    "key.leaked": ("key/{key}", "key"),
     "key.revoked": ("key/{key}", "key"),
+    "workload.declared": ("workload/{workload}", "workload rule"),
+    "workload.retired": ("workload/{workload}", "workload"),
+    "key.exchanged": ("key/{key}", "key workload proof_sha256 spent_until?"),
+    "keys.used": ("node/{node}", "node incarnation hour keys"),
+    "keys.limited": ("keys", "max_days"),
+    "account.owned": ("actor/{actor}", "actor owner reason"),
     "provider.declared": ("provider/{provider}", "provider spec"),
     "provider.retired": ("provider/{provider}", "provider"),
     "model.registered": ("model/{model}", "model version artifact_sha256 facts"),
@@ -355,10 +363,10 @@ class State:
     """The fold of entries, for `state.digest`."""
 
     def __init__(self):
-        maps = "actors left identities profiles grants links sessions keys key_by_secret providers models services deployments nodes controls runs" \
+        maps = "actors left accounts grants links sessions keys key_by_secret workloads spent_tokens providers models services deployments nodes controls runs identities profiles" \
                " streams recent"
         self.all = {name: {} for name in maps.split()}
-        self.all.update(size=0, org=None, policies=None, recent_by_age=[])
+        self.all.update(size=0, org=None, policies=None, keys_limited=None, recent_by_age=[])
 
     def digest(self):
         return sha256(compact(self.all)).hex()
@@ -423,7 +431,34 @@ class State:
             state["sessions"].pop(body["session_sha256"], None)
         elif type_ == "key.created":
             state["key_by_secret"][body["secret_sha256"]] = body["key"]
-            state["keys"][body["key"]] = {"created": body, "created_at": entry["ts"], "revoked_at": None}
+            fresh = {"replaced": None, "used_at": None, "workload": None, "leaked_at": None, "revoked_at": None}
+            state["keys"][body["key"]] = {"created": body, "created_at": entry["ts"], "created_by": entry["actor"], **fresh}
+        elif type_ == "key.rotated":
+            if body["key"] in state["keys"]:
+                state["keys"][body["key"]]["replaced"] = [body["by"], body["ends_at"]]
+        elif type_ == "key.leaked":
+            if body["key"] in state["keys"]:
+                state["keys"][body["key"]]["leaked_at"] = entry["ts"]
+        elif type_ == "workload.declared":
+            state["workloads"][body["workload"]] = body["rule"]
+        elif type_ == "workload.retired":
+            state["workloads"].pop(body["workload"], None)
+        elif type_ == "key.exchanged":
+            if body["key"] in state["keys"]:
+                state["keys"][body["key"]]["workload"] = body["workload"]
+            spent = {sha: until for sha, until in state["spent_tokens"].items() if until > entry["ts"]}
+            if "spent_until" in body:
+                spent[body["proof_sha256"]] = body["spent_until"]
+            state["spent_tokens"] = spent
+        elif type_ == "keys.used":
+            for key in body["keys"]:
+                if key in state["keys"]:
+                    state["keys"][key]["used_at"] = body["hour"]
+        elif type_ == "keys.limited":
+            state["keys_limited"] = body
+        elif type_ == "account.owned":
+            owned = {"owner": body["owner"], "reason": body["reason"], "since": entry["ts"]}
+            state["accounts"][body["actor"]] = owned
         elif type_ == "key.revoked":
             if body["key"] in state["keys"]:
                 state["keys"][body["key"]]["revoked_at"] = entry["ts"]

@@ -305,6 +305,7 @@ fn service(name: &str) -> ServiceDeclared {
         purpose: "customer-support".into(),
         risk_tier: RiskTier::Low,
         classification: "confidential".into(),
+        environment: "prod".into(),
         region: None,
         significant_effect: false,
         uses_personal_info: true,

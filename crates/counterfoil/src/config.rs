@@ -104,6 +104,13 @@ settings! {
         /// File with certificates of authorities (PEM) to trust for it instead of the public ones.
         ca_file: String = String::new();
     }
+    /// Issuers whose tokens programs exchange for keys; rules in org.toml say which tokens are believed.
+    workload Workload {
+        /// Hosts that may be asked for the keys of issuers, such as token.actions.githubusercontent.com or gitlab.example.com; without any, no token is exchanged.
+        hosts: Vec<String> = Vec::new();
+        /// File with certificates of authorities (PEM) to trust for them instead of the public ones.
+        ca_file: String = String::new();
+    }
     /// Segments of inference records.
     records Records {
         /// Records after which a segment is sealed.

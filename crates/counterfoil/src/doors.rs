@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use store::secret_file;
-use web::{OidcSettings, Settings};
+use web::{OidcSettings, Settings, WorkloadSettings};
 
 use crate::config::{Config, Oidc};
 use crate::output::Failure;
@@ -23,6 +23,10 @@ pub fn settings(config: &Config, public_url: String) -> Result<Settings, Failure
         address_header: named(&config.signin.address_header).map(|name| name.to_ascii_lowercase()),
         login_time: Duration::from_secs(config.signin.login_hours.saturating_mul(3600)),
         oidc,
+        workload: WorkloadSettings {
+            hosts: config.workload.hosts.clone(),
+            authorities: authorities("workload.ca_file", &config.workload.ca_file)?,
+        },
     })
 }
 
@@ -38,7 +42,7 @@ fn provider(oidc: &Oidc) -> Result<OidcSettings, Failure> {
         email_domains: oidc.email_domains.clone(),
         register: oidc.register,
         hosts: oidc.hosts.clone(),
-        authorities: authorities(&oidc.ca_file)?,
+        authorities: authorities("oidc.ca_file", &oidc.ca_file)?,
     })
 }
 
@@ -58,11 +62,11 @@ fn secret(oidc: &Oidc) -> Result<Option<String>, Failure> {
     Ok(None)
 }
 
-fn authorities(file: &str) -> Result<Vec<Vec<u8>>, Failure> {
+fn authorities(setting: &str, file: &str) -> Result<Vec<Vec<u8>>, Failure> {
     if file.is_empty() {
         return Ok(vec![]);
     }
-    let unusable = |why: String| Failure::usage(format!("`oidc.ca_file`: {file}: {why}"));
+    let unusable = |why: String| Failure::usage(format!("`{setting}`: {file}: {why}"));
     let certificates = CertificateDer::pem_file_iter(file).map_err(|e| unusable(e.to_string()))?;
     let certificates: Result<Vec<_>, _> = certificates.map(|one| one.map(|one| one.to_vec())).collect();
     let certificates = certificates.map_err(|e| unusable(e.to_string()))?;

@@ -76,10 +76,26 @@ commands! {
     "signin.refused.count" CountRefused(people::SigninRefused) on |_| "people".into();
     /// Create a key.
     "key.create" CreateKey(people::KeyCreated) on |b| b.scope.resource();
+    /// Have another key take a key's place.
+    "key.rotate" RotateKey(people::keys::RotateKey) on |b| b.by.scope.holder();
+    /// Report a key's secret as found where it should not be, which ends the key.
+    "key.leak" LeakKey(people::KeyLeaked) on |b| format!("key/{}", b.key);
     /// Give up a key of one's own.
     "key.give_up" GiveUpKey(people::KeyRevoked) on |b| format!("key/{}", b.key);
     /// Withdraw a key.
     "key.revoke" RevokeKey(people::KeyRevoked) on |b| format!("key/{}", b.key);
+    /// Report which keys were used.
+    "keys.use" UseKeys(people::KeysUsed) on |b| format!("node/{}", b.node);
+    /// Set how long keys may live.
+    "keys.limit" LimitKeys(people::KeysLimited) on |_| "keys".into();
+    /// Believe a proof of what a program runs on, or change what it opens.
+    "workload.declare" DeclareWorkload(people::WorkloadDeclared) on |b| format!("workload/{}", b.workload);
+    /// Believe it no longer, and end the keys that came of it.
+    "workload.retire" RetireWorkload(people::WorkloadRetired) on |b| format!("workload/{}", b.workload);
+    /// Exchange a proof that was checked for a key.
+    "key.exchange" ExchangeKey(people::ExchangeKey) on |b| format!("workload/{}", b.exchanged.workload);
+    /// Name who answers for a service account.
+    "account.own" OwnAccount(people::AccountOwned) on |b| format!("actor/{}", b.actor);
 
     /// Declare a provider, or change its declaration.
     "provider.declare" DeclareProvider(vendors::ProviderDeclared) on |b| format!("provider/{}", b.provider);
@@ -115,7 +131,19 @@ impl Command {
     pub fn stream(&self) -> String {
         match self {
             Self::CreateKey(body) => format!("key/{}", body.key),
+            Self::RotateKey(body) => format!("key/{}", body.by.key),
+            Self::ExchangeKey(body) => format!("key/{}", body.created.key),
             other => other.resource(),
+        }
+    }
+
+    /// Other things that it would change, each of which must be permitted as well.
+    #[must_use]
+    pub fn further_resources(&self) -> Vec<String> {
+        match self {
+            Self::CreateKey(body) => body.scope.further_resources(),
+            Self::RotateKey(body) if body.by.scope.principal().is_none() => body.by.scope.further_resources(),
+            _ => vec![],
         }
     }
 }

@@ -37,9 +37,17 @@ pub fn decide(state: &State, given: &Given, command: &Command) -> Result<Vec<Eve
         Command::OpenSession(body) => people::sessions::open(state, given, body),
         Command::CloseSession(body) => people::sessions::close(state, given, body),
         Command::CountRefused(body) => people::doors::count(body),
-        Command::CreateKey(body) => create_key(state, given, body),
-        Command::GiveUpKey(body) => give_up_key(state, given, body),
-        Command::RevokeKey(body) => revoke_key(state, body),
+        Command::CreateKey(body) => people::keys::create(state, given, body),
+        Command::RotateKey(body) => people::keys::rotate(state, given, body),
+        Command::LeakKey(body) => people::keys::leak(state, body),
+        Command::RevokeKey(body) => people::keys::revoke(state, body),
+        Command::UseKeys(body) => people::keys::used(state, body),
+        Command::LimitKeys(body) => people::keys::limit(state, body),
+        Command::DeclareWorkload(body) => people::workloads::declare(state, body),
+        Command::RetireWorkload(body) => people::workloads::retire(state, body),
+        Command::ExchangeKey(body) => people::workloads::exchange(state, given, body),
+        Command::OwnAccount(body) => people::accounts::own(state, given, body),
+        Command::GiveUpKey(body) => people::keys::give_up(state, given, body),
         Command::DeclareProvider(body) => {
             name_is_valid("provider", &body.provider)?;
             url_is_valid(&body.provider, &body.spec.base_url)?;
@@ -108,7 +116,11 @@ fn register_actor(state: &State, given: &Given, body: &people::ActorRegistered) 
             let message = "an actor begins without roles: register it, then ask for a grant";
             Err(refuse(RefusalCode::Forbidden, message))
         }
-        None => Ok(vec![Event::ActorRegistered(body.clone())]),
+        None => {
+            let program = body.kind == people::ActorKind::Service;
+            let owned = program.then(|| people::accounts::registered(state, given, &body.actor)).flatten();
+            Ok(std::iter::once(Event::ActorRegistered(body.clone())).chain(owned).collect())
+        }
     }
 }
 
@@ -118,41 +130,6 @@ fn create_link(state: &State, given: &Given, body: &people::SigninLinkCreated) -
         return Err(refuse(RefusalCode::Invalid, "a sign-in link must expire within 15 minutes"));
     }
     Ok(vec![Event::SigninLinkCreated(body.clone())])
-}
-
-fn create_key(state: &State, given: &Given, body: &people::KeyCreated) -> Result<Vec<Event>, Refusal> {
-    identifier_is_valid("key", &body.key)?;
-    match &body.scope {
-        people::KeyScope::Actor(actor) => people::actors::may_let_in(state, given, actor)?,
-        people::KeyScope::Service(name) if state.services.contains_key(name) => {}
-        people::KeyScope::Service(name) => {
-            return Err(refuse(RefusalCode::NotFound, format!("there is no service `{name}` to make a key for")));
-        }
-    }
-    if body.expires_at <= given.now {
-        return Err(refuse(RefusalCode::Invalid, "a key must expire in the future"));
-    }
-    if state.keys.contains_key(&body.key) || state.key_by_secret.contains_key(&body.secret_sha256) {
-        return Err(refuse(RefusalCode::Exists, format!("key `{}` exists already", body.key)));
-    }
-    Ok(vec![Event::KeyCreated(body.clone())])
-}
-
-fn revoke_key(state: &State, body: &people::KeyRevoked) -> Result<Vec<Event>, Refusal> {
-    match state.keys.get(&body.key) {
-        None => Err(refuse(RefusalCode::NotFound, format!("there is no key `{}`", body.key))),
-        Some(key) if key.revoked_at.is_some() => Ok(vec![]),
-        Some(_) => Ok(vec![Event::KeyRevoked(body.clone())]),
-    }
-}
-
-/// Whoever a key signs in may end it, whatever else they may do.
-fn give_up_key(state: &State, given: &Given, body: &people::KeyRevoked) -> Result<Vec<Event>, Refusal> {
-    let own = people::KeyScope::Actor(given.by.clone());
-    match state.keys.get(&body.key).filter(|key| key.created.scope == own) {
-        Some(_) => revoke_key(state, body),
-        None => Err(refuse(RefusalCode::NotFound, format!("you have no key `{}`", body.key))),
-    }
 }
 
 fn retire_provider(state: &State, provider: &str) -> Result<Vec<Event>, Refusal> {
@@ -209,13 +186,16 @@ fn register_model(state: &State, given: &Given, body: &crate::command::RegisterM
 fn declare_service(state: &State, given: &Given, body: &ServiceDeclared) -> Result<Vec<Event>, Refusal> {
     name_is_valid("service", &body.service)?;
     name_is_valid("classification", &body.spec.classification)?;
+    name_is_valid("environment", &body.spec.environment)?;
     let mut events = Vec::new();
     if state.services.get(&body.service) != Some(&body.spec) {
         events.push(Event::ServiceDeclared(body.clone()));
     }
     let live = state.deployments.get(&body.service);
+    // What moves to another environment is deployed there anew.
+    let moved = state.services.get(&body.service).is_some_and(|known| known.environment != body.spec.environment);
     for (route, deployment) in live.into_iter().flatten() {
-        if !body.spec.routes.iter().any(|r| &r.name == route && r.target == deployment.started.target) {
+        if moved || !body.spec.routes.iter().any(|r| &r.name == route && r.target == deployment.started.target) {
             events.push(ended(&body.service, &deployment.started));
         }
     }
@@ -227,7 +207,7 @@ fn declare_service(state: &State, given: &Given, body: &ServiceDeclared) -> Resu
         }
         let artifact_sha256 = artifact_of(state, &body.service, &route.target)?;
         let unchanged = live.and_then(|l| l.get(&route.name)).is_some_and(|d| d.started.target == route.target);
-        if !unchanged {
+        if moved || !unchanged {
             events.push(Event::DeploymentStarted(DeploymentStarted {
                 deployment: format!("d_{}_{i}", given.fresh),
                 service: body.service.clone(),
@@ -318,7 +298,7 @@ fn run_control(state: &State, body: &assurance::ControlRan) -> Result<Vec<Event>
     }
 }
 
-fn name_is_valid(what: &str, name: &str) -> Result<(), Refusal> {
+pub(crate) fn name_is_valid(what: &str, name: &str) -> Result<(), Refusal> {
     let mut chars = name.chars();
     let first = chars.next().is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     let rest = chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-'));

@@ -83,8 +83,24 @@ events! {
     "signin.refused" SigninRefused(people::SigninRefused) on |_| "people".into();
     /// An application or operator got a key.
     "key.created" KeyCreated(people::KeyCreated) on |b| format!("key/{}", b.key);
+    /// Another key takes a key's place.
+    "key.rotated" KeyRotated(people::KeyRotated) on |b| format!("key/{}", b.key);
+    /// A key's secret was found where it should not be.
+    "key.leaked" KeyLeaked(people::KeyLeaked) on |b| format!("key/{}", b.key);
     /// A key was withdrawn.
     "key.revoked" KeyRevoked(people::KeyRevoked) on |b| format!("key/{}", b.key);
+    /// Keys that a node was shown in an hour.
+    "keys.used" KeysUsed(people::KeysUsed) on |b| format!("node/{}", b.node);
+    /// How long keys may live.
+    "keys.limited" KeysLimited(people::KeysLimited) on |_| "keys".into();
+    /// A proof of what a program runs on is believed, by a rule.
+    "workload.declared" WorkloadDeclared(people::WorkloadDeclared) on |b| format!("workload/{}", b.workload);
+    /// A rule is no longer believed.
+    "workload.retired" WorkloadRetired(people::WorkloadRetired) on |b| format!("workload/{}", b.workload);
+    /// A proof was exchanged for a key.
+    "key.exchanged" KeyExchanged(people::KeyExchanged) on |b| format!("key/{}", b.key);
+    /// Somebody answers for a service account.
+    "account.owned" AccountOwned(people::AccountOwned) on |b| format!("actor/{}", b.actor);
 
     /// An outside provider was declared, or its declaration changed.
     "provider.declared" ProviderDeclared(vendors::ProviderDeclared) on |b| format!("provider/{}", b.provider);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::people::{ActorRegistered, Grant, Identity, Key, KeyScope, Link, Session};
+use crate::people::{Account, ActorRegistered, Grant, Identity, Key, KeysLimited, Link, Session, WorkloadRule};
 use crate::serving::{Deployment, ServiceSpec};
 use crate::vendors::ProviderSpec;
 use crate::{Entry, Event, assurance, infrastructure, models};
@@ -28,6 +28,8 @@ pub struct State {
     pub actors: BTreeMap<String, ActorRegistered>,
     /// When actors left, in milliseconds since the epoch.
     pub left: BTreeMap<String, i64>,
+    /// Who answers for each service account.
+    pub accounts: BTreeMap<String, Account>,
     /// Names by which actors are known elsewhere, by the vault's reference for each.
     pub identities: BTreeMap<String, Identity>,
     /// Digests of sealed profiles, by actor.
@@ -40,6 +42,12 @@ pub struct State {
     pub sessions: BTreeMap<String, Session>,
     /// Keys by public identifier, revoked ones too.
     pub keys: BTreeMap<String, Key>,
+    /// How long keys may live; `None` while nobody said.
+    pub keys_limited: Option<KeysLimited>,
+    /// Rules by which proofs of programs are believed.
+    pub workloads: BTreeMap<String, WorkloadRule>,
+    /// Tokens that were exchanged: until when each would be good, by its digest.
+    pub spent_tokens: BTreeMap<String, i64>,
     /// Public identifiers of keys, by the digest of their secret.
     pub key_by_secret: BTreeMap<String, String>,
     /// Providers in use.
@@ -171,7 +179,44 @@ impl State {
             }
             Event::KeyCreated(body) => {
                 self.key_by_secret.insert(body.secret_sha256.clone(), body.key.clone());
-                self.keys.insert(body.key.clone(), Key { created: body.clone(), created_at: ts, revoked_at: None });
+                self.keys.insert(body.key.clone(), Key::new(body.clone(), ts, by));
+            }
+            Event::KeyRotated(body) => {
+                if let Some(key) = self.keys.get_mut(&body.key) {
+                    key.replaced = Some((body.by.clone(), body.ends_at));
+                }
+            }
+            Event::WorkloadDeclared(body) => {
+                self.workloads.insert(body.workload.clone(), body.rule.clone());
+            }
+            Event::WorkloadRetired(body) => {
+                self.workloads.remove(&body.workload);
+            }
+            Event::KeyExchanged(body) => {
+                if let Some(key) = self.keys.get_mut(&body.key) {
+                    key.workload = Some(body.workload.clone());
+                }
+                self.spent_tokens.retain(|_, until| *until > ts);
+                if let Some(until) = body.spent_until {
+                    self.spent_tokens.insert(body.proof_sha256.clone(), until);
+                }
+            }
+            Event::KeyLeaked(body) => {
+                if let Some(key) = self.keys.get_mut(&body.key) {
+                    key.leaked_at = Some(ts);
+                }
+            }
+            Event::KeysUsed(body) => {
+                for id in &body.keys {
+                    if let Some(key) = self.keys.get_mut(id) {
+                        key.used_at = Some(body.hour);
+                    }
+                }
+            }
+            Event::KeysLimited(body) => self.keys_limited = Some(body.clone()),
+            Event::AccountOwned(body) => {
+                let account = Account { owner: body.owner.clone(), reason: body.reason, since: ts };
+                self.accounts.insert(body.actor.clone(), account);
             }
             Event::KeyRevoked(body) => {
                 if let Some(key) = self.keys.get_mut(&body.key) {
@@ -228,15 +273,6 @@ impl State {
             | Event::GatewayCounted(_)
             | Event::GatewayCountLost(_)
             | Event::EvidenceExported(_) => {}
-        }
-    }
-
-    /// The services that a key of this scope may call.
-    #[must_use]
-    pub fn service_of<'a>(&'a self, key: &'a Key) -> Option<(&'a str, &'a ServiceSpec)> {
-        match &key.created.scope {
-            KeyScope::Service(name) => self.services.get_key_value(name).map(|(name, spec)| (name.as_str(), spec)),
-            KeyScope::Actor(_) => None,
         }
     }
 }

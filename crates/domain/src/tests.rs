@@ -3,5 +3,7 @@
 mod decisions;
 mod duties;
 mod golden;
+mod keys;
 mod records;
 mod sessions;
+mod workloads;

@@ -117,14 +117,25 @@ fn forbidden(who: &Principal, action: &str, resource: &str, why: &str, policies:
 
 /// The principal with the roles that hold for `resource`: those of the whole organisation, and those of its own scope.
 fn principal_entity(who: &Principal, resource: &str) -> Result<Entity, String> {
-    let service = who.service.as_deref().map(|service| uid("Service", service)).transpose()?;
-    let kind = if service.is_some() { "Key" } else { "Actor" };
+    let entity = |kind: &str, name: &String| uid(kind, name).map(RestrictedExpression::new_entity_uid);
+    let all = |kind: &str, names: &[String]| names.iter().map(|name| entity(kind, name)).collect::<Result<Vec<_>, _>>();
+    let kind = if who.services.is_empty() { "Actor" } else { "Key" };
     let here = who.roles.iter().filter(|(_, scope)| scope == ORG || scope == resource);
     let roles: Result<HashSet<EntityUid>, String> = here.map(|(role, _)| uid("Role", role)).collect();
-    let attributes: HashMap<String, RestrictedExpression> = service
-        .map(|service| ("service".to_owned(), RestrictedExpression::new_entity_uid(service)))
-        .into_iter()
-        .collect();
+    let mut attributes = HashMap::new();
+    match &who.services[..] {
+        [] => {
+            let owns = RestrictedExpression::new_set(all("Actor", &who.owns)?);
+            attributes.insert("owns".to_owned(), owns);
+        }
+        services => {
+            let named = RestrictedExpression::new_set(all("Service", services)?);
+            attributes.insert("services".to_owned(), named);
+            if let [only] = services {
+                attributes.insert("service".to_owned(), entity("Service", only)?);
+            }
+        }
+    }
     Entity::new(uid(kind, &who.actor)?, attributes, roles?).map_err(|e| e.to_string())
 }
 
@@ -170,12 +181,25 @@ mod tests {
     #[test]
     fn given_a_key_of_one_service_when_it_asks_for_another_then_it_is_refused() {
         let policies = shipped();
-        let key = Principal { actor: "k_1".into(), service: Some("credit-risk".into()), ..Principal::default() };
+        let key = Principal { actor: "k_1".into(), services: vec!["credit-risk".into()], ..Principal::default() };
         let permit = policies.decide(&key, "infer", "service/credit-risk").expect("its own service");
         assert_eq!(permit.policies(), ["application-infers-for-its-service"]);
         let refusal = policies.decide(&key, "infer", "service/support-assistant").expect_err("another service");
         assert_eq!(refusal.code, RefusalCode::Forbidden);
         assert!(policies.decide(&key, "read", "ledger").is_err());
+        let several = Principal { services: vec!["credit-risk".into(), "support-assistant".into()], ..key };
+        assert!(policies.decide(&several, "infer", "service/support-assistant").is_ok());
+        assert!(policies.decide(&several, "infer", "service/other").is_err());
+    }
+
+    #[test]
+    fn given_a_program_when_its_owner_makes_a_key_for_it_then_they_may_and_nobody_else() {
+        let policies = shipped();
+        let owner = Principal { actor: "a_1".into(), owns: vec!["a_bot".into()], ..Principal::default() };
+        for action in ["key.create", "key.rotate", "key.revoke", "account.own"] {
+            assert!(policies.decide(&owner, action, "actor/a_bot").is_ok(), "{action}");
+            assert!(policies.decide(&owner, action, "actor/a_2").is_err(), "{action}");
+        }
     }
 
     #[test]

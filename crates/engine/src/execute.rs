@@ -105,7 +105,10 @@ impl Engine {
 
     /// Permission, then whether it was done before, then facts, then expectation and the rules.
     async fn settle(self: &Arc<Self>, who: &Principal, ask: &Ask) -> Result<Settled, Refusal> {
-        self.authorize(who, ask.command.name(), &ask.command.resource())?;
+        self.authorize(who, ask.command.name(), &self.resource_of(&ask.command))?;
+        for further in ask.command.further_resources() {
+            self.authorize(who, ask.command.name(), &further)?;
+        }
         if let Some(done) = self.done_before(who, ask)? {
             return Ok(Settled::Before(done));
         }
@@ -130,6 +133,15 @@ impl Engine {
             decide(state, &given, &ask.command)
         })?;
         Ok(Settled::Events(events, given.now))
+    }
+
+    /// What a command would change. A key is withdrawn by whoever has a right to its holder.
+    fn resource_of(&self, command: &Command) -> String {
+        let holder = |key: &str| self.read(|state| state.keys.get(key).map(|key| key.created.scope.holder()));
+        match command {
+            Command::RevokeKey(body) => holder(&body.key).unwrap_or_else(|| command.resource()),
+            other => other.resource(),
+        }
     }
 
     /// Whether policies can be read and leave Counterfoil itself what it needs to keep its books.
@@ -242,6 +254,7 @@ impl Engine {
                 }
             }
             Event::KeyCreated(_)
+            | Event::KeyRotated(_)
             | Event::KeyRevoked(_)
             | Event::ProviderDeclared(_)
             | Event::ProviderRetired(_)
@@ -286,7 +299,7 @@ impl Engine {
 }
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
-const BOOKKEEPING: [(&str, &str); 12] = [
+const BOOKKEEPING: [(&str, &str); 13] = [
     ("policies.install", "policies"),
     ("node.join", "node/n1"),
     ("node.stop", "node/n1"),
@@ -297,6 +310,7 @@ const BOOKKEEPING: [(&str, &str); 12] = [
     ("segment.progress", "node/n1"),
     ("gateway.count", "node/n1"),
     ("gateway.count.lose", "node/n1"),
+    ("keys.use", "node/n1"),
     ("session.close", "actor/a_1"),
     ("signin.refused.count", "people"),
 ];

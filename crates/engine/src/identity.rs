@@ -1,11 +1,9 @@
 //! Who is asking: principals, and keys, which are known only by the digest of a random secret.
 
-use std::sync::Arc;
-
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use domain::people::{KeyCreated, KeyRevoked, KeyScope};
-use domain::{Command, State};
+use domain::State;
+use domain::people::KeyScope;
 use sha2::{Digest, Sha256};
 
 use crate::sessions::Visit;
@@ -20,8 +18,10 @@ pub struct Principal {
     pub roles: Vec<(String, String)>,
     /// Public identifier of the key that was shown, if one was.
     pub key: Option<String>,
-    /// The service that an application's key is for.
-    pub service: Option<String>,
+    /// The services that an application's key is for.
+    pub services: Vec<String>,
+    /// The service accounts that the actor answers for.
+    pub owns: Vec<String>,
     /// The session that was shown, if one was.
     pub session: Option<Visit>,
 }
@@ -31,8 +31,18 @@ impl Principal {
     #[must_use]
     pub fn of(state: &State, actor: &str, now: i64) -> Self {
         let roles = state.roles_of(actor, now).map(|(role, scope)| (role.to_owned(), scope.to_owned())).collect();
-        Self { actor: actor.to_owned(), roles, ..Self::default() }
+        let owns = state.accounts_of(actor).map(str::to_owned).collect();
+        Self { actor: actor.to_owned(), roles, owns, ..Self::default() }
     }
+}
+
+/// A certificate that a client showed, with a key it proved to have, and an authority of the settings vouches for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// Its names: `uri:…` and `dns:…`, as they stand in it.
+    pub names: Vec<String>,
+    /// SHA-256 of the certificate, hexadecimal.
+    pub sha256: String,
 }
 
 /// Why a secret proved nothing.
@@ -48,23 +58,12 @@ pub enum AuthError {
     Void,
 }
 
-/// A key as its owner receives it, once.
-#[derive(Clone, Debug)]
-pub struct NewKey {
-    /// Public identifier.
-    pub key: String,
-    /// The secret. It is not kept and cannot be shown again.
-    pub secret: String,
-    /// Milliseconds since the epoch after which it is void.
-    pub expires_at: i64,
-}
-
 /// SHA-256 of a secret, in hexadecimal: the only form in which it is kept.
 pub(crate) fn digest(secret: &str) -> String {
     merkle::hex(&Sha256::digest(secret.as_bytes()))
 }
 
-/// A random secret of 256 bits with a prefix that secret scanners can look for.
+/// A random secret of 256 bits with a prefix that tells what it is for.
 pub(crate) fn secret(prefix: &str) -> Result<String, ExecuteError> {
     let mut bytes = [0u8; 32];
     getrandom::fill(&mut bytes).map_err(|e| ExecuteError::Internal(format!("the system gave no randomness: {e}")))?;
@@ -100,54 +99,14 @@ impl Engine {
                 return Err(AuthError::Void);
             }
             let id = key.created.key.clone();
+            self.note_use(&id, now);
             match &key.created.scope {
-                KeyScope::Service(service) => Ok(Principal {
-                    actor: id.clone(),
-                    key: Some(id),
-                    service: Some(service.clone()),
-                    ..Principal::default()
-                }),
+                KeyScope::Service(_) | KeyScope::Inference(_) => {
+                    let services = key.created.scope.services().to_vec();
+                    Ok(Principal { actor: id.clone(), key: Some(id), services, ..Principal::default() })
+                }
                 KeyScope::Actor(actor) => Ok(Principal { key: Some(id), ..Principal::of(state, actor, now) }),
             }
         })
-    }
-
-    /// Creates a key. Its secret is in the answer and nowhere else.
-    ///
-    /// # Errors
-    /// As [`Engine::execute`].
-    pub async fn create_key(
-        self: &Arc<Self>,
-        who: &Principal,
-        scope: KeyScope,
-        expires_at: i64,
-    ) -> Result<NewKey, ExecuteError> {
-        let secret = secret("cfk_")?;
-        let key = identifier("k_");
-        let created = KeyCreated {
-            key: key.clone(),
-            scope,
-            prefix: secret.chars().take(10).collect(),
-            secret_sha256: digest(&secret),
-            expires_at,
-        };
-        self.execute(who, Command::CreateKey(created)).await?;
-        Ok(NewKey { key, secret, expires_at })
-    }
-
-    /// Gives up a key of one's own.
-    ///
-    /// # Errors
-    /// As [`Engine::execute`].
-    pub async fn give_up_key(self: &Arc<Self>, who: &Principal, key: &str) -> Result<(), ExecuteError> {
-        self.execute(who, Command::GiveUpKey(KeyRevoked { key: key.to_owned() })).await.map(drop)
-    }
-
-    /// Withdraws a key.
-    ///
-    /// # Errors
-    /// As [`Engine::execute`].
-    pub async fn revoke_key(self: &Arc<Self>, who: &Principal, key: &str) -> Result<(), ExecuteError> {
-        self.execute(who, Command::RevokeKey(KeyRevoked { key: key.to_owned() })).await.map(drop)
     }
 }

@@ -9,6 +9,7 @@ mod authorize;
 mod counters;
 mod execute;
 mod identity;
+mod keys;
 mod open;
 mod outbound;
 mod people;
@@ -20,15 +21,18 @@ mod rollback;
 mod sealer;
 mod sessions;
 mod snapshot;
+mod workloads;
 
 pub use authorize::{Permit, Policies, PolicyError};
 pub use execute::{Ask, Done, ExecuteError};
-pub use identity::{AuthError, NewKey, Principal, random_secret};
+pub use identity::{AuthError, ClientCertificate, Principal, random_secret};
+pub use keys::{Lookup, NewKey, Opens, Rotated};
 pub use open::{EngineOptions, OpenError};
 pub use outbound::{Forbidden, Outbound};
 pub use people::{Explanation, Wish};
 pub use profiles::Profile;
 pub use sessions::{NewSession, Proven, SessionLimits, Visit};
+pub use workloads::ShownToken;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,6 +63,8 @@ pub struct Engine {
     last_beat: AtomicU64,
     governance: AtomicU64,
     counters: counters::Counters,
+    uses: keys::Uses,
+    admitted: workloads::Admitted,
     /// Those turned away at the doors.
     refused: refused::Refused,
     /// When sessions were last used.

@@ -21,7 +21,7 @@ use crate::counters::Counters;
 use crate::sealer::Sealer;
 use crate::sessions::{Activity, SessionLimits};
 use crate::snapshot::Snapshot;
-use crate::{AuthError, Engine, ExecuteError, Outbound, Principal, identity, rollback};
+use crate::{AuthError, Engine, ExecuteError, Outbound, Principal, identity, keys, rollback, workloads};
 
 /// The policies that a new installation begins with.
 const POLICIES: &str = include_str!("../../../policies/counterfoil.cedar");
@@ -326,6 +326,8 @@ impl Disk {
             sealer: tokio::sync::Mutex::new(sealer),
             governance: AtomicU64::new(1),
             counters: Counters::default(),
+            uses: keys::Uses::default(),
+            admitted: workloads::Admitted::default(),
             refused: Default::default(),
             activity: Activity::new(Self::now_ms()),
             last_progress: Mutex::new(None),

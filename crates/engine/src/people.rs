@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use domain::people::{ActorKind, ActorLeft, ActorRegistered, EndReason, GrantEnded, GrantNamed, GrantRequested, roles};
+use domain::people::{
+    AccountOwned, ActorKind, ActorLeft, ActorRegistered, EndReason, GrantEnded, GrantNamed, GrantRequested,
+    OwnerReason, roles,
+};
 use domain::{Command, Refusal, RefusalCode};
 use serde::Serialize;
 
@@ -100,6 +103,16 @@ impl Engine {
         let registered = ActorRegistered { actor: actor.clone(), kind, roles: vec![] };
         self.execute(who, Command::RegisterActor(registered)).await?;
         Ok(actor)
+    }
+
+    /// Names the person who answers for a service account.
+    ///
+    /// # Errors
+    /// As [`Engine::execute`].
+    pub async fn own_account(self: &Arc<Self>, who: &Principal, actor: &str, owner: &str) -> Result<(), ExecuteError> {
+        let (actor, owner) = (actor.to_owned(), owner.to_owned());
+        let owned = AccountOwned { actor, owner, reason: OwnerReason::Named };
+        self.execute(who, Command::OwnAccount(owned)).await.map(drop)
     }
 
     /// Notes that somebody left, which ends their sessions, keys and grants at once.

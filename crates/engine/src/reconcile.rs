@@ -69,6 +69,7 @@ impl Engine {
         self.every(IDLE_EVERY, "idle sessions", |engine| async move { engine.end_idle_sessions().await });
         self.every(COUNT_EVERY, "count", |engine| async move {
             engine.report_counts(Some(hour_of(Self::now_ms()))).await?;
+            engine.report_use().await?;
             engine.snapshot_if_due().await
         });
     }
@@ -105,6 +106,7 @@ impl Engine {
     pub async fn seal_now(self: &Arc<Self>) -> Result<u64, ExecuteError> {
         let sealed = self.seal(true).await?;
         self.report_counts(None).await?;
+        self.report_use().await?;
         Ok(sealed)
     }
 

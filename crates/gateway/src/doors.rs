@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use crate::Gateway;
 use crate::detached::Detached;
 use crate::dialect::openai::Operation;
-use crate::pipeline::{Door, secret, serve};
+use crate::pipeline::{Door, SERVICE, secret, serve};
 use crate::problem::{Problem, Shape};
-use crate::snapshot::{Answerer, Route, Scope, Service};
+use crate::snapshot::{Access, Answerer, Route, with_route};
 
 /// The inference doors: everything below `/v1` and `/v2`. What is not governed there is refused and recorded.
 pub fn router(gateway: Arc<Gateway>) -> Router {
@@ -87,14 +87,22 @@ async fn infer(
     pass(gateway, door, request).await
 }
 
-/// The service whose key a request shows, for questions that are no inferences and hence not recorded.
-async fn service(gateway: &Gateway, headers: &HeaderMap) -> Result<Arc<Service>, Problem> {
+/// The key that a request shows, for questions that are no inferences and hence not recorded.
+async fn shown(gateway: &Gateway, headers: &HeaderMap) -> Result<Arc<Access>, Problem> {
     let snapshot = gateway.snapshots.current(&gateway.engine).await?;
-    match &snapshot.access(secret(headers)?, Engine::now_ms())?.scope {
-        Scope::Service(service) => Ok(service.clone()),
-        Scope::Retired(service) => Err(Problem::ServiceRetired(service.clone())),
-        Scope::Management => Err(Problem::KeyScope),
-    }
+    let now = Engine::now_ms();
+    let access = snapshot.access(secret(headers)?, now)?;
+    access.note_use(&gateway.engine, now);
+    access.services()?;
+    Ok(access.clone())
+}
+
+/// The route of that name, in the one service of the key that has it.
+async fn route(gateway: &Gateway, headers: &HeaderMap, name: &str) -> Result<Arc<Route>, Problem> {
+    let access = shown(gateway, headers).await?;
+    let named = headers.get(SERVICE).and_then(|name| name.to_str().ok());
+    let found = with_route(access.services()?, name, named)?;
+    found.map(|(_, route)| route.clone()).ok_or_else(|| Problem::ModelUnknown(name.to_owned()))
 }
 
 fn reply(shape: Shape, answer: Result<Value, Problem>) -> Response {
@@ -105,19 +113,16 @@ fn reply(shape: Shape, answer: Result<Value, Problem>) -> Response {
 }
 
 async fn models(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Response {
-    let list = |service: Arc<Service>| {
-        let data: Vec<Value> = service.routes.iter().map(|route| openai_model(route)).collect();
-        json!({"object": "list", "data": data})
+    let list = |access: Arc<Access>| {
+        let routes = access.services()?.iter().flat_map(|opened| &opened.service.routes);
+        let data: Vec<Value> = routes.map(|route| openai_model(route)).collect();
+        Ok(json!({"object": "list", "data": data}))
     };
-    reply(Shape::OpenAi, service(&gateway, &headers).await.map(list))
+    reply(Shape::OpenAi, shown(&gateway, &headers).await.and_then(list))
 }
 
 async fn model(State(gateway): State<Arc<Gateway>>, Path(name): Path<String>, headers: HeaderMap) -> Response {
-    let find = |service: Arc<Service>| match service.route(&name) {
-        Some(route) => Ok(openai_model(route)),
-        None => Err(Problem::ModelUnknown(name)),
-    };
-    reply(Shape::OpenAi, service(&gateway, &headers).await.and_then(find))
+    reply(Shape::OpenAi, route(&gateway, &headers, &name).await.map(|route| openai_model(&route)))
 }
 
 /// A route as OpenAI clients see a model.
@@ -143,35 +148,31 @@ async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
 }
 
 async fn metadata(State(gateway): State<Arc<Gateway>>, Path(names): Path<Names>, headers: HeaderMap) -> Response {
-    let describe = |service: Arc<Service>| {
-        let route = tensor_route(&service, &names)?;
+    let describe = |route: Arc<Route>| {
         let Answerer::Model(loaded) = &route.target else { return Err(Problem::ModelTakesText(names.model.clone())) };
         let facts = &loaded.registered.facts;
         Ok(json!({"name": route.name, "versions": [route.version], "platform": "onnx_onnxv1",
             "inputs": tensors(&facts.inputs), "outputs": tensors(&facts.outputs)}))
     };
-    reply(Shape::Oip, service(&gateway, &headers).await.and_then(describe))
+    reply(Shape::Oip, tensor_route(&gateway, &headers, &names).await.and_then(describe))
 }
 
 async fn model_ready(State(gateway): State<Arc<Gateway>>, Path(names): Path<Names>, headers: HeaderMap) -> Response {
-    let check = |service: Arc<Service>| {
-        let route = tensor_route(&service, &names)?;
-        match &route.target {
-            Answerer::Provider(..) => Err(Problem::ModelTakesText(names.model.clone())),
-            Answerer::Model(loaded) => match &loaded.model {
-                Ok(_) => Ok(json!({"name": route.name, "ready": true})),
-                Err(why) => Err(Problem::ModelUnavailable { model: names.model.clone(), why: why.clone() }),
-            },
-        }
+    let check = |route: Arc<Route>| match &route.target {
+        Answerer::Provider(..) => Err(Problem::ModelTakesText(names.model.clone())),
+        Answerer::Model(loaded) => match &loaded.model {
+            Ok(_) => Ok(json!({"name": route.name, "ready": true})),
+            Err(why) => Err(Problem::ModelUnavailable { model: names.model.clone(), why: why.clone() }),
+        },
     };
-    reply(Shape::Oip, service(&gateway, &headers).await.and_then(check))
+    reply(Shape::Oip, tensor_route(&gateway, &headers, &names).await.and_then(check))
 }
 
 /// The route with a name, if it serves the version asked for.
-fn tensor_route(service: &Service, names: &Names) -> Result<Arc<Route>, Problem> {
-    let route = service.route(&names.model).ok_or_else(|| Problem::ModelUnknown(names.model.clone()))?;
+async fn tensor_route(gateway: &Gateway, headers: &HeaderMap, names: &Names) -> Result<Arc<Route>, Problem> {
+    let route = route(gateway, headers, &names.model).await?;
     route.serves(names.version.as_deref())?;
-    Ok(route.clone())
+    Ok(route)
 }
 
 fn tensors(tensors: &[Tensor]) -> Vec<Value> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use engine::{Engine, Permit};
 
 use crate::problem::Problem;
-use crate::snapshot::{Access, Route, Service};
+use crate::snapshot::{Access, Opened, Route};
 
 /// That a key may have inferences of its service, by this route.
 pub(crate) struct Permitted {
@@ -25,16 +25,16 @@ impl Permitted {
     }
 }
 
-/// Asks the policies in force whether `access` may have inferences of `service`. The answer is remembered in the
+/// Asks the policies in force whether `access` may have inferences of a service that it opens. The answer is remembered in the
 /// snapshot, which ends when policies, keys or services change.
 pub(crate) fn authorise(
     engine: &Engine,
     access: &Access,
-    service: &Service,
+    opened: &Opened,
     route: Arc<Route>,
 ) -> Result<Permitted, (Problem, String)> {
-    let ask = || engine.authorize(&access.principal, "infer", &format!("service/{}", service.name));
-    match access.verdict.get_or_init(ask) {
+    let ask = || engine.authorize(&access.principal, "infer", &format!("service/{}", opened.service.name));
+    match opened.verdict.get_or_init(ask) {
         Ok(permit) => Ok(Permitted { route, policies: Permit::policies(permit).join(",") }),
         Err(refusal) => Err((Problem::Forbidden(refusal.message.clone()), refusal.policies.join(","))),
     }

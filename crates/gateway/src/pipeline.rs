@@ -23,7 +23,7 @@ use crate::predict;
 use crate::problem::{INFERENCE, Problem, Shape};
 use crate::providers::openai::Provider;
 use crate::record::{Draft, Outcome};
-use crate::snapshot::{Access, Answerer, Scope, Service};
+use crate::snapshot::{Access, Answerer, Opened, Scope, Service, with_route};
 use crate::stream::{Flow, Start};
 
 /// Where a request came in.
@@ -63,6 +63,9 @@ impl Door {
 
 /// The header in which clients may name whom a request concerns. It goes no further.
 const SUBJECT: HeaderName = HeaderName::from_static("x-counterfoil-subject");
+
+/// The header in which clients name a service when their key opens several that have the model.
+pub(crate) const SERVICE: HeaderName = HeaderName::from_static("x-counterfoil-service");
 
 /// Set to `false` on an answer whose record failed, where the service allows that.
 const RECORDED: HeaderName = HeaderName::from_static("x-counterfoil-recorded");
@@ -109,16 +112,20 @@ async fn answer(gateway: &Arc<Gateway>, door: &Door, request: Request, draft: &m
     // Authenticate before the body is kept, so that strangers cannot fill memory or disk.
     let snapshot = gateway.snapshots.current(&gateway.engine).await?;
     draft.core.config_size = i64::try_from(snapshot.config_size).unwrap_or(i64::MAX);
-    let access = secret(&head.headers).and_then(|secret| snapshot.access(secret, Engine::now_ms()));
-    let service = access.and_then(|access| Ok((access, service_of(access, draft)?)));
+    let now = Engine::now_ms();
+    let access = secret(&head.headers).and_then(|secret| snapshot.access(secret, now));
+    let opened = access.and_then(|access| {
+        access.note_use(&gateway.engine, now);
+        Ok((access, services_of(access, draft)?))
+    });
 
     // The body is read even if it will be refused: clients that are still sending would not see the answer.
     let limits = &gateway.limits;
-    let bounds = if service.is_ok() { Bounds::known(limits) } else { Bounds::stranger(limits) };
+    let bounds = if opened.is_ok() { Bounds::known(limits) } else { Bounds::stranger(limits) };
     let read = body::read(incoming, &head.headers, bounds, limits).await;
     draft.core.request_bytes = i64::try_from(read.arrived).unwrap_or(i64::MAX);
     draft.request = read.kept;
-    let (access, service) = service?;
+    let (access, services) = opened?;
     if let Some(problem) = read.problem {
         return Err(problem);
     }
@@ -126,10 +133,12 @@ async fn answer(gateway: &Arc<Gateway>, door: &Door, request: Request, draft: &m
     // Understand and route.
     let body = draft.request.clone();
     let ask = understand(door, &head, &body, draft)?;
-    let route = match service.route(ask.model()) {
-        Some(route) => route.clone(),
-        None => return Err(Problem::ModelUnknown(shortened(ask.model()))),
+    let named = head.headers.get(SERVICE).and_then(|name| name.to_str().ok());
+    let Some((opened, route)) = with_route(services, ask.model(), named)? else {
+        return Err(Problem::ModelUnknown(shortened(ask.model())));
     };
+    let route = route.clone();
+    note_service(&opened.service, draft);
     draft.core.route = Some(route.name.clone());
     draft.core.model = Some(route.model.clone());
     draft.core.version = Some(route.version.clone());
@@ -140,7 +149,7 @@ async fn answer(gateway: &Arc<Gateway>, door: &Door, request: Request, draft: &m
     }
 
     // Authorise: from here on, permission is a value.
-    let permitted = match authorise(&gateway.engine, access, service, route) {
+    let permitted = match authorise(&gateway.engine, access, opened, route) {
         Ok(permitted) => permitted,
         Err((problem, policies)) => {
             draft.core.policies = Some(policies).filter(|policies| !policies.is_empty());
@@ -252,24 +261,28 @@ pub(crate) fn secret(headers: &HeaderMap) -> Result<&str, Problem> {
     secret.map(str::trim).filter(|secret| !secret.is_empty()).ok_or(Problem::KeyMissing)
 }
 
-/// The service that a key opens, noted in the record.
-fn service_of<'a>(access: &'a Access, draft: &mut Draft) -> Result<&'a Arc<Service>, Problem> {
+/// The services that a key opens. What the record can know already is noted: the key, and the service if it is one.
+fn services_of<'a>(access: &'a Access, draft: &mut Draft) -> Result<&'a [Opened], Problem> {
     draft.core.key = Some(access.key.clone());
-    match &access.scope {
-        Scope::Management => Err(Problem::KeyScope),
-        Scope::Retired(service) => {
-            draft.core.service = Some(service.clone());
-            Err(Problem::ServiceRetired(service.clone()))
-        }
-        Scope::Service(service) => {
-            draft.core.service = Some(service.name.clone());
-            draft.core.purpose = Some(service.spec.purpose.clone());
-            draft.core.classification.clone_from(&service.spec.classification);
-            draft.core.region.clone_from(&service.spec.region);
-            draft.when_unrecordable = service.spec.when_unrecordable;
-            Ok(service)
-        }
+    if let Scope::Retired(service) | Scope::Outside(service) = &access.scope {
+        draft.core.service = Some(service.clone());
     }
+    let services = access.services()?;
+    if let [only] = services {
+        note_service(&only.service, draft);
+    }
+    Ok(services)
+}
+
+fn note_service(service: &Service, draft: &mut Draft) {
+    if draft.core.service.as_ref() == Some(&service.name) {
+        return;
+    }
+    draft.core.service = Some(service.name.clone());
+    draft.core.purpose = Some(service.spec.purpose.clone());
+    draft.core.classification.clone_from(&service.spec.classification);
+    draft.core.region.clone_from(&service.spec.region);
+    draft.when_unrecordable = service.spec.when_unrecordable;
 }
 
 /// A call of a provider.

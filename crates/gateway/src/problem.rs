@@ -32,6 +32,12 @@ pub(crate) enum Problem {
     KeyInvalid,
     #[error("this key opens the management API, not inference: use a key of a service")]
     KeyScope,
+    #[error(
+        "service `{0}` is declared for an environment or a purpose that this key was not made for: ask for a new key"
+    )]
+    KeyOutside(String),
+    #[error("services {services} both have a model `{model}`: name one in the header `x-counterfoil-service`")]
+    ServiceUnclear { model: String, services: String },
     #[error("service `{0}` is not offered any more: ask its owner for another")]
     ServiceRetired(String),
     #[error("{0}")]
@@ -111,7 +117,8 @@ impl Problem {
         match self {
             Self::KeyMissing => refused(S::UNAUTHORIZED, "missing_api_key"),
             Self::KeyInvalid => refused(S::UNAUTHORIZED, "invalid_api_key"),
-            Self::KeyScope => refused(S::FORBIDDEN, "key_scope"),
+            Self::KeyScope | Self::KeyOutside(_) => refused(S::FORBIDDEN, "key_scope"),
+            Self::ServiceUnclear { .. } => refused(S::BAD_REQUEST, "service_unclear"),
             Self::ServiceRetired(_) => refused(S::FORBIDDEN, "service_retired"),
             Self::Forbidden(_) => refused(S::FORBIDDEN, "forbidden"),
             Self::NotGoverned(_) => refused(S::NOT_FOUND, "not_governed"),

@@ -4,6 +4,7 @@
 //! so that a revoked key is refused at once.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use domain::State;
@@ -19,21 +20,30 @@ use crate::providers::openai::Provider;
 /// A key, as requests show it.
 pub(crate) struct Access {
     pub(crate) key: String,
-    expires_at: i64,
+    ends_at: i64,
     revoked: bool,
     pub(crate) scope: Scope,
     pub(crate) principal: Principal,
-    /// What the policies said of inference with this key: they cannot change while the snapshot holds.
-    pub(crate) verdict: OnceLock<Result<Permit, domain::Refusal>>,
+    /// The hour, counted from the epoch, in which its use was noted last.
+    noted: AtomicI64,
 }
 
 /// What a key opens here.
 pub(crate) enum Scope {
-    Service(Arc<Service>),
+    Services(Vec<Opened>),
     /// The service it was made for is no longer offered.
     Retired(String),
+    /// The service it was made for is now declared for another environment or purpose.
+    Outside(String),
     /// The management API.
     Management,
+}
+
+/// A service that a key opens.
+pub(crate) struct Opened {
+    pub(crate) service: Arc<Service>,
+    /// What the policies said of inference with this key: they cannot change while the snapshot holds.
+    pub(crate) verdict: OnceLock<Result<Permit, domain::Refusal>>,
 }
 
 /// A service with its routes.
@@ -70,6 +80,8 @@ pub(crate) struct Loaded {
     pub(crate) model: Result<onnx::Model, String>,
 }
 
+const HOUR_MS: i64 = 60 * 60 * 1000;
+
 /// What requests are routed by.
 pub(crate) struct Snapshot {
     governance: u64,
@@ -85,7 +97,45 @@ impl Snapshot {
     pub(crate) fn access(&self, secret: &str, now_ms: i64) -> Result<&Arc<Access>, Problem> {
         let digest: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
         let access = self.keys.get(&digest).ok_or(Problem::KeyInvalid)?;
-        if access.revoked || now_ms >= access.expires_at { Err(Problem::KeyInvalid) } else { Ok(access) }
+        if access.revoked || now_ms >= access.ends_at { Err(Problem::KeyInvalid) } else { Ok(access) }
+    }
+}
+
+impl Access {
+    /// Notes that the key was used, once an hour.
+    pub(crate) fn note_use(&self, engine: &Engine, now_ms: i64) {
+        let hour = now_ms.div_euclid(HOUR_MS);
+        // Looked at before it is written: threads share it, and nearly always there is nothing to write.
+        if self.noted.load(Ordering::Relaxed) != hour && self.noted.swap(hour, Ordering::Relaxed) != hour {
+            engine.note_use(&self.key, now_ms);
+        }
+    }
+
+    /// The services that it opens.
+    pub(crate) fn services(&self) -> Result<&[Opened], Problem> {
+        match &self.scope {
+            Scope::Services(services) => Ok(services),
+            Scope::Retired(service) => Err(Problem::ServiceRetired(service.clone())),
+            Scope::Outside(service) => Err(Problem::KeyOutside(service.clone())),
+            Scope::Management => Err(Problem::KeyScope),
+        }
+    }
+}
+
+/// The service among these that has the route. `named` chooses when several have it.
+pub(crate) fn with_route<'a>(
+    services: &'a [Opened],
+    route: &str,
+    named: Option<&str>,
+) -> Result<Option<(&'a Opened, &'a Arc<Route>)>, Problem> {
+    let named = |opened: &&Opened| named.is_none_or(|name| opened.service.name == name);
+    let mut found = services.iter().filter(named).filter_map(|opened| Some((opened, opened.service.route(route)?)));
+    match (found.next(), found.next()) {
+        (Some((one, _)), Some((other, _))) => Err(Problem::ServiceUnclear {
+            model: route.to_owned(),
+            services: format!("`{}` and `{}`", one.service.name, other.service.name),
+        }),
+        (only, _) => Ok(only),
     }
 }
 
@@ -186,7 +236,7 @@ fn make(engine: &Engine, known: &HashMap<String, Arc<Loaded>>) -> Snapshot {
         services.insert(name.as_str(), Arc::new(service));
     }
     let keys = state.key_by_secret.iter().filter_map(|(digest, id)| {
-        let access = access(state.keys.get(id)?, &services);
+        let access = access(state.keys.get(id)?, &state, &services);
         Some((digest_bytes(digest)?, Arc::new(access)))
     });
     Snapshot { governance, config_size: state.size, keys: keys.collect(), models }
@@ -207,16 +257,14 @@ fn relevant(state: &State) -> State {
     }
 }
 
-fn access(key: &Key, services: &HashMap<&str, Arc<Service>>) -> Access {
+fn access(key: &Key, state: &State, services: &HashMap<&str, Arc<Service>>) -> Access {
     let id = key.created.key.clone();
     let (scope, principal) = match &key.created.scope {
-        KeyScope::Service(name) => {
-            let scope = match services.get(name.as_str()) {
-                Some(service) => Scope::Service(service.clone()),
-                None => Scope::Retired(name.clone()),
-            };
-            let service = Some(name.clone());
-            (scope, Principal { actor: id.clone(), key: Some(id.clone()), service, ..Principal::default() })
+        KeyScope::Service(_) | KeyScope::Inference(_) => {
+            let services_named = key.created.scope.services().to_vec();
+            let scope = opened(&key.created.scope, state, services);
+            let (actor, key) = (id.clone(), Some(id.clone()));
+            (scope, Principal { actor, key, services: services_named, ..Principal::default() })
         }
         KeyScope::Actor(actor) => {
             // Nothing can be inferred with it, so its roles do not matter here.
@@ -226,11 +274,26 @@ fn access(key: &Key, services: &HashMap<&str, Arc<Service>>) -> Access {
     };
     Access {
         key: id,
-        expires_at: key.created.expires_at,
+        ends_at: key.ends_at(),
         revoked: key.revoked_at.is_some(),
         scope,
         principal,
-        verdict: OnceLock::new(),
+        noted: AtomicI64::new(i64::MIN),
+    }
+}
+
+/// The services that a key opens as they are declared now; why it opens none, when it does not.
+fn opened(scope: &KeyScope, state: &State, services: &HashMap<&str, Arc<Service>>) -> Scope {
+    let named = || scope.services().iter();
+    let opens = |name: &&String| state.services.get(*name).is_some_and(|spec| scope.opens(name, spec));
+    let opened = named().filter(opens).filter_map(|name| services.get(name.as_str()));
+    let opened: Vec<Opened> =
+        opened.map(|service| Opened { service: service.clone(), verdict: OnceLock::new() }).collect();
+    let offered = named().find(|name| services.contains_key(name.as_str()));
+    match (opened.is_empty(), offered) {
+        (false, _) => Scope::Services(opened),
+        (true, Some(name)) => Scope::Outside(name.clone()),
+        (true, None) => Scope::Retired(named().next().cloned().unwrap_or_default()),
     }
 }
 

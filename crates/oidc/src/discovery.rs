@@ -54,6 +54,27 @@ struct Document {
     authorization_response_iss_parameter_supported: bool,
 }
 
+/// Where the keys of an issuer are, by the discovery document that was fetched for it. Issuers that only sign tokens, as
+/// CI systems do, say nothing of how people sign in.
+///
+/// # Errors
+/// [`DiscoveryError`]; above all when the document is another issuer's.
+pub fn keys_address(issuer: &str, bytes: &[u8]) -> Result<String, DiscoveryError> {
+    #[derive(Deserialize)]
+    struct Short {
+        issuer: String,
+        jwks_uri: String,
+    }
+    if bytes.len() > MAX_BYTES {
+        return Err(DiscoveryError::Malformed(format!("it is larger than {MAX_BYTES} bytes")));
+    }
+    let document: Short = serde_json::from_slice(bytes).map_err(|e| DiscoveryError::Malformed(e.to_string()))?;
+    if document.issuer != issuer {
+        return Err(DiscoveryError::Issuer(document.issuer));
+    }
+    if is_secure(&document.jwks_uri) { Ok(document.jwks_uri) } else { Err(DiscoveryError::Insecure("jwks_uri")) }
+}
+
 impl Provider {
     /// Where the discovery document of an issuer is.
     #[must_use]

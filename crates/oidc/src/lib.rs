@@ -10,11 +10,11 @@ mod keys;
 mod logout;
 mod token;
 
-pub use discovery::{DiscoveryError, Provider};
+pub use discovery::{DiscoveryError, Provider, keys_address};
 pub use flow::{Flow, Request};
 pub use keys::{KeyError, Keys};
 pub use logout::LogoutToken;
-pub use token::{Claims, Expected, IdToken, TokenError};
+pub use token::{Claims, Expected, IdToken, JobToken, TokenError, issuer_of};
 
 /// The largest document or token that is read, in bytes.
 pub const MAX_BYTES: usize = 256 << 10;

@@ -1,5 +1,7 @@
 //! What the claims of a token must say (OpenID Connect Core 1.0, section 3.1.3.7).
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use crate::Keys;
@@ -179,6 +181,56 @@ impl IdToken {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
         let good = verified && !name.is_empty() && !domain.is_empty() && domain.chars().all(plain);
         good.then(|| domain.to_ascii_lowercase())
+    }
+}
+
+/// Who a token says made it. Nothing of it is checked: it tells only whose keys to check it with.
+#[must_use]
+pub fn issuer_of(token: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Issued {
+        iss: String,
+    }
+    let payload = token.split('.').nth(1).filter(|payload| payload.len() <= crate::MAX_BYTES)?;
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?;
+    serde_json::from_slice::<Issued>(&bytes).ok().map(|issued| issued.iss)
+}
+
+/// A token that a CI job or another program shows to say what it is, signed by its issuer. For whom it must be is known only
+/// with the rule that it fits, so audience and times are asked for with [`JobToken::is_good_for`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobToken {
+    /// Its identifier, unique within the issuer: who sees it again has seen the token before.
+    pub id: String,
+    /// Until when it would be taken, in seconds since the epoch: so long its identifier must be remembered.
+    pub until: i64,
+    claims: Claims,
+}
+
+impl JobToken {
+    /// Reads a token that one of these keys signed.
+    ///
+    /// # Errors
+    /// Why it is refused; one without an identifier could be shown again and again.
+    pub fn open(keys: &Keys, token: &str, skew: i64) -> Result<Self, TokenError> {
+        let claims = keys.open(token)?;
+        let id = text(&claims, "jti").filter(|id| is_subject(id)).ok_or(TokenError::Subject)?.to_owned();
+        let until = seconds(&claims, "exp").ok_or(TokenError::Time)?.saturating_add(skew);
+        Ok(Self { id, until, claims })
+    }
+
+    /// Whether it is by the issuer, for the audience, and its time has come and is not over.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn is_good_for(&self, expected: &Expected<'_>) -> Result<(), TokenError> {
+        expected.check(&self.claims)
+    }
+
+    /// A claim that is a text.
+    #[must_use]
+    pub fn text(&self, claim: &str) -> Option<&str> {
+        text(&self.claims, claim)
     }
 }
 

@@ -12,6 +12,7 @@ use query::{At, Database};
 
 use crate::failure::Failure;
 use crate::metrics::Metrics;
+use crate::people::exchange::Issuers;
 use crate::people::gate::{Gate, Whom, too_many};
 use crate::people::login::Logins;
 use crate::people::oidc::Oidc;
@@ -26,6 +27,8 @@ pub struct App {
     pub(crate) settings: Settings,
     /// The provider that people sign in with, if there is one.
     pub(crate) oidc: Option<Oidc>,
+    /// Issuers of programs' tokens.
+    pub(crate) issuers: Issuers,
     /// Command lines that wait to be let in.
     pub(crate) logins: Logins,
     /// Who failed at the doors, and must wait.
@@ -49,12 +52,15 @@ impl App {
         let provider = settings.oidc.clone();
         let provider = provider.map(|oidc| Oidc::new(oidc, &settings.public_url, engine.outbound())).transpose();
         let oidc = provider.map_err(|e| format!("the certificates of `oidc.ca_file` cannot be used: {e}"))?;
+        let issuers = Issuers::new(&settings.workload, engine.outbound());
+        let issuers = issuers.map_err(|e| format!("the certificates of `workload.ca_file` cannot be used: {e}"))?;
         Ok(Arc::new(Self {
             engine,
             db,
             metrics: Metrics::new(registry),
             settings,
             oidc,
+            issuers,
             logins: Logins::default(),
             gate: Gate::default(),
             secure,

@@ -22,7 +22,7 @@ mod settings;
 mod ui;
 
 pub use app::App;
-pub use settings::{OidcSettings, Settings};
+pub use settings::{OidcSettings, Settings, WorkloadSettings};
 
 use std::sync::Arc;
 

@@ -13,6 +13,17 @@ pub struct Settings {
     pub login_time: Duration,
     /// The OpenID Connect provider, if there is one.
     pub oidc: Option<OidcSettings>,
+    /// Whose tokens of programs can be checked.
+    pub workload: WorkloadSettings,
+}
+
+/// Whose tokens of programs can be checked. Rules of the ledger say which of them are believed.
+#[derive(Clone, Debug, Default)]
+pub struct WorkloadSettings {
+    /// Hosts that may be asked for the keys of issuers.
+    pub hosts: Vec<String>,
+    /// Certificates of authorities to trust instead of the public ones, DER.
+    pub authorities: Vec<Vec<u8>>,
 }
 
 /// The provider that people sign in with.

@@ -6,7 +6,7 @@ use askama::Template;
 use crate::assurance::{ControlPage, ControlsPage, CriteriaPage, EvidencePage};
 use crate::failure::FailurePage;
 use crate::infrastructure::{EventPage, LedgerPage, OverviewPage, SqlPage};
-use crate::people::{AccessPage, CliPage, OnwardPage, SessionsPage, SigninPage};
+use crate::people::{AccessPage, CliPage, KeysPage, NewKeyPage, OnwardPage, SessionsPage, SigninPage};
 use crate::serving::{InferencePage, InferencesPage};
 
 mod door;
@@ -20,6 +20,8 @@ fn samples() -> Vec<(String, String)> {
     add(&mut pages, "onward", [OnwardPage::sample()]);
     add(&mut pages, "sessions", [SessionsPage::sample()]);
     add(&mut pages, "people", AccessPage::samples());
+    add(&mut pages, "keys", KeysPage::samples());
+    add(&mut pages, "key", NewKeyPage::samples());
     add(&mut pages, "overview", OverviewPage::samples());
     add(&mut pages, "ledger", LedgerPage::samples());
     add(&mut pages, "event", [EventPage::sample()]);

@@ -1,9 +1,11 @@
 //! `counterfoil apply`: a file's declarations against what is in force; the differences become commands.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::Args;
+use domain::people::{InferenceScope, KeyScope, WorkloadRule};
 use domain::serving::ServiceSpec;
 use domain::vendors::ProviderSpec;
 use http::Method;
@@ -114,9 +116,12 @@ fn plan(file: &OrgFile, in_force: &Value, prune: bool) -> Result<Vec<Step>, Fail
             body,
         ));
     }
+    workloads(file, in_force, &mut steps);
+    steps.extend(key_limit(file, in_force));
     controls(file, in_force, &mut steps)?;
     if prune {
         retire("service", "services", |name| file.services.contains_key(name), in_force, &mut steps);
+        retire("workload", "workloads", |name| file.workloads.contains_key(name), in_force, &mut steps);
         retire("provider", "providers", |name| file.providers.contains_key(name), in_force, &mut steps);
     }
     Ok(steps)
@@ -166,6 +171,40 @@ fn models(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) -> Result<(),
         });
     }
     Ok(())
+}
+
+/// Rules come after services: what a rule opens is taken from them as the file declares them.
+fn workloads(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) {
+    for (name, workload) in &file.workloads {
+        let opens = match workload.services.is_empty() {
+            true => KeyScope::Actor(workload.actor.clone()),
+            false => {
+                let declared = |service: &String| {
+                    file.services.get(service).cloned().or_else(|| parsed(&in_force["services"][service]))
+                };
+                let specs: Vec<ServiceSpec> = workload.services.iter().filter_map(declared).collect();
+                let sorted = |names: Vec<String>| names.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+                KeyScope::Inference(InferenceScope {
+                    services: sorted(workload.services.clone()),
+                    environments: sorted(specs.iter().map(|spec| spec.environment.clone()).collect()),
+                    purposes: sorted(specs.iter().map(|spec| spec.purpose.clone()).collect()),
+                    account: Some(workload.actor.clone()),
+                })
+            }
+        };
+        let rule = WorkloadRule { proof: workload.proof.clone(), opens, ttl_seconds: workload.ttl_seconds };
+        let old = &in_force["workloads"][name];
+        let same = parsed::<WorkloadRule>(old).as_ref() == Some(&rule);
+        let body = json!({"workload": name, "rule": rule});
+        steps.extend(declared("workload", name, same, old, &json!(rule), body));
+    }
+}
+
+fn key_limit(file: &OrgFile, in_force: &Value) -> Option<Step> {
+    let max_days = file.max_key_days.filter(|days| in_force["max_key_days"] != json!(days))?;
+    let what = format!("keys live {max_days} days at most");
+    let command = json!({"command": "keys.limit", "body": {"max_days": max_days}});
+    Some(Step { sign: '~', what, upload: None, command })
 }
 
 fn controls(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) -> Result<(), Failure> {

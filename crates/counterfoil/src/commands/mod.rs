@@ -12,6 +12,7 @@ mod login;
 mod orgfile;
 mod people;
 mod records;
+mod scan;
 mod serve;
 mod sessions;
 mod signin;

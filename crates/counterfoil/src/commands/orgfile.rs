@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use domain::people::{TokenRule, WorkloadProof};
 use domain::serving::{Route, ServiceSpec, Target};
 use domain::vendors::ProviderSpec;
 use serde::Deserialize;
 
 use crate::config::at_line;
-use crate::output::Failure;
+use crate::output::{Failure, parse_duration};
 
 /// What a file declares.
 #[derive(Debug, Default)]
@@ -19,6 +20,10 @@ pub struct OrgFile {
     pub models: Vec<ModelFile>,
     /// Services by name.
     pub services: BTreeMap<String, ServiceSpec>,
+    /// Rules by which proofs of programs are believed, by name.
+    pub workloads: BTreeMap<String, Workload>,
+    /// Days that keys may live; `None` when the file says nothing of keys.
+    pub max_key_days: Option<u32>,
     /// Controls in scope; `None` when the file says nothing of controls.
     pub controls: Option<Vec<String>>,
 }
@@ -44,6 +49,9 @@ struct Raw {
     model: Vec<ModelFile>,
     #[serde(default)]
     service: BTreeMap<String, RawService>,
+    #[serde(default)]
+    workload: BTreeMap<String, RawWorkload>,
+    keys: Option<RawKeys>,
     controls: Option<RawControls>,
 }
 
@@ -63,6 +71,46 @@ struct RawRoute {
     provider: Option<String>,
     model: String,
     version: Option<String>,
+}
+
+/// A rule by which a program proves who it is. What it leaves out of environments and purposes is taken from the services.
+#[derive(Debug, Clone)]
+pub struct Workload {
+    /// What is believed.
+    pub proof: WorkloadProof,
+    /// The service account.
+    pub actor: String,
+    /// The services whose inference calls the keys open; none for the management API.
+    pub services: Vec<String>,
+    /// How long its keys live, in seconds.
+    pub ttl_seconds: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawWorkload {
+    issuer: Option<String>,
+    audience: Option<String>,
+    #[serde(default)]
+    claims: BTreeMap<String, String>,
+    #[serde(default)]
+    certificate: Vec<String>,
+    actor: String,
+    service: Option<String>,
+    #[serde(default)]
+    services: Vec<String>,
+    #[serde(default = "a_quarter_of_an_hour")]
+    ttl: String,
+}
+
+fn a_quarter_of_an_hour() -> String {
+    "15m".to_owned()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawKeys {
+    max_days: u32,
 }
 
 #[derive(Deserialize)]
@@ -91,7 +139,31 @@ impl OrgFile {
         }
         let models = raw.model.into_iter().map(|m| ModelFile { file: dir.join(&m.file), ..m }).collect();
         let controls = raw.controls.map(|controls| controls.in_scope);
-        Ok(Self { providers: raw.provider, models, services, controls })
+        let mut workloads = BTreeMap::new();
+        for (workload, raw) in raw.workload {
+            let rule = raw.rule().map_err(|why| Failure::usage(format!("{name}: workload `{workload}`: {why}")))?;
+            workloads.insert(workload, rule);
+        }
+        let max_key_days = raw.keys.map(|keys| keys.max_days);
+        Ok(Self { providers: raw.provider, models, services, workloads, max_key_days, controls })
+    }
+}
+
+impl RawWorkload {
+    fn rule(self) -> Result<Workload, String> {
+        let proof = match (self.issuer, self.audience, self.certificate.is_empty()) {
+            (Some(issuer), Some(audience), true) => {
+                WorkloadProof::Token(TokenRule { issuer, audience, claims: self.claims })
+            }
+            (None, None, false) if self.claims.is_empty() => WorkloadProof::Certificate(self.certificate),
+            _ => {
+                return Err("give `issuer`, `audience` and `claims` of a token, or the names of a `certificate`".into());
+            }
+        };
+        let ms = parse_duration(&self.ttl)?;
+        let ttl_seconds = u32::try_from(ms / 1000).map_err(|_| format!("`{}` is too long", self.ttl))?;
+        let services = self.services.into_iter().chain(self.service).collect();
+        Ok(Workload { proof, actor: self.actor, services, ttl_seconds })
     }
 }
 

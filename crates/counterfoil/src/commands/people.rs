@@ -16,6 +16,14 @@ pub enum People {
         #[arg(long, value_enum, default_value = "human")]
         kind: Kind,
     },
+    /// Name the person who answers for a program
+    Own {
+        /// Pseudonym of the program
+        actor: String,
+        /// Pseudonym of the person
+        #[arg(long)]
+        owner: String,
+    },
     /// List who may act, and since when
     List,
     /// Let somebody sign in with the provider of the setting `oidc.issuer`
@@ -63,8 +71,18 @@ impl People {
                 }
             }
             Self::List => {
-                let query = "select principal_id, kind, status, registered_at, terminated_at from principals order by registered_at";
+                let query = "select principal_id, kind, status, owner_id, owner_because, registered_at, terminated_at from principals order by registered_at";
                 super::sql::print(json, connect, query).await?;
+            }
+            Self::Own { actor, owner } => {
+                let client = connect.open().await?;
+                let path = format!("/api/v1/people/{actor}/owner");
+                let owned = client.json(Method::POST, &path, Some(&json!({"owner": owner}))).await?;
+                client.close().await?;
+                match json {
+                    true => output::json(&owned)?,
+                    false => output::line(format!("{owner} answers for {actor}"))?,
+                }
             }
             Self::Link { actor, subject } => {
                 let client = connect.open().await?;

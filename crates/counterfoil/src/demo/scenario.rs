@@ -68,7 +68,7 @@ async fn traffic(say: &Say, connect: &Connect, url: &str) -> Result<(Tally, Tall
     say.step("giving each application a key: counterfoil keys create --service … --expires 90d");
     let mut keys = Vec::new();
     for service in ["credit-risk", "support-assistant"] {
-        let create = CreateKey { service: Some(service.to_owned()), actor: None, expires: "90d".to_owned() };
+        let create = CreateKey { service: vec![service.to_owned()], expires: "90d".to_owned(), ..CreateKey::default() };
         let key = create.create(connect).await?;
         say.line(&format!("  {service}: {}", key["key"].as_str().unwrap_or_default()));
         keys.push(key["secret"].as_str().unwrap_or_default().to_owned());

@@ -4,9 +4,11 @@
 
 mod assurance;
 mod crash;
+mod doors;
 mod infrastructure;
 mod keys;
 mod people;
 mod serving;
 mod signin;
 mod support;
+mod workloads;

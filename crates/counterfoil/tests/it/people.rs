@@ -6,7 +6,8 @@ use ::http::Method;
 
 use crate::support::{Run, World, http, tools};
 
-const PAGES: [&str; 8] = ["/", "/ledger", "/ledger/0", "/inferences", "/controls", "/criteria", "/evidence", "/people"];
+const PAGES: [&str; 9] =
+    ["/", "/ledger", "/ledger/0", "/inferences", "/controls", "/criteria", "/evidence", "/people", "/keys"];
 
 /// A sign-in link to the world's server, whatever address it is told to write.
 fn link(world: &World) -> String {
@@ -63,6 +64,12 @@ fn given_a_browser_when_it_shows_the_pages_then_they_are_accessible_and_call_nob
             .env("LINK", link(&world))
             .env("PATHS", PAGES.join(",")),
     );
+}
+
+/// Signs in by a link and gives the cookie that a browser would send back.
+pub fn session(world: &World) -> String {
+    let origin = [("origin", world.url.as_str()), ("sec-fetch-site", "same-origin")];
+    cookie(&http::send(Method::POST, &link(world), &origin, "")).expect("a session")
 }
 
 /// Registers somebody and makes them a key: pseudonym and secret.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::grants::{EndReason, Grant, GrantEnded};
 use super::roles::ORG;
-use super::{ActorKind, Identity, Key, KeyRevoked, KeyScope};
+use super::{ActorKind, Identity, Key, KeyRevoked, KeyScope, accounts};
 use crate::{Event, Given, Refusal, RefusalCode, State};
 
 /// An actor left: they sign in no more, their keys and grants have ended.
@@ -34,10 +34,11 @@ pub(super) fn present(state: &State, actor: &str) -> Result<(), Refusal> {
 }
 
 /// Somebody else may give a person the first way to sign in, and none while there is one: whoever makes a key can use it,
-/// so an administrator could approve under the name of the security lead.
+/// so an administrator could approve under the name of the security lead. Whoever answers for a program lets it in.
 pub(crate) fn may_let_in(state: &State, given: &Given, actor: &str) -> Result<(), Refusal> {
     present(state, actor)?;
-    if given.by == actor || is_the_system(state, &given.by) {
+    let answers = state.accounts.get(actor).is_some_and(|account| account.owner == given.by);
+    if given.by == actor || answers || is_the_system(state, &given.by) {
         return Ok(());
     }
     let key = |key: &Key| key.is_live(given.now) && matches!(&key.created.scope, KeyScope::Actor(of) if of == actor);
@@ -78,8 +79,9 @@ pub(crate) fn leave(state: &State, given: &Given, body: &ActorLeft) -> Result<Ve
         state.grants.values().filter(theirs).map(|grant| {
             Event::GrantEnded(GrantEnded { grant: grant.requested.grant.clone(), reason: EndReason::Left })
         });
-    let opens = |scope: &KeyScope| matches!(scope, KeyScope::Actor(actor) if *actor == body.actor);
-    let keys = state.keys.values().filter(|key| key.is_live(given.now) && opens(&key.created.scope));
+    let of = |key: &&Key| key.created.scope.principal() == Some(body.actor.as_str());
+    let keys = state.keys.values().filter(|key| key.is_live(given.now)).filter(of);
     let keys = keys.map(|key| Event::KeyRevoked(KeyRevoked { key: key.created.key.clone() }));
-    Ok(std::iter::once(Event::ActorLeft(body.clone())).chain(grants).chain(keys).collect())
+    let accounts = accounts::handed_over(state, given, &body.actor);
+    Ok(std::iter::once(Event::ActorLeft(body.clone())).chain(grants).chain(keys).chain(accounts).collect())
 }

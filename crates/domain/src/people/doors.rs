@@ -25,6 +25,8 @@ pub enum Door {
     Passkey,
     /// Recovery codes.
     Recovery,
+    /// Exchanging what a program shows for a key.
+    Exchange,
 }
 
 impl Door {
@@ -39,6 +41,7 @@ impl Door {
             Self::Login => "login",
             Self::Passkey => "passkey",
             Self::Recovery => "recovery",
+            Self::Exchange => "exchange",
         }
     }
 }

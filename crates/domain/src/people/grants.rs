@@ -160,13 +160,13 @@ pub(crate) fn approve(state: &State, given: &Given, body: &GrantNamed) -> Result
     let forbidden = |rule: &str, why: String| {
         Err(Refusal { code: RefusalCode::Forbidden, message: why, policies: vec![rule.to_owned()] })
     };
-    if given.by == grant.requested.actor {
+    if state.person_of(&given.by) == state.person_of(&grant.requested.actor) {
         return forbidden(
             "approve-not-own",
             format!("grant `{}` is for you: somebody else must approve it", body.grant),
         );
     }
-    if given.by == grant.requested_by && somebody_else(state, given, grant) {
+    if state.person_of(&given.by) == state.person_of(&grant.requested_by) && somebody_else(state, given, grant) {
         let message = format!("you asked for grant `{}`: somebody else must approve it", body.grant);
         return forbidden("request-not-approve", message);
     }
@@ -223,13 +223,25 @@ fn somebody_else(state: &State, given: &Given, grant: &Grant) -> bool {
     state.actors.keys().any(|actor| !concerned(actor) && approves(actor))
 }
 
+/// The roles that an actor has or asked for, each with its scope.
+pub(super) fn held_or_asked<'a>(
+    state: &'a State,
+    actor: &'a str,
+    now: i64,
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let asked = state.grants.values().filter(move |grant| grant.requested.actor == actor && grant.is_pending(now));
+    let asked = asked.map(|grant| (grant.requested.role.as_str(), grant.requested.scope.as_str()));
+    state.roles_of(actor, now).chain(asked)
+}
+
 /// Refuses what would bring together what is kept apart, with the rule's name and the pair.
 fn kept_apart(state: &State, now: i64, wish: &GrantRequested) -> Result<(), Refusal> {
+    let hands: Vec<&str> = state.hands_of(&wish.actor).collect();
     let asked = state.grants.values().filter(|grant| {
-        grant.requested.actor == wish.actor && grant.is_pending(now) && grant.requested.grant != wish.grant
+        hands.contains(&grant.requested.actor.as_str()) && grant.is_pending(now) && grant.requested.grant != wish.grant
     });
     let asked = asked.map(|grant| (grant.requested.role.as_str(), grant.requested.scope.as_str()));
-    for (role, scope) in state.roles_of(&wish.actor, now).chain(asked) {
+    for (role, scope) in hands.iter().flat_map(|hand| state.roles_of(hand, now)).chain(asked) {
         let Some(rule) = roles::conflict_between(role, &wish.role).filter(|_| roles::overlap(scope, &wish.scope))
         else {
             continue;

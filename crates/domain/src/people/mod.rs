@@ -3,20 +3,30 @@
 //! Secrets never reach the ledger: a link, a session and a key are known by the SHA-256 of a random 256-bit secret,
 //! which no dictionary can invert.
 
+pub mod accounts;
 pub mod actors;
 pub mod doors;
 pub mod grants;
 pub mod identities;
+pub mod keys;
 pub mod roles;
 pub mod sessions;
+pub mod workloads;
 
 use serde::{Deserialize, Serialize};
 
+pub use accounts::{Account, AccountOwned, OwnerReason};
 pub use actors::ActorLeft;
 pub use doors::{Door, SigninRefused};
 pub use grants::{EndReason, Grant, GrantEnded, GrantNamed, GrantRequested};
 pub use identities::{Identity, IdentityLinked, IdentitySource, IdentityUnlinked, ProfileSet};
+pub use keys::{
+    InferenceScope, Key, KeyCreated, KeyLeaked, KeyRevoked, KeyRotated, KeyScope, KeyStatus, KeysLimited, KeysUsed,
+};
 pub use sessions::{OpenSession, Proof, Session, SessionEnd, SessionEnded, SessionStarted};
+pub use workloads::{
+    ExchangeKey, KeyExchanged, TokenRule, WorkloadDeclared, WorkloadProof, WorkloadRetired, WorkloadRule,
+};
 
 /// How long a sign-in link may wait to be used, in milliseconds.
 pub const LINK_MS: i64 = 15 * 60 * 1000;
@@ -80,70 +90,6 @@ pub struct SessionClosed {
     pub actor: String,
     /// Which session.
     pub session_sha256: String,
-}
-
-/// What a key opens.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum KeyScope {
-    /// Inference calls of one service.
-    Service(String),
-    /// The management API, as the named actor.
-    Actor(String),
-}
-
-impl KeyScope {
-    /// What the key opens, as `kind/name`.
-    #[must_use]
-    pub fn resource(&self) -> String {
-        match self {
-            Self::Service(service) => format!("service/{service}"),
-            Self::Actor(actor) => format!("actor/{actor}"),
-        }
-    }
-}
-
-/// A key for an application or an operator.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KeyCreated {
-    /// Public identifier, `k_` and random characters.
-    pub key: String,
-    /// What the key opens.
-    pub scope: KeyScope,
-    /// The first characters of the secret, so that a person can tell keys apart.
-    pub prefix: String,
-    /// SHA-256 of the secret, hexadecimal.
-    pub secret_sha256: String,
-    /// Milliseconds since the epoch after which the key is void.
-    pub expires_at: i64,
-}
-
-/// The withdrawal of a key.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KeyRevoked {
-    /// Which key.
-    pub key: String,
-}
-
-/// A key as the state knows it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Key {
-    /// How it was created.
-    pub created: KeyCreated,
-    /// When, in milliseconds since the epoch.
-    pub created_at: i64,
-    /// When it was revoked, if it was.
-    pub revoked_at: Option<i64>,
-}
-
-impl Key {
-    /// Whether the key opens anything at `now` (milliseconds since the epoch).
-    #[must_use]
-    pub fn is_live(&self, now: i64) -> bool {
-        self.revoked_at.is_none() && now < self.created.expires_at
-    }
 }
 
 /// An unused sign-in link.

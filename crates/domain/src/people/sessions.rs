@@ -259,6 +259,9 @@ pub fn is_critical(command: &Command) -> bool {
             | Command::ApproveGrant(_)
             | Command::Leave(_)
             | Command::CreateKey(_)
+            | Command::RotateKey(_)
+            | Command::OwnAccount(_)
+            | Command::DeclareWorkload(_)
             | Command::CreateSigninLink(_)
     )
 }

@@ -20,6 +20,9 @@ pub struct ServiceSpec {
     pub risk_tier: RiskTier,
     /// Classification of the payloads, which chooses their keys.
     pub classification: String,
+    /// The environment that it is for, such as `prod` or `staging`; keys are for environments too.
+    #[serde(default = "prod", skip_serializing_if = "is_prod")]
+    pub environment: String,
     /// Where it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
@@ -44,6 +47,14 @@ pub struct ServiceSpec {
     /// What clients may ask for, by the name they put in `model`.
     #[serde(default)]
     pub routes: Vec<Route>,
+}
+
+fn prod() -> String {
+    "prod".to_owned()
+}
+
+fn is_prod(environment: &str) -> bool {
+    environment == "prod"
 }
 
 /// How much harm a service could do.

@@ -76,6 +76,7 @@ fn service(routes: &[(&str, &str)]) -> Command {
             purpose: "support".into(),
             risk_tier: RiskTier::Low,
             classification: "confidential".into(),
+            environment: "prod".into(),
             region: None,
             significant_effect: false,
             uses_personal_info: false,

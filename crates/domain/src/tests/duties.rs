@@ -34,6 +34,7 @@ impl Company {
                 purpose: "p".into(),
                 risk_tier: RiskTier::Low,
                 classification: "internal".into(),
+                environment: "prod".into(),
                 region: None,
                 uses_personal_info: false,
                 guardrails_required: false,

@@ -7,9 +7,11 @@ use crate::infrastructure::{
 };
 use crate::models::{ModelFacts, ModelRegistered, Tensor};
 use crate::people::{
-    ActorKind, ActorLeft, ActorRegistered, Door, EndReason, GrantEnded, GrantNamed, GrantRequested, IdentityLinked,
-    IdentitySource, IdentityUnlinked, KeyCreated, KeyRevoked, KeyScope, ProfileSet, Proof, SessionClosed, SessionEnd,
-    SessionEnded, SessionOpened, SessionStarted, SigninLinkCreated, SigninRefused,
+    AccountOwned, ActorKind, ActorLeft, ActorRegistered, Door, EndReason, GrantEnded, GrantNamed, GrantRequested,
+    IdentityLinked, IdentitySource, IdentityUnlinked, InferenceScope, KeyCreated, KeyExchanged, KeyLeaked, KeyRevoked,
+    KeyRotated, KeyScope, KeysLimited, KeysUsed, OwnerReason, ProfileSet, Proof, SessionClosed, SessionEnd,
+    SessionEnded, SessionOpened, SessionStarted, SigninLinkCreated, SigninRefused, TokenRule, WorkloadDeclared,
+    WorkloadProof, WorkloadRetired, WorkloadRule,
 };
 use crate::serving::{
     DeploymentEnded, DeploymentStarted, GatewayCountLost, GatewayCounted, RiskTier, Route, SegmentFile,
@@ -131,7 +133,62 @@ fn people() -> Vec<Event> {
         }),
         Event::KeyCreated(created(KeyScope::Service(s("credit-risk")))),
         Event::KeyCreated(created(KeyScope::Actor(s("a_1")))),
+        Event::KeyCreated(created(KeyScope::Inference(InferenceScope {
+            services: vec![s("credit-risk"), s("support")],
+            environments: vec![s("prod")],
+            purposes: vec![s("credit-scoring"), s("support")],
+            account: None,
+        }))),
+        Event::KeyCreated(created(KeyScope::Inference(InferenceScope {
+            services: vec![s("credit-risk")],
+            environments: vec![s("staging")],
+            purposes: vec![s("credit-scoring")],
+            account: Some(s("a_2")),
+        }))),
+        Event::KeyRotated(KeyRotated { key: s("k_1"), by: s("k_2"), ends_at: 1_800_000_000_000 }),
+        Event::KeyLeaked(KeyLeaked { key: s("k_1") }),
         Event::KeyRevoked(KeyRevoked { key: s("k_1") }),
+        Event::KeysUsed(KeysUsed { node: s("n1"), incarnation: 1, hour: 0, keys: vec![s("k_1"), s("k_2")] }),
+        Event::KeysLimited(KeysLimited { max_days: 90 }),
+        Event::WorkloadDeclared(WorkloadDeclared {
+            workload: s("deploy"),
+            rule: WorkloadRule {
+                proof: WorkloadProof::Token(TokenRule {
+                    issuer: s("https://token.example"),
+                    audience: s("counterfoil"),
+                    claims: [(s("repository"), s("example/lending"))].into(),
+                }),
+                opens: KeyScope::Actor(s("a_2")),
+                ttl_seconds: 900,
+            },
+        }),
+        Event::WorkloadDeclared(WorkloadDeclared {
+            workload: s("batch"),
+            rule: WorkloadRule {
+                proof: WorkloadProof::Certificate(vec![s("uri:spiffe://example/batch")]),
+                opens: KeyScope::Inference(InferenceScope {
+                    services: vec![s("credit-risk")],
+                    environments: vec![s("prod")],
+                    purposes: vec![s("credit-scoring")],
+                    account: Some(s("a_2")),
+                }),
+                ttl_seconds: 3600,
+            },
+        }),
+        Event::WorkloadRetired(WorkloadRetired { workload: s("deploy") }),
+        Event::KeyExchanged(KeyExchanged {
+            key: s("k_1"),
+            workload: s("deploy"),
+            proof_sha256: s("ff"),
+            spent_until: Some(1_800_000_000_000),
+        }),
+        Event::KeyExchanged(KeyExchanged {
+            key: s("k_1"),
+            workload: s("batch"),
+            proof_sha256: s("ff"),
+            spent_until: None,
+        }),
+        Event::AccountOwned(AccountOwned { actor: s("a_2"), owner: s("a_1"), reason: OwnerReason::Left }),
     ]
 }
 
@@ -177,6 +234,7 @@ fn serving() -> Vec<Event> {
                 purpose: s("credit-scoring"),
                 risk_tier: RiskTier::High,
                 classification: s("confidential"),
+                environment: "prod".into(),
                 region: None,
                 significant_effect: true,
                 uses_personal_info: true,

@@ -54,6 +54,7 @@ filled! {
     role_grants: people::RoleGrants,
     sod_pairs: people::SodPairs,
     credentials: people::Credentials,
+    workloads: people::Workloads,
     sessions: people::Sessions,
     signin_refusals: people::SigninRefusals,
     vendors: vendors::Vendors,

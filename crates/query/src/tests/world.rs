@@ -238,6 +238,7 @@ pub fn service(name: &str) -> ServiceDeclared {
         purpose: "credit-scoring".into(),
         risk_tier: RiskTier::High,
         classification: "internal".into(),
+        environment: "prod".into(),
         region: None,
         significant_effect: true,
         uses_personal_info: true,

@@ -52,6 +52,8 @@ pub(crate) async fn org(State(app): State<Arc<App>>, Caller(who): Caller) -> Res
             "providers": state.providers,
             "models": state.models,
             "deployments": state.deployments,
+            "workloads": state.workloads,
+            "max_key_days": state.keys_limited.as_ref().map(|limit| limit.max_days),
             "controls": state.controls.values().collect::<Vec<_>>(),
         })
     })))

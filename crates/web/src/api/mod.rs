@@ -2,6 +2,7 @@
 
 mod assurance;
 mod infrastructure;
+mod keys;
 mod login;
 mod people;
 mod serving;
@@ -39,9 +40,13 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/events/{seq}/proof", get(infrastructure::event_proof))
         .route("/sql", post(infrastructure::sql))
         .route("/tables", get(infrastructure::tables))
-        .route("/keys", post(people::create_key))
-        .route("/keys/{id}", delete(people::revoke_key))
+        .route("/keys", get(keys::list).post(keys::create))
+        .route("/keys/leaked", post(keys::leaked))
+        .route("/keys/lookup", post(keys::look_up))
+        .route("/keys/{id}", delete(keys::revoke))
+        .route("/keys/{id}/rotate", post(keys::rotate))
         .route("/people", post(people::register))
+        .route("/people/{actor}/owner", post(people::own))
         .route("/people/{actor}/identity", post(people::link))
         .route("/people/{actor}/leave", post(people::leave))
         .route("/grants", post(people::request_grant))

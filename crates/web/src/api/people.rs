@@ -1,12 +1,12 @@
-//! People, their roles and keys, and why something is permitted or not.
+//! People, programs and their roles, and why something is permitted or not.
 
 use std::sync::Arc;
 
 use axum::Json as Answer;
 use axum::extract::{Path, Query, State};
-use domain::people::{ActorKind, EndReason, IdentitySource, KeyScope};
+use domain::people::{ActorKind, EndReason, IdentitySource};
 use engine::Wish;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -14,49 +14,6 @@ use super::Json;
 use crate::App;
 use crate::auth::Caller;
 use crate::failure::{ApiError, Failure};
-
-/// For whom a key is: exactly one of `service` and `actor`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewKey {
-    service: Option<String>,
-    actor: Option<String>,
-    /// Milliseconds since the epoch.
-    expires_at: i64,
-}
-
-/// A key with its secret, which is shown this once.
-#[derive(Serialize)]
-pub(crate) struct Created {
-    key: String,
-    secret: String,
-    expires_at: i64,
-}
-
-/// `POST /keys`
-pub(crate) async fn create_key(
-    State(app): State<Arc<App>>,
-    Caller(who): Caller,
-    Json(wish): Json<NewKey>,
-) -> Result<Answer<Created>, ApiError> {
-    let scope = match (wish.service, wish.actor) {
-        (Some(service), None) => KeyScope::Service(service),
-        (None, Some(actor)) => KeyScope::Actor(actor),
-        _ => return Err(Failure::invalid("a key is for one `service` or for one `actor`: give exactly one").into()),
-    };
-    let engine::NewKey { key, secret, expires_at } = app.engine.create_key(&who, scope, wish.expires_at).await?;
-    Ok(Answer(Created { key, secret, expires_at }))
-}
-
-/// `DELETE /keys/{id}`
-pub(crate) async fn revoke_key(
-    State(app): State<Arc<App>>,
-    Caller(who): Caller,
-    Path(id): Path<String>,
-) -> Result<Answer<Value>, ApiError> {
-    app.engine.revoke_key(&who, &id).await?;
-    Ok(Answer(json!({ "key": id, "revoked": true })))
-}
 
 /// Whom a link signs in; by default whoever asks.
 #[derive(Deserialize)]
@@ -86,7 +43,7 @@ pub(crate) struct NewActor {
     kind: ActorKind,
 }
 
-/// `POST /people`: registers a person or a program, without any role.
+/// `POST /people`: registers a person or a program, without any role. Whoever registers a program answers for it.
 pub(crate) async fn register(
     State(app): State<Arc<App>>,
     Caller(who): Caller,
@@ -94,6 +51,24 @@ pub(crate) async fn register(
 ) -> Result<Answer<Value>, ApiError> {
     let actor = app.engine.register_actor(&who, wish.kind).await?;
     Ok(Answer(json!({ "actor": actor, "kind": wish.kind })))
+}
+
+/// Who is to answer for a program.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Owner {
+    owner: String,
+}
+
+/// `POST /people/{actor}/owner`
+pub(crate) async fn own(
+    State(app): State<Arc<App>>,
+    Caller(who): Caller,
+    Path(actor): Path<String>,
+    Json(wish): Json<Owner>,
+) -> Result<Answer<Value>, ApiError> {
+    app.engine.own_account(&who, &actor, &wish.owner).await?;
+    Ok(Answer(json!({ "actor": actor, "owner": wish.owner })))
 }
 
 /// `POST /people/{actor}/leave`

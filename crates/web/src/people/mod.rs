@@ -1,8 +1,10 @@
-//! Signing in and out, one's sessions, and who may act in which role.
+//! Signing in and out, one's sessions, who may act in which role, and with which keys.
 
 mod access;
 pub(crate) mod cli;
+pub(crate) mod exchange;
 pub(crate) mod gate;
+mod keys;
 pub(crate) mod login;
 pub(crate) mod oidc;
 pub(crate) mod onward;
@@ -29,9 +31,15 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/login/cli", get(cli::ask).post(cli::allow))
         .route("/device", get(cli::device).post(cli::say))
         .route("/sessions", get(sessions::show))
+        .route("/oauth2/token", post(exchange::exchange))
         .route("/sessions/{id}/revoke", post(sessions::revoke))
         .route("/people", get(access::show).post(access::register))
         .route("/people/leave", post(access::leave))
+        .route("/keys", get(keys::show).post(keys::create))
+        .route("/keys/rotate", post(keys::rotate))
+        .route("/keys/revoke", post(keys::revoke))
+        .route("/keys/leaked", post(keys::leaked))
+        .route("/accounts/{actor}/owner", post(keys::own))
         .route("/grants", post(access::request))
         .route("/grants/revoke", post(access::revoke))
         .route("/grants/{id}/approve", post(access::approve))
@@ -40,4 +48,11 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 }
 
 #[cfg(test)]
-pub(crate) use {access::AccessPage, cli::CliPage, onward::OnwardPage, sessions::SessionsPage, signin::SigninPage};
+pub(crate) use {
+    access::AccessPage,
+    cli::CliPage,
+    keys::{KeysPage, NewKeyPage},
+    onward::OnwardPage,
+    sessions::SessionsPage,
+    signin::SigninPage,
+};

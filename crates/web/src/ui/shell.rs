@@ -18,12 +18,13 @@ pub(crate) enum Section {
     Criteria,
     Evidence,
     People,
+    Keys,
     Sql,
 }
 
 impl Section {
     /// All places: where, what it is called, and its key after `g`.
-    const ALL: [(Self, &'static str, &'static str, &'static str); 8] = [
+    const ALL: [(Self, &'static str, &'static str, &'static str); 9] = [
         (Self::Overview, "/", "Overview", "g o"),
         (Self::Ledger, "/ledger", "Ledger", "g l"),
         (Self::Inferences, "/inferences", "Inferences", "g i"),
@@ -31,6 +32,7 @@ impl Section {
         (Self::Criteria, "/criteria", "Criteria", ""),
         (Self::Evidence, "/evidence", "Evidence", "g e"),
         (Self::People, "/people", "People", "g p"),
+        (Self::Keys, "/keys", "Keys", "g k"),
         (Self::Sql, "/sql", "SQL", "g s"),
     ];
 }

@@ -44,7 +44,8 @@ fn call(world: &World, number: usize) -> Option<Response> {
 
 /// Asks for one more key of an application; `None` when that was not answered.
 fn create_key(world: &World, token: &str) -> Option<Response> {
-    let body = json!({"service": "support", "expires_at": 4_000_000_000_000_i64}).to_string();
+    let expires_at = chrono::Utc::now().timestamp_millis() + 86_400_000;
+    let body = json!({"service": "support", "expires_at": expires_at}).to_string();
     let (url, bearer) = (format!("{}/api/v1/keys", world.url), format!("Bearer {token}"));
     let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
     RUNTIME.block_on(try_send(Method::POST, &url, &headers, body.into()))

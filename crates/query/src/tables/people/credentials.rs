@@ -1,9 +1,9 @@
-//! `credentials`: the keys of applications and operators.
+//! `credentials`: what opens something here, for whom, and since when it was last used.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::Event;
-use domain::people::{KeyCreated, KeyScope};
+use domain::people::{ActorKind, Key, KeyScope, roles};
 
 use crate::fold::{Leaf, Moment};
 use crate::table::{Cell, Column, Origin, Rows, Table, boolean, ms, text, time};
@@ -11,67 +11,174 @@ use crate::table::{Cell, Column, Origin, Rows, Table, boolean, ms, text, time};
 #[derive(Clone)]
 struct Row {
     origin: Origin,
-    created: KeyCreated,
-    created_at: i64,
-    revoked_at: Option<i64>,
+    key: Key,
+}
+
+/// What is known of an actor, as far as credentials are concerned.
+#[derive(Clone, Default)]
+struct Actor {
+    human: bool,
+    left: bool,
+    /// Who answers for it, when it is a program.
+    owner: Option<String>,
+    /// Whether it began with a privileged role.
+    privileged: bool,
+    /// Grants of privileged roles that stand.
+    grants: BTreeSet<String>,
 }
 
 #[derive(Clone, Default)]
-pub(crate) struct Credentials(BTreeMap<String, Row>);
+pub(crate) struct Credentials {
+    keys: BTreeMap<String, Row>,
+    actors: BTreeMap<String, Actor>,
+    /// Privileged roles that were asked for: the actor and the end, by grant.
+    asked: BTreeMap<String, (String, i64)>,
+}
 
 impl Table for Credentials {
     const ROOM: &'static str = "people";
     const NAME: &'static str = "credentials";
-    const DOC: &'static str =
-        "API keys. Sessions are in `sessions`; sign-in links live minutes and are in `events` only.";
+    const DOC: &'static str = "Keys of applications, programs and people. Sessions are in `sessions`; sign-in links live minutes and are in `events` only.";
     const COLUMNS: &'static [Column] = &[
         text("credential_id", "Public identifier of the key"),
-        text("principal_id", "The actor that it signs in; NULL for an application's key"),
-        text("service_id", "The service whose inference calls it opens; NULL for a key of the management API"),
-        text("kind", "`api_key`"),
-        boolean("privileged", "Whether it opens the management API, and not only one service's inference calls"),
-        boolean("mfa", "NULL: a key is one factor, whoever holds it"),
+        text("principal_id", "The actor that it signs in, or the service account it belongs to; NULL when it has none"),
+        text(
+            "service_id",
+            "The services whose inference calls it opens, by commas; NULL for a key of the management API",
+        ),
+        text(
+            "kind",
+            "`human` for a key of a person, `workload` for one that a proof was exchanged for, else `api_key`",
+        ),
+        boolean("privileged", "Whether it signs in somebody who holds a privileged role, at the ledger's newest entry"),
+        boolean("mfa", "Whether two factors are needed: never so, a key is one factor, whoever holds it"),
         time("created_at", "When it was created"),
-        time("expires_at", "When it becomes void by itself"),
-        time("last_used_at", "NULL: use is in `inferences`, not folded into the key"),
+        time("expires_at", "When it becomes void by itself, or did because another took its place"),
+        time("last_used_at", "The hour in which it was last shown; NULL when it never was"),
         time("revoked_at", "When it was withdrawn; NULL while it was not"),
+        text("owner_id", "The person who answers for it; NULL when that person has left"),
+        text("env", "The environments that it is for, by commas; NULL when it is not bound to any"),
+        text("purpose_id", "The purposes that it is for, by commas; NULL when it is not bound to any"),
+        text("created_by", "Who created it"),
+        text("status", "`live`, `ending` (another takes its place), `expired`, `replaced`, `revoked` or `leaked`"),
+        text("replaced_by", "The key that takes its place; NULL when none does"),
+        text("prefix", "The first characters of its secret"),
+        text("workload_id", "The rule by which a proof was exchanged for it; NULL when somebody made it"),
     ];
 
     fn apply(&mut self, leaf: &Leaf<'_>) {
+        self.apply_to_actors(leaf);
+        let mut change = |key: &str, change: &dyn Fn(&mut Key)| {
+            if let Some(row) = self.keys.get_mut(key) {
+                change(&mut row.key);
+                row.origin = leaf.origin();
+            }
+        };
+        let at = leaf.entry.ts;
         match &leaf.entry.event {
             Event::KeyCreated(body) => {
-                let row =
-                    Row { origin: leaf.origin(), created: body.clone(), created_at: leaf.entry.ts, revoked_at: None };
-                self.0.insert(body.key.clone(), row);
+                let key = Key::new(body.clone(), at, &leaf.entry.actor);
+                self.keys.insert(body.key.clone(), Row { origin: leaf.origin(), key });
             }
-            Event::KeyRevoked(body) => {
-                if let Some(row) = self.0.get_mut(&body.key) {
-                    (row.origin, row.revoked_at) = (leaf.origin(), Some(leaf.entry.ts));
+            Event::KeyRotated(body) => change(&body.key, &|key| key.replaced = Some((body.by.clone(), body.ends_at))),
+            Event::KeyExchanged(body) => change(&body.key, &|key| key.workload = Some(body.workload.clone())),
+            Event::KeyLeaked(body) => change(&body.key, &|key| key.leaked_at = Some(at)),
+            Event::KeyRevoked(body) => change(&body.key, &|key| key.revoked_at = Some(at)),
+            Event::KeysUsed(body) => {
+                body.keys.iter().for_each(|key| change(key, &|key| key.used_at = Some(body.hour)));
+            }
+            _ => {}
+        }
+    }
+
+    fn rows(&self, moment: &Moment, out: &mut Rows) {
+        for (id, Row { origin, key }) in &self.keys {
+            let scope = &key.created.scope;
+            let actor = scope.principal().and_then(|actor| self.actors.get(actor));
+            let human = actor.is_some_and(|actor| actor.human);
+            let opens_management = matches!(scope, KeyScope::Actor(_));
+            let listed = |names: &[String]| Cell::from(Some(names.join(",")).filter(|text| !text.is_empty()));
+            let (env, purpose) = match scope {
+                KeyScope::Inference(scope) => (listed(&scope.environments), listed(&scope.purposes)),
+                KeyScope::Service(_) | KeyScope::Actor(_) => (Cell::Null, Cell::Null),
+            };
+            let kind = match (human, &key.workload) {
+                (true, _) => "human",
+                (false, Some(_)) => "workload",
+                (false, None) => "api_key",
+            };
+            let cells = [
+                id.into(),
+                scope.principal().into(),
+                listed(scope.services()),
+                kind.into(),
+                (opens_management && actor.is_some_and(|actor| self.is_privileged(actor, moment.now))).into(),
+                false.into(),
+                ms(key.created_at),
+                ms(key.ends_at()),
+                key.used_at.map_or(Cell::Null, ms),
+                key.revoked_at.map_or(Cell::Null, ms),
+                self.owner(key).into(),
+                env,
+                purpose,
+                (&key.created_by).into(),
+                key.status(moment.now).as_str().into(),
+                key.replaced.as_ref().map(|(by, _)| by).into(),
+                (&key.created.prefix).into(),
+                key.workload.as_ref().into(),
+            ];
+            out.push(*origin, cells);
+        }
+    }
+}
+
+impl Credentials {
+    fn apply_to_actors(&mut self, leaf: &Leaf<'_>) {
+        let privileged = |role: &str| roles::find(role).is_some_and(|role| role.privileged);
+        match &leaf.entry.event {
+            Event::ActorRegistered(body) => {
+                let actor = self.actors.entry(body.actor.clone()).or_default();
+                actor.human = body.kind == ActorKind::Human;
+                actor.privileged = body.roles.iter().any(|role| privileged(role));
+            }
+            Event::ActorLeft(body) => {
+                if let Some(actor) = self.actors.get_mut(&body.actor) {
+                    actor.left = true;
+                }
+            }
+            Event::AccountOwned(body) => {
+                self.actors.entry(body.actor.clone()).or_default().owner = Some(body.owner.clone());
+            }
+            Event::GrantRequested(body) if privileged(&body.role) => {
+                self.asked.insert(body.grant.clone(), (body.actor.clone(), body.ends_at));
+            }
+            Event::GrantApproved(body) => {
+                if let Some((actor, _)) = self.asked.get(&body.grant) {
+                    self.actors.entry(actor.clone()).or_default().grants.insert(body.grant.clone());
+                }
+            }
+            Event::GrantEnded(body) => {
+                if let Some((actor, _)) = self.asked.remove(&body.grant) {
+                    self.actors.entry(actor).or_default().grants.remove(&body.grant);
                 }
             }
             _ => {}
         }
     }
 
-    fn rows(&self, _: &Moment, out: &mut Rows) {
-        for (key, row) in &self.0 {
-            let (actor, service) = match &row.created.scope {
-                KeyScope::Actor(actor) => (Some(actor), None),
-                KeyScope::Service(service) => (None, Some(service)),
-            };
-            let cells = [
-                key.into(),
-                actor.into(),
-                service.into(),
-                "api_key".into(),
-                actor.is_some().into(),
-                Cell::Null,
-                ms(row.created_at),
-                ms(row.created.expires_at),
-                Cell::Null,
-                row.revoked_at.map_or(Cell::Null, ms),
-            ];
-            out.push(row.origin, cells);
-        }
+    fn is_privileged(&self, actor: &Actor, now: i64) -> bool {
+        let holds = |grant: &String| self.asked.get(grant).is_some_and(|(_, ends_at)| now < *ends_at);
+        !actor.left && (actor.privileged || actor.grants.iter().any(holds))
+    }
+
+    /// The principal when it is a person, else the one who owns the account, else whoever made the key.
+    fn owner<'a>(&'a self, key: &'a Key) -> Option<&'a str> {
+        let principal = key.created.scope.principal();
+        let owner = match principal.and_then(|actor| self.actors.get(actor)) {
+            Some(actor) if !actor.human => actor.owner.as_deref(),
+            Some(_) => principal,
+            None => Some(key.created_by.as_str()),
+        };
+        owner.filter(|owner| self.actors.get(*owner).is_some_and(|owner| owner.human && !owner.left))
     }
 }

@@ -8,6 +8,7 @@ mod role_grants;
 mod sessions;
 mod signin_refusals;
 mod sod_pairs;
+mod workloads;
 
 pub(crate) use credentials::Credentials;
 pub(crate) use principals::Principals;
@@ -15,6 +16,7 @@ pub(crate) use role_grants::RoleGrants;
 pub(crate) use sessions::Sessions;
 pub(crate) use signin_refusals::SigninRefusals;
 pub(crate) use sod_pairs::SodPairs;
+pub(crate) use workloads::Workloads;
 
 /// Tables of this room without rows yet: name, meaning, what has to be built first, columns.
 #[rustfmt::skip]

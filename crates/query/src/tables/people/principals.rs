@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::Event;
-use domain::people::ActorKind;
+use domain::people::{ActorKind, OwnerReason};
 
 use crate::fold::{Leaf, Moment};
 use crate::table::{Cell, Column, Origin, Rows, Table, ms, text, time};
@@ -15,6 +15,7 @@ struct Row {
     at: i64,
     by: String,
     left_at: Option<i64>,
+    owner: Option<(String, OwnerReason)>,
 }
 
 #[derive(Clone, Default)]
@@ -27,7 +28,7 @@ impl Table for Principals {
     const COLUMNS: &'static [Column] = &[
         text("principal_id", "Pseudonym of the actor"),
         text("kind", "`human`, `service` or `system`"),
-        text("owner_id", "Who answers for it; NULL: owners are not recorded yet"),
+        text("owner_id", "The person who answers for a program; NULL for others, and when that person has left"),
         text("status", "`active`, or `left`"),
         time("registered_at", "When it was registered"),
         text(
@@ -36,6 +37,10 @@ impl Table for Principals {
         ),
         time("terminated_at", "When it left; NULL while it did not"),
         time("disabled_at", "When it could no longer sign in: the moment it left"),
+        text(
+            "owner_because",
+            "Why its owner is the one: `registered`, `named`, or `left` (the one before left, and this one said so)",
+        ),
     ];
 
     fn apply(&mut self, leaf: &Leaf<'_>) {
@@ -47,8 +52,13 @@ impl Table for Principals {
                     ActorKind::System => "system",
                 };
                 let by = leaf.entry.actor.clone();
-                let row = Row { origin: leaf.origin(), kind, at: leaf.entry.ts, by, left_at: None };
+                let row = Row { origin: leaf.origin(), kind, at: leaf.entry.ts, by, left_at: None, owner: None };
                 self.0.insert(body.actor.clone(), row);
+            }
+            Event::AccountOwned(body) => {
+                if let Some(row) = self.0.get_mut(&body.actor) {
+                    (row.origin, row.owner) = (leaf.origin(), Some((body.owner.clone(), body.reason)));
+                }
             }
             Event::ActorLeft(body) => {
                 if let Some(row) = self.0.get_mut(&body.actor) {
@@ -60,16 +70,19 @@ impl Table for Principals {
     }
 
     fn rows(&self, _: &Moment, out: &mut Rows) {
+        let here = |actor: &str| self.0.get(actor).is_some_and(|row| row.left_at.is_none());
         for (actor, row) in &self.0 {
+            let owner = row.owner.as_ref().filter(|(owner, _)| here(owner));
             let cells = [
                 actor.into(),
                 row.kind.into(),
-                Cell::Null,
+                owner.map(|(owner, _)| owner).into(),
                 if row.left_at.is_some() { "left" } else { "active" }.into(),
                 ms(row.at),
                 (&row.by).into(),
                 row.left_at.map_or(Cell::Null, ms),
                 row.left_at.map_or(Cell::Null, ms),
+                row.owner.as_ref().map(|(_, reason)| reason.as_str()).into(),
             ];
             out.push(row.origin, cells);
         }

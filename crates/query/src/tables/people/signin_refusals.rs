@@ -14,7 +14,7 @@ impl Table for SigninRefusals {
     const NAME: &'static str = "signin_refusals";
     const DOC: &'static str = "Counts of those who were turned away when they tried to sign in, by door and reason. Nothing that they sent is kept.";
     const COLUMNS: &'static [Column] = &[
-        text("door", "`link`, `oidc`, `logout`, `key`, `login`, `passkey` or `recovery`"),
+        text("door", "`link`, `oidc`, `logout`, `key`, `login`, `passkey`, `recovery` or `exchange`"),
         text("reason", "Why, in a word, such as `unknown`, `expired`, `signature` or `too_many`"),
         int("count", "How often"),
         time("first_at", "When the first was"),

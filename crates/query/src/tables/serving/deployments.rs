@@ -12,11 +12,16 @@ struct Row {
     started: DeploymentStarted,
     at: i64,
     by: String,
+    env: String,
     ended_at: Option<i64>,
 }
 
 #[derive(Clone, Default)]
-pub(crate) struct Deployments(Vec<Row>);
+pub(crate) struct Deployments {
+    rows: Vec<Row>,
+    /// The environment of each service.
+    envs: BTreeMap<String, String>,
+}
 
 impl Table for Deployments {
     const ROOM: &'static str = "serving";
@@ -27,7 +32,7 @@ impl Table for Deployments {
         text("service_id", "The service that it answers for"),
         text("model_id", "The model: `provider/model`, or a registered model's name"),
         text("version", "Its version; `as-served` for an outside provider"),
-        text("env", "`prod`: an installation is one environment"),
+        text("env", "The environment of its service, such as `prod`"),
         time("ts", "When it began to answer"),
         time("ended_at", "When it stopped; NULL while it answers"),
         text("actor_id", "Who declared the service so"),
@@ -41,16 +46,20 @@ impl Table for Deployments {
 
     fn apply(&mut self, leaf: &Leaf<'_>) {
         match &leaf.entry.event {
-            Event::DeploymentStarted(body) => self.0.push(Row {
+            Event::ServiceDeclared(body) => {
+                self.envs.insert(body.service.clone(), body.spec.environment.clone());
+            }
+            Event::DeploymentStarted(body) => self.rows.push(Row {
                 origin: leaf.origin(),
                 started: body.clone(),
                 at: leaf.entry.ts,
                 by: leaf.entry.actor.clone(),
+                env: self.envs.get(&body.service).cloned().unwrap_or_else(|| "prod".into()),
                 ended_at: None,
             }),
             Event::DeploymentEnded(body) => {
                 let live = |row: &&mut Row| row.started.deployment == body.deployment && row.ended_at.is_none();
-                if let Some(row) = self.0.iter_mut().rev().find(live) {
+                if let Some(row) = self.rows.iter_mut().rev().find(live) {
                     (row.origin, row.ended_at) = (leaf.origin(), Some(leaf.entry.ts));
                 }
             }
@@ -59,14 +68,14 @@ impl Table for Deployments {
     }
 
     fn rows(&self, _: &Moment, out: &mut Rows) {
-        for row in &self.0 {
+        for row in &self.rows {
             let (model, version) = row.started.target.model_and_version();
             let cells = [
                 (&row.started.deployment).into(),
                 (&row.started.service).into(),
                 model.into(),
                 version.into(),
-                "prod".into(),
+                (&row.env).into(),
                 ms(row.at),
                 row.ended_at.map_or(Cell::Null, ms),
                 (&row.by).into(),

@@ -41,6 +41,8 @@ impl Table for Services {
         text("pet_required", "NULL: not declared yet"),
         float("slo_availability", "NULL: not declared yet"),
         float("slo_p95_ms", "NULL: not declared yet"),
+        text("env", "The environment that it is for, such as `prod`"),
+        text("purpose_id", "What it is for"),
     ];
 
     fn apply(&mut self, leaf: &Leaf<'_>) {
@@ -81,6 +83,8 @@ impl Table for Services {
                 Cell::Null,
                 Cell::Null,
                 Cell::Null,
+                (&spec.environment).into(),
+                (&spec.purpose).into(),
             ];
             out.push(row.origin, cells);
         }

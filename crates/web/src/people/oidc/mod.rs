@@ -3,7 +3,7 @@
 
 mod admission;
 pub(crate) mod doors;
-mod fetch;
+pub(crate) mod fetch;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

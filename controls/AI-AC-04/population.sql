@@ -1,0 +1,2 @@
+SELECT credential_id AS item FROM credentials
+WHERE created_at<$end AND COALESCE(revoked_at, CAST($end AS TIMESTAMP))>$start AND COALESCE(expires_at, CAST($end AS TIMESTAMP))>$start
