@@ -10,6 +10,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -20,6 +21,7 @@ use crate::config::{self, Config};
 use crate::logins;
 use crate::output::Failure;
 use crate::server;
+use crate::tls::trust::Trust;
 
 /// The largest answer that a command reads, in bytes.
 const MAX_ANSWER: usize = 4 << 30;
@@ -36,6 +38,9 @@ pub struct Connect {
     /// Data directory, when no address is given
     #[arg(long, global = true, env = "COUNTERFOIL_SERVER_DATA")]
     data: Option<PathBuf>,
+    /// PEM file with authorities to believe when the server speaks TLS, beside the public ones
+    #[arg(long, global = true, env = "COUNTERFOIL_CA_FILE", value_name = "FILE")]
+    ca_file: Option<String>,
     /// File with settings; see `counterfoil config sample`
     #[arg(long, short, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -52,7 +57,18 @@ impl Connect {
     /// # Errors
     /// What is wrong with them.
     pub fn config(&self) -> Result<Config, Failure> {
-        let config = Config::load(self.config.as_deref(), &config::environment());
+        self.settled(Config::load(self.config.as_deref(), &config::environment()))
+    }
+
+    /// The same for a server, which needs more of them.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn config_to_serve(&self) -> Result<Config, Failure> {
+        self.settled(Config::load_to_serve(self.config.as_deref(), &config::environment()))
+    }
+
+    fn settled(&self, config: Result<Config, config::ConfigError>) -> Result<Config, Failure> {
         let mut config = config.map_err(|e| Failure::usage(e.to_string()))?;
         if let Some(data) = &self.data {
             config.server.data.clone_from(data);
@@ -71,17 +87,17 @@ impl Connect {
     /// When neither a server nor a data directory is there.
     pub async fn open(&self) -> Result<Client, Failure> {
         if let (Some(url), Some(token)) = (&self.url, &self.token) {
-            return Ok(Client::remote(url, token.clone()));
+            return Client::remote(url, token.clone(), &self.trust(None));
         }
         let config = self.config()?;
         let dir = config.server.data.clone();
         if let Some(url) = &self.url {
             let hint = "run `counterfoil login` with this --url, or give --token or COUNTERFOIL_TOKEN";
-            return Ok(Client::remote(url, self.token_for(url, &dir, hint)?));
+            return Client::remote(url, self.token_for(url, &dir, hint)?, &self.trust(None));
         }
         if let Some(running) = server::Running::read(&dir) {
             let token = self.token_for(&running.url, &dir, "the server's data directory has no token")?;
-            return Ok(Client::remote(&running.url, token));
+            return Client::remote(&running.url, token, &self.trust(running.certificate_sha256));
         }
         if !dir.join("ledger").is_dir() {
             let message = format!(
@@ -93,6 +109,25 @@ impl Connect {
         let visit = server::Visit::open(&config).await?;
         let token = self.token_or(&dir, "the data directory has no operator.token")?;
         Ok(Client { token, way: Way::Local { router: visit.router(), visit } })
+    }
+
+    /// A way in to the server at an address, with a key or, when that is empty, without.
+    ///
+    /// # Errors
+    /// When those to be believed cannot be read.
+    pub fn at(&self, url: &str, token: String) -> Result<Client, Failure> {
+        let dir = self.config()?.server.data;
+        let told = server::Running::read(&dir).filter(|running| running.url == url);
+        Client::remote(url, token, &self.trust(told.and_then(|running| running.certificate_sha256)))
+    }
+
+    /// Whom to believe: the one certificate that a server on this machine told, or the authorities.
+    fn trust(&self, told: Option<String>) -> Trust {
+        match (&self.ca_file, told) {
+            (Some(file), _) => Trust::File(file.clone()),
+            (None, Some(sha256)) => Trust::Only(sha256),
+            (None, None) => Trust::Public,
+        }
     }
 
     /// The address of the server: the one that was given, or of the one that runs on the data directory.
@@ -141,7 +176,7 @@ pub struct Client {
 }
 
 enum Way {
-    Remote { base: String, http: HttpClient<HttpConnector, Body> },
+    Remote { base: String, http: HttpClient<HttpsConnector<HttpConnector>, Body> },
     Local { router: Router, visit: server::Visit },
 }
 
@@ -153,11 +188,15 @@ pub struct Answer {
 
 impl Client {
     /// A way in to a server, with a key or, when that is empty, without.
-    pub fn remote(url: &str, token: String) -> Self {
+    ///
+    /// # Errors
+    /// When those to be believed cannot be read.
+    fn remote(url: &str, token: String, trust: &Trust) -> Result<Self, Failure> {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(Duration::from_secs(5)));
+        let connector = trust.connector(connector).map_err(Failure::usage)?;
         let http = HttpClient::builder(TokioExecutor::new()).build(connector);
-        Self { token, way: Way::Remote { base: url.trim_end_matches('/').to_owned(), http } }
+        Ok(Self { token, way: Way::Remote { base: url.trim_end_matches('/').to_owned(), http } })
     }
 
     /// Sends a request with a JSON body, or none, and reads a JSON answer.
@@ -193,7 +232,9 @@ impl Client {
         let (parts, body) = match &self.way {
             Way::Remote { http, .. } => {
                 let response = http.request(request).await;
-                let unreachable = |e| Failure::unreachable(format!("{base} cannot be reached: {e}"));
+                let unreachable = |error: hyper_util::client::legacy::Error| {
+                    Failure::unreachable(format!("{base} cannot be reached: {}", chain(&error)))
+                };
                 let (parts, body) = response.map_err(unreachable)?.into_parts();
                 (parts, Body::new(body))
             }
@@ -223,6 +264,17 @@ impl Client {
             }
         }
     }
+}
+
+/// An error with what caused it: with TLS, the reason is at the end.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
 }
 
 fn refusal(status: StatusCode, path: &str, body: &[u8]) -> Failure {

@@ -46,8 +46,21 @@ settings! {
         listen: String = "127.0.0.1:8600".into();
         /// How the server is reached from outside, for sign-in links; the listening address when empty.
         public_url: String = String::new();
+        /// Whether a proxy in front of this server speaks TLS for it; without that and without a certificate of its own, only loopback addresses are listened on.
+        behind_proxy: bool = false;
         /// Seconds that requests under way may take to end at shutdown.
         drain_seconds: u64 = 30;
+    }
+    /// TLS of the listener.
+    tls Tls {
+        /// PEM file with the certificate and its chain; read again when it changes.
+        certificate: String = String::new();
+        /// PEM file with the certificate's private key; read again when it changes.
+        key: String = String::new();
+        /// PEM file with the authorities that vouch for clients' certificates; when empty, clients are asked for none.
+        client_ca: String = String::new();
+        /// Address and port without TLS, such as 0.0.0.0:80, that sends browsers on to the one with TLS; none when empty.
+        redirect_from: String = String::new();
     }
     /// Whose ledger it is; used when the data directory is made.
     organisation Organisation {
@@ -150,6 +163,8 @@ settings! {
         urls: Vec<String> = Vec::new();
         /// File with a C2SP tlog-policy that names the witnesses and the quorum.
         policy: String = String::new();
+        /// PEM file with authorities to believe when talking to witnesses, beside the public ones.
+        ca: String = String::new();
     }
     /// What the server says about itself.
     telemetry Telemetry {
@@ -210,6 +225,22 @@ impl Config {
     /// # Errors
     /// The first thing that is wrong.
     pub fn load(path: Option<&Path>, env: &Environment) -> Result<Self, ConfigError> {
+        Self::read(path, env, Self::check)
+    }
+
+    /// As [`Self::load`], and looks at what a server needs besides: certificates, and whether it may be reached like that.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn load_to_serve(path: Option<&Path>, env: &Environment) -> Result<Self, ConfigError> {
+        Self::read(path, env, |config| config.check().and_then(|()| config.check_tls()))
+    }
+
+    fn read(
+        path: Option<&Path>,
+        env: &Environment,
+        check: impl Fn(&Self) -> Result<(), Wrong>,
+    ) -> Result<Self, ConfigError> {
         known(env)?;
         let (name, text) = match path {
             None => (String::new(), String::new()),
@@ -237,7 +268,7 @@ impl Config {
             (false, Some(_)) => at_value(&name, &text, section, key, why),
             (false, None) => ConfigError::Value { setting: format!("{section}.{key}"), why },
         };
-        config.check().map_err(wrong)?;
+        check(&config).map_err(wrong)?;
         Ok(config)
     }
 
@@ -293,6 +324,60 @@ impl Config {
             return wrong("organisation", "name", "it must not be empty".into());
         }
         Ok(())
+    }
+
+    /// What is wrong with how connections are secured. Files are read, so that the answer is what a server would say.
+    fn check_tls(&self) -> Result<(), Wrong> {
+        let wrong = |section, key, why: &str| Err((section, key, why.to_owned()));
+        let tls = &self.tls;
+        let files = !tls.certificate.is_empty();
+        if files != !tls.key.is_empty() {
+            let key = if files { "key" } else { "certificate" };
+            return wrong("tls", key, "a certificate and its key go together: name both files");
+        }
+        if !self.witnesses.ca.is_empty()
+            && let Err(why) = crate::tls::roots(Path::new(&self.witnesses.ca))
+        {
+            return wrong("witnesses", "ca", &why);
+        }
+        if !files {
+            for (key, value) in [("client_ca", &tls.client_ca), ("redirect_from", &tls.redirect_from)] {
+                if !value.is_empty() {
+                    return wrong("tls", key, "there is no TLS without a certificate: name its files");
+                }
+            }
+        }
+        if !tls.redirect_from.is_empty() && tls.redirect_from.parse::<std::net::SocketAddr>().is_err() {
+            let why = format!("`{}` is not an address and port such as `0.0.0.0:80`", tls.redirect_from);
+            return wrong("tls", "redirect_from", &why);
+        }
+        if let Err(crate::tls::Unusable(key, why)) = crate::tls::Tls::new(tls) {
+            return wrong("tls", key, &why);
+        }
+        self.check_exposure()
+    }
+
+    /// Whether what is said to this server could be read on its way. Called again when the address is given otherwise.
+    ///
+    /// # Errors
+    /// When the address is not a loopback one and nothing speaks TLS for it.
+    pub fn check_exposure(&self) -> Result<(), Wrong> {
+        let listen = &self.server.listen;
+        let loopback = listen.parse::<std::net::SocketAddr>().is_ok_and(|address| address.ip().is_loopback())
+            || listen.starts_with("localhost:");
+        if loopback || self.is_secured() || self.server.behind_proxy {
+            return Ok(());
+        }
+        let why = format!(
+            "`{}` can be reached by others, and keys would travel readable: set `tls.certificate` and `tls.key`, or `server.behind_proxy = true` when a proxy speaks TLS for this server",
+            listen
+        );
+        Err(("server", "listen", why))
+    }
+
+    /// Whether the listener speaks TLS.
+    pub fn is_secured(&self) -> bool {
+        !self.tls.certificate.is_empty()
     }
 
     fn check_oidc(&self) -> Result<(), Wrong> {
@@ -357,7 +442,7 @@ pub type Environment = BTreeMap<String, String>;
 const PREFIX: &str = "COUNTERFOIL_";
 
 /// Our variables that are not settings: how commands reach a server.
-const NOT_SETTINGS: [&str; 2] = ["COUNTERFOIL_URL", "COUNTERFOIL_TOKEN"];
+const NOT_SETTINGS: [&str; 3] = ["COUNTERFOIL_URL", "COUNTERFOIL_TOKEN", "COUNTERFOIL_CA_FILE"];
 
 /// The process's variables that begin with our prefix.
 pub fn environment() -> Environment {
@@ -539,9 +624,13 @@ mod tests {
             ("[node]\n\nname='A b'\n", (3, 6)),
             ("records.roll_records = 0\n", (1, 24)),
             ("[limits]\nconcurrent = 5\nrequest_bytes = 0\n", (3, 17)),
+            ("[server]\nlisten = \"0.0.0.0:8600\"\n", (2, 10)),
+            ("[tls]\ncertificate = \"/nowhere/c.pem\"\nkey = \"/nowhere/k.pem\"\n", (2, 15)),
+            ("[tls]\nclient_ca = \"/nowhere/ca.pem\"\n", (2, 13)),
+            ("[witnesses]\nca = \"/nowhere/ca.pem\"\n", (2, 6)),
         ] {
             let (_dir, path) = file(text);
-            match Config::load(Some(&path), &Environment::new()) {
+            match Config::load_to_serve(Some(&path), &Environment::new()) {
                 Err(ConfigError::Line { line, column, why, .. }) => assert_eq!((line, column), place, "{text}: {why}"),
                 other => panic!("{text}: {other:?}"),
             }

@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 use tower::Service;
+
+use crate::tls::{Secured, Tls};
 
 /// Bounds of connections.
 #[derive(Clone, Copy, Debug)]
@@ -50,16 +53,17 @@ impl Bounds {
 pub struct Connections {
     http: http1::Builder,
     router: Router,
+    tls: Option<Tls>,
     unread_time: Duration,
     open: GracefulShutdown,
 }
 
 impl Connections {
-    /// None yet; those that come are served by `router`.
-    pub fn new(router: Router, bounds: Bounds) -> Self {
+    /// None yet; those that come are served by `router`, secured by `tls` when there is one.
+    pub fn new(router: Router, tls: Option<Tls>, bounds: Bounds) -> Self {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(bounds.head_time).max_header_size(bounds.head_bytes);
-        Self { http, router, unread_time: bounds.unread_time, open: GracefulShutdown::new() }
+        Self { http, router, tls, unread_time: bounds.unread_time, open: GracefulShutdown::new() }
     }
 
     /// Serves a connection on this thread, and lets its seat go when it ends.
@@ -68,15 +72,33 @@ impl Connections {
             tracing::debug!(%error, "a connection keeps its delay");
         }
         let router = self.router.clone();
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(ConnectInfo(peer));
-            router.clone().call(request)
-        });
-        let stream = TokioIo::new(Patient { stream, limit: self.unread_time, waiting: None });
-        let connection = self.open.watch(self.http.serve_connection(stream, service));
+        let stream = Patient { stream, limit: self.unread_time, waiting: None };
+        let Some(tls) = self.tls.clone() else {
+            let service = service_fn(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(ConnectInfo(peer));
+                router.clone().call(request)
+            });
+            let connection = self.open.watch(self.http.serve_connection(TokioIo::new(stream), service));
+            tokio::spawn(async move {
+                told(connection.await, peer);
+                drop(seat);
+            });
+            return;
+        };
+        let (http, watcher) = (self.http.clone(), self.open.watcher());
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, peer = %anonymous(peer), "a connection broke");
+            match tls.accept(stream).await {
+                Ok(Secured { stream, client }) => {
+                    let service = service_fn(move |mut request: Request<Incoming>| {
+                        request.extensions_mut().insert(ConnectInfo(peer));
+                        if let Some(client) = &client {
+                            request.extensions_mut().insert(Arc::clone(client));
+                        }
+                        router.clone().call(request)
+                    });
+                    told(watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await, peer);
+                }
+                Err(error) => tracing::debug!(%error, peer = %anonymous(peer), "a handshake failed"),
             }
             drop(seat);
         });
@@ -85,6 +107,12 @@ impl Connections {
     /// Ends the idle ones, and waits for the others.
     pub async fn end(self) {
         self.open.shutdown().await;
+    }
+}
+
+fn told(ended: Result<(), hyper::Error>, peer: SocketAddr) {
+    if let Err(error) = ended {
+        tracing::debug!(%error, peer = %anonymous(peer), "a connection broke");
     }
 }
 
@@ -150,8 +178,6 @@ impl AsyncWrite for Patient {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use axum::body::{Body, Bytes};
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -185,7 +211,7 @@ mod tests {
         let address = listener.local_addr().expect("an address");
         let stop = Arc::new(Notify::new());
         let stopped = Arc::clone(&stop);
-        let mut workers = Workers::start(2, bounds, || router.clone()).expect("threads");
+        let mut workers = Workers::start(2, bounds, None, || router.clone()).expect("threads");
         let serving =
             tokio::spawn(async move { workers.serve(listener, async move { stopped.notified().await }).await });
         Rig { address, stop, serving }

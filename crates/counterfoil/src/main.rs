@@ -9,6 +9,7 @@ mod doors;
 mod logins;
 mod output;
 mod server;
+mod tls;
 mod witness;
 mod witnesses;
 mod workers;

@@ -17,6 +17,8 @@ use crate::config::Config;
 use crate::connections;
 use crate::doors;
 use crate::output::{self, Failure};
+use crate::tls::admit::with_certificates;
+use crate::tls::{Files, Tls, Unusable, redirect};
 use crate::witnesses;
 use crate::workers::{Workers, elsewhere};
 
@@ -30,6 +32,10 @@ pub struct Running {
     pub url: String,
     /// Its process.
     pub pid: u32,
+    /// SHA-256 of the certificate that it shows, hexadecimal, when it shows one: commands on this machine believe that
+    /// one, whatever names are in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_sha256: Option<String>,
 }
 
 impl Running {
@@ -93,7 +99,11 @@ impl Server {
 
     /// All doors, for one thread: the gateway's, which are served there, and the web's, which are not.
     fn router(&self) -> Router {
-        gateway::router(self.gateway.twin()).merge(elsewhere(web::router(Arc::clone(&self.app))))
+        let doors = gateway::router(self.gateway.twin()).merge(elsewhere(web::router(Arc::clone(&self.app))));
+        match self.config.tls.client_ca.is_empty() {
+            true => doors,
+            false => with_certificates(doors, &self.engine),
+        }
     }
 
     /// Listens, and serves until `stop` is true; then lets requests end and closes.
@@ -108,7 +118,7 @@ impl Server {
         };
         let bounds = connections::Bounds::new(self.config.limits.connections);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut workers = Workers::start(threads, bounds, || self.router())?;
+        let mut workers = Workers::start(threads, bounds, listening.tls.as_ref(), || self.router())?;
         let serving = workers.serve(listening.listener, graceful);
         let late = async move {
             let _ = stop.wait_for(|stop| *stop).await;
@@ -142,17 +152,56 @@ impl Server {
     pub async fn listen(&self, stop: watch::Receiver<bool>) -> Result<Listening, Failure> {
         let failed = |e: engine::ExecuteError| Failure::io(e.to_string());
         self.engine.publish().await.map_err(failed)?;
-        witnesses::start(&self.engine, &self.config, stop).await?;
+        witnesses::start(&self.engine, &self.config, stop.clone()).await?;
         self.engine.beat().await.map_err(failed)?;
         let address = &self.config.server.listen;
         let listener = TcpListener::bind(address).await;
         let listener = listener.map_err(|e| Failure::io(format!("cannot listen on {address}: {e}")))?;
-        let url = format!("http://{}", listener.local_addr()?);
-        let running = Running { url: url.clone(), pid: std::process::id() };
-        let text = serde_json::to_vec(&running).map_err(|e| Failure::io(e.to_string()))?;
-        std::fs::write(path(&self.config.server.data), text)?;
-        Ok(Listening { listener, url })
+        let local = listener.local_addr()?;
+        let tls =
+            Tls::new(&self.config.tls).map_err(|Unusable(key, why)| Failure::usage(format!("`tls.{key}`: {why}")))?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{local}");
+        if let Some(tls) = &tls {
+            self.secure(tls, &url, stop.clone());
+            self.redirect(local.port(), stop).await?;
+        }
+        tell(&self.config, &url, tls.as_ref())?;
+        Ok(Listening { listener, tls, url })
     }
+
+    /// Sees to it that a good certificate is shown until `stop` is true.
+    fn secure(&self, tls: &Tls, url: &str, stop: watch::Receiver<bool>) {
+        let (settings, certificates) = (&self.config.tls, &tls.certificates);
+        let (config, url, shown) = (self.config.clone(), url.to_owned(), tls.clone());
+        let changed = move || {
+            if let Err(error) = tell(&config, &url, Some(&shown)) {
+                tracing::warn!(error = error.message, "commands on this machine will not believe the new certificate");
+            }
+        };
+        tokio::spawn(Files::new(settings).follow(Arc::clone(certificates), stop, changed));
+    }
+
+    async fn redirect(&self, port: u16, stop: watch::Receiver<bool>) -> Result<(), Failure> {
+        let from = &self.config.tls.redirect_from;
+        if from.is_empty() {
+            return Ok(());
+        }
+        let listener = TcpListener::bind(from).await;
+        let listener = listener.map_err(|e| Failure::io(format!("cannot listen on {from}: {e}")))?;
+        let public_url = Some(public_url(&self.config)).filter(|_| !self.config.server.public_url.is_empty());
+        tokio::spawn(redirect::serve(listener, redirect::Target { public_url, port }, stop));
+        Ok(())
+    }
+}
+
+/// Tells commands on this machine where the server is, and which certificate it shows.
+fn tell(config: &Config, url: &str, tls: Option<&Tls>) -> Result<(), Failure> {
+    let certificate_sha256 = tls.and_then(|tls| tls.certificates.fingerprint());
+    let running = Running { url: url.to_owned(), pid: std::process::id(), certificate_sha256 };
+    let text = serde_json::to_vec(&running).map_err(|e| Failure::io(e.to_string()))?;
+    std::fs::write(path(&config.server.data), text)?;
+    Ok(())
 }
 
 /// A data directory opened for one command, while no server runs: the API without listener, gateway and clockwork.
@@ -225,6 +274,7 @@ fn app(config: &Config, engine: &Arc<Engine>, registry: Registry) -> Result<Arc<
 /// An address taken, not served yet.
 pub struct Listening {
     listener: TcpListener,
+    tls: Option<Tls>,
     /// How to reach it.
     pub url: String,
 }
@@ -264,6 +314,7 @@ fn not_opened(error: &OpenError) -> Failure {
 
 fn public_url(config: &Config) -> String {
     match config.server.public_url.as_str() {
+        "" if config.is_secured() => format!("https://{}", config.server.listen),
         "" => format!("http://{}", config.server.listen),
         url => url.trim_end_matches('/').to_owned(),
     }

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::output::Failure;
+use crate::tls::trust::Trust;
 use ask::{Asked, Asker, Trouble};
 
 /// How often it is looked whether a new checkpoint was published.
@@ -43,7 +44,7 @@ pub async fn start(engine: &Engine, config: &Config, stop: watch::Receiver<bool>
         return Ok(());
     }
     let policy = read_policy(&config.witnesses.policy)?;
-    let mut rounds = Rounds::new(Arc::clone(engine.log()), policy, urls)?;
+    let mut rounds = Rounds::new(Arc::clone(engine.log()), policy, urls, &Trust::from_file(&config.witnesses.ca))?;
     rounds.round().await;
     rounds.refuse_another_history()?;
     tokio::spawn(rounds.run(stop));
@@ -91,9 +92,11 @@ struct Rounds {
 }
 
 impl Rounds {
-    fn new(log: Arc<Log>, policy: Policy, urls: &[String]) -> Result<Self, Failure> {
+    fn new(log: Arc<Log>, policy: Policy, urls: &[String], trust: &Trust) -> Result<Self, Failure> {
         let witnesses = urls.iter().map(|url| Witness::new(url)).collect::<Result<_, _>>()?;
-        Ok(Self { asker: Asker::new(Arc::clone(&log), policy), log, witnesses })
+        let asker = Asker::new(Arc::clone(&log), policy, trust);
+        let asker = asker.map_err(|why| Failure::usage(format!("`witnesses.ca`: {why}")))?;
+        Ok(Self { asker, log, witnesses })
     }
 
     async fn run(mut self, mut stop: watch::Receiver<bool>) {

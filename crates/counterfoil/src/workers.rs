@@ -22,6 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::connections::{Bounds, Connections};
+use crate::tls::Tls;
 
 /// Threads that serve connections. Dropping them cuts off what is still under way.
 pub struct Workers {
@@ -61,13 +62,14 @@ impl Drop for Seat {
 }
 
 impl Workers {
-    /// Starts `count` threads, each with a router of its own.
+    /// Starts `count` threads, each with a router of its own; `tls` secures what they serve.
     ///
     /// # Errors
     /// When a thread or its runtime cannot be made.
-    pub fn start(count: usize, bounds: Bounds, router: impl Fn() -> Router) -> io::Result<Self> {
+    pub fn start(count: usize, bounds: Bounds, tls: Option<&Tls>, router: impl Fn() -> Router) -> io::Result<Self> {
         let places = Arc::new(Semaphore::new(bounds.connections));
-        let workers = (0..count.max(1)).map(|number| Worker::start(number, Connections::new(router(), bounds)));
+        let workers =
+            (0..count.max(1)).map(|number| Worker::start(number, Connections::new(router(), tls.cloned(), bounds)));
         Ok(Self { workers: workers.collect::<io::Result<_>>()?, places })
     }
 

@@ -21,7 +21,7 @@ impl Config {
     pub fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
         match self {
             Self::Check => {
-                connect.config()?;
+                connect.config_to_serve()?;
                 match json {
                     true => output::json(&serde_json::json!({"ok": true})),
                     false => output::line("the settings are good"),

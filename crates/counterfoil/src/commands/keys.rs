@@ -7,7 +7,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::scan::Scan;
-use crate::client::{Client, Connect};
+use crate::client::Connect;
 use crate::output::{self, Failure};
 
 /// What to do with keys.
@@ -93,7 +93,7 @@ impl Exchange {
         ];
         let fields = fields.iter().filter_map(|(name, value)| Some(format!("{name}={}", encoded((*value)?))));
         let form = fields.collect::<Vec<_>>().join("&").into_bytes();
-        let client = Client::remote(&connect.address()?, String::new());
+        let client = connect.at(&connect.address()?, String::new())?;
         let answer = client.send(Method::POST, "/oauth2/token", "application/x-www-form-urlencoded", form).await?;
         serde_json::from_slice(&answer.body).map_err(|e| Failure::io(format!("the answer is not JSON: {e}")))
     }

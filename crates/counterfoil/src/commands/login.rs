@@ -39,7 +39,7 @@ pub struct Logout {}
 impl Login {
     pub async fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
         let url = connect.address()?;
-        let client = Client::remote(&url, String::new());
+        let client = connect.at(&url, String::new())?;
         let key = if self.device { by_code(&client).await? } else { self.by_browser(&client, &url).await? };
         let kept: Kept = serde_json::from_value(key).map_err(|e| Failure::io(format!("{url}: {e}")))?;
         let mut all = logins::read()?;
@@ -80,7 +80,7 @@ impl Logout {
         let Some(login) = all.remove(&logins::name(&url)) else {
             return Err(Failure::refused("not_found", format!("there is no login for {url}")));
         };
-        let ended = Client::remote(&url, login.secret).json(Method::DELETE, "/api/v1/login", None).await;
+        let ended = connect.at(&url, login.secret)?.json(Method::DELETE, "/api/v1/login", None).await;
         // A key that is void already needs no ending; with any other trouble it is kept, to be ended later.
         match ended {
             Err(failure) if failure.kind != "unauthenticated" => return Err(failure),

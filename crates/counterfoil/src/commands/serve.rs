@@ -17,9 +17,12 @@ pub struct Serve {
 
 impl Serve {
     pub async fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
-        let mut config = connect.config()?;
+        let mut config = connect.config_to_serve()?;
         if let Some(listen) = &self.listen {
             config.server.listen.clone_from(listen);
+            config
+                .check_exposure()
+                .map_err(|(section, key, why)| Failure::usage(format!("`{section}.{key}`: {why}")))?;
         }
         logging(&config);
         let stop = stop_signal()?;

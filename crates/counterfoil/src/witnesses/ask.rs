@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -15,6 +15,8 @@ use ledger::log::{Log, LogError};
 use merkle::note::MAX_NOTE_BYTES;
 use merkle::witness::parse_cosignatures;
 use merkle::{AddCheckpoint, NoteSignature, Policy};
+
+use crate::tls::trust::Trust;
 
 /// How long a witness may take for one answer.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
@@ -77,14 +79,13 @@ pub struct Asker {
 }
 
 impl Asker {
-    pub fn new(log: Arc<Log>, policy: Policy) -> Self {
+    /// # Errors
+    /// When those to be believed cannot be read.
+    pub fn new(log: Arc<Log>, policy: Policy, trust: &Trust) -> Result<Self, String> {
         let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
         tcp.set_connect_timeout(Some(ANSWER_TIME));
-        let connector =
-            HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new()).build(connector);
-        Self { log, policy: Arc::new(policy), client }
+        let client = Client::builder(TokioExecutor::new()).build(trust.connector(tcp)?);
+        Ok(Self { log, policy: Arc::new(policy), client })
     }
 
     /// Asks for the cosignature and keeps it. `size` is how many entries the witness is thought to have cosigned; it is

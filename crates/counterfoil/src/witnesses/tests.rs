@@ -52,7 +52,7 @@ impl Rig {
 
     fn rounds(&self, policy: &str, urls: &[String]) -> Rounds {
         let policy = Policy::parse(policy).expect("a policy");
-        Rounds::new(Arc::clone(&self.log), policy, urls).expect("good settings")
+        Rounds::new(Arc::clone(&self.log), policy, urls, &Trust::Public).expect("good settings")
     }
 
     /// Size and number of signatures of the witnessed checkpoint.
@@ -192,7 +192,7 @@ async fn given_a_restored_copy_when_the_witness_remembers_more_then_it_is_refuse
         other.append_and_wait(vec![b"written after the copy was restored".to_vec(); entries]).expect("appended");
         other.publish().expect("published");
         let policy = Policy::parse(&policy(&[1], 1)).expect("a policy");
-        let mut rounds = Rounds::new(other, policy, &urls).expect("good settings");
+        let mut rounds = Rounds::new(other, policy, &urls, &Trust::Public).expect("good settings");
         rounds.round().await;
         let failure = rounds.refuse_another_history().expect_err("rolled back");
         assert_eq!((failure.code, failure.kind.as_str()), (3, "rolled_back"));

@@ -1,4 +1,4 @@
-//! Programs that prove who they are by tokens of their CI jobs, exchanged as a standard says.
+//! Programs that prove who they are: tokens of CI jobs, exchanged by a standard client's request, and client certificates.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -6,7 +6,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use ::http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{World, eventually, http, tools};
+use crate::support::pki::Authority;
+use crate::support::{World, eventually, http, tools, world::ask};
 
 /// The issuer of tokens, a stand-in, which ends with its owner.
 struct Issuer {
@@ -195,4 +196,66 @@ fn given_an_issuer_that_changes_its_keys_when_a_token_is_shown_then_the_new_ones
     // Ten seconds after the last fetch, a name that is not known is reason to ask again.
     let token = issuer.job("5", json!({}), None);
     eventually("the new keys are fetched", || (exchange(&world, &token, None).0 == 200).then_some(()));
+}
+
+#[test]
+fn given_a_client_certificate_when_a_rule_believes_its_name_then_it_opens_every_door_without_a_key_and_no_other_does() {
+    let test = "client certificates";
+    if !tools::programs(test, &["curl", "openssl"]) {
+        return;
+    }
+    let mut world = World::empty(&[]);
+    let (authority, others) = (Authority::new(world.dir.path(), "ca"), Authority::new(world.dir.path(), "other-ca"));
+    let server = authority.sign("server", &["localhost", "127.0.0.1"]);
+    world.set("COUNTERFOIL_TLS_CERTIFICATE", &server.certificate);
+    world.set("COUNTERFOIL_TLS_KEY", &server.key);
+    world.set("COUNTERFOIL_TLS_CLIENT_CA", &authority.file());
+    world.start();
+    world.apply();
+    let bot = text(&world.json(&["people", "add", "--kind", "service"]), "actor");
+    let rules = format!(
+        "\n[workload.batch]\ncertificate = [\"uri:spiffe://example/batch\"]\nactor = \"{bot}\"\nservice = \"support\"\n\
+         [workload.ops]\ncertificate = [\"dns:ops.example\"]\nactor = \"{bot}\"\n"
+    );
+    let file = world.file("org.toml", &(world.org() + &rules));
+    world.json(&["apply", "-f", &file, "--yes"]);
+    let ca = authority.file();
+    let curl = |path: &str, more: &[&str]| {
+        let url = format!("{}{path}", world.url);
+        let status = ["-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "30", "--cacert", &ca, &url];
+        let output = Command::new("curl").args(status).args(more).output().expect("curl");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let shown = |name: &str, by: &Authority, file: &str| {
+        let files = by.sign(file, &[name]);
+        vec!["--cert".to_owned(), files.certificate, "--key".to_owned(), files.key]
+    };
+    let body = ask("chat").to_string();
+    let chat = |certificate: &[String]| {
+        let certificate = certificate.iter().map(String::as_str);
+        let more: Vec<&str> = certificate.chain(["-H", "content-type: application/json", "-d", &body]).collect();
+        curl("/v1/chat/completions", &more)
+    };
+    let page =
+        |path: &str, certificate: &[String]| curl(path, &certificate.iter().map(String::as_str).collect::<Vec<_>>());
+    let batch = shown("spiffe://example/batch", &authority, "batch");
+    for _ in 0..3 {
+        assert_eq!(chat(&batch), "200");
+    }
+    assert_eq!(page("/v1/models", &batch), "200");
+    assert_eq!(page("/api/v1/org", &batch), "403", "it is for inference");
+    assert_eq!(chat(&[]), "401");
+    assert_eq!(chat(&shown("spiffe://example/other", &authority, "unknown")), "401");
+    assert_eq!(chat(&shown("spiffe://example/batch", &others, "forged")), "000", "the handshake fails");
+    let exchanged = world.sql("select exchanges from workloads where workload_id = 'batch'");
+    assert_eq!(exchanged[0]["exchanges"], 1, "one key serves all calls of its time");
+
+    let ops = shown("ops.example", &authority, "ops");
+    assert_eq!(page("/api/v1/org", &ops), "403", "let in as the account, which has no role yet");
+    assert_eq!(chat(&ops), "403", "a key of the management API infers nothing");
+    let key = world.sql("select credential_id from credentials where workload_id = 'batch'")[0].clone();
+    world.json(&["keys", "revoke", key["credential_id"].as_str().expect("a key")]);
+    assert_eq!(chat(&batch), "200", "the rule stands, so it is exchanged anew");
+    world.json(&["people", "leave", &bot]);
+    assert_eq!((chat(&batch), page("/api/v1/org", &ops)), ("401".into(), "401".into()));
 }

@@ -6,4 +6,5 @@ mod ledger;
 mod outside;
 mod rollback;
 mod settings;
+mod tls;
 mod witness;

@@ -33,6 +33,15 @@ pub fn chromium(test: &str) -> Option<PathBuf> {
     place(test, "COUNTERFOIL_TEST_CHROMIUM")
 }
 
+/// Whether these programs are installed.
+pub fn programs(test: &str, names: &[&str]) -> bool {
+    let missing = names.iter().find(|name| Command::new(name).arg("version").output().is_err());
+    if let Some(missing) = missing {
+        eprintln!("skipped: {test}: {missing} is not installed");
+    }
+    missing.is_none()
+}
+
 /// A strace that may watch processes here.
 pub fn strace(test: &str) -> Option<PathBuf> {
     let strace = place(test, "COUNTERFOIL_TEST_STRACE")?;

@@ -124,7 +124,7 @@ pub struct World {
     pub server: Option<Process>,
     pub url: String,
     pub key: String,
-    /// Where the server is to listen.
+    /// Where the server is to listen; a free port unless a test needs a certain one.
     pub listen: String,
     settings: Vec<(String, String)>,
     /// What the program is started by, and its arguments; the program itself when empty.
@@ -151,8 +151,7 @@ impl World {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let data = dir.path().join("data");
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let (url, key) = (String::new(), String::new());
-        let listen = "127.0.0.1:0".to_owned();
+        let (url, key, listen) = (String::new(), String::new(), "127.0.0.1:0".to_owned());
         Self { dir, upstream: Upstream::start(), data, server: None, url, key, listen, settings, starter: Vec::new() }
     }
 
