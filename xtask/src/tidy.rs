@@ -11,6 +11,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("merkle", 0),
     ("onnx", 0),
     ("oidc", 0),
+    ("scim", 0),
     ("vault", 1),
     ("ledger", 1),
     ("store", 1),
@@ -32,7 +33,7 @@ const BESIDE: &[(&str, &str)] = &[
 ];
 
 /// Crates without I/O, clock, chance and threads.
-const PURE: &[&str] = &["domain", "merkle", "onnx", "oidc"];
+const PURE: &[&str] = &["domain", "merkle", "onnx", "oidc", "scim"];
 
 /// The longest file, in lines. Aim at 400.
 const MAX_LINES: usize = 700;

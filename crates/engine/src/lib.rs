@@ -7,6 +7,7 @@
 mod artifacts;
 mod authorize;
 mod counters;
+mod directory;
 mod execute;
 mod identity;
 mod open;
@@ -22,6 +23,7 @@ mod sessions;
 mod snapshot;
 
 pub use authorize::{Permit, Policies, PolicyError};
+pub use directory::{GroupNote, GroupWish, MAX_NAME_BYTES, PersonWish};
 pub use execute::{Ask, Done, ExecuteError};
 pub use identity::{AuthError, NewKey, Principal, random_secret};
 pub use open::{EngineOptions, OpenError};

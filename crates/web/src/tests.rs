@@ -6,7 +6,7 @@ use askama::Template;
 use crate::assurance::{ControlPage, ControlsPage, CriteriaPage, EvidencePage};
 use crate::failure::FailurePage;
 use crate::infrastructure::{EventPage, LedgerPage, OverviewPage, SqlPage};
-use crate::people::{AccessPage, CliPage, OnwardPage, SessionsPage, SigninPage};
+use crate::people::{AccessPage, CliPage, GroupPage, GroupsPage, OnwardPage, PersonPage, SessionsPage, SigninPage};
 use crate::serving::{InferencePage, InferencesPage};
 
 mod door;
@@ -20,6 +20,9 @@ fn samples() -> Vec<(String, String)> {
     add(&mut pages, "onward", [OnwardPage::sample()]);
     add(&mut pages, "sessions", [SessionsPage::sample()]);
     add(&mut pages, "people", AccessPage::samples());
+    add(&mut pages, "person", PersonPage::samples());
+    add(&mut pages, "groups", GroupsPage::samples());
+    add(&mut pages, "group", GroupPage::samples());
     add(&mut pages, "overview", OverviewPage::samples());
     add(&mut pages, "ledger", LedgerPage::samples());
     add(&mut pages, "event", [EventPage::sample()]);

@@ -4,6 +4,7 @@
 
 mod assurance;
 mod crash;
+mod directory;
 mod infrastructure;
 mod keys;
 mod people;

@@ -4,8 +4,10 @@
 //! which no dictionary can invert.
 
 pub mod actors;
+pub mod directory;
 pub mod doors;
 pub mod grants;
+pub mod groups;
 pub mod identities;
 pub mod roles;
 pub mod sessions;
@@ -13,8 +15,13 @@ pub mod sessions;
 use serde::{Deserialize, Serialize};
 
 pub use actors::ActorLeft;
+pub use directory::{ActorRemoved, ActorReturned, Presence, ProvisionPerson};
 pub use doors::{Door, SigninRefused};
 pub use grants::{EndReason, Grant, GrantEnded, GrantNamed, GrantRequested};
+pub use groups::{
+    GrantPreapproved, GrantWithheld, Group, GroupDescribed, GroupMapped, GroupMember, GroupNamed, MappedRole, Mapping,
+    ProvisionGroup,
+};
 pub use identities::{Identity, IdentityLinked, IdentitySource, IdentityUnlinked, ProfileSet};
 pub use sessions::{OpenSession, Proof, Session, SessionEnd, SessionEnded, SessionStarted};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json as Answer;
 use axum::extract::{Path, Query, State};
-use domain::people::{ActorKind, EndReason, IdentitySource, KeyScope};
+use domain::people::{EndReason, IdentitySource, KeyScope};
 use engine::Wish;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -77,33 +77,6 @@ pub(crate) async fn create_link(
     let expires_at = app.engine.read(|state| state.links.get(&link_sha256).map(|link| link.expires_at));
     let url = format!("{}/signin/{secret}", app.settings.public_url);
     Ok(Answer(json!({ "url": url, "actor": actor, "expires_at": expires_at })))
-}
-
-/// Whom to register.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewActor {
-    kind: ActorKind,
-}
-
-/// `POST /people`: registers a person or a program, without any role.
-pub(crate) async fn register(
-    State(app): State<Arc<App>>,
-    Caller(who): Caller,
-    Json(wish): Json<NewActor>,
-) -> Result<Answer<Value>, ApiError> {
-    let actor = app.engine.register_actor(&who, wish.kind).await?;
-    Ok(Answer(json!({ "actor": actor, "kind": wish.kind })))
-}
-
-/// `POST /people/{actor}/leave`
-pub(crate) async fn leave(
-    State(app): State<Arc<App>>,
-    Caller(who): Caller,
-    Path(actor): Path<String>,
-) -> Result<Answer<Value>, ApiError> {
-    app.engine.leave(&who, &actor).await?;
-    Ok(Answer(json!({ "actor": actor, "left": true })))
 }
 
 /// How somebody is known at the provider.

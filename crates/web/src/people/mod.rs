@@ -3,11 +3,20 @@
 mod access;
 pub(crate) mod cli;
 pub(crate) mod gate;
+mod groups;
 pub(crate) mod login;
+mod names;
 pub(crate) mod oidc;
 pub(crate) mod onward;
+mod person;
+mod roster;
 mod sessions;
 mod signin;
+
+pub(crate) use groups::wish as group_wish;
+pub(crate) use names::{Names, may_know};
+pub(crate) use person::{by_hand, kind_of};
+pub(crate) use roster::{Person, roster};
 
 use std::sync::Arc;
 
@@ -32,6 +41,15 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/sessions/{id}/revoke", post(sessions::revoke))
         .route("/people", get(access::show).post(access::register))
         .route("/people/leave", post(access::leave))
+        .route("/people/{actor}", get(person::show).post(person::set))
+        .route("/people/{actor}/leave", post(person::leave))
+        .route("/people/{actor}/return", post(person::come_back))
+        .route("/groups", get(groups::list).post(groups::add))
+        .route("/groups/{id}", get(groups::show))
+        .route("/groups/{id}/members", post(groups::member))
+        .route("/groups/{id}/roles", post(groups::map))
+        .route("/groups/{id}/roles/approve", post(groups::approve))
+        .route("/groups/{id}/delete", post(groups::delete))
         .route("/grants", post(access::request))
         .route("/grants/revoke", post(access::revoke))
         .route("/grants/{id}/approve", post(access::approve))
@@ -40,4 +58,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 }
 
 #[cfg(test)]
-pub(crate) use {access::AccessPage, cli::CliPage, onward::OnwardPage, sessions::SessionsPage, signin::SigninPage};
+pub(crate) use {
+    access::AccessPage, cli::CliPage, groups::GroupPage, groups::GroupsPage, onward::OnwardPage, person::PersonPage,
+    sessions::SessionsPage, signin::SigninPage,
+};

@@ -15,6 +15,7 @@ struct Row {
     at: i64,
     by: String,
     left_at: Option<i64>,
+    returned_at: Option<i64>,
 }
 
 #[derive(Clone, Default)]
@@ -34,8 +35,9 @@ impl Table for Principals {
             "approved_by",
             "Who registered it: an actor can do nothing until a role is granted, which is approved by itself",
         ),
-        time("terminated_at", "When it left; NULL while it did not"),
+        time("terminated_at", "When it left; NULL while it did not, or came back"),
         time("disabled_at", "When it could no longer sign in: the moment it left"),
+        time("returned_at", "When it last came back after leaving; NULL while it never did"),
     ];
 
     fn apply(&mut self, leaf: &Leaf<'_>) {
@@ -47,12 +49,18 @@ impl Table for Principals {
                     ActorKind::System => "system",
                 };
                 let by = leaf.entry.actor.clone();
-                let row = Row { origin: leaf.origin(), kind, at: leaf.entry.ts, by, left_at: None };
+                let row = Row { origin: leaf.origin(), kind, at: leaf.entry.ts, by, left_at: None, returned_at: None };
                 self.0.insert(body.actor.clone(), row);
             }
             Event::ActorLeft(body) => {
                 if let Some(row) = self.0.get_mut(&body.actor) {
                     (row.origin, row.left_at) = (leaf.origin(), Some(leaf.entry.ts));
+                }
+            }
+            Event::ActorReturned(body) => {
+                if let Some(row) = self.0.get_mut(&body.actor) {
+                    (row.origin, row.left_at) = (leaf.origin(), None);
+                    row.returned_at = Some(leaf.entry.ts);
                 }
             }
             _ => {}
@@ -70,6 +78,7 @@ impl Table for Principals {
                 (&row.by).into(),
                 row.left_at.map_or(Cell::Null, ms),
                 row.left_at.map_or(Cell::Null, ms),
+                row.returned_at.map_or(Cell::Null, ms),
             ];
             out.push(row.origin, cells);
         }
