@@ -33,6 +33,8 @@ pub const TARGETS: &[(&str, Target, &[&[u8]])] = &[
     ("oip_infer", oip_infer, &[OIP]),
     ("leaked_keys", leaked_keys, &[LEAKED]),
     ("openid", openid, OPENID),
+    ("scim_filter", scim_filter, &[FILTER, b"members[value eq \"a_1\" or not (type pr)]"]),
+    ("scim_patch", scim_patch, &[PATCH]),
 ];
 
 const LEAKED: &[u8] = b"key = \"cfk_00000000000000000000000000000000000000000002CZclj\"\n";
@@ -46,6 +48,8 @@ const OPENID: &[&[u8]] = &[
     br#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
     b"eyJhbGciOiJFZERTQSIsImtpZCI6ImEifQ.eyJpc3MiOiJodHRwczovL2lkLmV4YW1wbGUifQ.AAAA",
 ];
+const FILTER: &[u8] = br#"userName eq "zoe" and (emails[type eq "work"].value co "@" or meta.created gt "2026-01-01T00:00:00Z")"#;
+const PATCH: &[u8] = br#"{"Operations":[{"op":"Add","path":"emails[type eq \"work\"].value","value":"a@b.c"},{"op":"replace","value":{"active":"False","name.givenName":"Z"}}]}"#;
 const OIP: &[u8] = br#"{"id":"1","inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2.5]}]}"#;
 
 fn text(data: &[u8]) -> &str {
@@ -214,4 +218,30 @@ pub fn openid(data: &[u8]) {
     let _ = oidc::Keys::parse(data);
     let keys = oidc::Keys::parse(OPENID[1]).expect("a set of keys");
     assert!(keys.open(text(data)).is_err());
+}
+
+/// Filters and paths print back to something that reads the same, whatever they are about.
+pub fn scim_filter(data: &[u8]) {
+    use scim::schema::{GROUP, USER};
+    for kind in [&USER, &GROUP] {
+        if let Ok(filter) = scim::Filter::parse(kind, text(data)) {
+            let again = scim::Filter::parse(kind, &filter.to_string()).expect("what was printed reads");
+            assert_eq!(again, filter);
+            let _ = filter.matches(&serde_json::Map::new());
+        }
+        if let Ok(path) = scim::path::Path::parse(kind, text(data)) {
+            assert_eq!(scim::path::Path::parse(kind, &path.to_string()), Ok(path));
+        }
+    }
+}
+
+/// What a patch makes of a resource is in canonical form: accepting it again changes nothing.
+pub fn scim_patch(data: &[u8]) {
+    use scim::schema::USER;
+    let Ok(patch) = serde_json::from_slice(data) else { return };
+    let user = serde_json::json!({"userName": "z", "emails": [{"value": "a", "type": "work"}], "name": {"givenName": "Z"}});
+    let user = scim::accept(&USER, &user).expect("a user");
+    if let Ok(patched) = scim::patch::patch(&USER, &user, &patch) {
+        assert_eq!(scim::accept(&USER, &serde_json::Value::Object(patched.clone())), Ok(patched));
+    }
 }

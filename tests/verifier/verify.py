@@ -39,12 +39,23 @@ EVENTS = {
     "command.refused": ("refusals", "command resource code policies"),
     "actor.registered": ("actor/{actor}", "actor kind roles"),
     "actor.left": ("actor/{actor}", "actor"),
+    "actor.returned": ("actor/{actor}", "actor"),
+    "actor.removed": ("actor/{actor}", "actor"),
     "identity.linked": ("actor/{actor}", "actor source subject"),
     "identity.unlinked": ("actor/{actor}", "actor subject"),
     "profile.set": ("actor/{actor}", "actor sealed_sha256"),
     "grant.requested": ("grant/{grant}", "grant actor role scope ends_at reference"),
     "grant.approved": ("grant/{grant}", "grant"),
     "grant.ended": ("grant/{grant}", "grant reason"),
+    "grant.preapproved": ("grant/{grant}", "grant group approved_by"),
+    "grant.withheld": ("group/{group}", "group actor role scope rule"),
+    "group.created": ("group/{group}", "group names sealed_sha256"),
+    "group.described": ("group/{group}", "group names sealed_sha256"),
+    "group.deleted": ("group/{group}", "group"),
+    "group.member.added": ("group/{group}", "group actor source"),
+    "group.member.removed": ("group/{group}", "group actor source"),
+    "group.mapped": ("group/{group}", "group roles days"),
+    "group.map.approved": ("group/{group}", "group"),
     "signin.link.created": ("actor/{actor}", "actor link_sha256 expires_at"),
     "session.opened": ("actor/{actor}", "actor link_sha256 session_sha256 expires_at"),
     "session.started": (
@@ -363,10 +374,11 @@ class State:
     """The fold of entries, for `state.digest`."""
 
     def __init__(self):
-        maps = "actors left accounts grants links sessions keys key_by_secret workloads spent_tokens providers models services deployments nodes controls runs identities profiles" \
+        maps = "actors left accounts identities profiles groups grants links sessions keys key_by_secret workloads spent_tokens" \
+               " providers models services deployments nodes controls runs" \
                " streams recent"
         self.all = {name: {} for name in maps.split()}
-        self.all.update(size=0, org=None, policies=None, keys_limited=None, recent_by_age=[])
+        self.all.update(size=0, org=None, policies=None, keys_limited=None, recent_by_age=[], removed=[])
 
     def digest(self):
         return sha256(compact(self.all)).hex()
@@ -406,6 +418,36 @@ class State:
         elif type_ == "grant.approved":
             if body["grant"] in state["grants"]:
                 state["grants"][body["grant"]]["approved"] = [entry["actor"], entry["ts"]]
+        elif type_ == "actor.returned":
+            state["left"].pop(body["actor"], None)
+            state["removed"] = [actor for actor in state["removed"] if actor != body["actor"]]
+            if body["actor"] in state["actors"]:
+                state["actors"][body["actor"]] = {**state["actors"][body["actor"]], "roles": []}
+        elif type_ == "actor.removed":
+            state["removed"] = sorted({*state["removed"], body["actor"]})
+        elif type_ == "grant.preapproved":
+            if body["grant"] in state["grants"]:
+                state["grants"][body["grant"]]["approved"] = [body["approved_by"], entry["ts"]]
+        elif type_ in ("group.created", "group.described"):
+            group = state["groups"].setdefault(body["group"], {"members": {}, "mapping": None})
+            group.update(names=body["names"], sealed_sha256=body["sealed_sha256"])
+        elif type_ == "group.deleted":
+            state["groups"].pop(body["group"], None)
+        elif type_ in ("group.member.added", "group.member.removed"):
+            if body["group"] in state["groups"]:
+                members = state["groups"][body["group"]]["members"]
+                said = set(members.pop(body["actor"], []))
+                said = said | {body["source"]} if type_.endswith("added") else said - {body["source"]}
+                if said:
+                    members[body["actor"]] = sorted(said)
+        elif type_ == "group.mapped":
+            if body["group"] in state["groups"]:
+                mapping = {"roles": body["roles"], "days": body["days"], "mapped_by": entry["actor"], "approved": None}
+                state["groups"][body["group"]]["mapping"] = mapping if body["roles"] else None
+        elif type_ == "group.map.approved":
+            mapping = state["groups"].get(body["group"], {}).get("mapping")
+            if mapping:
+                mapping["approved"] = [entry["actor"], entry["ts"]]
         elif type_ == "grant.ended":
             if body["grant"] in state["grants"]:
                 state["grants"][body["grant"]]["ended_at"] = entry["ts"]

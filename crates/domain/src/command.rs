@@ -54,6 +54,18 @@ commands! {
     "actor.register" RegisterActor(people::ActorRegistered) on |b| format!("actor/{}", b.actor);
     /// Note that an actor left, and end all that they hold.
     "actor.leave" Leave(people::ActorLeft) on |b| format!("actor/{}", b.actor);
+    /// Let somebody back in who had left.
+    "actor.return" Return(people::ActorReturned) on |b| format!("actor/{}", b.actor);
+    /// Have somebody registered, or changed, as a directory knows them.
+    "person.provision" ProvisionPerson(people::ProvisionPerson) on |b| format!("actor/{}", b.actor);
+    /// Have a group, describe it anew, or change who is in it.
+    "group.provision" ProvisionGroup(people::ProvisionGroup) on |b| format!("group/{}", b.group);
+    /// Have a group no more.
+    "group.delete" DeleteGroup(people::GroupNamed) on |b| format!("group/{}", b.group);
+    /// Say which roles being in a group asks for.
+    "group.map" MapGroup(people::GroupMapped) on |b| format!("group/{}", b.group);
+    /// Approve that.
+    "group.map.approve" ApproveGroupMap(people::GroupNamed) on |b| format!("group/{}", b.group);
     /// Note by which name an actor is known elsewhere.
     "identity.link" LinkIdentity(people::IdentityLinked) on |b| format!("actor/{}", b.actor);
     /// Forget a name by which an actor is known elsewhere.

@@ -27,6 +27,12 @@ pub fn decide(state: &State, given: &Given, command: &Command) -> Result<Vec<Eve
         Command::DigestState(body) => Ok(vec![Event::StateDigest(body.clone())]),
         Command::RegisterActor(body) => register_actor(state, given, body),
         Command::Leave(body) => people::actors::leave(state, given, body),
+        Command::Return(body) => people::directory::come_back(state, given, body),
+        Command::ProvisionPerson(body) => people::directory::provision(state, given, body),
+        Command::ProvisionGroup(body) => people::groups::provision(state, given, body),
+        Command::DeleteGroup(body) => people::groups::delete(state, given, body),
+        Command::MapGroup(body) => people::groups::mapping::map(state, given, body),
+        Command::ApproveGroupMap(body) => people::groups::mapping::approve(state, given, body),
         Command::LinkIdentity(body) => people::identities::link(state, given, body),
         Command::UnlinkIdentity(body) => people::identities::unlink(state, body),
         Command::SetProfile(body) => people::identities::set_profile(state, body),
@@ -99,7 +105,11 @@ fn accept_rollback(state: &State, given: &Given, body: &crate::command::AcceptRo
     Ok(vec![Event::RollbackAccepted(infrastructure::RollbackAccepted { remembered, from_size, to_size, reference })])
 }
 
-fn register_actor(state: &State, given: &Given, body: &people::ActorRegistered) -> Result<Vec<Event>, Refusal> {
+pub(crate) fn register_actor(
+    state: &State,
+    given: &Given,
+    body: &people::ActorRegistered,
+) -> Result<Vec<Event>, Refusal> {
     identifier_is_valid("actor", &body.actor)?;
     let set_up = state.actors.values().any(|actor| actor.kind == people::ActorKind::System);
     let system = body.kind == people::ActorKind::System || body.roles.iter().any(|role| role == "system");

@@ -57,6 +57,10 @@ events! {
     "actor.registered" ActorRegistered(people::ActorRegistered) on |b| format!("actor/{}", b.actor);
     /// Somebody left; what they held has ended.
     "actor.left" ActorLeft(people::ActorLeft) on |b| format!("actor/{}", b.actor);
+    /// Somebody who had left is back; what they held is not.
+    "actor.returned" ActorReturned(people::ActorReturned) on |b| format!("actor/{}", b.actor);
+    /// A directory knows somebody no more.
+    "actor.removed" ActorRemoved(people::ActorRemoved) on |b| format!("actor/{}", b.actor);
     /// An actor is known elsewhere by another name.
     "identity.linked" IdentityLinked(people::IdentityLinked) on |b| format!("actor/{}", b.actor);
     /// An actor is no longer known elsewhere by that name.
@@ -67,6 +71,24 @@ events! {
     "grant.requested" GrantRequested(people::GrantRequested) on |b| format!("grant/{}", b.grant);
     /// A role was approved, and is held from here on.
     "grant.approved" GrantApproved(people::GrantNamed) on |b| format!("grant/{}", b.grant);
+    /// A grant was approved together with the mapping that it came by, and is held from here on.
+    "grant.preapproved" GrantPreapproved(people::GrantPreapproved) on |b| format!("grant/{}", b.grant);
+    /// Being in a group would have brought together what is kept apart.
+    "grant.withheld" GrantWithheld(people::GrantWithheld) on |b| format!("group/{}", b.group);
+    /// There is a group.
+    "group.created" GroupCreated(people::GroupDescribed) on |b| format!("group/{}", b.group);
+    /// A group was described anew.
+    "group.described" GroupDescribed(people::GroupDescribed) on |b| format!("group/{}", b.group);
+    /// A group is gone.
+    "group.deleted" GroupDeleted(people::GroupNamed) on |b| format!("group/{}", b.group);
+    /// Somebody is in a group.
+    "group.member.added" GroupMemberAdded(people::GroupMember) on |b| format!("group/{}", b.group);
+    /// Somebody is in a group no more.
+    "group.member.removed" GroupMemberRemoved(people::GroupMember) on |b| format!("group/{}", b.group);
+    /// Which roles being in a group asks for, from here on.
+    "group.mapped" GroupMapped(people::GroupMapped) on |b| format!("group/{}", b.group);
+    /// That was approved.
+    "group.map.approved" GroupMapApproved(people::GroupNamed) on |b| format!("group/{}", b.group);
     /// A grant ended before its time, or was not given.
     "grant.ended" GrantEnded(people::GrantEnded) on |b| format!("grant/{}", b.grant);
     /// A one-time sign-in link was made.

@@ -1,10 +1,12 @@
 //! The state: what is true now, as a fold of every event so far and of nothing else.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::people::{Account, ActorRegistered, Grant, Identity, Key, KeysLimited, Link, Session, WorkloadRule};
+use crate::people::{
+    Account, ActorRegistered, Grant, Group, Identity, Key, KeysLimited, Link, Mapping, Session, WorkloadRule,
+};
 use crate::serving::{Deployment, ServiceSpec};
 use crate::vendors::ProviderSpec;
 use crate::{Entry, Event, assurance, infrastructure, models};
@@ -30,10 +32,14 @@ pub struct State {
     pub left: BTreeMap<String, i64>,
     /// Who answers for each service account.
     pub accounts: BTreeMap<String, Account>,
+    /// Those of them whom their directory knows no more.
+    pub removed: BTreeSet<String>,
     /// Names by which actors are known elsewhere, by the vault's reference for each.
     pub identities: BTreeMap<String, Identity>,
     /// Digests of sealed profiles, by actor.
     pub profiles: BTreeMap<String, String>,
+    /// Groups by public identifier.
+    pub groups: BTreeMap<String, Group>,
     /// Grants by public identifier, ended ones too.
     pub grants: BTreeMap<String, Grant>,
     /// Unused sign-in links by digest.
@@ -131,6 +137,16 @@ impl State {
                 self.links.retain(|_, link| link.actor != body.actor);
                 self.sessions.retain(|_, session| session.actor != body.actor);
             }
+            Event::ActorReturned(body) => {
+                self.left.remove(&body.actor);
+                self.removed.remove(&body.actor);
+                if let Some(actor) = self.actors.get_mut(&body.actor) {
+                    actor.roles.clear();
+                }
+            }
+            Event::ActorRemoved(body) => {
+                self.removed.insert(body.actor.clone());
+            }
             Event::IdentityLinked(body) => {
                 let identity = Identity { actor: body.actor.clone(), source: body.source };
                 self.identities.insert(body.subject.clone(), identity);
@@ -149,6 +165,33 @@ impl State {
             Event::GrantApproved(body) => {
                 if let Some(grant) = self.grants.get_mut(&body.grant) {
                     grant.approved = Some((by.to_owned(), ts));
+                }
+            }
+            Event::GrantPreapproved(body) => {
+                if let Some(grant) = self.grants.get_mut(&body.grant) {
+                    grant.approved = Some((body.approved_by.clone(), ts));
+                }
+            }
+            Event::GroupCreated(body) | Event::GroupDescribed(body) => {
+                let group = self.groups.entry(body.group.clone()).or_default();
+                (group.names, group.sealed_sha256) = (body.names.clone(), body.sealed_sha256.clone());
+            }
+            Event::GroupDeleted(body) => {
+                self.groups.remove(&body.group);
+            }
+            Event::GroupMemberAdded(body) => self.change_member(body, true),
+            Event::GroupMemberRemoved(body) => self.change_member(body, false),
+            Event::GroupMapped(body) => {
+                let (roles, days, mapped_by) = (body.roles.clone(), body.days, by.to_owned());
+                let mapping = Mapping { roles, days, mapped_by, approved: None };
+                if let Some(group) = self.groups.get_mut(&body.group) {
+                    group.mapping = Some(mapping).filter(|mapping| !mapping.roles.is_empty());
+                }
+            }
+            Event::GroupMapApproved(body) => {
+                let mapping = self.groups.get_mut(&body.group).and_then(|group| group.mapping.as_mut());
+                if let Some(mapping) = mapping {
+                    mapping.approved = Some((by.to_owned(), ts));
                 }
             }
             Event::GrantEnded(body) => {
@@ -269,6 +312,7 @@ impl State {
             | Event::StateDigest(_)
             | Event::CommandRefused(_)
             | Event::SigninRefused(_)
+            | Event::GrantWithheld(_)
             | Event::SegmentProgress(_)
             | Event::GatewayCounted(_)
             | Event::GatewayCountLost(_)

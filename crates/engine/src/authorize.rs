@@ -15,8 +15,8 @@ use crate::{Engine, Principal};
 const SCHEMA: &str = include_str!("../../../policies/counterfoil.cedarschema");
 
 /// Actions that are no commands.
-pub(crate) const ACTIONS: [&str; 6] =
-    ["artifact.put", "control.request", "evidence.request", "segment.request", "read", "sql"];
+pub(crate) const ACTIONS: [&str; 7] =
+    ["artifact.put", "control.request", "evidence.request", "people.read", "segment.request", "read", "sql"];
 
 /// That something is permitted, with the policies that permitted it. Only [`Policies::decide`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]

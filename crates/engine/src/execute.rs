@@ -103,6 +103,27 @@ impl Engine {
         }
     }
 
+    /// Records that something was refused before it could become a command, such as a request that is too large.
+    ///
+    /// # Errors
+    /// [`ExecuteError::Unavailable`] when the ledger cannot be written.
+    pub async fn note_refusal(
+        self: &Arc<Self>,
+        who: &Principal,
+        command: &'static str,
+        resource: &str,
+        code: RefusalCode,
+    ) -> Result<(), ExecuteError> {
+        let (command, resource) = (command.to_owned(), nameable(resource.to_owned()));
+        let refused = Event::CommandRefused(CommandRefused { command, resource, code, policies: vec![] });
+        let (engine, who) = (Arc::clone(self), who.clone());
+        let work = tokio::spawn(async move {
+            let _turn = engine.turn.lock().await;
+            engine.commit(&who, vec![refused], None, Self::now_ms()).await.map(drop)
+        });
+        work.await.map_err(|e| ExecuteError::Internal(e.to_string()))?
+    }
+
     /// Permission, then whether it was done before, then facts, then expectation and the rules.
     async fn settle(self: &Arc<Self>, who: &Principal, ask: &Ask) -> Result<Settled, Refusal> {
         self.authorize(who, ask.command.name(), &self.resource_of(&ask.command))?;
@@ -299,7 +320,7 @@ impl Engine {
 }
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
-const BOOKKEEPING: [(&str, &str); 13] = [
+const BOOKKEEPING: [(&str, &str); 14] = [
     ("policies.install", "policies"),
     ("node.join", "node/n1"),
     ("node.stop", "node/n1"),
@@ -313,6 +334,7 @@ const BOOKKEEPING: [(&str, &str); 13] = [
     ("keys.use", "node/n1"),
     ("session.close", "actor/a_1"),
     ("signin.refused.count", "people"),
+    ("group.provision", "group/gr_1"),
 ];
 
 /// What a command comes to before anything is written.

@@ -7,6 +7,7 @@
 mod artifacts;
 mod authorize;
 mod counters;
+mod directory;
 mod execute;
 mod identity;
 mod keys;
@@ -24,6 +25,7 @@ mod snapshot;
 mod workloads;
 
 pub use authorize::{Permit, Policies, PolicyError};
+pub use directory::{GroupNote, GroupWish, MAX_NAME_BYTES, PersonWish};
 pub use execute::{Ask, Done, ExecuteError};
 pub use identity::{AuthError, ClientCertificate, Principal, random_secret};
 pub use keys::{Lookup, NewKey, Opens, Rotated};

@@ -9,7 +9,7 @@ use domain::people::{IdentityLinked, IdentitySource, IdentityUnlinked, ProfileSe
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use vault::{SubjectRef, VaultError};
+use vault::VaultError;
 
 use crate::{Engine, ExecuteError, Principal};
 
@@ -35,6 +35,16 @@ pub struct Profile {
     /// Whatever else their directory says, as it says it.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub extra: Map<String, Value>,
+    /// When it was first written down, in milliseconds since the epoch; 0 when that is not known.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub created_at: i64,
+    /// When it last changed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub changed_at: i64,
+}
+
+fn is_zero(at: &i64) -> bool {
+    *at == 0
 }
 
 impl Engine {
@@ -47,13 +57,32 @@ impl Engine {
         source: IdentitySource,
         identifier: &str,
     ) -> Result<Option<String>, ExecuteError> {
+        let found = self.known_name_reference(source, identifier).await?;
+        let actor =
+            |subject: String| self.read(|state| state.identities.get(&subject).map(|known| known.actor.clone()));
+        Ok(found.and_then(actor))
+    }
+
+    /// The vault's reference for a name, if it has one.
+    pub(crate) async fn known_name_reference(
+        self: &Arc<Self>,
+        source: IdentitySource,
+        identifier: &str,
+    ) -> Result<Option<String>, ExecuteError> {
         let name = blinded(source, identifier);
         let found = self.blocking(move |engine| engine.vault().known_subject(NAMES, &name, now()));
-        let found = found.await?.map_err(|e| unavailable(&e))?;
-        let actor = |subject: SubjectRef| {
-            self.read(|state| state.identities.get(&subject.to_string()).map(|identity| identity.actor.clone()))
-        };
-        Ok(found.and_then(actor))
+        Ok(found.await?.map_err(|e| unavailable(&e))?.map(|subject| subject.to_string()))
+    }
+
+    /// The vault's reference for a name, a new one if it has none yet.
+    pub(crate) async fn name_reference(
+        self: &Arc<Self>,
+        source: IdentitySource,
+        identifier: &str,
+    ) -> Result<String, ExecuteError> {
+        let name = blinded(source, identifier);
+        let made = self.blocking(move |engine| engine.vault().subject(NAMES, &name, now()));
+        Ok(made.await?.map_err(|e| unavailable(&e))?.to_string())
     }
 
     /// Notes that `actor` is known at `source` by `identifier`. Returns the vault's reference for it.
@@ -67,9 +96,7 @@ impl Engine {
         source: IdentitySource,
         identifier: &str,
     ) -> Result<String, ExecuteError> {
-        let name = blinded(source, identifier);
-        let made = self.blocking(move |engine| engine.vault().subject(NAMES, &name, now()));
-        let subject = made.await?.map_err(|e| unavailable(&e))?.to_string();
+        let subject = self.name_reference(source, identifier).await?;
         let linked = IdentityLinked { actor: actor.to_owned(), source, subject: subject.clone() };
         self.execute(who, Command::LinkIdentity(linked)).await?;
         Ok(subject)

@@ -10,6 +10,7 @@ mod app;
 mod assets;
 mod assurance;
 mod auth;
+mod directory;
 mod failure;
 mod headers;
 mod infrastructure;
@@ -39,6 +40,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(crate::assurance::routes())
         .merge(infrastructure::routes())
         .nest("/api/v1", api::routes())
+        .nest("/scim/v2", directory::routes())
         .route("/assets/{digest}/{name}", get(assets::serve))
         .fallback(async || PageError(Failure::not_found("page", "at this address")))
         .layer(axum::middleware::from_fn(people::onward::detours))

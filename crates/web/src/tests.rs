@@ -6,7 +6,9 @@ use askama::Template;
 use crate::assurance::{ControlPage, ControlsPage, CriteriaPage, EvidencePage};
 use crate::failure::FailurePage;
 use crate::infrastructure::{EventPage, LedgerPage, OverviewPage, SqlPage};
-use crate::people::{AccessPage, CliPage, KeysPage, NewKeyPage, OnwardPage, SessionsPage, SigninPage};
+use crate::people::{
+    AccessPage, CliPage, GroupPage, GroupsPage, KeysPage, NewKeyPage, OnwardPage, PersonPage, SessionsPage, SigninPage,
+};
 use crate::serving::{InferencePage, InferencesPage};
 
 mod door;
@@ -22,6 +24,9 @@ fn samples() -> Vec<(String, String)> {
     add(&mut pages, "people", AccessPage::samples());
     add(&mut pages, "keys", KeysPage::samples());
     add(&mut pages, "key", NewKeyPage::samples());
+    add(&mut pages, "person", PersonPage::samples());
+    add(&mut pages, "groups", GroupsPage::samples());
+    add(&mut pages, "group", GroupPage::samples());
     add(&mut pages, "overview", OverviewPage::samples());
     add(&mut pages, "ledger", LedgerPage::samples());
     add(&mut pages, "event", [EventPage::sample()]);

@@ -6,12 +6,14 @@ mod config;
 mod controls;
 mod evidence;
 mod grants;
+mod groups;
 mod keys;
 mod ledger;
 mod login;
 mod orgfile;
 mod people;
 mod records;
+mod roster;
 mod scan;
 mod serve;
 mod sessions;
@@ -62,6 +64,9 @@ enum Command {
     /// People and programs that may act, and the roles there are
     #[command(subcommand)]
     People(people::People),
+    /// Groups of people, and the roles that being in one asks for
+    #[command(subcommand)]
+    Groups(groups::Groups),
     /// Roles on request: ask, approve, end
     #[command(subcommand)]
     Grants(grants::Grants),
@@ -120,6 +125,7 @@ impl Cli {
             Command::Apply(command) => command.run(json, connect).await,
             Command::Keys(command) => command.run(json, connect).await,
             Command::People(command) => command.run(json, connect).await,
+            Command::Groups(command) => command.run(json, connect).await,
             Command::Grants(command) => command.run(json, connect).await,
             Command::Authz(command) => command.run(json, connect).await,
             Command::Login(command) => command.run(json, connect).await,

@@ -1,9 +1,10 @@
 //! `counterfoil people`.
 
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::roster;
 use crate::client::Connect;
 use crate::output::{self, Failure};
 
@@ -11,11 +12,7 @@ use crate::output::{self, Failure};
 #[derive(Subcommand)]
 pub enum People {
     /// Register a person or a program; it can do nothing until a role is granted
-    Add {
-        /// What it is
-        #[arg(long, value_enum, default_value = "human")]
-        kind: Kind,
-    },
+    Add(Add),
     /// Name the person who answers for a program
     Own {
         /// Pseudonym of the program
@@ -24,8 +21,12 @@ pub enum People {
         #[arg(long)]
         owner: String,
     },
-    /// List who may act, and since when
-    List,
+    /// List who may act, with names for those who may know them
+    List(List),
+    /// Show what is known of somebody, what they hold and which groups they are in
+    Show(Named),
+    /// Write down what somebody is called; it lies sealed beside the ledger
+    Set(Set),
     /// Let somebody sign in with the provider of the setting `oidc.issuer`
     Link {
         /// Pseudonym, such as a_0123456789abcdef
@@ -35,14 +36,76 @@ pub enum People {
         subject: String,
     },
     /// Note that somebody left: sessions, keys and grants end at once
-    Leave {
-        /// Pseudonym, such as a_0123456789abcdef
-        actor: String,
-    },
+    Leave(Named),
+    /// Let somebody back in who had left; what they held does not come back
+    Return(Named),
+    /// Register and describe people from a CSV file with the columns user_name, name and email
+    Import(roster::Import),
     /// List the roles that can be granted
     Roles,
     /// List the pairs of roles that nobody may hold together
     Rules,
+}
+
+/// Whom to register.
+#[derive(Args)]
+pub struct Add {
+    /// What it is
+    #[arg(long, value_enum, default_value = "human")]
+    kind: Kind,
+    #[command(flatten)]
+    known: Known,
+}
+
+/// What somebody is called.
+#[derive(Args)]
+struct Known {
+    /// What to call them
+    #[arg(long)]
+    name: Option<String>,
+    /// Where to write to
+    #[arg(long)]
+    email: Option<String>,
+    /// What their directory calls them; nobody else can have it
+    #[arg(long)]
+    user_name: Option<String>,
+}
+
+impl Known {
+    fn json(&self) -> serde_json::Map<String, Value> {
+        let all = [("name", &self.name), ("email", &self.email), ("user_name", &self.user_name)];
+        all.into_iter().filter_map(|(key, value)| Some((key.to_owned(), json!(value.as_ref()?)))).collect()
+    }
+}
+
+/// Whom to list.
+#[derive(Args)]
+pub struct List {
+    /// Only those whose name, address or pseudonym has this in it
+    #[arg(long, default_value = "")]
+    search: String,
+    /// Leave out so many from the beginning
+    #[arg(long, default_value_t = 0)]
+    skip: usize,
+    /// At most so many
+    #[arg(long, default_value_t = 100)]
+    count: usize,
+}
+
+/// Somebody.
+#[derive(Args)]
+pub struct Named {
+    /// Pseudonym, such as a_0123456789abcdef
+    actor: String,
+}
+
+/// What to write down.
+#[derive(Args)]
+pub struct Set {
+    /// Pseudonym, such as a_0123456789abcdef
+    actor: String,
+    #[command(flatten)]
+    known: Known,
 }
 
 /// A kind of actor.
@@ -57,70 +120,80 @@ pub enum Kind {
 impl People {
     pub async fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
         match self {
-            Self::Add { kind } => {
-                let kind = match kind {
+            Self::Add(add) => {
+                let kind = match add.kind {
                     Kind::Human => "human",
                     Kind::Service => "service",
                 };
-                let client = connect.open().await?;
-                let added = client.json(Method::POST, "/api/v1/people", Some(&json!({"kind": kind}))).await?;
-                client.close().await?;
-                match json {
-                    true => output::json(&added)?,
-                    false => output::line(added["actor"].as_str().unwrap_or_default())?,
-                }
+                let mut body = add.known.json();
+                body.insert("kind".to_owned(), kind.into());
+                let added = one(connect, Method::POST, "/api/v1/people", Some(&body.into())).await?;
+                said(json, &added, added["actor"].as_str().unwrap_or_default())
             }
-            Self::List => {
-                let query = "select principal_id, kind, status, owner_id, owner_because, registered_at, terminated_at from principals order by registered_at";
-                super::sql::print(json, connect, query).await?;
+            Self::List(list) => roster::list(json, connect, &list.search, list.skip, list.count).await,
+            Self::Show(Named { actor }) => {
+                let known = one(connect, Method::GET, &format!("/api/v1/people/{actor}"), None).await?;
+                said(json, &known, &roster::described(&known))
+            }
+            Self::Set(Set { actor, known }) => {
+                let body = known.json();
+                if body.is_empty() {
+                    return Err(Failure::usage("nothing to write down: give --name, --email or --user-name"));
+                }
+                let path = format!("/api/v1/people/{actor}");
+                let known = one(connect, Method::PATCH, &path, Some(&body.into())).await?;
+                said(json, &known, &format!("written down for {actor}"))
+            }
+            Self::Leave(Named { actor }) => {
+                let left = one(connect, Method::POST, &format!("/api/v1/people/{actor}/leave"), None).await?;
+                said(json, &left, &format!("{actor} has left; sessions, keys and grants have ended"))
             }
             Self::Own { actor, owner } => {
-                let client = connect.open().await?;
                 let path = format!("/api/v1/people/{actor}/owner");
-                let owned = client.json(Method::POST, &path, Some(&json!({"owner": owner}))).await?;
-                client.close().await?;
-                match json {
-                    true => output::json(&owned)?,
-                    false => output::line(format!("{owner} answers for {actor}"))?,
-                }
+                let owned = one(connect, Method::POST, &path, Some(&json!({"owner": owner}))).await?;
+                said(json, &owned, &format!("{owner} answers for {actor}"))
             }
             Self::Link { actor, subject } => {
-                let client = connect.open().await?;
                 let path = format!("/api/v1/people/{actor}/identity");
-                let linked = client.json(Method::POST, &path, Some(&json!({"subject": subject}))).await?;
-                client.close().await?;
-                match json {
-                    true => output::json(&linked)?,
-                    false => output::line(format!(
-                        "{actor} signs in with {}",
-                        linked["issuer"].as_str().unwrap_or_default()
-                    ))?,
-                }
+                let linked = one(connect, Method::POST, &path, Some(&json!({"subject": subject}))).await?;
+                let issuer = linked["issuer"].as_str().unwrap_or_default();
+                said(json, &linked, &format!("{actor} signs in with {issuer}"))
             }
-            Self::Leave { actor } => {
-                let client = connect.open().await?;
-                let left = client.json(Method::POST, &format!("/api/v1/people/{actor}/leave"), None).await?;
-                client.close().await?;
-                match json {
-                    true => output::json(&left)?,
-                    false => output::line(format!("{actor} has left; sessions, keys and grants have ended"))?,
-                }
+            Self::Return(Named { actor }) => {
+                let back = one(connect, Method::POST, &format!("/api/v1/people/{actor}/return"), None).await?;
+                said(json, &back, &format!("{actor} is back, with nothing that they held before"))
             }
+            Self::Import(import) => import.run(json, connect).await,
             Self::Roles => {
                 let roles = &domain::people::roles::ROLES;
                 let line = |role: &domain::people::roles::Role| json!({"role": role.name, "duty": role.duty, "privileged": role.privileged});
                 match json {
-                    true => output::json(&json!(roles.iter().map(line).collect::<Vec<_>>()))?,
+                    true => output::json(&json!(roles.iter().map(line).collect::<Vec<_>>())),
                     false => output::text(
                         roles.iter().map(|role| format!("{:<16} {}\n", role.name, role.duty)).collect::<String>(),
-                    )?,
+                    ),
                 }
             }
             Self::Rules => {
                 let query = "select rule, role_a, role_b, why from sod_pairs order by rule, role_a";
-                super::sql::print(json, connect, query).await?;
+                super::sql::print(json, connect, query).await
             }
         }
-        Ok(())
+    }
+}
+
+/// Asks one thing.
+pub(super) async fn one(connect: &Connect, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+    let client = connect.open().await?;
+    let answer = client.json(method, path, body).await?;
+    client.close().await?;
+    Ok(answer)
+}
+
+/// Prints an answer as it is, or what it comes to in words.
+pub(super) fn said(json: bool, answer: &Value, words: &str) -> Result<(), Failure> {
+    match json {
+        true => output::json(answer),
+        false => output::line(words),
     }
 }

@@ -4,6 +4,7 @@
 
 mod assurance;
 mod crash;
+mod directory;
 mod doors;
 mod infrastructure;
 mod keys;

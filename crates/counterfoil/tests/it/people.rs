@@ -6,8 +6,8 @@ use ::http::Method;
 
 use crate::support::{Run, World, http, tools};
 
-const PAGES: [&str; 9] =
-    ["/", "/ledger", "/ledger/0", "/inferences", "/controls", "/criteria", "/evidence", "/people", "/keys"];
+const PAGES: [&str; 10] =
+    ["/", "/ledger", "/ledger/0", "/inferences", "/controls", "/criteria", "/evidence", "/people", "/groups", "/keys"];
 
 /// A sign-in link to the world's server, whatever address it is told to write.
 fn link(world: &World) -> String {

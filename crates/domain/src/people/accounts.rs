@@ -74,6 +74,12 @@ impl State {
         self.accounts.get(actor).map_or(actor, |account| account.owner.as_str())
     }
 
+    /// Whether the same person is behind two actors.
+    #[must_use]
+    pub fn is_one_person(&self, one: &str, other: &str) -> bool {
+        self.person_of(one) == self.person_of(other)
+    }
+
     /// The actors that one person acts as: the person behind `actor`, and the programs that person answers for. Whoever
     /// answers for a program makes its keys, so what any of them may do, that person can do.
     pub fn hands_of<'a>(&'a self, actor: &'a str) -> impl Iterator<Item = &'a str> {

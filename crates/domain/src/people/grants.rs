@@ -6,7 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ActorKind;
 use super::actors::present;
+use super::directory::DIRECTORY;
 use super::roles::{self, ORG};
 use crate::{Event, Given, Refusal, RefusalCode, State};
 
@@ -54,6 +56,8 @@ pub enum EndReason {
     Revoked,
     /// Its holder left.
     Left,
+    /// Its holder is in the group no more that it came by, or the group is not mapped to it any more.
+    GroupLeft,
 }
 
 impl EndReason {
@@ -65,6 +69,7 @@ impl EndReason {
             Self::Withdrawn => "withdrawn",
             Self::Revoked => "revoked",
             Self::Left => "left",
+            Self::GroupLeft => "group_left",
         }
     }
 }
@@ -127,18 +132,18 @@ pub(crate) fn request(state: &State, given: &Given, body: &GrantRequested) -> Re
         return Err(Refusal::new(RefusalCode::Exists, format!("grant `{}` exists already", body.grant)));
     }
     present(state, &body.actor)?;
-    if roles::find(&body.role).is_none() {
-        let known: Vec<&str> = roles::ROLES.iter().map(|role| role.name).collect();
-        return invalid(format!("`{}` is no role; there are: {}", body.role, known.join(", ")));
-    }
-    let service = body.scope.strip_prefix("service/");
-    if body.scope != ORG && !service.is_some_and(|service| state.services.contains_key(service)) {
-        return invalid(format!("`{}` is no scope: give `org`, or `service/NAME` of a declared service", body.scope));
+    role_and_scope_fit(state, &body.role, &body.scope)?;
+    let program = state.actors.get(&body.actor).is_some_and(|actor| actor.kind == ActorKind::Service);
+    if body.role == DIRECTORY && !program {
+        return invalid(format!("`{DIRECTORY}` is a program's role: register a service account for the directory"));
     }
     if body.ends_at <= given.now || body.ends_at > given.now.saturating_add(GRANT_MS) {
         return invalid("a grant must end in the future, within 366 days".into());
     }
     crate::decide::reference_is_valid(&body.reference)?;
+    if body.reference.starts_with("group:") {
+        return invalid("a reference that begins with `group:` says that a grant came by a group: give another".into());
+    }
     let same = |grant: &&super::Grant| {
         let known = &grant.requested;
         (&known.actor, &known.role, &known.scope) == (&body.actor, &body.role, &body.scope) && grant.stands(given.now)
@@ -160,13 +165,13 @@ pub(crate) fn approve(state: &State, given: &Given, body: &GrantNamed) -> Result
     let forbidden = |rule: &str, why: String| {
         Err(Refusal { code: RefusalCode::Forbidden, message: why, policies: vec![rule.to_owned()] })
     };
-    if state.person_of(&given.by) == state.person_of(&grant.requested.actor) {
+    if state.is_one_person(&given.by, &grant.requested.actor) {
         return forbidden(
             "approve-not-own",
             format!("grant `{}` is for you: somebody else must approve it", body.grant),
         );
     }
-    if state.person_of(&given.by) == state.person_of(&grant.requested_by) && somebody_else(state, given, grant) {
+    if state.is_one_person(&given.by, &grant.requested_by) && somebody_else(state, given, grant) {
         let message = format!("you asked for grant `{}`: somebody else must approve it", body.grant);
         return forbidden("request-not-approve", message);
     }
@@ -187,7 +192,7 @@ pub(crate) fn end(state: &State, given: &Given, body: &GrantEnded) -> Result<Vec
             grant.is_pending(given.now)
         }
         EndReason::Revoked => grant.holds(given.now),
-        EndReason::Left => false,
+        EndReason::Left | EndReason::GroupLeft => false,
     };
     match fits {
         true => Ok(vec![Event::GrantEnded(body.clone())]),
@@ -217,10 +222,29 @@ fn pending<'a>(state: &'a State, given: &Given, body: &GrantNamed) -> Result<&'a
 /// Whether anybody but the one who asked and the one who is to hold the role could approve. While an organisation
 /// begins there is nobody yet; AI-AC-02 names such grants.
 fn somebody_else(state: &State, given: &Given, grant: &Grant) -> bool {
+    somebody_approves(state, given.now, &[&grant.requested_by, &grant.requested.actor])
+}
+
+/// Whether anybody could approve who is not concerned, neither by themselves nor by a program.
+pub(super) fn somebody_approves(state: &State, now: i64, concerned: &[&str]) -> bool {
     let approves =
-        |actor: &str| state.roles_of(actor, given.now).any(|(role, scope)| APPROVERS.contains(&role) && scope == ORG);
-    let concerned = |actor: &str| actor == grant.requested_by || actor == grant.requested.actor;
-    state.actors.keys().any(|actor| !concerned(actor) && approves(actor))
+        |actor: &str| state.roles_of(actor, now).any(|(role, scope)| APPROVERS.contains(&role) && scope == ORG);
+    let free = |actor: &str| !concerned.iter().any(|one| state.is_one_person(one, actor));
+    state.actors.keys().any(|actor| free(actor) && approves(actor))
+}
+
+/// Whether there are such a role and such a scope.
+pub(super) fn role_and_scope_fit(state: &State, role: &str, scope: &str) -> Result<(), Refusal> {
+    let invalid = |why: String| Err(Refusal::new(RefusalCode::Invalid, why));
+    if roles::find(role).is_none() {
+        let known: Vec<&str> = roles::ROLES.iter().map(|role| role.name).collect();
+        return invalid(format!("`{role}` is no role; there are: {}", known.join(", ")));
+    }
+    let service = scope.strip_prefix("service/");
+    match scope == ORG || service.is_some_and(|service| state.services.contains_key(service)) {
+        true => Ok(()),
+        false => invalid(format!("`{scope}` is no scope: give `org`, or `service/NAME` of a declared service")),
+    }
 }
 
 /// The roles that an actor has or asked for, each with its scope.
@@ -235,21 +259,24 @@ pub(super) fn held_or_asked<'a>(
 }
 
 /// Refuses what would bring together what is kept apart, with the rule's name and the pair.
-fn kept_apart(state: &State, now: i64, wish: &GrantRequested) -> Result<(), Refusal> {
-    let hands: Vec<&str> = state.hands_of(&wish.actor).collect();
-    let asked = state.grants.values().filter(|grant| {
-        hands.contains(&grant.requested.actor.as_str()) && grant.is_pending(now) && grant.requested.grant != wish.grant
-    });
-    let asked = asked.map(|grant| (grant.requested.role.as_str(), grant.requested.scope.as_str()));
-    for (role, scope) in hands.iter().flat_map(|hand| state.roles_of(hand, now)).chain(asked) {
-        let Some(rule) = roles::conflict_between(role, &wish.role).filter(|_| roles::overlap(scope, &wish.scope))
-        else {
-            continue;
-        };
-        let message = format!(
-            "`{}` has or asked for `{role}` in `{scope}`, and rule `{}` keeps it apart from `{}`: one person could {}",
-            wish.actor, rule.rule, wish.role, rule.why
+pub(super) fn kept_apart(state: &State, now: i64, wish: &GrantRequested) -> Result<(), Refusal> {
+    for hand in state.hands_of(&wish.actor) {
+        let asked = state.grants.values().filter(|grant| {
+            grant.requested.actor == hand && grant.is_pending(now) && grant.requested.grant != wish.grant
+        });
+        let asked = asked.map(|grant| (grant.requested.role.as_str(), grant.requested.scope.as_str()));
+        let apart = state.roles_of(hand, now).chain(asked).find_map(|(role, scope)| {
+            let rule = roles::conflict_between(role, &wish.role).filter(|_| roles::overlap(scope, &wish.scope))?;
+            Some((role, scope, rule))
+        });
+        let Some((role, scope, rule)) = apart else { continue };
+        let mut message = format!(
+            "`{hand}` has or asked for `{role}` in `{scope}`, and rule `{}` keeps it apart from `{}`: one person could {}",
+            rule.rule, wish.role, rule.why
         );
+        if hand != wish.actor {
+            message += "; whoever answers for a program can act as it";
+        }
         let policies = vec![rule.rule.to_owned()];
         return Err(Refusal { code: RefusalCode::Forbidden, message, policies });
     }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::actors::{may_let_in, present};
+use super::actors::{is_the_system, may_let_in, present};
 use crate::decide::{digest_is_valid, refuse};
 use crate::{Event, Given, Refusal, RefusalCode, State};
 
@@ -80,9 +80,7 @@ pub struct Identity {
 
 pub(crate) fn link(state: &State, given: &Given, body: &IdentityLinked) -> Result<Vec<Event>, Refusal> {
     present(state, &body.actor)?;
-    if body.subject.len() != 32 || !body.subject.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-        return Err(refuse(RefusalCode::Invalid, "a reference to a name has 32 hexadecimal digits"));
-    }
+    reference_is_valid(&body.subject)?;
     match state.identities.get(&body.subject) {
         Some(known) if known.actor == body.actor => return Ok(vec![]),
         Some(_) => {
@@ -104,8 +102,24 @@ pub(crate) fn unlink(state: &State, body: &IdentityUnlinked) -> Result<Vec<Event
     }
 }
 
+/// The vault's reference for a name.
+pub(crate) fn reference_is_valid(subject: &str) -> Result<(), Refusal> {
+    match subject.len() == 32 && subject.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        true => Ok(()),
+        false => Err(refuse(RefusalCode::Invalid, "a reference to a name has 32 hexadecimal digits")),
+    }
+}
+
+/// The vault's references for the names by which a directory knows somebody.
+pub(super) fn scim_names<'a>(state: &'a State, actor: &str) -> impl Iterator<Item = &'a str> {
+    let theirs = move |(_, known): &(&String, &Identity)| known.source == IdentitySource::Scim && known.actor == actor;
+    state.identities.iter().filter(theirs).map(|(subject, _)| subject.as_str())
+}
+
 pub(crate) fn set_profile(state: &State, body: &ProfileSet) -> Result<Vec<Event>, Refusal> {
-    present(state, &body.actor)?;
+    if !state.actors.contains_key(&body.actor) || is_the_system(state, &body.actor) {
+        return Err(refuse(RefusalCode::NotFound, format!("there is no actor `{}` to know anything of", body.actor)));
+    }
     digest_is_valid("sealed profile", &body.sealed_sha256)?;
     match state.profiles.get(&body.actor) == Some(&body.sealed_sha256) {
         true => Ok(vec![]),

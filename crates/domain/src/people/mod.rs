@@ -5,8 +5,10 @@
 
 pub mod accounts;
 pub mod actors;
+pub mod directory;
 pub mod doors;
 pub mod grants;
+pub mod groups;
 pub mod identities;
 pub mod keys;
 pub mod roles;
@@ -17,8 +19,13 @@ use serde::{Deserialize, Serialize};
 
 pub use accounts::{Account, AccountOwned, OwnerReason};
 pub use actors::ActorLeft;
+pub use directory::{ActorRemoved, ActorReturned, Presence, ProvisionPerson};
 pub use doors::{Door, SigninRefused};
 pub use grants::{EndReason, Grant, GrantEnded, GrantNamed, GrantRequested};
+pub use groups::{
+    GrantPreapproved, GrantWithheld, Group, GroupDescribed, GroupMapped, GroupMember, GroupNamed, MappedRole, Mapping,
+    ProvisionGroup,
+};
 pub use identities::{Identity, IdentityLinked, IdentitySource, IdentityUnlinked, ProfileSet};
 pub use keys::{
     InferenceScope, Key, KeyCreated, KeyLeaked, KeyRevoked, KeyRotated, KeyScope, KeyStatus, KeysLimited, KeysUsed,

@@ -12,7 +12,7 @@ pub struct Role {
 }
 
 /// Every role that can be granted.
-pub const ROLES: [Role; 10] = [
+pub const ROLES: [Role; 11] = [
     role("administrator", "manages people and sets the installation up", true),
     role("security_lead", "approves and ends grants, withdraws keys, removes leavers", true),
     role("compliance_lead", "sets controls in scope, tests them, hands out evidence", false),
@@ -23,6 +23,7 @@ pub const ROLES: [Role; 10] = [
     role("deployer", "puts services and their routes into production", true),
     role("monitor", "watches services in production", false),
     role("privacy_officer", "answers for personal data and its erasure", true),
+    role("directory", "registers people and groups, lets nobody do anything; for a program", true),
 ];
 
 const fn role(name: &'static str, duty: &'static str, privileged: bool) -> Role {
@@ -47,7 +48,7 @@ pub struct Conflict {
 }
 
 /// All pairs that are kept apart.
-pub const CONFLICTS: [Conflict; 14] = [
+pub const CONFLICTS: [Conflict; 21] = [
     conflict("train-not-approve", "model_trainer", "model_approver", "approve a model of their own"),
     conflict("train-not-deploy", "model_trainer", "deployer", "deploy a model that nobody else looked at"),
     conflict("approve-not-deploy", "model_approver", "deployer", "approve and deploy without a second person"),
@@ -62,6 +63,13 @@ pub const CONFLICTS: [Conflict; 14] = [
     conflict("audit-not-approve", "auditor", "model_approver", "audit the approvals they gave"),
     conflict("audit-not-deploy", "auditor", "deployer", "audit what they deployed"),
     conflict("audit-not-erase", "auditor", "privacy_officer", "audit the erasures they carried out"),
+    conflict("audit-not-provision", "auditor", "directory", "audit whom they registered"),
+    conflict("provision-not-administer", "directory", "administrator", "register people and give them rights"),
+    conflict("provision-not-secure", "directory", "security_lead", "register people and approve their rights"),
+    conflict("provision-not-train", "directory", "model_trainer", "put themselves into the group that trains"),
+    conflict("provision-not-approve", "directory", "model_approver", "put themselves into the group that approves"),
+    conflict("provision-not-deploy", "directory", "deployer", "put themselves into the group that deploys"),
+    conflict("provision-not-erase", "directory", "privacy_officer", "put themselves into the group that erases"),
 ];
 
 const fn conflict(rule: &'static str, one: &'static str, other: &'static str, why: &'static str) -> Conflict {

@@ -252,18 +252,23 @@ pub(crate) fn close(state: &State, given: &Given, body: &SessionEnded) -> Result
 /// gives somebody a way in.
 #[must_use]
 pub fn is_critical(command: &Command) -> bool {
-    matches!(
+    let sends_away = matches!(command, Command::ProvisionPerson(body) if body.presence.is_some());
+    let changes_rights = matches!(
         command,
         Command::InstallPolicies(_)
             | Command::AcceptRollback(_)
             | Command::ApproveGrant(_)
             | Command::Leave(_)
+            | Command::Return(_)
+            | Command::MapGroup(_)
+            | Command::ApproveGroupMap(_)
             | Command::CreateKey(_)
             | Command::RotateKey(_)
             | Command::OwnAccount(_)
             | Command::DeclareWorkload(_)
             | Command::CreateSigninLink(_)
-    )
+    );
+    sends_away || changes_rights
 }
 
 /// Refuses a critical act by a session whose proof of identity is old.

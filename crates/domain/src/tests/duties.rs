@@ -11,9 +11,9 @@ use crate::serving::{RiskTier, ServiceDeclared, ServiceSpec, WhenUnrecordable};
 use crate::{Command, Entry, Event, Given, Refusal, RefusalCode, State, decide};
 
 /// An organisation with an administrator, some people and two services.
-struct Company {
-    state: State,
-    given: Given,
+pub(super) struct Company {
+    pub state: State,
+    pub given: Given,
 }
 
 impl Company {
@@ -50,14 +50,14 @@ impl Company {
     }
 
     /// With a security lead, so that nobody approves alone any more.
-    fn with_a_lead() -> Self {
+    pub fn with_a_lead() -> Self {
         let mut company = Self::new();
         company.done("a_admin", request("g_lead", "a_lead", "security_lead", ORG));
         company.done("a_admin", approve("g_lead"));
         company
     }
 
-    fn ask(&mut self, by: &str, command: Command) -> Result<Vec<&'static str>, Refusal> {
+    pub fn ask(&mut self, by: &str, command: Command) -> Result<Vec<&'static str>, Refusal> {
         self.given.by = by.to_owned();
         let events = decide(&self.state, &self.given, &command)?;
         for event in &events {
@@ -70,16 +70,16 @@ impl Company {
     }
 
     #[track_caller]
-    fn done(&mut self, by: &str, command: Command) -> Vec<&'static str> {
+    pub fn done(&mut self, by: &str, command: Command) -> Vec<&'static str> {
         self.ask(by, command).expect("carried out")
     }
 
     #[track_caller]
-    fn refused(&mut self, by: &str, command: Command) -> Refusal {
+    pub fn refused(&mut self, by: &str, command: Command) -> Refusal {
         self.ask(by, command).expect_err("refused")
     }
 
-    fn roles(&self, actor: &str) -> Vec<(&str, &str)> {
+    pub fn roles(&self, actor: &str) -> Vec<(&str, &str)> {
         // The state lives as long as its borrower; the actor's name need not.
         self.state
             .grants
@@ -90,7 +90,7 @@ impl Company {
     }
 }
 
-fn request(grant: &str, actor: &str, role: &str, scope: &str) -> Command {
+pub(super) fn request(grant: &str, actor: &str, role: &str, scope: &str) -> Command {
     Command::RequestGrant(GrantRequested {
         grant: grant.into(),
         actor: actor.into(),
@@ -101,7 +101,7 @@ fn request(grant: &str, actor: &str, role: &str, scope: &str) -> Command {
     })
 }
 
-fn approve(grant: &str) -> Command {
+pub(super) fn approve(grant: &str) -> Command {
     Command::ApproveGrant(GrantNamed { grant: grant.into() })
 }
 

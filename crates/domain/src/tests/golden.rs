@@ -7,9 +7,10 @@ use crate::infrastructure::{
 };
 use crate::models::{ModelFacts, ModelRegistered, Tensor};
 use crate::people::{
-    AccountOwned, ActorKind, ActorLeft, ActorRegistered, Door, EndReason, GrantEnded, GrantNamed, GrantRequested,
+    AccountOwned, ActorKind, ActorLeft, ActorRegistered, ActorRemoved, ActorReturned, Door, EndReason, GrantEnded,
+    GrantNamed, GrantPreapproved, GrantRequested, GrantWithheld, GroupDescribed, GroupMapped, GroupMember, GroupNamed,
     IdentityLinked, IdentitySource, IdentityUnlinked, InferenceScope, KeyCreated, KeyExchanged, KeyLeaked, KeyRevoked,
-    KeyRotated, KeyScope, KeysLimited, KeysUsed, OwnerReason, ProfileSet, Proof, SessionClosed, SessionEnd,
+    KeyRotated, KeyScope, KeysLimited, KeysUsed, MappedRole, OwnerReason, ProfileSet, Proof, SessionClosed, SessionEnd,
     SessionEnded, SessionOpened, SessionStarted, SigninLinkCreated, SigninRefused, TokenRule, WorkloadDeclared,
     WorkloadProof, WorkloadRetired, WorkloadRule,
 };
@@ -65,6 +66,15 @@ fn infrastructure() -> Vec<Event> {
     ]
 }
 
+fn described() -> GroupDescribed {
+    let names = vec![s("0123456789abcdef0123456789abcdef")];
+    GroupDescribed { group: s("gr_1"), names, sealed_sha256: s("ff") }
+}
+
+fn member(source: IdentitySource) -> GroupMember {
+    GroupMember { group: s("gr_1"), actor: s("a_1"), source }
+}
+
 fn people() -> Vec<Event> {
     let created = |scope| KeyCreated {
         key: s("k_1"),
@@ -76,6 +86,8 @@ fn people() -> Vec<Event> {
     vec![
         Event::ActorRegistered(ActorRegistered { actor: s("a_1"), kind: ActorKind::Human, roles: vec![s("auditor")] }),
         Event::ActorLeft(ActorLeft { actor: s("a_1") }),
+        Event::ActorReturned(ActorReturned { actor: s("a_1") }),
+        Event::ActorRemoved(ActorRemoved { actor: s("a_1") }),
         Event::IdentityLinked(IdentityLinked {
             actor: s("a_1"),
             source: IdentitySource::Oidc,
@@ -93,6 +105,26 @@ fn people() -> Vec<Event> {
         }),
         Event::GrantApproved(GrantNamed { grant: s("g_1") }),
         Event::GrantEnded(GrantEnded { grant: s("g_1"), reason: EndReason::Revoked }),
+        Event::GrantEnded(GrantEnded { grant: s("g_1"), reason: EndReason::GroupLeft }),
+        Event::GrantPreapproved(GrantPreapproved { grant: s("g_1"), group: s("gr_1"), approved_by: s("a_2") }),
+        Event::GrantWithheld(GrantWithheld {
+            group: s("gr_1"),
+            actor: s("a_1"),
+            role: s("deployer"),
+            scope: s("org"),
+            rule: s("train-not-deploy"),
+        }),
+        Event::GroupCreated(described()),
+        Event::GroupDescribed(described()),
+        Event::GroupDeleted(GroupNamed { group: s("gr_1") }),
+        Event::GroupMemberAdded(member(IdentitySource::Scim)),
+        Event::GroupMemberRemoved(member(IdentitySource::Oidc)),
+        Event::GroupMapped(GroupMapped {
+            group: s("gr_1"),
+            roles: vec![MappedRole { role: s("deployer"), scope: s("service/credit-risk") }],
+            days: 90,
+        }),
+        Event::GroupMapApproved(GroupNamed { group: s("gr_1") }),
         Event::SigninLinkCreated(SigninLinkCreated { actor: s("a_1"), link_sha256: s("dd"), expires_at: 1 }),
         Event::SessionOpened(SessionOpened {
             actor: s("a_1"),

@@ -1,6 +1,8 @@
 //! The JSON API under `/api/v1`, which the command line speaks too. `docs/api.md` describes it.
 
 mod assurance;
+mod directory;
+mod groups;
 mod infrastructure;
 mod keys;
 mod login;
@@ -45,10 +47,17 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/keys/lookup", post(keys::look_up))
         .route("/keys/{id}", delete(keys::revoke))
         .route("/keys/{id}/rotate", post(keys::rotate))
-        .route("/people", post(people::register))
         .route("/people/{actor}/owner", post(people::own))
         .route("/people/{actor}/identity", post(people::link))
-        .route("/people/{actor}/leave", post(people::leave))
+        .route("/people", get(directory::list).post(directory::register))
+        .route("/people/{actor}", get(directory::show).patch(directory::set))
+        .route("/people/{actor}/leave", post(directory::leave))
+        .route("/people/{actor}/return", post(directory::come_back))
+        .route("/groups", get(groups::list).post(groups::add))
+        .route("/groups/{id}", get(groups::show).patch(groups::rename).delete(groups::delete))
+        .route("/groups/{id}/members", post(groups::members))
+        .route("/groups/{id}/roles", put(groups::map))
+        .route("/groups/{id}/roles/approve", post(groups::approve))
         .route("/grants", post(people::request_grant))
         .route("/grants/{id}/approve", post(people::approve_grant))
         .route("/grants/{id}/end", post(people::end_grant))

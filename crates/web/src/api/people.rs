@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json as Answer;
 use axum::extract::{Path, Query, State};
-use domain::people::{ActorKind, EndReason, IdentitySource};
+use domain::people::{EndReason, IdentitySource};
 use engine::Wish;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -36,23 +36,6 @@ pub(crate) async fn create_link(
     Ok(Answer(json!({ "url": url, "actor": actor, "expires_at": expires_at })))
 }
 
-/// Whom to register.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewActor {
-    kind: ActorKind,
-}
-
-/// `POST /people`: registers a person or a program, without any role. Whoever registers a program answers for it.
-pub(crate) async fn register(
-    State(app): State<Arc<App>>,
-    Caller(who): Caller,
-    Json(wish): Json<NewActor>,
-) -> Result<Answer<Value>, ApiError> {
-    let actor = app.engine.register_actor(&who, wish.kind).await?;
-    Ok(Answer(json!({ "actor": actor, "kind": wish.kind })))
-}
-
 /// Who is to answer for a program.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,16 +52,6 @@ pub(crate) async fn own(
 ) -> Result<Answer<Value>, ApiError> {
     app.engine.own_account(&who, &actor, &wish.owner).await?;
     Ok(Answer(json!({ "actor": actor, "owner": wish.owner })))
-}
-
-/// `POST /people/{actor}/leave`
-pub(crate) async fn leave(
-    State(app): State<Arc<App>>,
-    Caller(who): Caller,
-    Path(actor): Path<String>,
-) -> Result<Answer<Value>, ApiError> {
-    app.engine.leave(&who, &actor).await?;
-    Ok(Answer(json!({ "actor": actor, "left": true })))
 }
 
 /// How somebody is known at the provider.

@@ -4,34 +4,27 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Form;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query as Asked, State};
 use axum::response::Redirect;
 use domain::State as Ledger;
 use domain::people::roles::{ROLES, Role};
 use domain::people::{ActorKind, EndReason};
-use engine::Wish;
+use engine::{PersonWish, Wish};
 use serde::Deserialize;
 
+use super::names::Names;
+use super::person::{by_hand, who as actor_cell};
+use super::roster::{Person, Roster, roster};
 use crate::app::{App, Found};
 use crate::auth::Visitor;
 use crate::failure::{Failure, PageError};
 use crate::rows::{self, Row};
 use crate::ui::{
-    Cell, Column, Empty, Instant, Mark, Page, Query, Section, Shell, Table, Tone, clock, page, parse_instant,
+    Cell, Column, Empty, Instant, Link, Mark, Page, Query, Section, Shell, Table, Tone, clock, page, parse_instant,
 };
 
-/// The actors with the roles that they hold at `now`.
-fn actors_sql(now: i64) -> String {
-    let now = Instant(now).rfc3339();
-    format!(
-        "SELECT p.seq, p.principal_id, p.kind, p.status, p.registered_at, p.terminated_at,\n  \
-         string_agg(g.role || ' in ' || g.scope, ', ') AS roles\nFROM principals p\nLEFT JOIN role_grants g ON \
-         g.principal_id = p.principal_id AND g.granted_at IS NOT NULL AND g.revoked_at IS NULL\n  AND \
-         (g.expires_at IS NULL OR g.expires_at > TIMESTAMP '{now}')\n\
-         GROUP BY p.seq, p.principal_id, p.kind, p.status, p.registered_at, p.terminated_at\n\
-         ORDER BY p.registered_at, p.principal_id"
-    )
-}
+/// Actors on a page.
+const PAGE: usize = 50;
 
 const GRANTS: &str = "SELECT seq, grant_id, principal_id, role, scope, requested_by, approved_by, granted_at,\n  \
                       expires_at, revoked_at, ended_because, reference\nFROM role_grants\n\
@@ -48,13 +41,24 @@ const DAYS: i64 = 90;
 pub(crate) struct AccessPage {
     shell: Shell,
     waiting: Vec<Waiting>,
-    actors: Vec<String>,
+    /// Who may be named in a form: pseudonym, and as they are shown.
+    actors: Vec<(String, String)>,
+    search: Search,
+    total: u64,
     roles: &'static [Role],
     scopes: Vec<String>,
     until: String,
     people: Table,
     grants: Table,
     rules: Table,
+}
+
+/// Whom the page looks for, as the address has it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Search {
+    q: String,
+    page: usize,
 }
 
 /// A request that waits.
@@ -67,6 +71,9 @@ struct Waiting {
     ends_at: Instant,
     reference: String,
     requested_by: String,
+    /// How the two are shown.
+    shown: String,
+    asker: String,
     /// Whether the role would be the visitor's.
     yours: bool,
     /// Whether the visitor asked for it.
@@ -93,6 +100,8 @@ impl Facts {
                 ends_at: Instant(wish.ends_at),
                 reference: wish.reference.clone(),
                 requested_by: grant.requested_by.clone(),
+                shown: String::new(),
+                asker: String::new(),
                 yours: visitor == wish.actor,
                 asked: visitor == grant.requested_by,
             })
@@ -110,8 +119,15 @@ impl Facts {
 }
 
 impl AccessPage {
-    fn new(shell: Shell, facts: Facts, found: [Found; 3], now: i64) -> Self {
-        let [people, grants, rules] = found;
+    fn new(
+        shell: Shell,
+        facts: Facts,
+        found: [Found; 2],
+        (search, roster): (Search, Roster),
+        names: &Names,
+        now: i64,
+    ) -> Self {
+        let [grants, rules] = found;
         let empty = || Empty::new("Nobody yet", "Register somebody:").command("counterfoil people add");
         let table = |caption, columns: &[&str], found: &Found, row: &dyn Fn(&Row) -> Vec<Cell>, sql: &str| {
             let mut table = Table::new(caption, columns.iter().copied().map(Column::text).collect(), empty());
@@ -119,16 +135,29 @@ impl AccessPage {
             table.query = Some(Query { sql: sql.to_owned(), size: found.size });
             table
         };
-        let columns = ["actor", "kind", "status", "roles now", "registered (UTC)", "left (UTC)"];
-        let people = table("Actors", &columns, &people, &actor_row, &actors_sql(now));
+        let columns = ["who", "e-mail", "pseudonym", "kind", "status", "roles now", "left (UTC)"];
+        let mut people = Table::new("Actors", columns.map(Column::text).into(), empty());
+        people.rows = roster.people.iter().map(actor_row).collect();
+        let list = Link::to("/people").maybe("q", Some(&search.q).filter(|q| !q.is_empty()));
+        people.first = (search.page > 0).then(|| list.clone());
+        let after = search.page.saturating_add(1);
+        let more = after.saturating_mul(PAGE) < roster.total;
+        people.next = more.then(|| list.with("page", after));
+        let total = roster.total as u64;
         let columns =
             ["grant", "actor", "role", "scope", "how it stands", "asked by", "approved by", "until (UTC)", "reference"];
-        let grants = table("Grants", &columns, &grants, &|row| grant_row(row, now), GRANTS);
+        let grants = table("Grants", &columns, &grants, &|row| grant_row(row, names, now), GRANTS);
         let columns = ["rule", "one role", "the other", "one person could"];
         let rules = table("Roles kept apart", &columns, &rules, &rule_row, RULES);
         let until = Instant(now + DAYS * 86_400_000).rfc3339().chars().take(10).collect();
-        let Facts { waiting, actors, scopes } = facts;
-        Self { shell, waiting, actors, roles: &ROLES, scopes, until, people, grants, rules }
+        let Facts { mut waiting, actors, scopes } = facts;
+        for wish in &mut waiting {
+            (wish.shown, wish.asker) = (names.shown(&wish.actor), names.shown(&wish.requested_by));
+        }
+        let mut actors: Vec<(String, String)> =
+            actors.into_iter().map(|actor| (actor.clone(), names.shown(&actor))).collect();
+        actors.sort_by_cached_key(|(_, shown)| shown.to_lowercase());
+        Self { shell, waiting, actors, search, total, roles: &ROLES, scopes, until, people, grants, rules }
     }
 
     #[cfg(test)]
@@ -142,6 +171,8 @@ impl AccessPage {
             ends_at: Instant(now + 86_400_000),
             reference: "CHG-1042".into(),
             requested_by: "a_7f3k2m9q".into(),
+            shown: String::new(),
+            asker: String::new(),
             yours,
             asked,
         };
@@ -155,10 +186,23 @@ impl AccessPage {
             scopes: vec!["service/credit-risk".into()],
         };
         let row = |value: serde_json::Value| value.as_object().expect("an object").clone();
-        let actor = row(serde_json::json!({
-            "seq": 12, "principal_id": "a_91bc77", "kind": "human", "status": "active",
-            "registered_at": "2026-11-22T20:54:09Z", "roles": "deployer in service/credit-risk",
-        }));
+        let person = |actor: &str, profile, left_at| Person {
+            actor: actor.into(),
+            kind: "human",
+            left_at,
+            profile,
+            roles: vec![("deployer".into(), "service/credit-risk".into())],
+        };
+        let zoe = engine::Profile {
+            name: Some("Zoë Nguyễn".into()),
+            email: Some("zoe@example.com".into()),
+            ..engine::Profile::default()
+        };
+        let some =
+            Roster { people: vec![person("a_91bc77", Some(zoe), None), person("a_5", None, Some(now))], total: 120 };
+        let none_found = Roster { people: vec![], total: 0 };
+        let names = Names::sample(&[("a_91bc77", "Zoë Nguyễn")]);
+        let search = || Search { q: "zoe".into(), page: 1 };
         let grant = row(serde_json::json!({
             "seq": 40, "grant_id": "g_3f9ac2", "principal_id": "a_91bc77", "role": "deployer",
             "scope": "service/credit-risk", "requested_by": "a_7f3k2m9q", "approved_by": "a_50",
@@ -171,29 +215,36 @@ impl AccessPage {
         let none = Facts { waiting: vec![], actors: vec![], scopes: vec![] };
         let found = |rows: &[Row]| Found { rows: rows.to_vec(), size: 18_204 };
         [
-            Self::new(shell(), facts, [found(&[actor]), found(&[grant]), found(&[rule])], now),
-            Self::new(shell(), none, [found(&[]), found(&[]), found(&[])], now),
+            Self::new(shell(), facts, [found(&[grant]), found(&[rule])], (search(), some), &names, now),
+            Self::new(shell(), none, [found(&[]), found(&[])], (Search::default(), none_found), &Names::default(), now),
         ]
     }
 }
 
-fn actor_row(row: &Row) -> Vec<Cell> {
-    let (actor, status) = (rows::text(row, "principal_id"), rows::text(row, "status"));
-    let tone = if status == "active" { Tone::Good } else { Tone::Plain };
-    let moment = |column: &str| rows::instant(row, column).map_or(Cell::None, Cell::Time);
+fn actor_row(person: &Person) -> Vec<Cell> {
+    let status = match person.left_at {
+        None => Mark::new("active", Tone::Good),
+        Some(_) => Mark::new("left", Tone::Plain),
+    };
+    let roles: Vec<String> = person.roles.iter().map(|(role, scope)| format!("{role} in {scope}")).collect();
+    let text =
+        |of: fn(&engine::Profile) -> &Option<String>| Cell::maybe(person.profile.as_ref().and_then(|p| of(p).clone()));
     vec![
-        Cell::Id(actor, event(row)),
-        Cell::Text(rows::text(row, "kind")),
-        Cell::Mark(Mark::new(status, tone)),
-        Cell::Wide(rows::text(row, "roles")),
-        moment("registered_at"),
-        moment("terminated_at"),
+        Cell::Stub(person.name().unwrap_or(&person.actor).to_owned(), Link::into("/people", &person.actor)),
+        text(|profile| &profile.email),
+        Cell::Code(person.actor.clone()),
+        Cell::Text(person.kind.to_owned()),
+        Cell::Mark(status),
+        Cell::Wide(roles.join(", ")),
+        person.left_at.map_or(Cell::None, |at| Cell::Time(Instant(at))),
     ]
 }
 
-fn grant_row(row: &Row, now: i64) -> Vec<Cell> {
+fn grant_row(row: &Row, names: &Names, now: i64) -> Vec<Cell> {
     let text = |column: &str| rows::text(row, column);
-    let code = |column: &str| Some(text(column)).filter(|text| !text.is_empty()).map_or(Cell::None, Cell::Code);
+    let code = |column: &str| {
+        Some(text(column)).filter(|text| !text.is_empty()).map_or(Cell::None, |actor| actor_cell(names, &actor))
+    };
     let until = rows::instant(row, "expires_at");
     let over = until.as_ref().is_some_and(|until| until.0 <= now);
     let stands = match (text("ended_because").as_str(), over, rows::instant(row, "granted_at")) {
@@ -225,13 +276,19 @@ fn event(row: &Row) -> crate::ui::Link {
 }
 
 /// `GET /people`
-pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> Page {
+pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor, Asked(search): Asked<Search>) -> Page {
     app.may_read(&who, "people")?;
     let now = clock();
     let facts = app.engine.read(|state| Facts::of(state, &who.actor, now));
-    let found = [app.ask(&actors_sql(now)).await?, app.ask(GRANTS).await?, app.ask(RULES).await?];
+    let found = [app.ask(GRANTS).await?, app.ask(RULES).await?];
+    let roster = roster(&app, &who, &search.q, search.page.saturating_mul(PAGE), PAGE).await?;
+    let columns = ["principal_id", "requested_by", "approved_by"];
+    let granted = found[0].rows.iter().flat_map(|row| columns.iter().filter_map(|column| rows::maybe(row, column)));
+    let waiting = facts.waiting.iter().flat_map(|wish| [wish.actor.clone(), wish.requested_by.clone()]);
+    let named: Vec<String> = waiting.chain(granted).chain(facts.actors.iter().cloned()).collect();
+    let names = Names::of(&app, &who, named).await?;
     let shell = Shell::new(&app, &who, Section::People)?;
-    page(&AccessPage::new(shell, facts, found, now))
+    page(&AccessPage::new(shell, facts, found, (search, roster), &names, now))
 }
 
 /// What a form's button leads to.
@@ -241,10 +298,27 @@ fn back() -> Redirect {
     Redirect::to("/people")
 }
 
+/// Whom a form registers.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct New {
+    name: String,
+    email: String,
+    user_name: String,
+}
+
 /// `POST /people`
-pub(crate) async fn register(State(app): State<Arc<App>>, Visitor(who): Visitor) -> Back {
-    app.engine.register_actor(&who, ActorKind::Human).await?;
-    Ok(back())
+pub(crate) async fn register(State(app): State<Arc<App>>, Visitor(who): Visitor, Form(form): Form<New>) -> Back {
+    let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    let [name, email, user_name] = [&form.name, &form.email, &form.user_name].map(|text| given(text));
+    if name.is_none() && email.is_none() && user_name.is_none() {
+        app.engine.register_actor(&who, ActorKind::Human).await?;
+        return Ok(back());
+    }
+    let profile = Some(by_hand(None, name, email, user_name));
+    let wish = PersonWish { actor: None, kind: ActorKind::Human, profile, presence: None, expect: None };
+    let actor = app.engine.provision_person(&who, wish).await?;
+    Ok(Redirect::to(&format!("/people/{actor}")))
 }
 
 /// Whom a form names.

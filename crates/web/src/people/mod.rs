@@ -4,12 +4,21 @@ mod access;
 pub(crate) mod cli;
 pub(crate) mod exchange;
 pub(crate) mod gate;
+mod groups;
 mod keys;
 pub(crate) mod login;
+mod names;
 pub(crate) mod oidc;
 pub(crate) mod onward;
+mod person;
+mod roster;
 mod sessions;
 mod signin;
+
+pub(crate) use groups::wish as group_wish;
+pub(crate) use names::{Names, may_know};
+pub(crate) use person::{by_hand, kind_of};
+pub(crate) use roster::{Person, roster};
 
 use std::sync::Arc;
 
@@ -40,6 +49,15 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/keys/revoke", post(keys::revoke))
         .route("/keys/leaked", post(keys::leaked))
         .route("/accounts/{actor}/owner", post(keys::own))
+        .route("/people/{actor}", get(person::show).post(person::set))
+        .route("/people/{actor}/leave", post(person::leave))
+        .route("/people/{actor}/return", post(person::come_back))
+        .route("/groups", get(groups::list).post(groups::add))
+        .route("/groups/{id}", get(groups::show))
+        .route("/groups/{id}/members", post(groups::member))
+        .route("/groups/{id}/roles", post(groups::map))
+        .route("/groups/{id}/roles/approve", post(groups::approve))
+        .route("/groups/{id}/delete", post(groups::delete))
         .route("/grants", post(access::request))
         .route("/grants/revoke", post(access::revoke))
         .route("/grants/{id}/approve", post(access::approve))
@@ -51,8 +69,10 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 pub(crate) use {
     access::AccessPage,
     cli::CliPage,
+    groups::{GroupPage, GroupsPage},
     keys::{KeysPage, NewKeyPage},
     onward::OnwardPage,
+    person::PersonPage,
     sessions::SessionsPage,
     signin::SigninPage,
 };

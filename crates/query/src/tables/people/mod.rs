@@ -3,19 +3,25 @@
 use crate::table::Planned;
 
 mod credentials;
+mod group_members;
+mod people_groups;
 mod principals;
 mod role_grants;
 mod sessions;
 mod signin_refusals;
 mod sod_pairs;
+mod withheld_grants;
 mod workloads;
 
 pub(crate) use credentials::Credentials;
+pub(crate) use group_members::GroupMembers;
+pub(crate) use people_groups::PeopleGroups;
 pub(crate) use principals::Principals;
 pub(crate) use role_grants::RoleGrants;
 pub(crate) use sessions::Sessions;
 pub(crate) use signin_refusals::SigninRefusals;
 pub(crate) use sod_pairs::SodPairs;
+pub(crate) use withheld_grants::WithheldGrants;
 pub(crate) use workloads::Workloads;
 
 /// Tables of this room without rows yet: name, meaning, what has to be built first, columns.

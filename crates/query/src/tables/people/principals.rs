@@ -16,6 +16,7 @@ struct Row {
     by: String,
     left_at: Option<i64>,
     owner: Option<(String, OwnerReason)>,
+    returned_at: Option<i64>,
 }
 
 #[derive(Clone, Default)]
@@ -35,12 +36,13 @@ impl Table for Principals {
             "approved_by",
             "Who registered it: an actor can do nothing until a role is granted, which is approved by itself",
         ),
-        time("terminated_at", "When it left; NULL while it did not"),
+        time("terminated_at", "When it left; NULL while it did not, or came back"),
         time("disabled_at", "When it could no longer sign in: the moment it left"),
         text(
             "owner_because",
             "Why its owner is the one: `registered`, `named`, or `left` (the one before left, and this one said so)",
         ),
+        time("returned_at", "When it last came back after leaving; NULL while it never did"),
     ];
 
     fn apply(&mut self, leaf: &Leaf<'_>) {
@@ -52,7 +54,15 @@ impl Table for Principals {
                     ActorKind::System => "system",
                 };
                 let by = leaf.entry.actor.clone();
-                let row = Row { origin: leaf.origin(), kind, at: leaf.entry.ts, by, left_at: None, owner: None };
+                let row = Row {
+                    origin: leaf.origin(),
+                    kind,
+                    at: leaf.entry.ts,
+                    by,
+                    left_at: None,
+                    owner: None,
+                    returned_at: None,
+                };
                 self.0.insert(body.actor.clone(), row);
             }
             Event::AccountOwned(body) => {
@@ -63,6 +73,12 @@ impl Table for Principals {
             Event::ActorLeft(body) => {
                 if let Some(row) = self.0.get_mut(&body.actor) {
                     (row.origin, row.left_at) = (leaf.origin(), Some(leaf.entry.ts));
+                }
+            }
+            Event::ActorReturned(body) => {
+                if let Some(row) = self.0.get_mut(&body.actor) {
+                    (row.origin, row.left_at) = (leaf.origin(), None);
+                    row.returned_at = Some(leaf.entry.ts);
                 }
             }
             _ => {}
@@ -83,6 +99,7 @@ impl Table for Principals {
                 row.left_at.map_or(Cell::Null, ms),
                 row.left_at.map_or(Cell::Null, ms),
                 row.owner.as_ref().map(|(_, reason)| reason.as_str()).into(),
+                row.returned_at.map_or(Cell::Null, ms),
             ];
             out.push(row.origin, cells);
         }

@@ -37,16 +37,22 @@ impl Table for RoleGrants {
         text("env", "`prod`: an installation is one environment"),
         boolean("privileged", "Whether the role can change what serves, who may act, or what is kept"),
         text("requested_by", "Who asked for it, or registered the actor with it"),
-        text("approved_by", "Who approved it; NULL while nobody has, and for a role that an actor began with"),
+        text(
+            "approved_by",
+            "Who approved it, or the group's mapping; NULL while nobody has, and for a role that an actor began with",
+        ),
         time("granted_at", "When it was approved, so that it held from then on; NULL while it waits"),
         time("expires_at", "When it ends by itself; NULL for a role that an actor began with"),
         time("revoked_at", "When it ended before that; NULL while it did not"),
         time("requested_at", "When it was asked for"),
         text(
             "ended_because",
-            "`declined`, `withdrawn`, `revoked` or `left`; NULL while it did not end before its time",
+            "`declined`, `withdrawn`, `revoked`, `left` or `group_left`; NULL while it did not end before its time",
         ),
-        text("reference", "Where the reason is written down, such as a ticket's number"),
+        text(
+            "reference",
+            "Where the reason is written down, such as a ticket's number; `group:` and a group when it came by that",
+        ),
     ];
 
     fn apply(&mut self, leaf: &Leaf<'_>) {
@@ -92,6 +98,11 @@ impl Table for RoleGrants {
             Event::GrantApproved(body) => {
                 if let Some(row) = self.0.get_mut(&body.grant) {
                     (row.origin, row.approved) = (leaf.origin(), Some((by.clone(), at)));
+                }
+            }
+            Event::GrantPreapproved(body) => {
+                if let Some(row) = self.0.get_mut(&body.grant) {
+                    (row.origin, row.approved) = (leaf.origin(), Some((body.approved_by.clone(), at)));
                 }
             }
             Event::GrantEnded(body) => {

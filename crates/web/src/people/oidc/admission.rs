@@ -11,6 +11,9 @@ use sha2::{Digest, Sha256};
 use super::Oidc;
 use crate::App;
 
+/// The most groups that one token may name; more are left out.
+const MAX_GROUPS: usize = 500;
+
 /// Why somebody whom the provider knows is not let in. All of them read the same to whoever tries.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotAdmitted {
@@ -36,6 +39,9 @@ impl Oidc {
         }
         let actor = self.actor(app, token).await?;
         self.note_profile(app, &actor, token).await?;
+        // Before the session begins: what ends with a group must not open it.
+        let groups = token.list(&self.settings.groups_claim, MAX_GROUPS);
+        app.engine.follow_claims(&actor, &groups).await?;
         Ok(Proven {
             actor,
             proof: Proof::Oidc,

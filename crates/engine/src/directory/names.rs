@@ -1,0 +1,104 @@
+//! When two names are the same, and which names nobody may have because they look like another.
+//!
+//! A user name is compared after NFKC and with case folded, so `Zoe@Example.com` and `ｚｏｅ@example.com` are one name.
+//! Names that only look alike stay two, and the ones made to deceive are refused: letters of two scripts in one word
+//! (UTS 39, mixed script), and words of another script that look wholly like ASCII (`раура1` in Cyrillic).
+
+use domain::{Refusal, RefusalCode};
+use unicode_normalization::UnicodeNormalization;
+use unicode_script::{Script, UnicodeScript};
+use unicode_security::{GeneralSecurityProfile, MixedScript, skeleton};
+
+/// The longest name, in bytes.
+pub const MAX_NAME_BYTES: usize = 256;
+
+/// The form in which a user name is compared.
+///
+/// # Errors
+/// A refusal that says which rule the name breaks, without repeating it.
+pub fn user_name(name: &str) -> Result<String, Refusal> {
+    let folded = folded("user name", name)?;
+    let allowed = |c: char| c.is_ascii_graphic() || c == ' ' || GeneralSecurityProfile::identifier_allowed(c);
+    if !folded.chars().all(allowed) {
+        return Err(invalid("a user name has letters, digits and ASCII signs: take the others out"));
+    }
+    let words = folded.split(|c: char| c.is_ascii() && !c.is_ascii_alphanumeric());
+    for word in words.filter(|word| !word.is_ascii()) {
+        if !word.is_single_script() {
+            return Err(invalid("a word of the user name mixes letters of different scripts, which look alike"));
+        }
+        let latin = word.chars().any(|c| c.script() == Script::Latin);
+        if !latin && skeleton(word).all(|c| c.is_ascii()) {
+            return Err(invalid("a word of the user name looks like another in ASCII letters: write it in those"));
+        }
+    }
+    Ok(folded)
+}
+
+/// The form in which the name of a group is compared.
+///
+/// # Errors
+/// A refusal when it is empty, too long, or has characters that nobody sees.
+pub fn group_name(name: &str) -> Result<String, Refusal> {
+    folded("name of a group", name)
+}
+
+/// NFKC with case folded. Upper case first: it brings together what lower case leaves apart, such as `ς` and `σ`.
+fn folded(what: &str, name: &str) -> Result<String, Refusal> {
+    if name.trim().is_empty() || name.len() > MAX_NAME_BYTES {
+        return Err(invalid(&format!("a {what} has 1 to {MAX_NAME_BYTES} bytes")));
+    }
+    if name.trim() != name || name.chars().any(|c| c.is_control() || ignorable(c)) {
+        return Err(invalid(&format!("a {what} neither begins nor ends with space, and has nothing that nobody sees")));
+    }
+    let upper = name.nfkc().flat_map(char::to_uppercase).collect::<String>();
+    Ok(upper.chars().flat_map(char::to_lowercase).nfkc().collect())
+}
+
+/// Characters that leave no trace on a page: joiners, marks of direction, fillers, variation selectors, tags.
+fn ignorable(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+fn invalid(message: &str) -> Refusal {
+    Refusal::new(RefusalCode::Invalid, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_written_differently_are_one_name() {
+        for same in ["zoe@example.com", "Zoe@EXAMPLE.com", "ｚｏｅ@example.com"] {
+            assert_eq!(user_name(same).as_deref(), Ok("zoe@example.com"), "{same}");
+        }
+        assert_eq!(user_name("ΣΟΦΟΣ"), user_name("σοφος"));
+        assert_eq!(user_name("STRASSE"), user_name("straße"));
+        assert_eq!(user_name("Zoe\u{308}"), user_name("zoë"), "composed or not");
+    }
+
+    #[test]
+    fn names_of_people_everywhere_are_names() {
+        for name in ["kjær", "josé@example.com", "иван.петров@example.ru", "山田たろう", "o'brien+x@example.com", "ø"]
+        {
+            assert!(user_name(name).is_ok(), "{name}");
+        }
+        assert_ne!(user_name("zoe"), user_name("zoë"));
+        assert_ne!(user_name("anna1"), user_name("annal"), "ASCII stays as it is");
+    }
+
+    #[test]
+    fn names_that_are_made_to_deceive_are_refused_without_being_repeated() {
+        let cyrillic = "раура1@example.com";
+        for bad in ["zоe@example.com", cyrillic, "zoe\u{200b}", " zoe", "zoe\n", "", "\u{202e}eoz", "zoe\u{e0041}"] {
+            let refusal = user_name(bad).expect_err(bad);
+            assert_eq!(refusal.code, RefusalCode::Invalid);
+            assert!(bad.trim().is_empty() || !refusal.message.contains(bad.trim()));
+        }
+        assert!(user_name(&"a".repeat(257)).is_err());
+        assert!(group_name("ML approvers, Zürich").is_ok() && group_name("a\u{200d}b").is_err());
+    }
+}
