@@ -81,12 +81,12 @@ impl Flow {
             ("response_type", "code"),
             ("client_id", request.client_id),
             ("redirect_uri", request.redirect_uri),
-            ("scope", &scope),
-            ("state", &state),
-            ("nonce", &nonce),
-            ("code_challenge", &challenge),
+            ("scope", scope.as_str()),
+            ("state", state.as_str()),
+            ("nonce", nonce.as_str()),
+            ("code_challenge", challenge.as_str()),
             ("code_challenge_method", "S256"),
-            ("max_age", &max_age),
+            ("max_age", max_age.as_str()),
         ];
         if request.max_age == 0 {
             pairs.push(("prompt", "login"));
@@ -151,7 +151,7 @@ impl Provider {
             ("grant_type", "authorization_code"),
             ("code", code),
             ("redirect_uri", redirect_uri),
-            ("code_verifier", &verifier),
+            ("code_verifier", verifier.as_str()),
         ];
         match secret {
             None => pairs.push(("client_id", id)),

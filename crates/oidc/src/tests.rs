@@ -1,11 +1,9 @@
 //! Tokens as a provider, and as whoever would like to be taken for one, would send them.
 
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use jsonwebtoken::jwk::Jwk;
-use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -16,26 +14,34 @@ const NOW: i64 = 1_795_380_000;
 
 /// A provider with one key.
 struct Signer {
-    key: EncodingKey,
-    algorithm: Algorithm,
+    pair: Pair,
     kid: &'static str,
+}
+
+enum Pair {
+    Ec(EcdsaKeyPair),
+    Ed(Ed25519KeyPair),
 }
 
 impl Signer {
     fn ec(kid: &'static str) -> Self {
-        let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).expect("a key");
-        Self { key: EncodingKey::from_ec_der(key.as_ref()), algorithm: Algorithm::ES256, kid }
+        Self { pair: Pair::Ec(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key")), kid }
     }
 
     fn ed(kid: &'static str) -> Self {
-        let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).expect("a key");
-        Self { key: EncodingKey::from_ed_der(key.as_ref()), algorithm: Algorithm::EdDSA, kid }
+        Self { pair: Pair::Ed(Ed25519KeyPair::generate().expect("a key")), kid }
     }
 
     fn jwk(&self) -> Value {
-        let mut jwk = Jwk::from_encoding_key(&self.key, self.algorithm).expect("a public key");
-        jwk.common.key_id = Some(self.kid.to_owned());
-        serde_json::to_value(jwk).expect("JSON")
+        match &self.pair {
+            Pair::Ec(pair) => {
+                let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
+                json!({"kty": "EC", "crv": "P-256", "kid": self.kid, "x": b64(x), "y": b64(y)})
+            }
+            Pair::Ed(pair) => {
+                json!({"kty": "OKP", "crv": "Ed25519", "kid": self.kid, "x": b64(pair.public_key().as_ref())})
+            }
+        }
     }
 
     fn keys(&self) -> Keys {
@@ -43,9 +49,30 @@ impl Signer {
     }
 
     fn sign(&self, claims: &Value) -> String {
-        let header = Header { kid: Some(self.kid.to_owned()), ..Header::new(self.algorithm) };
-        encode(&header, claims, &self.key).expect("signed")
+        let algorithm = match &self.pair {
+            Pair::Ec(_) => "ES256",
+            Pair::Ed(_) => "EdDSA",
+        };
+        self.sign_under(&json!({"alg": algorithm, "kid": self.kid}), claims)
     }
+
+    /// Signs, whatever the header says.
+    fn sign_under(&self, header: &Value, claims: &Value) -> String {
+        let message = format!("{}.{}", part(header), part(claims));
+        let signature = match &self.pair {
+            Pair::Ec(pair) => b64(pair.sign(&SystemRandom::new(), message.as_bytes()).expect("signed").as_ref()),
+            Pair::Ed(pair) => b64(pair.sign(message.as_bytes()).as_ref()),
+        };
+        format!("{message}.{signature}")
+    }
+}
+
+fn b64(bytes: &[u8]) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn part(value: &Value) -> String {
+    b64(value.to_string().as_bytes())
 }
 
 fn set(keys: &[Value]) -> Keys {
@@ -132,10 +159,6 @@ fn given_claims_that_do_not_fit_when_checked_then_the_reason_is_named() {
     }
 }
 
-fn part(value: &Value) -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(value.to_string())
-}
-
 #[test]
 fn given_tokens_that_are_forged_when_opened_then_none_is_taken() {
     let (signer, stranger) = (Signer::ec("k1"), Signer::ec("k1"));
@@ -145,23 +168,23 @@ fn given_tokens_that_are_forged_when_opened_then_none_is_taken() {
     assert_eq!(keys.open(&stranger.sign(&claims())), Err(TokenError::Signature), "another key under the same name");
     assert_eq!(keys.open(&Signer::ec("k9").sign(&claims())), Err(TokenError::UnknownKey));
     let unsigned = format!("{}.{body}.", part(&json!({"alg": "none", "kid": "k1"})));
-    assert!(keys.open(&unsigned).is_err(), "no signature at all");
-    // The public key as the secret of an HMAC: what takes its algorithm from the token, takes this.
-    let public = serde_json::to_vec(&signer.jwk()).expect("JSON");
-    let header = Header { kid: Some("k1".into()), ..Header::new(Algorithm::HS256) };
-    let confused = encode(&header, &claims(), &EncodingKey::from_secret(&public)).expect("signed");
-    assert_eq!(keys.open(&confused), Err(TokenError::Algorithm));
+    assert_eq!(keys.open(&unsigned), Err(TokenError::Algorithm), "no signature at all");
+    // The public key as the secret of an HMAC, which whoever takes the algorithm from the token would believe. Whether
+    // such a signature would be right does not matter: nothing is computed.
+    for algorithm in ["HS256", "HS512", "none", "NONE", "RS1", "es256", ""] {
+        let confused = signer.sign_under(&json!({"alg": algorithm, "kid": "k1"}), &claims());
+        assert_eq!(keys.open(&confused), Err(TokenError::Algorithm), "{algorithm}");
+    }
+    // An algorithm for another kind of key.
+    let other = signer.sign_under(&json!({"alg": "EdDSA", "kid": "k1"}), &claims());
+    assert_eq!(keys.open(&other), Err(TokenError::UnknownKey));
     // The token brings its own key.
-    let header = Header {
-        jwk: serde_json::from_value(stranger.jwk()).ok(),
-        kid: Some("k1".into()),
-        ..Header::new(Algorithm::ES256)
-    };
-    let own = encode(&header, &claims(), &stranger.key).expect("signed");
+    let own = stranger.sign_under(&json!({"alg": "ES256", "kid": "k1", "jwk": stranger.jwk()}), &claims());
     assert_eq!(keys.open(&own), Err(TokenError::Signature));
-    let header = Header { crit: Some(vec!["exp".into()]), kid: Some("k1".into()), ..Header::new(Algorithm::ES256) };
-    let critical = encode(&header, &claims(), &signer.key).expect("signed");
+    let critical = signer.sign_under(&json!({"alg": "ES256", "kid": "k1", "crit": ["exp"]}), &claims());
     assert_eq!(keys.open(&critical), Err(TokenError::Malformed));
+    let nameless = signer.sign_under(&json!({"alg": "ES256"}), &claims());
+    assert!(keys.open(&nameless).is_ok(), "each key is tried for a token that names none");
     let (head, signature) = (good.split('.').next().expect("a head"), good.rsplit('.').next().expect("a signature"));
     let admin = part(&with(json!({"sub": "1"})));
     for forged in [
@@ -176,6 +199,31 @@ fn given_tokens_that_are_forged_when_opened_then_none_is_taken() {
         assert!(keys.open(&forged).is_err(), "{forged:.80}");
     }
     assert!(keys.open(&good).is_ok());
+}
+
+/// A key of 2048 bits, and what OpenSSL signed with it.
+const RSA_N: &str = "sJ2mlApDWBo6IGiIEDzs5zNqrKvHArzNd9p6lOjV-IVwrXMvNwx7qGRNpd5RbFf4BVfoGZ6L96mZY_nlb-QPLRtRUiJB0j9JgCy8odL3f9PLbsrvSoQLkLHLD-nU0OqdZQS-iLnBfaVyrMDR_4QJcMg9QEQdaEoOuIv2TwRiWoCTOggXabO__bNWBquyeAPax9KQI47qGwL93zZmJGBUSHRbvqv5Jr3AktUQqFwedMzsD_EjgUlA0iF6GC2tULTZRKVDAC8vMsJYuLc3hD_bZ8UZ1aJFzjU5D4xvQtcd-6LBprJnqWhXkQSg1k3jUyM01uAiXupR2pmY-nlkUSAQCw";
+const RS256: &str = "eyJhbGciOiJSUzI1NiIsImtpZCI6InIxIn0.eyJzdWIiOiJhbm5hIn0.eRobr7fte8L-Hi0Hj_j90H8CMwHP-a4_aME3-jCB4dgWonjUJx4wjJlRlCDNAAQxnM2ItT-J2PbV1wxeymTOt2uBFrlqxcFs8S5IA1lIdkjYe6fz92qYE9rm60SWL3H6i1mhU0AI8lttt_1Cnlo4ylwGQmYp6GYx_6fQgHYqFjlmOmrGEdzhp4TQlT_Y0SBzh_kIBmIenXIMV5NGsxhjEYTzrWjfq42AH1615be5BzC2An1KfQWFPAWEOI2DQPGKlMrfGWWbzUrazVRCPSQQxhdqF22s-kvfvgnGtzCP0xhthen1gT7Wn3rDoUBIdvZUI9jMLPkL8njE2UDshHlUog";
+const PS256: &str = "eyJhbGciOiJQUzI1NiIsImtpZCI6InIxIn0.eyJzdWIiOiJhbm5hIn0.n0ZeqLpMKLvunUIoQnYqzkJnVn0hOxSoHOVyglK8rhp7-mq3kZc2q8Pt7v1bWWps0P5iU4Qs_9tllpEwfLD2Utz_uEd9hjBFr-Twz2UsKa207YKxEvMu8lb-wTDb6fAfNHYTE2xuRYyfZ-kCJGsQO7qI0JZszc7fCchNIQB4SFwxw09ZbKqgQ6KNo2muNkxTgq6LJtLPQXH-ac6qK_qD-_m32fY6dgEhdyCFjkTuXqXpjJ-v9gNyKKGk4WIab2aNBMrfNt5cTX6bOuzo6S9j4UIvGkzdzETPT3d5M6392SjPWtpFFU8G1ODB6PqqYNjrj9bc9ZjYSq-OQkOtTczriA";
+
+#[test]
+fn given_tokens_that_others_signed_with_rsa_when_opened_then_both_paddings_are_told_apart() {
+    let key = |n: &str, algorithm: Option<&str>| {
+        let mut key = json!({"kty": "RSA", "kid": "r1", "n": n, "e": "AQAB"});
+        if let Some(algorithm) = algorithm {
+            key["alg"] = json!(algorithm);
+        }
+        set(&[key])
+    };
+    for token in [RS256, PS256] {
+        assert_eq!(key(RSA_N, None).open(token).expect("good")["sub"], "anna");
+    }
+    let zero = BASE64_URL_SAFE_NO_PAD.decode(RSA_N).expect("base64");
+    assert!(key(&b64(&[&[0_u8][..], zero.as_slice()].concat()), None).open(RS256).is_ok(), "a zero before the number");
+    assert_eq!(key(RSA_N, Some("PS256")).open(RS256), Err(TokenError::UnknownKey), "the key is for the other only");
+    let swapped =
+        RS256.replacen(&part(&json!({"alg": "RS256", "kid": "r1"})), &part(&json!({"alg": "PS256", "kid": "r1"})), 1);
+    assert_eq!(key(RSA_N, None).open(&swapped), Err(TokenError::Signature));
 }
 
 #[test]

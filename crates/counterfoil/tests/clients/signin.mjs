@@ -24,6 +24,16 @@ async function visitor(name) {
 const here = (url) => url.href.startsWith(BASE_URL);
 const session = async (context) => (await context.cookies(BASE_URL)).find((it) => it.name === "counterfoil_session")?.value;
 
+// Until the page is there that somebody comes to: a page that leads on by itself does so at once.
+async function settle(page) {
+  await page.waitForLoadState("load");
+  const leads = page.locator("meta[http-equiv=refresh]");
+  if (await leads.count()) {
+    const from = page.url();
+    await page.waitForURL((url) => url.href !== from, { waitUntil: "load" });
+  }
+}
+
 const steps = {
   // Goes to a page, signs in at the provider as somebody, and says where that led and what is there.
   async signin(name, who, path = "/") {
@@ -37,24 +47,21 @@ const steps = {
       await page.getByRole("button", { name: who, exact: true }).click();
       await page.waitForURL(here);
     }
-    // A page that leads on by itself does so at once; one that refuses stays.
-    if (await page.locator("meta[http-equiv=refresh]").count()) {
-      await page.waitForURL((url) => url.pathname !== "/signin/oidc/callback");
-    }
-    await page.waitForLoadState("load");
+    await settle(page);
     const after = await session(context);
     return { path: page.url().slice(BASE_URL.length), text: (await page.locator("main").innerText()).slice(0, 2000), fresh: after !== undefined && after !== before };
   },
   async goto(name, path) {
     const { page } = await visitor(name);
     const response = await page.goto(path.startsWith("http") ? path : BASE_URL + path);
+    await settle(page);
     return { path: page.url().slice(BASE_URL.length), status: response.status(), text: (await page.locator("body").innerText()).slice(0, 4000) };
   },
   async press(name, button) {
     const { page } = await visitor(name);
-    await page.getByRole("button", { name: button, exact: true }).first().click();
-    await page.waitForLoadState("load");
-    await page.waitForTimeout(300);
+    const pressed = page.getByRole("button", { name: button, exact: true }).first();
+    await Promise.all([page.waitForEvent("load"), pressed.click()]);
+    await settle(page);
     return { url: page.url(), text: (await page.locator("body").innerText()).slice(0, 4000) };
   },
   async fill(name, label, value) {

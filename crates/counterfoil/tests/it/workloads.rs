@@ -169,7 +169,7 @@ fn given_tokens_that_are_forged_late_early_or_for_others_when_exchanged_then_eac
         if status == 400 {
             answers.push(answer);
             let count =
-                format!("select sum(count) as n from signin_refusals where door = 'exchange' and reason = '{reason}'");
+                format!("select sum(times) as n from signin_refusals where door = 'exchange' and reason = '{reason}'");
             eventually(&format!("`{reason}` is counted"), || {
                 world.sql(&count)[0]["n"].as_u64().is_some_and(|n| n > 0).then_some(())
             });

@@ -1,8 +1,8 @@
 //! How often somebody may be turned away before they must wait: by address, and by the identity or code that they claim.
 //!
 //! Secrets of 256 bits cannot be guessed, however often one tries; what is held back is the work that trying makes, and
-//! guessing at what is short, such as the codes of the command line. Whoever shows something good is let in at once, so
-//! that nobody can lock others out from behind the same address.
+//! guessing at what is short, such as the codes of the command line. Keys and links are judged here, so whoever shows a good one
+//! is let in at once, however often others failed at the same address; only where the provider must be asked all of them wait.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};

@@ -16,7 +16,7 @@ impl Table for SigninRefusals {
     const COLUMNS: &'static [Column] = &[
         text("door", "`link`, `oidc`, `logout`, `key`, `login`, `passkey`, `recovery` or `exchange`"),
         text("reason", "Why, in a word, such as `unknown`, `expired`, `signature` or `too_many`"),
-        int("count", "How often"),
+        int("times", "How often"),
         time("first_at", "When the first was"),
         time("last_at", "When the last was"),
     ];
