@@ -2,6 +2,8 @@
 //! most cases that printing it again gives the same bytes. A target fails by panicking.
 
 use bytes::Bytes;
+use domain::Record;
+use domain::people::AccessCore;
 use domain::serving::InferenceCore;
 use domain::{Entry, State};
 use gateway::dialect::openai::{Operation, Watch, peek_request, read_answer};
@@ -114,6 +116,9 @@ pub fn witness_request(data: &[u8]) {
 /// Records encode back.
 pub fn record_tlv(data: &[u8]) {
     if let Ok(core) = InferenceCore::decode(data) {
+        assert_eq!(core.encode(), data);
+    }
+    if let Ok(core) = AccessCore::decode(data) {
         assert_eq!(core.encode(), data);
     }
 }

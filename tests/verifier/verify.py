@@ -73,6 +73,8 @@ EVENTS = {
     "deployment.ended": ("service/{service}", "deployment service"),
     "segment.sealed": ("node/{node}", "node incarnation number first n root prev? t0 t1 hours core payload"),
     "segment.progress": ("node/{node}", "node incarnation number n root"),
+    "accesses.sealed": ("node/{node}", "node incarnation number first n root prev? t0 t1 hours core"),
+    "accesses.progress": ("node/{node}", "node incarnation number n root"),
     "gateway.counted": ("node/{node}", "node incarnation hour requests logged"),
     "gateway.count.lost": ("node/{node}", "node incarnation hour records"),
     "controls.scoped": ("controls", "controls"),
@@ -99,6 +101,24 @@ FIELDS = [
     (41, "r", "bytes", True), (42, "ct_sha256", "bytes", True), (43, "c_root", "bytes", True),
     (60, "node", "text", True), (61, "incarnation", "int", True), (62, "node_seq", "int", True),
 ]
+
+ACCESS_FIELDS = [
+    (1, "access_id", "text", True), (2, "ts_start", "int", True), (3, "ts_end", "int", True), (4, "door", "text", True),
+    (5, "route", "text", False), (6, "actor", "text", False), (7, "key", "text", False), (8, "session", "text", False),
+    (9, "action", "text", True), (10, "object_kind", "text", True), (11, "object_id", "text", False),
+    (12, "purpose", "text", False), (13, "decision", "text", True), (14, "code", "text", False),
+    (15, "http_status", "int", False), (16, "policies", "text", False), (17, "policies_sha256", "text", False),
+    (18, "grant_id", "text", False), (19, "occurrences", "int", True), (20, "tables", "text", False),
+    (21, "at_size", "int", False), (22, "source", "text", False), (23, "seen_as", "text", False),
+    (41, "r", "bytes", False), (43, "c_root", "bytes", False),
+    (60, "node", "text", True), (61, "incarnation", "int", True), (62, "node_seq", "int", True),
+]
+
+# Kinds of record: number in proofs, fields, directory in packages, and the events that seal them and tell their progress.
+KINDS = {
+    "segment": ("1", FIELDS, "segments", "segment.sealed", "segment.progress"),
+    "accesses": ("2", ACCESS_FIELDS, "accesses", "accesses.sealed", "accesses.progress"),
+}
 
 
 class Broken(Exception):
@@ -315,8 +335,8 @@ def read_entry(data):
     return entry
 
 
-def read_record(data):
-    record, at, fields = {}, 0, {number: (name, kind) for number, name, kind, _ in FIELDS}
+def read_record(data, known):
+    record, at, fields = {}, 0, {number: (name, kind) for number, name, kind, _ in known}
     last = 0
     while at < len(data):
         if len(data) - at < 6:
@@ -334,7 +354,7 @@ def read_record(data):
         except (struct.error, UnicodeDecodeError) as error:
             raise Broken(f"field {name} does not hold what it should") from error
         record[name], last, at = value, number, at + 6 + length
-    missing = [name for _, name, _, required in FIELDS if required and name not in record]
+    missing = [name for _, name, _, required in known if required and name not in record]
     if missing:
         raise Broken(f"field {missing[0]} is missing")
     return record
@@ -386,7 +406,8 @@ class State:
         elif type_ == "policies.installed":
             state["policies"] = body
         elif type_ == "node.joined":
-            fresh = {"incarnation": body["incarnation"], "last_segment": None, "sealed_records": 0}
+            fresh = {"incarnation": body["incarnation"], "last_segment": None, "sealed_records": 0, "last_accesses": None,
+                     "sealed_accesses": 0}
             state["nodes"][body["node"]] = fresh
         elif type_ == "actor.registered":
             state["actors"][body["actor"]] = body
@@ -482,6 +503,11 @@ class State:
                 known = state["nodes"][body["node"]]
                 known["sealed_records"] = body["first"] + body["n"]
                 known["last_segment"] = {"number": body["number"], "root": body["root"]}
+        elif type_ == "accesses.sealed":
+            if body["node"] in state["nodes"]:
+                known = state["nodes"][body["node"]]
+                known["sealed_accesses"] = body["first"] + body["n"]
+                known["last_accesses"] = {"number": body["number"], "root": body["root"]}
         elif type_ == "controls.scoped":
             state["controls"] = {control["control"]: control for control in body["controls"]}
         elif type_ == "control.ran":
@@ -669,12 +695,15 @@ class Package:
     def check_segment(self, segment):
         report, where = self.report, segment["dir"]
         name = (segment["node"], segment["incarnation"], segment["number"])
-        if where != "segments/{}-{}-{}".format(*name):
+        sealing = self.entries.get(segment["event"], {"t": "none"})["t"]
+        kind = "accesses" if sealing == "accesses.sealed" else "segment"
+        _, fields, folder, sealed_type, progress_type = KINDS[kind]
+        if where != "{}/{}-{}-{}".format(folder, *name):
             report.fail("segment.dir", where, "it is not where it should be")
-        sealed = self.body(segment["event"], "segment.sealed")
+        sealed = self.body(segment["event"], sealed_type)
         if sealed is None or (sealed["node"], sealed["incarnation"], sealed["number"]) != name:
             return report.fail("segment.unsealed", where, "its entry does not seal this segment")
-        wanted = ["leaves", "core.tlv", "core.parquet"] + ["payload.bin"] * self.manifest["payloads"]
+        wanted = ["leaves", "core.tlv", "core.parquet"] + ["payload.bin"] * (self.manifest["payloads"] and kind == "segment")
         files = {file: self.files.get(f"{where}/{file}") for file in wanted}
         for file in [file for file, data in files.items() if data is None]:
             report.fail("segment.missing", f"{where}/{file}", "the file is missing")
@@ -691,13 +720,13 @@ class Package:
         else:
             report.fail("segment.records", f"{where}/core.tlv", "its records do not lead to the sealed root")
         self.name_differences(leaves, hashes, f"{where}/core.tlv")
-        records = self.read_records(pieces, sealed, where)
+        records = self.read_records(pieces, fields, sealed, where)
         parquet = files["core.parquet"]
         if parquet is not None and (sha256(parquet).hex(), len(parquet)) != (sealed["core"]["sha256"], sealed["core"]["len"]):
             report.fail("parquet.digest", f"{where}/core.parquet", "it is not the file that the ledger sealed")
         if files.get("payload.bin") is not None:
             self.check_payloads(files["payload.bin"], records, where)
-        for seq, told in self.of_type("segment.progress"):
+        for seq, told in self.of_type(progress_type):
             if (told["node"], told["incarnation"], told["number"]) == name and told["n"] <= len(leaves):
                 if root(leaves[:told["n"]]).hex() != told["root"]:
                     report.fail("segment.progress", where, f"entry {seq} was told another root")
@@ -717,12 +746,12 @@ class Package:
             for at in [at for at, hash_ in enumerate(expected) if hash_ in missing]:
                 self.report.fail("record.removed", f"{where} place {at}", "the record that was sealed there is missing")
 
-    def read_records(self, pieces, sealed, where):
+    def read_records(self, pieces, fields, sealed, where):
         report, records, hours = self.report, [], Counter()
         for at, piece in enumerate(pieces):
             place = f"{where}/core.tlv record {at}"
             try:
-                record = read_record(piece)
+                record = read_record(piece, fields)
             except Broken as error:
                 report.fail("record.unreadable", place, str(error))
                 continue
@@ -805,8 +834,17 @@ class Package:
             if body["incarnation"] != newest.get(body["node"], 0) + 1:
                 report.fail("node.incarnation", f"entry {seq}", "an incarnation does not follow", "completeness")
             newest[body["node"]] = body["incarnation"]
+        chains = self.check_chains("segment")
+        self.check_progress("segment", chains, newest)
+        self.check_progress("accesses", self.check_chains("accesses"), newest)
+        self.check_counts(chains, newest)
+        self.check_heartbeats()
+        self.check_rollbacks()
+
+    def check_chains(self, kind):
+        report, manifest = self.report, self.manifest
         chains, listed = {}, {segment["event"] for segment in manifest["segments"]}
-        for seq, body in self.of_type("segment.sealed"):
+        for seq, body in self.of_type(KINDS[kind][3]):
             chain = chains.setdefault((body["node"], body["incarnation"]), [])
             last = chain[-1] if chain else {"number": -1, "first": 0, "n": 0, "root": None}
             expected = (last["number"] + 1, last["first"] + last["n"], last["root"])
@@ -816,18 +854,15 @@ class Package:
             overlaps = body["t1"] >= manifest["from"] * 1000 and body["t0"] < manifest["to"] * 1000
             if overlaps and seq not in listed:
                 report.fail("segment.absent", f"entry {seq}", "a segment of the window is not there", "completeness")
-        self.check_progress(chains, newest)
-        self.check_counts(chains, newest)
-        self.check_heartbeats()
-        self.check_rollbacks()
+        return chains
 
-    def check_progress(self, chains, newest):
+    def check_progress(self, kind, chains, newest):
         furthest = {}
-        for _, body in self.of_type("segment.progress"):
+        for _, body in self.of_type(KINDS[kind][4]):
             name = (body["node"], body["incarnation"], body["number"])
             furthest[name] = max(furthest.get(name, 0), body["n"])
         for (node_, incarnation, number), n in furthest.items():
-            where, chain = f"segment {node_}-{incarnation}-{number}", chains.get((node_, incarnation), [])
+            where, chain = f"{kind} {node_}-{incarnation}-{number}", chains.get((node_, incarnation), [])
             sealed = [body["n"] for body in chain if body["number"] == number]
             if sealed:
                 if sealed[0] < n:
@@ -950,16 +985,19 @@ def verify_record_proof(upper):
             raise Broken(f"expected `{word}`")
         return upper.pop(0)[len(word) + 1:]
 
-    if take("schema") != "1":
-        raise Broken("a record of another kind")
+    schema = take("schema")
+    kinds = [kind for kind in KINDS.values() if kind[0] == schema]
+    if not kinds:
+        raise Broken("a record of a kind that is not known")
+    _, fields, _, sealed_type, _ = kinds[0]
     data, index, path = unb64(take("record")), decimal(take("index")), []
     while upper and not upper[0].startswith("event "):
         path.append(unb64(upper.pop(0)))
     entry = unb64(take("event"))
-    record, event = read_record(data), read_entry(entry)
+    record, event = read_record(data, fields), read_entry(entry)
     sealed = event["body"]
-    if event["t"] != "segment.sealed":
-        raise Broken("its event seals no segment")
+    if event["t"] != sealed_type:
+        raise Broken("its event seals no segment of this kind of record")
     if root_from_inclusion(leaf(data), index, sealed["n"], path).hex() != sealed["root"]:
         raise Broken("the record is not in the segment")
     place = (sealed["node"], sealed["incarnation"], sealed["first"] + index)
@@ -968,7 +1006,7 @@ def verify_record_proof(upper):
     if upper:
         packed = unb64(take("commits"))
         commitments = [packed[at:at + 32] for at in range(0, len(packed), 32)]
-        if sha256(b"cf/c/v1" + struct.pack("<H", len(commitments)) + packed) != record["c_root"]:
+        if sha256(b"cf/c/v1" + struct.pack("<H", len(commitments)) + packed) != record.get("c_root"):
             raise Broken("the commitments are not the record's")
         last = -1
         while upper:

@@ -112,6 +112,10 @@ commands! {
     "segment.seal" SealSegment(serving::SegmentSealed) on |b| format!("node/{}", b.node);
     /// Commit to an unsealed segment's progress.
     "segment.progress" ReportProgress(serving::SegmentProgress) on |b| format!("node/{}", b.node);
+    /// Commit to a sealed segment of accesses.
+    "accesses.seal" SealAccesses(serving::SegmentSealed) on |b| format!("node/{}", b.node);
+    /// Commit to the progress of an unsealed segment of accesses.
+    "accesses.progress" ReportAccesses(serving::SegmentProgress) on |b| format!("node/{}", b.node);
     /// Report what a node counted.
     "gateway.count" CountGateway(serving::GatewayCounted) on |b| format!("node/{}", b.node);
     /// Report that a node's count of an hour died with its process.

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::record::Record;
+use crate::serving::{InferenceCore, SegmentProgress, SegmentSealed};
 use crate::{assurance, infrastructure, models, people, serving, vendors};
 
 macro_rules! events {
@@ -122,6 +124,10 @@ events! {
     "segment.sealed" SegmentSealed(serving::SegmentSealed) on |b| format!("node/{}", b.node);
     /// How far unsealed segments have come.
     "segment.progress" SegmentProgress(serving::SegmentProgress) on |b| format!("node/{}", b.node);
+    /// A segment of records of accesses was sealed.
+    "accesses.sealed" AccessesSealed(serving::SegmentSealed) on |b| format!("node/{}", b.node);
+    /// How far an unsealed segment of accesses has come.
+    "accesses.progress" AccessesProgress(serving::SegmentProgress) on |b| format!("node/{}", b.node);
     /// What a node counted at its edge in one hour.
     "gateway.counted" GatewayCounted(serving::GatewayCounted) on |b| format!("node/{}", b.node);
     /// What a node counted in one hour died with its process.
@@ -133,4 +139,26 @@ events! {
     "control.ran" ControlRan(assurance::ControlRan) on |b| format!("control/{}", b.control);
     /// An evidence package was written.
     "evidence.exported" EvidenceExported(assurance::EvidenceExported) on |_| "evidence".into();
+}
+
+impl Event {
+    /// The segment that it seals, with the number of its kind of record.
+    #[must_use]
+    pub fn sealed(&self) -> Option<(u32, &SegmentSealed)> {
+        match self {
+            Self::SegmentSealed(body) => Some((InferenceCore::SCHEMA, body)),
+            Self::AccessesSealed(body) => Some((people::AccessCore::SCHEMA, body)),
+            _ => None,
+        }
+    }
+
+    /// The progress that it commits to, with the number of its kind of record.
+    #[must_use]
+    pub fn progress(&self) -> Option<(u32, &SegmentProgress)> {
+        match self {
+            Self::SegmentProgress(body) => Some((InferenceCore::SCHEMA, body)),
+            Self::AccessesProgress(body) => Some((people::AccessCore::SCHEMA, body)),
+            _ => None,
+        }
+    }
 }

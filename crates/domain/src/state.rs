@@ -254,6 +254,13 @@ impl State {
                         Some(infrastructure::SegmentRef { number: body.number, root: body.root.clone() });
                 }
             }
+            Event::AccessesSealed(body) => {
+                if let Some(node) = self.nodes.get_mut(&body.node) {
+                    node.sealed_accesses = body.first.saturating_add(body.n);
+                    node.last_accesses =
+                        Some(infrastructure::SegmentRef { number: body.number, root: body.root.clone() });
+                }
+            }
             Event::ControlsScoped(body) => {
                 self.controls = body.controls.iter().map(|c| (c.control.clone(), c.clone())).collect();
             }
@@ -270,6 +277,7 @@ impl State {
             | Event::CommandRefused(_)
             | Event::SigninRefused(_)
             | Event::SegmentProgress(_)
+            | Event::AccessesProgress(_)
             | Event::GatewayCounted(_)
             | Event::GatewayCountLost(_)
             | Event::EvidenceExported(_) => {}

@@ -4,6 +4,7 @@
 //! calls `domain::decide`, appends the events to the ledger, waits until they are durable and folds them into the
 //! state. Refusals are recorded too. The engine knows nothing of HTTP or SQL.
 
+pub mod accesses;
 mod artifacts;
 mod authorize;
 mod counters;
@@ -23,6 +24,7 @@ mod sessions;
 mod snapshot;
 mod workloads;
 
+pub use accesses::{Answered, Attempt, Unrecorded};
 pub use authorize::{Permit, Policies, PolicyError};
 pub use execute::{Ask, Done, ExecuteError};
 pub use identity::{AuthError, ClientCertificate, Principal, random_secret};
@@ -39,6 +41,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use domain::State;
+use domain::people::AccessCore;
+use domain::serving::{InferenceCore, SegmentProgress};
 use ledger::log::Log;
 use ledger::records::RecordLog;
 use sealer::Sealer;
@@ -50,14 +54,18 @@ pub struct Engine {
     log: Arc<Log>,
     log_vkey: String,
     records: Arc<RecordLog>,
+    accesses: Arc<RecordLog<AccessCore>>,
+    strangers: accesses::Strangers,
     vault: Arc<Vault>,
     state: RwLock<State>,
     policies: RwLock<Arc<Policies>>,
     /// One command at a time: what is decided is decided on the newest state.
     turn: tokio::sync::Mutex<()>,
     /// One seal at a time: a segment is confirmed before the next is closed.
-    sealer: tokio::sync::Mutex<Sealer>,
-    last_progress: Mutex<Option<domain::serving::SegmentProgress>>,
+    sealer: tokio::sync::Mutex<Sealer<InferenceCore>>,
+    access_sealer: tokio::sync::Mutex<Sealer<AccessCore>>,
+    last_progress: Mutex<Option<SegmentProgress>>,
+    last_accesses: Mutex<Option<SegmentProgress>>,
     last_snapshot: AtomicU64,
     /// Size of the checkpoint that the last sign of life kept.
     last_beat: AtomicU64,
@@ -109,6 +117,11 @@ impl Engine {
     /// The log of inference records.
     pub fn records(&self) -> &Arc<RecordLog> {
         &self.records
+    }
+
+    /// The log of records of accesses.
+    pub fn accesses(&self) -> &Arc<RecordLog<AccessCore>> {
+        &self.accesses
     }
 
     /// The key hierarchy.

@@ -68,9 +68,6 @@ fn check_stream<'h>(entry: &'h Entry, place: &str, versions: &mut BTreeMap<&'h s
 
 /// Whether the fold of an entry stays within the range of its numbers.
 fn can_be_folded(entry: &Entry) -> bool {
-    let counts = match &entry.event {
-        Event::SegmentSealed(sealed) => sealed.first.checked_add(sealed.n).is_some(),
-        _ => true,
-    };
+    let counts = entry.event.sealed().is_none_or(|(_, sealed)| sealed.first.checked_add(sealed.n).is_some());
     counts && TIMES.contains(&entry.ts)
 }

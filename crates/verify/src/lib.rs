@@ -26,7 +26,7 @@ pub use archive::{Archive, ArchiveError, Fault, MAX_ENTRIES};
 pub use package::{CHECKPOINT, MANIFEST, Manifest, Package, PackageError, PackageFile, PackageSegment};
 pub use proof::verify_proof;
 pub use record_proof::{
-    Disclosure, EVENT_PROOF, EventProof, MAX_PROOF_BYTES, ProvenRecord, RECORD_PROOF, RecordProof, RecordProofError,
+    AnyRecord, Disclosure, EVENT_PROOF, EventProof, MAX_PROOF_BYTES, ProvenRecord, RECORD_PROOF, RecordProof, RecordProofError,
 };
 pub use report::{Claim, Conclusion, Finding, Report, Verdict, Weight};
 pub use run::{Arguments, EXIT_IO, RunError, run, verify};

@@ -1,11 +1,10 @@
 //! Verifying one proof file: a record proof, an event proof, or a bare C2SP tlog-proof with its entry beside it.
 
-use domain::serving::InferenceCore;
 use domain::{Entry, EntryError};
 use merkle::{Checkpoint, Note, ProofError, TlogProof, VerifierKey, leaf_hash, verify_consistency, verify_inclusion};
 
 use crate::history::unverified;
-use crate::record_proof::{EVENT_PROOF, EventProof, ProvenRecord, RECORD_PROOF, RecordProof, RecordProofError};
+use crate::record_proof::{AnyRecord, EVENT_PROOF, EventProof, ProvenRecord, RECORD_PROOF, RecordProof, RecordProofError};
 use crate::report::{
     Claim::{Completeness, Integrity},
     Findings, ROLLBACK, Report, instant,
@@ -32,7 +31,7 @@ fn refuse(error: &RecordProofError, findings: &mut Findings) {
 }
 
 fn record(text: &str, options: &Options, findings: &mut Findings) -> String {
-    let subject = "proof of an inference record".to_owned();
+    let subject = "proof of a record".to_owned();
     let proof = match RecordProof::parse(text) {
         Ok(proof) => proof,
         Err(error) => {
@@ -45,13 +44,21 @@ fn record(text: &str, options: &Options, findings: &mut Findings) -> String {
     log_half(&proof.log, &proof.event, ts, options, findings);
     match proven {
         Ok(ProvenRecord { core, sealed, .. }) => {
-            let InferenceCore { inference_id, status, ts_end, .. } = &core;
-            let ended = instant(ts_end.div_euclid(1000));
             findings.summary(Integrity, format!("record {} of segment {}", proof.index, sealed.number));
             if !proof.disclosures.is_empty() {
                 findings.summary(Integrity, format!("{} disclosed payload fields", proof.disclosures.len()));
             }
-            format!("{subject}: inference {inference_id}, {status}, ended {ended}, on node `{}`", core.node)
+            let what = match &core {
+                AnyRecord::Inference(core) => {
+                    let ended = instant(core.ts_end.div_euclid(1000));
+                    format!("inference {}, {}, ended {ended}", core.inference_id, core.status)
+                }
+                AnyRecord::Access(core) => {
+                    let at = instant(core.ts_end.div_euclid(1000));
+                    format!("access {}, {} of {}, {}, at {at}", core.access_id, core.action, core.object_kind, core.decision)
+                }
+            };
+            format!("{subject}: {what}, on node `{}`", sealed.node)
         }
         Err(error) => {
             refuse(&error, findings);

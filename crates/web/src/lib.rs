@@ -16,6 +16,7 @@ mod infrastructure;
 mod metrics;
 mod people;
 mod reader;
+mod record;
 mod rows;
 mod serving;
 mod settings;
@@ -41,6 +42,7 @@ pub fn router(app: Arc<App>) -> Router {
         .nest("/api/v1", api::routes())
         .route("/assets/{digest}/{name}", get(assets::serve))
         .fallback(async || PageError(Failure::not_found("page", "at this address")))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), record::attempt))
         .layer(axum::middleware::from_fn(people::onward::detours))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), headers::guard))
         .with_state(app)

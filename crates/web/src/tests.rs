@@ -6,9 +6,12 @@ use askama::Template;
 use crate::assurance::{ControlPage, ControlsPage, CriteriaPage, EvidencePage};
 use crate::failure::FailurePage;
 use crate::infrastructure::{EventPage, LedgerPage, OverviewPage, SqlPage};
-use crate::people::{AccessPage, CliPage, KeysPage, NewKeyPage, OnwardPage, SessionsPage, SigninPage};
+use crate::people::{
+    AccessPage, AccessesPage, CliPage, KeysPage, NewKeyPage, OnwardPage, SessionsPage, SigninPage,
+};
 use crate::serving::{InferencePage, InferencesPage};
 
+mod accesses;
 mod door;
 mod provider;
 mod rules;
@@ -22,6 +25,7 @@ fn samples() -> Vec<(String, String)> {
     add(&mut pages, "people", AccessPage::samples());
     add(&mut pages, "keys", KeysPage::samples());
     add(&mut pages, "key", NewKeyPage::samples());
+    add(&mut pages, "accesses", AccessesPage::samples());
     add(&mut pages, "overview", OverviewPage::samples());
     add(&mut pages, "ledger", LedgerPage::samples());
     add(&mut pages, "event", [EventPage::sample()]);

@@ -1,5 +1,6 @@
 //! The command line: one file a noun.
 
+mod accesses;
 mod apply;
 mod authz;
 mod config;
@@ -65,6 +66,9 @@ enum Command {
     /// Roles on request: ask, approve, end
     #[command(subcommand)]
     Grants(grants::Grants),
+    /// Who asked for what, why, and what the policies said
+    #[command(subcommand)]
+    Accesses(accesses::Accesses),
     /// Who may do what, and why
     #[command(subcommand)]
     Authz(authz::Authz),
@@ -121,6 +125,7 @@ impl Cli {
             Command::Keys(command) => command.run(json, connect).await,
             Command::People(command) => command.run(json, connect).await,
             Command::Grants(command) => command.run(json, connect).await,
+            Command::Accesses(command) => command.run(json, connect).await,
             Command::Authz(command) => command.run(json, connect).await,
             Command::Login(command) => command.run(json, connect).await,
             Command::Logout(command) => command.run(json, connect).await,

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use domain::Record;
 use domain::serving::InferenceCore;
 use verify::Package;
 

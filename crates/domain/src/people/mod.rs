@@ -3,6 +3,7 @@
 //! Secrets never reach the ledger: a link, a session and a key are known by the SHA-256 of a random 256-bit secret,
 //! which no dictionary can invert.
 
+pub mod accesses;
 pub mod accounts;
 pub mod actors;
 pub mod doors;
@@ -15,6 +16,7 @@ pub mod workloads;
 
 use serde::{Deserialize, Serialize};
 
+pub use accesses::{AccessCore, Purpose};
 pub use accounts::{Account, AccountOwned, OwnerReason};
 pub use actors::ActorLeft;
 pub use doors::{Door, SigninRefused};

@@ -1,5 +1,6 @@
 //! The JSON API under `/api/v1`, which the command line speaks too. `docs/api.md` describes it.
 
+mod accesses;
 mod assurance;
 mod infrastructure;
 mod keys;
@@ -52,6 +53,10 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/grants", post(people::request_grant))
         .route("/grants/{id}/approve", post(people::approve_grant))
         .route("/grants/{id}/end", post(people::end_grant))
+        .route("/accesses", get(accesses::list))
+        .route("/accesses/mine", get(accesses::mine))
+        .route("/accesses/import", post(accesses::import))
+        .route("/accesses/{id}/proof", get(accesses::proof))
         .route("/authz/explain", get(people::explain))
         .route("/authz/who-can", get(people::who_can))
         .route("/signin-links", post(people::create_link))

@@ -1,6 +1,7 @@
 //! Signing in and out, one's sessions, who may act in which role, and with which keys.
 
 mod access;
+mod accesses;
 pub(crate) mod cli;
 pub(crate) mod exchange;
 pub(crate) mod gate;
@@ -40,6 +41,8 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/keys/revoke", post(keys::revoke))
         .route("/keys/leaked", post(keys::leaked))
         .route("/accounts/{actor}/owner", post(keys::own))
+        .route("/accesses", get(accesses::show))
+        .route("/accesses/mine", get(accesses::mine))
         .route("/grants", post(access::request))
         .route("/grants/revoke", post(access::revoke))
         .route("/grants/{id}/approve", post(access::approve))
@@ -47,9 +50,12 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/grants/{id}/withdraw", post(access::withdraw))
 }
 
+pub(crate) use accesses::Filters;
+
 #[cfg(test)]
 pub(crate) use {
     access::AccessPage,
+    accesses::AccessesPage,
     cli::CliPage,
     keys::{KeysPage, NewKeyPage},
     onward::OnwardPage,
