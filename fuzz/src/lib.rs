@@ -9,7 +9,7 @@ use domain::{Entry, State};
 use gateway::dialect::openai::{Operation, Watch, peek_request, read_answer};
 use gateway::dialect::{oip, sse};
 use merkle::{AddCheckpoint, Checkpoint, Note, Policy, TilePath, TlogProof};
-use verify::{EventProof, Options, RecordProof};
+use verify::{EventProof, Options, RecordProof, ReviewListProof};
 
 /// A target: takes any bytes, and panics only when something is wrong with the code under test.
 pub type Target = fn(&[u8]);
@@ -123,12 +123,15 @@ pub fn record_tlv(data: &[u8]) {
     }
 }
 
-/// Record and event proofs print back, and checking them gives an answer.
+/// Proofs of records and events and lists of reviews print back, and checking them gives an answer.
 pub fn record_proof(data: &[u8]) {
     if let Ok(proof) = RecordProof::parse(text(data)) {
         assert_eq!(proof.to_string().as_bytes(), data);
     }
     if let Ok(proof) = EventProof::parse(text(data)) {
+        assert_eq!(proof.to_string().as_bytes(), data);
+    }
+    if let Ok(proof) = ReviewListProof::parse(text(data)) {
         assert_eq!(proof.to_string().as_bytes(), data);
     }
     let _ = verify::verify_proof(text(data), None, &Options::default());

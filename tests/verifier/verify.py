@@ -45,6 +45,10 @@ EVENTS = {
     "grant.requested": ("grant/{grant}", "grant actor role scope ends_at reference"),
     "grant.approved": ("grant/{grant}", "grant"),
     "grant.ended": ("grant/{grant}", "grant reason"),
+    "review.started": ("review/{review}", "review scope reviewer alternate? due_at at_size population population_root"),
+    "review.assigned": ("review/{review}", "review reviewer alternate?"),
+    "review.decided": ("review/{review}", "review item verdict reason reference?"),
+    "review.completed": ("review/{review}", "review kept removed gone list_sha256"),
     "signin.link.created": ("actor/{actor}", "actor link_sha256 expires_at"),
     "session.opened": ("actor/{actor}", "actor link_sha256 session_sha256 expires_at"),
     "session.started": (
@@ -387,9 +391,45 @@ class State:
                " streams recent"
         self.all = {name: {} for name in maps.split()}
         self.all.update(size=0, org=None, policies=None, keys_limited=None, recent_by_age=[])
+        self.all["reviews"] = {}
 
     def digest(self):
         return sha256(compact(self.all)).hex()
+
+    def holds(self, grant, now):
+        return grant["approved"] is not None and grant["ended_at"] is None and now < grant["requested"]["ends_at"]
+
+    def held_in(self, scope, now):
+        """The roles held in a scope, by grant."""
+        held = {}
+        for actor in self.all["actors"].values():
+            if actor["kind"] != "system" and actor["actor"] not in self.all["left"] and scope == "org":
+                for role in actor["roles"]:
+                    held[f"{actor['actor']}/{role}"] = {"actor": actor["actor"], "role": role, "scope": "org", "decided": None}
+        for name, grant in self.all["grants"].items():
+            wish = grant["requested"]
+            here = scope in ("org", wish["scope"]) and wish["actor"] not in self.all["left"]
+            if here and self.holds(grant, now):
+                held[name] = {"actor": wish["actor"], "role": wish["role"], "scope": wish["scope"], "decided": None}
+        return held
+
+    def review_list(self, name, now):
+        """The list of a review, as it is at a time."""
+        review, items = self.all["reviews"][name], []
+        for item, role in sorted(review["items"].items(), key=lambda pair: pair[0].encode()):
+            line = {"item": item, "actor": role["actor"], "role": role["role"], "scope": role["scope"]}
+            decided, grant = role["decided"], self.all["grants"].get(item)
+            if decided:
+                line["outcome"] = {"keep": "kept", "remove": "removed"}[decided["verdict"]]
+                line.update((key, decided[key]) for key in ("reason", "reference", "by", "at") if decided[key] is not None)
+            else:
+                held = self.holds(grant, now) if grant else role["actor"] not in self.all["left"]
+                line["outcome"] = "open" if held else "gone"
+            items.append(line)
+        started = review["started"]
+        return {"v": 1, "review": name, "scope": started["scope"], "at_size": started["at_size"],
+                "population_root": started["population_root"], "started_at": review["started_at"],
+                "due_at": started["due_at"], "completed_at": now, "items": items}
 
     def apply(self, entry):
         state, body, type_ = self.all, entry["body"], entry["t"]
@@ -430,6 +470,23 @@ class State:
         elif type_ == "grant.ended":
             if body["grant"] in state["grants"]:
                 state["grants"][body["grant"]]["ended_at"] = entry["ts"]
+        elif type_ == "review.started":
+            state["reviews"][body["review"]] = {
+                "started": body, "started_by": entry["actor"], "started_at": entry["ts"], "reviewer": body["reviewer"],
+                "alternate": body.get("alternate"), "items": self.held_in(body["scope"], entry["ts"]), "completed_at": None,
+            }
+        elif type_ == "review.assigned":
+            if body["review"] in state["reviews"]:
+                review = state["reviews"][body["review"]]
+                review["reviewer"], review["alternate"] = body["reviewer"], body.get("alternate")
+        elif type_ == "review.decided":
+            item = state["reviews"].get(body["review"], {"items": {}})["items"].get(body["item"])
+            if item is not None:
+                item["decided"] = {"verdict": body["verdict"], "reason": body["reason"], "reference": body.get("reference"),
+                                   "by": entry["actor"], "at": entry["ts"]}
+        elif type_ == "review.completed":
+            if body["review"] in state["reviews"]:
+                state["reviews"][body["review"]]["completed_at"] = entry["ts"]
         elif type_ == "signin.link.created":
             state["links"][body["link_sha256"]] = until
         elif type_ == "session.opened":
@@ -552,6 +609,12 @@ class Package:
         for segment in self.manifest["segments"]:
             self.check_segment(segment)
         self.check_controls()
+        for path, data in self.files.items():
+            match = re.fullmatch("reviews/([^/]+)/list.json", path)
+            completed = {body["review"]: body["list_sha256"] for _, body in self.of_type("review.completed")}
+            if match and completed.get(match[1]) != sha256(data).hex():
+                report = self.report
+                report.fail("review.list", path, "it is not the list that the ledger commits to")
         self.check_completeness()
         report = self.report
         report.checked |= {"integrity", "completeness"}
@@ -690,7 +753,22 @@ class Package:
             if entry["t"] == "state.digest":
                 if (entry["body"]["size"], entry["body"]["sha256"]) != (seq, state.digest()):
                     report.fail("state.digest", where, "the entries before it fold to another state")
+            self.check_review(state, entry, where)
             state.apply(entry)
+
+    def check_review(self, state, entry, where):
+        body = entry["body"]
+        if entry["t"] == "review.started":
+            held = state.held_in(body["scope"], entry["ts"])
+            rows = sorted(compact({"item": name, "actor": item["actor"], "role": item["role"], "scope": item["scope"]})
+                          for name, item in held.items())
+            found = (len(rows), root(leaf(row) for row in rows).hex(), state.all["size"])
+            if found != (body["population"], body["population_root"], body["at_size"]):
+                self.report.fail("review.population", where, "its population is not what was held then")
+        elif entry["t"] == "review.completed":
+            known = body["review"] in state.all["reviews"]
+            if not known or sha256(compact(state.review_list(body["review"], entry["ts"]))).hex() != body["list_sha256"]:
+                self.report.fail("review.list", where, "its list is not what was decided")
 
     def check_segment(self, segment):
         report, where = self.report, segment["dir"]
@@ -1019,12 +1097,23 @@ def verify_record_proof(upper):
     return entry
 
 
+def verify_review_list(upper):
+    if len(upper) != 2 or not upper[0].startswith("list ") or not upper[1].startswith("entry "):
+        raise Broken("expected a list and an entry")
+    data, entry = unb64(upper[0][5:]), unb64(upper[1][6:])
+    event = read_entry(entry)
+    if event["t"] != "review.completed" or event["body"]["list_sha256"] != sha256(data).hex():
+        raise Broken("the entry does not commit to the list")
+    return entry
+
+
 def verify_proof(text, pinned, report):
     report.unknown("completeness", "proof.single", "proof", "a proof is of one entry")
     try:
         head, _, lower = text.partition("\n\n")
         kind, *upper = head.split("\n")
-        kinds = {"counterfoil/event-proof@v1": verify_event_proof, "counterfoil/record-proof@v1": verify_record_proof}
+        kinds = {"counterfoil/event-proof@v1": verify_event_proof, "counterfoil/record-proof@v1": verify_record_proof,
+                 "counterfoil/review-list@v1": verify_review_list}
         if kind not in kinds:
             raise Broken("not a proof of a kind that is known")
         entry = kinds[kind](upper)

@@ -111,10 +111,12 @@ struct Walked {
     segments: Vec<(u64, u32, SegmentSealed)>,
     /// The standing result of each control, with the number of its event.
     runs: BTreeMap<String, (u64, ControlRan)>,
+    /// Reviews that were completed in the window.
+    reviews: Vec<String>,
 }
 
 fn walk(engine: &Engine, size: u64, request: ExportRequest) -> Result<Walked, AssuranceError> {
-    let mut walked = Walked { segments: Vec::new(), runs: BTreeMap::new() };
+    let mut walked = Walked { segments: Vec::new(), runs: BTreeMap::new(), reviews: Vec::new() };
     let mut unknown = None;
     let each = &mut |seq: u64, bytes: &[u8]| match Entry::decode(bytes) {
         Ok(entry) => match entry.event {
@@ -122,6 +124,9 @@ fn walk(engine: &Engine, size: u64, request: ExportRequest) -> Result<Walked, As
                 if walked.runs.get(&run.control).is_none_or(|(_, standing)| run.stands_over(standing)) =>
             {
                 walked.runs.insert(run.control.clone(), (seq, run));
+            }
+            Event::ReviewCompleted(done) if (request.from..request.to).contains(&entry.ts) => {
+                walked.reviews.push(done.review);
             }
             event => {
                 let sealed = event.sealed().filter(|(_, sealed)| overlaps(sealed, request));
@@ -219,6 +224,11 @@ fn write(
             AccessCore::SCHEMA => add_segment::<AccessCore>(&mut zip, engine, *event, sealed, request.payloads)?,
             _ => add_segment::<InferenceCore>(&mut zip, engine, *event, sealed, request.payloads)?,
         });
+    }
+    for review in &walked.reviews {
+        let list = engine.review_list(review).map_err(io)?;
+        zip.add(&format!("reviews/{review}/list.json"), &list.to_json())?;
+        zip.add(&format!("reviews/{review}/list.csv"), list.to_csv().as_bytes())?;
     }
     add_entries(&mut zip, engine, size)?;
     let root = merkle::hex(&engine.log().root_at(size).map_err(io)?);

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use domain::people::AccessCore;
 use domain::serving::{InferenceCore, SegmentSealed};
-use domain::{Entry, Record};
+use domain::{Entry, Event, Record};
 use engine::Engine;
 use ledger::records::segment;
 use merkle::inclusion_proof_of;
 use query::{At, Database};
-use verify::{EventProof, RecordProof};
+use verify::{EventProof, RecordProof, ReviewListProof};
 
 use crate::AssuranceError;
 
@@ -49,6 +49,26 @@ pub async fn access_proof(
     proof_of::<AccessCore>(engine, database, access, "access_records").await
 }
 
+/// The list of a completed review with the proof that the ledger commits to it. Blocks.
+///
+/// # Errors
+/// When there is no such review, or it is not complete.
+pub fn review_list(engine: &Engine, review: &str) -> Result<ReviewListProof, AssuranceError> {
+    let list = engine.review_list(review).map_err(|refusal| AssuranceError::NotFound(refusal.message))?;
+    let mut found = None;
+    let each = &mut |seq: u64, bytes: &[u8]| {
+        if let Ok(entry) = Entry::decode(bytes)
+            && matches!(&entry.event, Event::ReviewCompleted(body) if body.review == review)
+        {
+            found = Some(seq);
+        }
+    };
+    engine.log().for_each_entry(0..engine.log().size(), each).map_err(|e| AssuranceError::Io(e.to_string()))?;
+    let missing = || AssuranceError::NotFound(format!("review `{review}` has no event that completed it"));
+    let EventProof { entry, log } = event_proof(engine, found.ok_or_else(missing)?)?;
+    Ok(ReviewListProof { list: list.to_json(), entry, log })
+}
+
 async fn proof_of<R: Record>(
     engine: &Arc<Engine>,
     database: &Database,
@@ -58,10 +78,8 @@ async fn proof_of<R: Record>(
     let noun = R::NOUN;
     let id = uuid::Uuid::parse_str(name)
         .map_err(|_| AssuranceError::NotFound(format!("`{name}` is not the identifier of an {noun}")))?;
-    let query = format!(
-        "select node, incarnation, segment, node_seq from {table} where {noun}_id = '{}'",
-        id.as_hyphenated()
-    );
+    let query =
+        format!("select node, incarnation, segment, node_seq from {table} where {noun}_id = '{}'", id.as_hyphenated());
     let rows = database.at(At::Latest { tail: false }).await?.sql(&query, None).await?.rows()?;
     let Some(row) = rows.first() else {
         let hint = "it does not exist, or its segment is not sealed yet: see `counterfoil records seal`";

@@ -66,6 +66,14 @@ commands! {
     "grant.approve" ApproveGrant(people::GrantNamed) on |b| format!("grant/{}", b.grant);
     /// Decline, withdraw or revoke a grant.
     "grant.end" EndGrant(people::GrantEnded) on |b| format!("grant/{}", b.grant);
+    /// Start a review of who has access.
+    "review.start" StartReview(people::reviews::StartReview) on |b| format!("review/{}", b.review);
+    /// Have somebody else review.
+    "review.assign" AssignReview(people::reviews::ReviewAssigned) on |b| format!("review/{}", b.review);
+    /// Decide of one role in a review.
+    "review.decide" DecideReview(people::reviews::ReviewDecided) on |b| format!("review/{}", b.review);
+    /// Complete a review.
+    "review.complete" CompleteReview(people::reviews::ReviewNamed) on |b| format!("review/{}", b.review);
     /// Make a one-time sign-in link.
     "signin.link.create" CreateSigninLink(people::SigninLinkCreated) on |b| format!("actor/{}", b.actor);
     /// Open a session for somebody who proved who they are.

@@ -33,6 +33,10 @@ pub fn decide(state: &State, given: &Given, command: &Command) -> Result<Vec<Eve
         Command::RequestGrant(body) => people::grants::request(state, given, body),
         Command::ApproveGrant(body) => people::grants::approve(state, given, body),
         Command::EndGrant(body) => people::grants::end(state, given, body),
+        Command::StartReview(body) => people::reviews::start(state, given, body),
+        Command::AssignReview(body) => people::reviews::assign(state, given, body),
+        Command::DecideReview(body) => people::reviews::decide_one(state, given, body),
+        Command::CompleteReview(body) => people::reviews::complete(state, given, body),
         Command::CreateSigninLink(body) => create_link(state, given, body),
         Command::OpenSession(body) => people::sessions::open(state, given, body),
         Command::CloseSession(body) => people::sessions::close(state, given, body),
@@ -62,9 +66,11 @@ pub fn decide(state: &State, given: &Given, command: &Command) -> Result<Vec<Eve
             (node.last_segment.as_ref(), node.sealed_records)
         }),
         Command::ReportProgress(body) => Ok(vec![Event::SegmentProgress(body.clone())]),
-        Command::SealAccesses(body) => seal_segment(state, body, body.payload.is_none(), Event::AccessesSealed, |node| {
-            (node.last_accesses.as_ref(), node.sealed_accesses)
-        }),
+        Command::SealAccesses(body) => {
+            seal_segment(state, body, body.payload.is_none(), Event::AccessesSealed, |node| {
+                (node.last_accesses.as_ref(), node.sealed_accesses)
+            })
+        }
         Command::ReportAccesses(body) => Ok(vec![Event::AccessesProgress(body.clone())]),
         Command::CountGateway(body) => Ok(vec![Event::GatewayCounted(body.clone())]),
         Command::LoseCount(body) => Ok(vec![Event::GatewayCountLost(body.clone())]),
@@ -273,7 +279,10 @@ fn seal_segment(
         return Err(refuse(RefusalCode::Conflict, message));
     };
     if !files_fit {
-        return Err(refuse(RefusalCode::Invalid, "a segment of inferences has a payload file, one of accesses has none"));
+        return Err(refuse(
+            RefusalCode::Invalid,
+            "a segment of inferences has a payload file, one of accesses has none",
+        ));
     }
     let (last, records) = before(node);
     if last.is_some_and(|last| last.number == body.number && last.root == body.root) {

@@ -71,6 +71,14 @@ events! {
     "grant.approved" GrantApproved(people::GrantNamed) on |b| format!("grant/{}", b.grant);
     /// A grant ended before its time, or was not given.
     "grant.ended" GrantEnded(people::GrantEnded) on |b| format!("grant/{}", b.grant);
+    /// A review of who has access started, over what was held at that moment.
+    "review.started" ReviewStarted(people::reviews::ReviewStarted) on |b| format!("review/{}", b.review);
+    /// Somebody else reviews from here on.
+    "review.assigned" ReviewAssigned(people::reviews::ReviewAssigned) on |b| format!("review/{}", b.review);
+    /// A role was reviewed: it stays, or ends by the event after this one.
+    "review.decided" ReviewDecided(people::reviews::ReviewDecided) on |b| format!("review/{}", b.review);
+    /// A review is complete.
+    "review.completed" ReviewCompleted(people::reviews::ReviewCompleted) on |b| format!("review/{}", b.review);
     /// A one-time sign-in link was made.
     "signin.link.created" SigninLinkCreated(people::SigninLinkCreated) on |b| format!("actor/{}", b.actor);
     /// A sign-in link was used, and a session began.

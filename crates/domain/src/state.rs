@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use crate::people::reviews::Review;
 use crate::people::{Account, ActorRegistered, Grant, Identity, Key, KeysLimited, Link, Session, WorkloadRule};
 use crate::serving::{Deployment, ServiceSpec};
 use crate::vendors::ProviderSpec;
@@ -36,6 +37,8 @@ pub struct State {
     pub profiles: BTreeMap<String, String>,
     /// Grants by public identifier, ended ones too.
     pub grants: BTreeMap<String, Grant>,
+    /// Access reviews by public identifier, complete ones too.
+    pub reviews: BTreeMap<String, Review>,
     /// Unused sign-in links by digest.
     pub links: BTreeMap<String, Link>,
     /// Open sessions by digest.
@@ -154,6 +157,18 @@ impl State {
             Event::GrantEnded(body) => {
                 if let Some(grant) = self.grants.get_mut(&body.grant) {
                     grant.ended_at = Some(ts);
+                }
+            }
+            Event::ReviewStarted(body) => self.start_review(body, by, ts),
+            Event::ReviewAssigned(body) => {
+                if let Some(review) = self.reviews.get_mut(&body.review) {
+                    (review.reviewer, review.alternate) = (body.reviewer.clone(), body.alternate.clone());
+                }
+            }
+            Event::ReviewDecided(body) => self.decide_item(body, by, ts),
+            Event::ReviewCompleted(body) => {
+                if let Some(review) = self.reviews.get_mut(&body.review) {
+                    review.completed_at = Some(ts);
                 }
             }
             Event::SigninLinkCreated(body) => {

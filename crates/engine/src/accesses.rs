@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use domain::Refusal;
 use domain::people::accesses::Decision;
 use domain::people::{AccessCore, Purpose};
-use domain::Refusal;
 use ledger::records::{Payload, RecordError};
 
 use crate::execute::plain;
@@ -122,7 +122,8 @@ impl Attempt {
 
     /// Notes who it is.
     pub fn by(&self, who: &Principal) {
-        let (actor, key, session) = (who.actor.clone(), who.key.clone(), who.session.as_ref().map(|visit| visit.session.clone()));
+        let (actor, key, session) =
+            (who.actor.clone(), who.key.clone(), who.session.as_ref().map(|visit| visit.session.clone()));
         self.noted().who = Some(Shown { actor, key, session });
     }
 
@@ -235,19 +236,19 @@ impl Engine {
     /// # Errors
     /// [`Unrecorded`] when it must be durable and cannot be: then nothing may be answered.
     pub async fn record_access(self: &Arc<Self>, attempt: &Attempt, answered: Answered) -> Result<(), Unrecorded> {
-        let Inner { door, route, began_us, .. } = &*attempt.0;
+        let (door, route, began_us) = (attempt.0.door, &attempt.0.route, attempt.0.began_us);
         let noted = std::mem::take(&mut *attempt.noted());
-        let at = Tally { first_us: *began_us, last_us: Self::now_us().max(*began_us), n: 1 };
+        let at = Tally { first_us: began_us, last_us: Self::now_us().max(began_us), n: 1 };
         let Some(who) = &noted.who else {
             if answered.denied {
-                self.strangers.count(*door, route, answered.code.unwrap_or("unauthenticated"), at);
+                self.strangers.count(door, route, answered.code.unwrap_or("unauthenticated"), at);
             }
             return Ok(());
         };
         let blank = AccessCore {
             ts_start: at.first_us,
             ts_end: at.last_us,
-            door: (*door).to_owned(),
+            door: door.to_owned(),
             route: Some(route.clone()),
             actor: Some(who.actor.clone()),
             key: who.key.clone(),

@@ -299,7 +299,7 @@ impl Engine {
 }
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
-const BOOKKEEPING: [(&str, &str); 13] = [
+const BOOKKEEPING: [(&str, &str); 15] = [
     ("policies.install", "policies"),
     ("node.join", "node/n1"),
     ("node.stop", "node/n1"),

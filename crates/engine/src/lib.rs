@@ -18,6 +18,7 @@ mod profiles;
 mod reconcile;
 mod recover;
 mod refused;
+mod reviews;
 mod rollback;
 mod sealer;
 mod sessions;
@@ -33,6 +34,7 @@ pub use open::{EngineOptions, OpenError};
 pub use outbound::{Forbidden, Outbound};
 pub use people::{Explanation, Wish};
 pub use profiles::Profile;
+pub use reviews::{Campaign, Due};
 pub use sessions::{NewSession, Proven, SessionLimits, Visit};
 pub use workloads::ShownToken;
 

@@ -1,13 +1,13 @@
 //! What happens by itself after things were decided: sealing segments, committing to progress, signs of life, counts
 //! and snapshots. Each is a command like any other, given by Counterfoil itself.
 
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use domain::{Command, Record};
 use domain::infrastructure::{LedgerHeartbeat, NodeStopped};
 use domain::serving::{GatewayCounted, SegmentProgress, SegmentSealed};
+use domain::{Command, Record};
 use ledger::records::RecordLog;
 
 use crate::recover::hour_of;
@@ -132,8 +132,7 @@ impl Engine {
 
     /// Seals accesses that are due, or all of them.
     pub(crate) async fn seal_accesses(self: &Arc<Self>, force: bool) -> Result<u64, ExecuteError> {
-        let accesses =
-            Sealing { records: &self.accesses, sealer: &self.access_sealer, command: Command::SealAccesses };
+        let accesses = Sealing { records: &self.accesses, sealer: &self.access_sealer, command: Command::SealAccesses };
         self.seal_kind(accesses, force).await
     }
 

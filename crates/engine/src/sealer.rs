@@ -1,5 +1,5 @@
-//! The thread that seals segments, one for each kind of record. Each seal takes tens of megabytes for a moment; on a thread of its own they are used
-//! again by the next, while threads of the runtime's pool would each keep theirs.
+//! The thread that seals segments, one for each kind of record. Each seal takes tens of megabytes for a moment; on a
+//! thread of its own they are used again by the next, while threads of the runtime's pool would each keep theirs.
 
 use std::marker::PhantomData;
 use std::sync::{Arc, Weak, mpsc};

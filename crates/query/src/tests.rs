@@ -1,5 +1,6 @@
 //! Questions to a small ledger: the catalogue's views and controls, time travel, bounds, and what is refused.
 
+mod accesses;
 mod world;
 
 use std::time::Duration;

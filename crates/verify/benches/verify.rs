@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use domain::infrastructure::{NodeJoined, OrgCreated};
 use domain::serving::{InferenceCore, SegmentFile, SegmentSealed};
-use domain::{Record, Entry, Event, State, canonical};
+use domain::{Entry, Event, Record, State, canonical};
 use ledger::records::segment::{Place, core_schema, leaves, to_batch};
 use merkle::{
     Checkpoint, Hash, Note, SignerKey, TILE_WIDTH, TileKind, TilePath, TlogProof, encode_bundle, hex,

@@ -81,6 +81,12 @@ pub enum RecordProofError {
         /// Its number there.
         node_seq: i64,
     },
+    /// An event that completed no review.
+    #[error("its event is a `{0}`, which completed no review")]
+    NotAReview(&'static str),
+    /// A list that the event does not commit to.
+    #[error("the list is not the one that the ledger commits to: it was changed")]
+    List,
     /// Commitments that the record does not commit to.
     #[error("the commitments are not those that the record commits to")]
     Commitments,
@@ -285,10 +291,8 @@ impl EventProof {
     pub fn parse(text: &str) -> Result<Self, RecordProofError> {
         let (mut lines, log) = halves(text, EVENT_PROOF)?;
         let entry = lines.take(|line| entry_bytes(line.strip_prefix("entry ")?), "`entry` and base64")?;
-        match lines.peek() {
-            None => Ok(Self { entry, log: TlogProof::parse(log)? }),
-            Some(_) => Err(RecordProofError::Line { line: lines.at, expected: "an empty line" }),
-        }
+        lines.end()?;
+        Ok(Self { entry, log: TlogProof::parse(log)? })
     }
 }
 
@@ -307,7 +311,7 @@ impl FromStr for EventProof {
 }
 
 /// Lines of the upper half, counted for messages.
-struct Lines<'t> {
+pub(crate) struct Lines<'t> {
     rest: std::iter::Peekable<std::str::Split<'t, char>>,
     at: usize,
 }
@@ -322,7 +326,13 @@ impl<'t> Lines<'t> {
         self.rest.next()
     }
 
-    fn take<T>(
+    /// Nothing may follow.
+    pub(crate) fn end(&mut self) -> Result<(), RecordProofError> {
+        let line = self.at;
+        self.peek().map_or(Ok(()), |_| Err(RecordProofError::Line { line, expected: "an empty line" }))
+    }
+
+    pub(crate) fn take<T>(
         &mut self,
         read: impl FnOnce(&'t str) -> Option<T>,
         expected: &'static str,
@@ -333,7 +343,7 @@ impl<'t> Lines<'t> {
 }
 
 /// The upper half after its first line, and the lower half.
-fn halves<'t>(text: &'t str, expected: &'static str) -> Result<(Lines<'t>, &'t str), RecordProofError> {
+pub(crate) fn halves<'t>(text: &'t str, expected: &'static str) -> Result<(Lines<'t>, &'t str), RecordProofError> {
     if text.len() > MAX_PROOF_BYTES {
         return Err(RecordProofError::TooLong { bytes: text.len() });
     }
@@ -359,7 +369,7 @@ fn schema_line(line: &str) -> Option<u32> {
     }
 }
 
-fn entry_bytes(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn entry_bytes(text: &str) -> Option<Vec<u8>> {
     unb64(text).ok().filter(|bytes| bytes.len() <= MAX_ENTRY_BYTES)
 }
 

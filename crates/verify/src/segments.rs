@@ -56,12 +56,13 @@ pub(crate) fn check(package: &Package, history: &History<'_>, digests: &Digests,
         let name = (schema, listed.node.as_str(), listed.incarnation, listed.number);
         let told = progress.get(&name).map_or(&[][..], Vec::as_slice);
         checked.segments += 1;
-        checked.records += match schema {
+        let records = match schema {
             AccessCore::SCHEMA => {
                 Segment::<AccessCore>::new(package, listed, sealed).check(digests, told, &mut checked, findings)
             }
             _ => Segment::<InferenceCore>::new(package, listed, sealed).check(digests, told, &mut checked, findings),
         };
+        checked.records += records;
     }
     let Checked { segments, records, payloads, .. } = checked;
     findings.summary(Integrity, format!("{segments} segments with {records} records"));
@@ -233,7 +234,8 @@ impl<'p, R: Record> Segment<'p, R> {
             let message = "it is not the file that the ledger sealed";
             findings.fail(Integrity, "parquet.digest", path.clone(), message);
         }
-        let rows: Vec<columns::Row<R>> = match columns::rows(file, self.sealed.n.saturating_mul(2).clamp(1024, 1 << 20)) {
+        let rows: Vec<columns::Row<R>> = match columns::rows(file, self.sealed.n.saturating_mul(2).clamp(1024, 1 << 20))
+        {
             Ok(rows) => rows,
             Err(what) => return findings.fail(Integrity, "parquet.unreadable", path, what),
         };

@@ -7,7 +7,8 @@ use crate::assurance::{ControlPage, ControlsPage, CriteriaPage, EvidencePage};
 use crate::failure::FailurePage;
 use crate::infrastructure::{EventPage, LedgerPage, OverviewPage, SqlPage};
 use crate::people::{
-    AccessPage, AccessesPage, CliPage, KeysPage, NewKeyPage, OnwardPage, SessionsPage, SigninPage,
+    AccessPage, AccessesPage, CliPage, KeysPage, NewKeyPage, OnwardPage, ReviewPage, ReviewsPage, SessionsPage,
+    SigninPage,
 };
 use crate::serving::{InferencePage, InferencesPage};
 
@@ -26,6 +27,8 @@ fn samples() -> Vec<(String, String)> {
     add(&mut pages, "keys", KeysPage::samples());
     add(&mut pages, "key", NewKeyPage::samples());
     add(&mut pages, "accesses", AccessesPage::samples());
+    add(&mut pages, "reviews", ReviewsPage::samples());
+    add(&mut pages, "review", ReviewPage::samples());
     add(&mut pages, "overview", OverviewPage::samples());
     add(&mut pages, "ledger", LedgerPage::samples());
     add(&mut pages, "event", [EventPage::sample()]);

@@ -112,7 +112,8 @@ fn read(file: &std::path::Path) -> Result<Vec<Value>, Failure> {
     let text = std::fs::read_to_string(file).map_err(|e| Failure::io(format!("{}: {e}", file.display())))?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let read = |(at, line): (usize, &str)| {
-        let wrong = |e| Failure::usage(format!("{}, line {}: not JSON: {e}", file.display(), at + 1));
+        let wrong =
+            |e: serde_json::Error| Failure::usage(format!("{}, line {}: not JSON: {e}", file.display(), at + 1));
         serde_json::from_str(line).map_err(wrong)
     };
     lines.map(read).collect()

@@ -13,6 +13,7 @@ mod login;
 mod orgfile;
 mod people;
 mod records;
+mod reviews;
 mod scan;
 mod serve;
 mod sessions;
@@ -69,6 +70,9 @@ enum Command {
     /// Who asked for what, why, and what the policies said
     #[command(subcommand)]
     Accesses(accesses::Accesses),
+    /// Review who has access: campaigns, decisions, lists
+    #[command(subcommand)]
+    Reviews(reviews::Reviews),
     /// Who may do what, and why
     #[command(subcommand)]
     Authz(authz::Authz),
@@ -126,6 +130,7 @@ impl Cli {
             Command::People(command) => command.run(json, connect).await,
             Command::Grants(command) => command.run(json, connect).await,
             Command::Accesses(command) => command.run(json, connect).await,
+            Command::Reviews(command) => command.run(json, connect).await,
             Command::Authz(command) => command.run(json, connect).await,
             Command::Login(command) => command.run(json, connect).await,
             Command::Logout(command) => command.run(json, connect).await,

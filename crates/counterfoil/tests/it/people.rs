@@ -1,13 +1,27 @@
 //! Signing in to the pages, and who may do what.
 
+mod accesses;
+
 use std::process::Command;
 
 use ::http::Method;
 
 use crate::support::{Run, World, http, tools};
 
-const PAGES: [&str; 9] =
-    ["/", "/ledger", "/ledger/0", "/inferences", "/controls", "/criteria", "/evidence", "/people", "/keys"];
+const PAGES: [&str; 12] = [
+    "/",
+    "/ledger",
+    "/ledger/0",
+    "/inferences",
+    "/controls",
+    "/criteria",
+    "/evidence",
+    "/people",
+    "/keys",
+    "/accesses",
+    "/accesses/mine",
+    "/reviews",
+];
 
 /// A sign-in link to the world's server, whatever address it is told to write.
 fn link(world: &World) -> String {

@@ -54,6 +54,8 @@ pub enum EndReason {
     Revoked,
     /// Its holder left.
     Left,
+    /// A review took it away.
+    Reviewed,
 }
 
 impl EndReason {
@@ -65,6 +67,7 @@ impl EndReason {
             Self::Withdrawn => "withdrawn",
             Self::Revoked => "revoked",
             Self::Left => "left",
+            Self::Reviewed => "reviewed",
         }
     }
 }
@@ -187,7 +190,7 @@ pub(crate) fn end(state: &State, given: &Given, body: &GrantEnded) -> Result<Vec
             grant.is_pending(given.now)
         }
         EndReason::Revoked => grant.holds(given.now),
-        EndReason::Left => false,
+        EndReason::Left | EndReason::Reviewed => false,
     };
     match fits {
         true => Ok(vec![Event::GrantEnded(body.clone())]),

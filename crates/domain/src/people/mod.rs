@@ -10,6 +10,7 @@ pub mod doors;
 pub mod grants;
 pub mod identities;
 pub mod keys;
+pub mod reviews;
 pub mod roles;
 pub mod sessions;
 pub mod workloads;

@@ -11,9 +11,9 @@ use crate::serving::{RiskTier, ServiceDeclared, ServiceSpec, WhenUnrecordable};
 use crate::{Command, Entry, Event, Given, Refusal, RefusalCode, State, decide};
 
 /// An organisation with an administrator, some people and two services.
-struct Company {
-    state: State,
-    given: Given,
+pub(super) struct Company {
+    pub(super) state: State,
+    pub(super) given: Given,
 }
 
 impl Company {
@@ -50,14 +50,14 @@ impl Company {
     }
 
     /// With a security lead, so that nobody approves alone any more.
-    fn with_a_lead() -> Self {
+    pub(super) fn with_a_lead() -> Self {
         let mut company = Self::new();
         company.done("a_admin", request("g_lead", "a_lead", "security_lead", ORG));
         company.done("a_admin", approve("g_lead"));
         company
     }
 
-    fn ask(&mut self, by: &str, command: Command) -> Result<Vec<&'static str>, Refusal> {
+    pub(super) fn ask(&mut self, by: &str, command: Command) -> Result<Vec<&'static str>, Refusal> {
         self.given.by = by.to_owned();
         let events = decide(&self.state, &self.given, &command)?;
         for event in &events {
@@ -70,12 +70,12 @@ impl Company {
     }
 
     #[track_caller]
-    fn done(&mut self, by: &str, command: Command) -> Vec<&'static str> {
+    pub(super) fn done(&mut self, by: &str, command: Command) -> Vec<&'static str> {
         self.ask(by, command).expect("carried out")
     }
 
     #[track_caller]
-    fn refused(&mut self, by: &str, command: Command) -> Refusal {
+    pub(super) fn refused(&mut self, by: &str, command: Command) -> Refusal {
         self.ask(by, command).expect_err("refused")
     }
 
@@ -90,7 +90,7 @@ impl Company {
     }
 }
 
-fn request(grant: &str, actor: &str, role: &str, scope: &str) -> Command {
+pub(super) fn request(grant: &str, actor: &str, role: &str, scope: &str) -> Command {
     Command::RequestGrant(GrantRequested {
         grant: grant.into(),
         actor: actor.into(),
@@ -101,7 +101,7 @@ fn request(grant: &str, actor: &str, role: &str, scope: &str) -> Command {
     })
 }
 
-fn approve(grant: &str) -> Command {
+pub(super) fn approve(grant: &str) -> Command {
     Command::ApproveGrant(GrantNamed { grant: grant.into() })
 }
 

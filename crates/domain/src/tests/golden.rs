@@ -6,6 +6,7 @@ use crate::infrastructure::{
     RollbackAccepted, StateDigest,
 };
 use crate::models::{ModelFacts, ModelRegistered, Tensor};
+use crate::people::reviews::{ReviewAssigned, ReviewCompleted, ReviewDecided, ReviewReason, ReviewStarted, Verdict};
 use crate::people::{
     AccountOwned, ActorKind, ActorLeft, ActorRegistered, Door, EndReason, GrantEnded, GrantNamed, GrantRequested,
     IdentityLinked, IdentitySource, IdentityUnlinked, InferenceScope, KeyCreated, KeyExchanged, KeyLeaked, KeyRevoked,
@@ -92,6 +93,31 @@ fn people() -> Vec<Event> {
             reference: s("CHG-1042"),
         }),
         Event::GrantApproved(GrantNamed { grant: s("g_1") }),
+        Event::ReviewStarted(ReviewStarted {
+            review: s("r_1"),
+            scope: s("org"),
+            reviewer: s("a_2"),
+            alternate: Some(s("a_3")),
+            due_at: 1_794_000_000_000,
+            at_size: 77,
+            population: 2,
+            population_root: s("pp"),
+        }),
+        Event::ReviewAssigned(ReviewAssigned { review: s("r_1"), reviewer: s("a_3"), alternate: None }),
+        Event::ReviewDecided(ReviewDecided {
+            review: s("r_1"),
+            item: s("g_1"),
+            verdict: Verdict::Remove,
+            reason: ReviewReason::Moved,
+            reference: Some(s("CHG-7")),
+        }),
+        Event::ReviewCompleted(ReviewCompleted {
+            review: s("r_1"),
+            kept: 1,
+            removed: 1,
+            gone: 0,
+            list_sha256: s("ll"),
+        }),
         Event::GrantEnded(GrantEnded { grant: s("g_1"), reason: EndReason::Revoked }),
         Event::SigninLinkCreated(SigninLinkCreated { actor: s("a_1"), link_sha256: s("dd"), expires_at: 1 }),
         Event::SessionOpened(SessionOpened {

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
-use serde_json::{Map, Value, json};
 use domain::Record;
 use domain::record::Field;
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::error::RecordError;

@@ -34,7 +34,16 @@ pub(super) struct Recovery<R> {
 impl<R: Record> Recovery<R> {
     pub fn new(node: &str, resume: Resume, batch_bytes: usize) -> Self {
         let (segments, begun) = (VecDeque::new(), HashMap::new());
-        Self { _kind: PhantomData, node: node.to_owned(), resume, batch_bytes, segments, begun, order: 0, interrupted: 0 }
+        Self {
+            _kind: PhantomData,
+            node: node.to_owned(),
+            resume,
+            batch_bytes,
+            segments,
+            begun,
+            order: 0,
+            interrupted: 0,
+        }
     }
 
     /// Takes in a beginning. All of them come before the first batch.

@@ -151,13 +151,7 @@ impl<R: Record> Sealer<R> {
         Ok((core_file, payload_file))
     }
 
-    fn named(
-        &self,
-        table: &Table,
-        segment: &Segment,
-        root: &str,
-        day: &str,
-    ) -> Result<Named, RecordError> {
+    fn named(&self, table: &Table, segment: &Segment, root: &str, day: &str) -> Result<Named, RecordError> {
         let suffix = table.kind().suffix();
         let Segment { incarnation, number, .. } = segment;
         let name = format!("{}-{incarnation}-{number}-{}.{suffix}.parquet", self.node, &root[..16]);

@@ -131,7 +131,8 @@ impl Ledger {
             assert!(cores.iter().map(|core| core.node_seq as u64).eq(first..first + sealed.n));
             assert_eq!(sealed.hours.iter().map(|(_, n)| n).sum::<u64>(), sealed.n);
             ends.insert(sealed.incarnation, (number + 1, first + sealed.n, Some(sealed.root.clone())));
-            let payloads = segment::read_payloads_bytes(file(disk, sealed.payload.as_ref().unwrap()), |_| true).unwrap();
+            let payloads =
+                segment::read_payloads_bytes(file(disk, sealed.payload.as_ref().unwrap()), |_| true).unwrap();
             for (core, payload) in cores.iter().zip(&payloads) {
                 assert_eq!(core.ct_sha256, Sha256::digest(&payload.ct).to_vec());
                 assert_eq!((core.node_seq, &core.inference_id), (payload.node_seq, &payload.inference_id));
@@ -150,7 +151,8 @@ impl Ledger {
             let found: Vec<(String, u64)> = adds
                 .map(|add| (format!("{table}/{}", add["path"].as_str().unwrap()), add["size"].as_u64().unwrap()))
                 .collect();
-            let files = self.sealed.iter().map(|sealed| if of { &sealed.core } else { sealed.payload.as_ref().unwrap() });
+            let files =
+                self.sealed.iter().map(|sealed| if of { &sealed.core } else { sealed.payload.as_ref().unwrap() });
             let expected: Vec<(String, u64)> = files.map(|file| (file.path.clone(), file.len)).collect();
             assert_eq!(found, expected);
         }

@@ -57,6 +57,8 @@ filled! {
     principals: people::Principals,
     role_grants: people::RoleGrants,
     sod_pairs: people::SodPairs,
+    access_reviews: people::AccessReviews,
+    access_review_items: people::AccessReviewItems,
     credentials: people::Credentials,
     workloads: people::Workloads,
     sessions: people::Sessions,

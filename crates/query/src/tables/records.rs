@@ -26,7 +26,8 @@ pub(crate) trait RecordTable: Record {
 
     /// The table.
     fn info() -> TableInfo {
-        let fields = Self::FIELDS.iter().map(|field| Column { name: field.name, kind: kind(field.kind), doc: field.doc });
+        let fields =
+            Self::FIELDS.iter().map(|field| Column { name: field.name, kind: kind(field.kind), doc: field.doc });
         TableInfo::filled(Self::ROOM, Self::NAME, Self::DOC, fields.chain(MORE.iter().map(|(column, _)| *column)))
     }
 

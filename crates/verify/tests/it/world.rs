@@ -212,7 +212,8 @@ impl World {
     pub fn seal_accesses(&mut self, told: u64, n: u64) {
         let node = self.state.nodes.get("n1").expect("the node joined").clone();
         let (first, incarnation) = (node.sealed_accesses, node.incarnation);
-        let cores: Vec<AccessCore> = (first..first + n).map(|number| access(number as i64, incarnation as i64)).collect();
+        let cores: Vec<AccessCore> =
+            (first..first + n).map(|number| access(number as i64, incarnation as i64)).collect();
         let number = node.last_accesses.as_ref().map_or(0, |last| last.number + 1);
         let root = hex(&root_of(&leaves(&cores[..told as usize])));
         let node_name = || "n1".to_owned();

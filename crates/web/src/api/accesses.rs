@@ -94,7 +94,7 @@ impl Seen {
         let wrong = || Failure::invalid("an access has a time that is none: write it like 2026-11-22T20:54:00Z");
         let ts = parse_instant(&at).ok_or_else(wrong)?.saturating_mul(1000);
         Ok(AccessCore {
-            access_id: uuid(),
+            access_id: engine::accesses::new_id(),
             ts_start: ts,
             ts_end: ts,
             door: "import".to_owned(),
@@ -109,10 +109,6 @@ impl Seen {
             ..AccessCore::default()
         })
     }
-}
-
-fn uuid() -> String {
-    engine::accesses::new_id()
 }
 
 /// Words of an import are kept for good, so they must be spelled like identifiers; what is not is not repeated.
@@ -138,7 +134,8 @@ pub(crate) async fn import(
     if import.accesses.len() > MAX_IMPORT {
         return Err(Failure::invalid(format!("an import has at most {MAX_IMPORT} accesses: send them in parts")).into());
     }
-    let cores: Result<Vec<AccessCore>, Failure> = import.accesses.into_iter().map(|seen| seen.core(&import.source)).collect();
+    let cores: Result<Vec<AccessCore>, Failure> =
+        import.accesses.into_iter().map(|seen| seen.core(&import.source)).collect();
     let cores = cores?;
     let imported = cores.len();
     let unrecordable = |_| {

@@ -6,6 +6,7 @@ mod infrastructure;
 mod keys;
 mod login;
 mod people;
+mod reviews;
 mod serving;
 mod sessions;
 
@@ -53,6 +54,13 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/grants", post(people::request_grant))
         .route("/grants/{id}/approve", post(people::approve_grant))
         .route("/grants/{id}/end", post(people::end_grant))
+        .route("/reviews", get(reviews::list).post(reviews::start))
+        .route("/reviews/due", get(reviews::due))
+        .route("/reviews/{id}", get(reviews::show))
+        .route("/reviews/{id}/assign", post(reviews::assign))
+        .route("/reviews/{id}/decide", post(reviews::decide))
+        .route("/reviews/{id}/complete", post(reviews::complete))
+        .route("/reviews/{id}/list", get(reviews::signed))
         .route("/accesses", get(accesses::list))
         .route("/accesses/mine", get(accesses::mine))
         .route("/accesses/import", post(accesses::import))

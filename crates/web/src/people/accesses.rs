@@ -29,7 +29,8 @@ pub(crate) struct Filters {
     decision: String,
     object: String,
     action: String,
-    purpose: String,
+    /// A declared purpose; not `purpose`, which says why this list is asked for.
+    why: String,
     from: String,
     to: String,
     #[serde(flatten)]
@@ -50,7 +51,7 @@ impl Filters {
             ("decision", &self.decision),
             ("object_kind", &self.object),
             ("action", &self.action),
-            ("purpose_id", &self.purpose),
+            ("purpose_id", &self.why),
         ];
         for (column, value) in equal.into_iter().filter(|(_, value)| !value.is_empty()) {
             tests.push(format!("{column} = {}", ui::literal(value)));
@@ -79,7 +80,7 @@ impl Filters {
             ("decision", &self.decision),
             ("object", &self.object),
             ("action", &self.action),
-            ("purpose", &self.purpose),
+            ("why", &self.why),
             ("from", &self.from),
             ("to", &self.to),
         ];
@@ -108,7 +109,8 @@ impl AccessesPage {
     fn new(shell: Shell, path: &'static str, filters: Filters, found: &[Row], sql: String, size: u64) -> Self {
         let list = filters.link(path);
         let mut columns = vec![filters.place.heading("access", &list)];
-        let names = ["time (UTC)", "actor", "action", "object", "which", "decision", "why", "policies", "grant", "door"];
+        let names =
+            ["time (UTC)", "actor", "action", "object", "which", "decision", "why", "policies", "grant", "door"];
         columns.extend(names.map(Column::text));
         columns.push(Column::number("times"));
         let empty = Empty::new("No access matches", "Whatever is asked of this server is recorded here.");

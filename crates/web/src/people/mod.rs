@@ -9,6 +9,7 @@ mod keys;
 pub(crate) mod login;
 pub(crate) mod oidc;
 pub(crate) mod onward;
+mod reviews;
 mod sessions;
 mod signin;
 
@@ -41,6 +42,12 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/keys/revoke", post(keys::revoke))
         .route("/keys/leaked", post(keys::leaked))
         .route("/accounts/{actor}/owner", post(keys::own))
+        .route("/reviews", get(reviews::show).post(reviews::start))
+        .route("/reviews/{id}", get(reviews::one))
+        .route("/reviews/{id}/assign", post(reviews::assign))
+        .route("/reviews/{id}/decide", post(reviews::decide))
+        .route("/reviews/{id}/complete", post(reviews::complete))
+        .route("/reviews/{id}/list", get(reviews::list))
         .route("/accesses", get(accesses::show))
         .route("/accesses/mine", get(accesses::mine))
         .route("/grants", post(access::request))
@@ -51,6 +58,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 }
 
 pub(crate) use accesses::Filters;
+pub(crate) use reviews::{may_see, review_value};
 
 #[cfg(test)]
 pub(crate) use {
@@ -59,6 +67,7 @@ pub(crate) use {
     cli::CliPage,
     keys::{KeysPage, NewKeyPage},
     onward::OnwardPage,
+    reviews::{ReviewPage, ReviewsPage},
     sessions::SessionsPage,
     signin::SigninPage,
 };

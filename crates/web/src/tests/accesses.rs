@@ -88,23 +88,22 @@ async fn given_strangers_and_failed_sign_ins_when_sealed_then_they_are_counted_b
 
 #[tokio::test(flavor = "multi_thread")]
 async fn given_somebody_without_a_role_when_they_look_then_they_see_their_own_accesses_and_no_others() {
-    let world = World::new().await;
+    let mut world = World::new().await;
     let (_, added) = world.json(Method::POST, "/api/v1/people", &As::Operator, &json!({ "kind": "human" })).await;
     let actor = added["actor"].as_str().expect("a pseudonym").to_owned();
     let wish = json!({ "actor": actor, "expires_at": engine::Engine::now_ms() + 60_000 });
     let (_, key) = world.json(Method::POST, "/api/v1/keys", &As::Operator, &wish).await;
-    let operator = world.token.clone();
-    let somebody = World { token: key["secret"].as_str().expect("a secret").to_owned(), ..world };
-    let (status, _) = somebody.json(Method::GET, "/api/v1/accesses", &As::Operator, &json!(null)).await;
+    let operator = std::mem::replace(&mut world.token, key["secret"].as_str().expect("a secret").to_owned());
+    let (status, _) = world.json(Method::GET, "/api/v1/accesses", &As::Operator, &json!(null)).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
-    let (status, own) = somebody.json(Method::GET, "/api/v1/accesses/mine", &As::Operator, &json!(null)).await;
+    let (status, own) = world.json(Method::GET, "/api/v1/accesses/mine", &As::Operator, &json!(null)).await;
     assert_eq!(status, StatusCode::OK, "{own}");
     let rows = own["accesses"].as_array().expect("a list");
     assert!(rows.iter().all(|row| row["principal_id"] == actor.as_str()) && !rows.is_empty(), "{own}");
     let import = json!({ "source": "s3", "accesses": [] });
-    let (status, _) = somebody.json(Method::POST, "/api/v1/accesses/import", &As::Operator, &import).await;
+    let (status, _) = world.json(Method::POST, "/api/v1/accesses/import", &As::Operator, &import).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
-    let world = World { token: operator, ..somebody };
+    world.token = operator;
     let denied = world.accesses(&format!("decision=deny&actor={actor}")).await;
     let actions: Vec<&Value> = denied.iter().map(|row| &row["action"]).collect();
     assert_eq!(actions, [&json!("read"), &json!("accesses.import")]);
@@ -124,7 +123,8 @@ async fn given_a_storage_log_when_imported_then_each_row_is_matched_with_what_we
     let import = json!({ "source": "s3", "accesses": [seen("r-1", &actor), seen("r-2", &json!("a_mallory"))] });
     let (status, done) = world.json(Method::POST, "/api/v1/accesses/import", &As::Operator, &import).await;
     assert_eq!((status, &done["imported"]), (StatusCode::OK, &json!(2)), "{done}");
-    let query = json!({ "query": "select ext_id, matched_event_id from external_access_logs order by ext_id", "tail": true });
+    let query =
+        json!({ "query": "select ext_id, matched_event_id from external_access_logs order by ext_id", "tail": true });
     let (_, rows) = world.json(Method::POST, "/api/v1/sql", &As::Operator, &query).await;
     assert_eq!(rows[0], json!({ "ext_id": "s3/r-1", "matched_event_id": put["event_id"] }));
     assert_eq!((&rows[1]["ext_id"], rows[1].get("matched_event_id")), (&json!("s3/r-2"), None), "{rows}");

@@ -27,7 +27,10 @@ const EVENTS: &[(Column, &str)] = &[
     (text("event_id", "UUIDv7 of the access"), "access_id"),
     (time("ts", "When it was answered; of several alike, when the last was"), "ts_end"),
     (text("principal_id", "Pseudonym of whoever asked; NULL for strangers"), "actor"),
-    (text("object_kind", "Kind of the thing, such as `inference_log`, `artifact`, `evidence` or `ledger`"), "object_kind"),
+    (
+        text("object_kind", "Kind of the thing, such as `inference_log`, `artifact`, `evidence` or `ledger`"),
+        "object_kind",
+    ),
     (text("object_id", "Which one, when one was named"), "object_id"),
     (text("action", "`read`, `sql`, a command's name, or `enter` for strangers"), "action"),
     (text("decision", "`allow` or `deny`"), "decision"),

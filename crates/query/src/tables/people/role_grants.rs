@@ -44,7 +44,7 @@ impl Table for RoleGrants {
         time("requested_at", "When it was asked for"),
         text(
             "ended_because",
-            "`declined`, `withdrawn`, `revoked` or `left`; NULL while it did not end before its time",
+            "`declined`, `withdrawn`, `revoked`, `left` or `reviewed`; NULL while it did not end before its time",
         ),
         text("reference", "Where the reason is written down, such as a ticket's number"),
     ];
