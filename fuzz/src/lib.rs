@@ -2,12 +2,14 @@
 //! most cases that printing it again gives the same bytes. A target fails by panicking.
 
 use bytes::Bytes;
+use domain::Record;
+use domain::people::AccessCore;
 use domain::serving::InferenceCore;
 use domain::{Entry, State};
 use gateway::dialect::openai::{Operation, Watch, peek_request, read_answer};
 use gateway::dialect::{oip, sse};
 use merkle::{AddCheckpoint, Checkpoint, Note, Policy, TilePath, TlogProof};
-use verify::{EventProof, Options, RecordProof};
+use verify::{EventProof, Options, RecordProof, ReviewListProof};
 
 /// A target: takes any bytes, and panics only when something is wrong with the code under test.
 pub type Target = fn(&[u8]);
@@ -120,14 +122,20 @@ pub fn record_tlv(data: &[u8]) {
     if let Ok(core) = InferenceCore::decode(data) {
         assert_eq!(core.encode(), data);
     }
+    if let Ok(core) = AccessCore::decode(data) {
+        assert_eq!(core.encode(), data);
+    }
 }
 
-/// Record and event proofs print back, and checking them gives an answer.
+/// Proofs of records and events and lists of reviews print back, and checking them gives an answer.
 pub fn record_proof(data: &[u8]) {
     if let Ok(proof) = RecordProof::parse(text(data)) {
         assert_eq!(proof.to_string().as_bytes(), data);
     }
     if let Ok(proof) = EventProof::parse(text(data)) {
+        assert_eq!(proof.to_string().as_bytes(), data);
+    }
+    if let Ok(proof) = ReviewListProof::parse(text(data)) {
         assert_eq!(proof.to_string().as_bytes(), data);
     }
     let _ = verify::verify_proof(text(data), None, &Options::default());

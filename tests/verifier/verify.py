@@ -56,6 +56,10 @@ EVENTS = {
     "group.member.removed": ("group/{group}", "group actor source"),
     "group.mapped": ("group/{group}", "group roles days"),
     "group.map.approved": ("group/{group}", "group"),
+    "review.started": ("review/{review}", "review scope reviewer alternate? due_at at_size population population_root"),
+    "review.assigned": ("review/{review}", "review reviewer alternate?"),
+    "review.decided": ("review/{review}", "review item verdict reason reference?"),
+    "review.completed": ("review/{review}", "review kept removed gone list_sha256"),
     "signin.link.created": ("actor/{actor}", "actor link_sha256 expires_at"),
     "session.opened": ("actor/{actor}", "actor link_sha256 session_sha256 expires_at"),
     "session.started": (
@@ -84,6 +88,8 @@ EVENTS = {
     "deployment.ended": ("service/{service}", "deployment service"),
     "segment.sealed": ("node/{node}", "node incarnation number first n root prev? t0 t1 hours core payload"),
     "segment.progress": ("node/{node}", "node incarnation number n root"),
+    "accesses.sealed": ("node/{node}", "node incarnation number first n root prev? t0 t1 hours core"),
+    "accesses.progress": ("node/{node}", "node incarnation number n root"),
     "gateway.counted": ("node/{node}", "node incarnation hour requests logged"),
     "gateway.count.lost": ("node/{node}", "node incarnation hour records"),
     "controls.scoped": ("controls", "controls"),
@@ -110,6 +116,24 @@ FIELDS = [
     (41, "r", "bytes", True), (42, "ct_sha256", "bytes", True), (43, "c_root", "bytes", True),
     (60, "node", "text", True), (61, "incarnation", "int", True), (62, "node_seq", "int", True),
 ]
+
+ACCESS_FIELDS = [
+    (1, "access_id", "text", True), (2, "ts_start", "int", True), (3, "ts_end", "int", True), (4, "door", "text", True),
+    (5, "route", "text", False), (6, "actor", "text", False), (7, "key", "text", False), (8, "session", "text", False),
+    (9, "action", "text", True), (10, "object_kind", "text", True), (11, "object_id", "text", False),
+    (12, "purpose", "text", False), (13, "decision", "text", True), (14, "code", "text", False),
+    (15, "http_status", "int", False), (16, "policies", "text", False), (17, "policies_sha256", "text", False),
+    (18, "grant_id", "text", False), (19, "occurrences", "int", True), (20, "tables", "text", False),
+    (21, "at_size", "int", False), (22, "source", "text", False), (23, "seen_as", "text", False),
+    (41, "r", "bytes", False), (43, "c_root", "bytes", False),
+    (60, "node", "text", True), (61, "incarnation", "int", True), (62, "node_seq", "int", True),
+]
+
+# Kinds of record: number in proofs, fields, directory in packages, and the events that seal them and tell their progress.
+KINDS = {
+    "segment": ("1", FIELDS, "segments", "segment.sealed", "segment.progress"),
+    "accesses": ("2", ACCESS_FIELDS, "accesses", "accesses.sealed", "accesses.progress"),
+}
 
 
 class Broken(Exception):
@@ -326,8 +350,8 @@ def read_entry(data):
     return entry
 
 
-def read_record(data):
-    record, at, fields = {}, 0, {number: (name, kind) for number, name, kind, _ in FIELDS}
+def read_record(data, known):
+    record, at, fields = {}, 0, {number: (name, kind) for number, name, kind, _ in known}
     last = 0
     while at < len(data):
         if len(data) - at < 6:
@@ -345,7 +369,7 @@ def read_record(data):
         except (struct.error, UnicodeDecodeError) as error:
             raise Broken(f"field {name} does not hold what it should") from error
         record[name], last, at = value, number, at + 6 + length
-    missing = [name for _, name, _, required in FIELDS if required and name not in record]
+    missing = [name for _, name, _, required in known if required and name not in record]
     if missing:
         raise Broken(f"field {missing[0]} is missing")
     return record
@@ -379,9 +403,46 @@ class State:
                " streams recent"
         self.all = {name: {} for name in maps.split()}
         self.all.update(size=0, org=None, policies=None, keys_limited=None, recent_by_age=[], removed=[])
+        self.all["reviews"] = {}
 
     def digest(self):
         return sha256(compact(self.all)).hex()
+
+    def holds(self, grant, now):
+        return grant["approved"] is not None and grant["ended_at"] is None and now < grant["requested"]["ends_at"]
+
+    def held_in(self, scope, now):
+        """The roles held in a scope, by grant."""
+        held = {}
+        for actor in self.all["actors"].values():
+            if actor["kind"] != "system" and actor["actor"] not in self.all["left"] and scope == "org":
+                for role in actor["roles"]:
+                    held[f"{actor['actor']}/{role}"] = {"actor": actor["actor"], "role": role, "scope": "org", "decided": None}
+        for name, grant in self.all["grants"].items():
+            wish = grant["requested"]
+            here = scope in ("org", wish["scope"]) and wish["actor"] not in self.all["left"]
+            if here and self.holds(grant, now):
+                held[name] = {"actor": wish["actor"], "role": wish["role"], "scope": wish["scope"], "decided": None}
+        return held
+
+    def review_list(self, name, now):
+        """The list of a review, as it is at a time."""
+        review, items = self.all["reviews"][name], []
+        for item, role in sorted(review["items"].items(), key=lambda pair: pair[0].encode()):
+            line = {"item": item, "actor": role["actor"], "role": role["role"], "scope": role["scope"]}
+            decided, grant = role["decided"], self.all["grants"].get(item)
+            if decided:
+                line["outcome"] = {"keep": "kept", "remove": "removed"}[decided["verdict"]]
+                line.update((key, decided[key]) for key in ("reason", "reference", "by", "at") if decided[key] is not None)
+            else:
+                first = role["role"] in self.all["actors"].get(role["actor"], {"roles": []})["roles"]
+                held = self.holds(grant, now) if grant else first and role["actor"] not in self.all["left"]
+                line["outcome"] = "open" if held else "gone"
+            items.append(line)
+        started = review["started"]
+        return {"v": 1, "review": name, "scope": started["scope"], "at_size": started["at_size"],
+                "population_root": started["population_root"], "started_at": review["started_at"],
+                "due_at": started["due_at"], "completed_at": now, "items": items}
 
     def apply(self, entry):
         state, body, type_ = self.all, entry["body"], entry["t"]
@@ -398,7 +459,8 @@ class State:
         elif type_ == "policies.installed":
             state["policies"] = body
         elif type_ == "node.joined":
-            fresh = {"incarnation": body["incarnation"], "last_segment": None, "sealed_records": 0}
+            fresh = {"incarnation": body["incarnation"], "last_segment": None, "sealed_records": 0, "last_accesses": None,
+                     "sealed_accesses": 0}
             state["nodes"][body["node"]] = fresh
         elif type_ == "actor.registered":
             state["actors"][body["actor"]] = body
@@ -451,6 +513,23 @@ class State:
         elif type_ == "grant.ended":
             if body["grant"] in state["grants"]:
                 state["grants"][body["grant"]]["ended_at"] = entry["ts"]
+        elif type_ == "review.started":
+            state["reviews"][body["review"]] = {
+                "started": body, "started_by": entry["actor"], "started_at": entry["ts"], "reviewer": body["reviewer"],
+                "alternate": body.get("alternate"), "items": self.held_in(body["scope"], entry["ts"]), "completed_at": None,
+            }
+        elif type_ == "review.assigned":
+            if body["review"] in state["reviews"]:
+                review = state["reviews"][body["review"]]
+                review["reviewer"], review["alternate"] = body["reviewer"], body.get("alternate")
+        elif type_ == "review.decided":
+            item = state["reviews"].get(body["review"], {"items": {}})["items"].get(body["item"])
+            if item is not None:
+                item["decided"] = {"verdict": body["verdict"], "reason": body["reason"], "reference": body.get("reference"),
+                                   "by": entry["actor"], "at": entry["ts"]}
+        elif type_ == "review.completed":
+            if body["review"] in state["reviews"]:
+                state["reviews"][body["review"]]["completed_at"] = entry["ts"]
         elif type_ == "signin.link.created":
             state["links"][body["link_sha256"]] = until
         elif type_ == "session.opened":
@@ -524,6 +603,11 @@ class State:
                 known = state["nodes"][body["node"]]
                 known["sealed_records"] = body["first"] + body["n"]
                 known["last_segment"] = {"number": body["number"], "root": body["root"]}
+        elif type_ == "accesses.sealed":
+            if body["node"] in state["nodes"]:
+                known = state["nodes"][body["node"]]
+                known["sealed_accesses"] = body["first"] + body["n"]
+                known["last_accesses"] = {"number": body["number"], "root": body["root"]}
         elif type_ == "controls.scoped":
             state["controls"] = {control["control"]: control for control in body["controls"]}
         elif type_ == "control.ran":
@@ -568,6 +652,12 @@ class Package:
         for segment in self.manifest["segments"]:
             self.check_segment(segment)
         self.check_controls()
+        for path, data in self.files.items():
+            match = re.fullmatch("reviews/([^/]+)/list.json", path)
+            completed = {body["review"]: body["list_sha256"] for _, body in self.of_type("review.completed")}
+            if match and completed.get(match[1]) != sha256(data).hex():
+                report = self.report
+                report.fail("review.list", path, "it is not the list that the ledger commits to")
         self.check_completeness()
         report = self.report
         report.checked |= {"integrity", "completeness"}
@@ -706,17 +796,35 @@ class Package:
             if entry["t"] == "state.digest":
                 if (entry["body"]["size"], entry["body"]["sha256"]) != (seq, state.digest()):
                     report.fail("state.digest", where, "the entries before it fold to another state")
+            self.check_review(state, entry, where)
             state.apply(entry)
+
+    def check_review(self, state, entry, where):
+        body = entry["body"]
+        if entry["t"] == "review.started":
+            held = state.held_in(body["scope"], entry["ts"])
+            rows = sorted(compact({"item": name, "actor": item["actor"], "role": item["role"], "scope": item["scope"]})
+                          for name, item in held.items())
+            found = (len(rows), root(leaf(row) for row in rows).hex(), state.all["size"])
+            if found != (body["population"], body["population_root"], body["at_size"]):
+                self.report.fail("review.population", where, "its population is not what was held then")
+        elif entry["t"] == "review.completed":
+            known = body["review"] in state.all["reviews"]
+            if not known or sha256(compact(state.review_list(body["review"], entry["ts"]))).hex() != body["list_sha256"]:
+                self.report.fail("review.list", where, "its list is not what was decided")
 
     def check_segment(self, segment):
         report, where = self.report, segment["dir"]
         name = (segment["node"], segment["incarnation"], segment["number"])
-        if where != "segments/{}-{}-{}".format(*name):
+        sealing = self.entries.get(segment["event"], {"t": "none"})["t"]
+        kind = "accesses" if sealing == "accesses.sealed" else "segment"
+        _, fields, folder, sealed_type, progress_type = KINDS[kind]
+        if where != "{}/{}-{}-{}".format(folder, *name):
             report.fail("segment.dir", where, "it is not where it should be")
-        sealed = self.body(segment["event"], "segment.sealed")
+        sealed = self.body(segment["event"], sealed_type)
         if sealed is None or (sealed["node"], sealed["incarnation"], sealed["number"]) != name:
             return report.fail("segment.unsealed", where, "its entry does not seal this segment")
-        wanted = ["leaves", "core.tlv", "core.parquet"] + ["payload.bin"] * self.manifest["payloads"]
+        wanted = ["leaves", "core.tlv", "core.parquet"] + ["payload.bin"] * (self.manifest["payloads"] and kind == "segment")
         files = {file: self.files.get(f"{where}/{file}") for file in wanted}
         for file in [file for file, data in files.items() if data is None]:
             report.fail("segment.missing", f"{where}/{file}", "the file is missing")
@@ -733,13 +841,13 @@ class Package:
         else:
             report.fail("segment.records", f"{where}/core.tlv", "its records do not lead to the sealed root")
         self.name_differences(leaves, hashes, f"{where}/core.tlv")
-        records = self.read_records(pieces, sealed, where)
+        records = self.read_records(pieces, fields, sealed, where)
         parquet = files["core.parquet"]
         if parquet is not None and (sha256(parquet).hex(), len(parquet)) != (sealed["core"]["sha256"], sealed["core"]["len"]):
             report.fail("parquet.digest", f"{where}/core.parquet", "it is not the file that the ledger sealed")
         if files.get("payload.bin") is not None:
             self.check_payloads(files["payload.bin"], records, where)
-        for seq, told in self.of_type("segment.progress"):
+        for seq, told in self.of_type(progress_type):
             if (told["node"], told["incarnation"], told["number"]) == name and told["n"] <= len(leaves):
                 if root(leaves[:told["n"]]).hex() != told["root"]:
                     report.fail("segment.progress", where, f"entry {seq} was told another root")
@@ -759,12 +867,12 @@ class Package:
             for at in [at for at, hash_ in enumerate(expected) if hash_ in missing]:
                 self.report.fail("record.removed", f"{where} place {at}", "the record that was sealed there is missing")
 
-    def read_records(self, pieces, sealed, where):
+    def read_records(self, pieces, fields, sealed, where):
         report, records, hours = self.report, [], Counter()
         for at, piece in enumerate(pieces):
             place = f"{where}/core.tlv record {at}"
             try:
-                record = read_record(piece)
+                record = read_record(piece, fields)
             except Broken as error:
                 report.fail("record.unreadable", place, str(error))
                 continue
@@ -847,8 +955,17 @@ class Package:
             if body["incarnation"] != newest.get(body["node"], 0) + 1:
                 report.fail("node.incarnation", f"entry {seq}", "an incarnation does not follow", "completeness")
             newest[body["node"]] = body["incarnation"]
+        chains = self.check_chains("segment")
+        self.check_progress("segment", chains, newest)
+        self.check_progress("accesses", self.check_chains("accesses"), newest)
+        self.check_counts(chains, newest)
+        self.check_heartbeats()
+        self.check_rollbacks()
+
+    def check_chains(self, kind):
+        report, manifest = self.report, self.manifest
         chains, listed = {}, {segment["event"] for segment in manifest["segments"]}
-        for seq, body in self.of_type("segment.sealed"):
+        for seq, body in self.of_type(KINDS[kind][3]):
             chain = chains.setdefault((body["node"], body["incarnation"]), [])
             last = chain[-1] if chain else {"number": -1, "first": 0, "n": 0, "root": None}
             expected = (last["number"] + 1, last["first"] + last["n"], last["root"])
@@ -858,18 +975,15 @@ class Package:
             overlaps = body["t1"] >= manifest["from"] * 1000 and body["t0"] < manifest["to"] * 1000
             if overlaps and seq not in listed:
                 report.fail("segment.absent", f"entry {seq}", "a segment of the window is not there", "completeness")
-        self.check_progress(chains, newest)
-        self.check_counts(chains, newest)
-        self.check_heartbeats()
-        self.check_rollbacks()
+        return chains
 
-    def check_progress(self, chains, newest):
+    def check_progress(self, kind, chains, newest):
         furthest = {}
-        for _, body in self.of_type("segment.progress"):
+        for _, body in self.of_type(KINDS[kind][4]):
             name = (body["node"], body["incarnation"], body["number"])
             furthest[name] = max(furthest.get(name, 0), body["n"])
         for (node_, incarnation, number), n in furthest.items():
-            where, chain = f"segment {node_}-{incarnation}-{number}", chains.get((node_, incarnation), [])
+            where, chain = f"{kind} {node_}-{incarnation}-{number}", chains.get((node_, incarnation), [])
             sealed = [body["n"] for body in chain if body["number"] == number]
             if sealed:
                 if sealed[0] < n:
@@ -992,16 +1106,19 @@ def verify_record_proof(upper):
             raise Broken(f"expected `{word}`")
         return upper.pop(0)[len(word) + 1:]
 
-    if take("schema") != "1":
-        raise Broken("a record of another kind")
+    schema = take("schema")
+    kinds = [kind for kind in KINDS.values() if kind[0] == schema]
+    if not kinds:
+        raise Broken("a record of a kind that is not known")
+    _, fields, _, sealed_type, _ = kinds[0]
     data, index, path = unb64(take("record")), decimal(take("index")), []
     while upper and not upper[0].startswith("event "):
         path.append(unb64(upper.pop(0)))
     entry = unb64(take("event"))
-    record, event = read_record(data), read_entry(entry)
+    record, event = read_record(data, fields), read_entry(entry)
     sealed = event["body"]
-    if event["t"] != "segment.sealed":
-        raise Broken("its event seals no segment")
+    if event["t"] != sealed_type:
+        raise Broken("its event seals no segment of this kind of record")
     if root_from_inclusion(leaf(data), index, sealed["n"], path).hex() != sealed["root"]:
         raise Broken("the record is not in the segment")
     place = (sealed["node"], sealed["incarnation"], sealed["first"] + index)
@@ -1010,7 +1127,7 @@ def verify_record_proof(upper):
     if upper:
         packed = unb64(take("commits"))
         commitments = [packed[at:at + 32] for at in range(0, len(packed), 32)]
-        if sha256(b"cf/c/v1" + struct.pack("<H", len(commitments)) + packed) != record["c_root"]:
+        if sha256(b"cf/c/v1" + struct.pack("<H", len(commitments)) + packed) != record.get("c_root"):
             raise Broken("the commitments are not the record's")
         last = -1
         while upper:
@@ -1023,12 +1140,23 @@ def verify_record_proof(upper):
     return entry
 
 
+def verify_review_list(upper):
+    if len(upper) != 2 or not upper[0].startswith("list ") or not upper[1].startswith("entry "):
+        raise Broken("expected a list and an entry")
+    data, entry = unb64(upper[0][5:]), unb64(upper[1][6:])
+    event = read_entry(entry)
+    if event["t"] != "review.completed" or event["body"]["list_sha256"] != sha256(data).hex():
+        raise Broken("the entry does not commit to the list")
+    return entry
+
+
 def verify_proof(text, pinned, report):
     report.unknown("completeness", "proof.single", "proof", "a proof is of one entry")
     try:
         head, _, lower = text.partition("\n\n")
         kind, *upper = head.split("\n")
-        kinds = {"counterfoil/event-proof@v1": verify_event_proof, "counterfoil/record-proof@v1": verify_record_proof}
+        kinds = {"counterfoil/event-proof@v1": verify_event_proof, "counterfoil/record-proof@v1": verify_record_proof,
+                 "counterfoil/review-list@v1": verify_review_list}
         if kind not in kinds:
             raise Broken("not a proof of a kind that is known")
         entry = kinds[kind](upper)

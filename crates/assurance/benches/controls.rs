@@ -226,7 +226,11 @@ impl Plan {
         let path = format!("inferences/segment_day=2026-11/n1-1-{number}.core.parquet");
         let target = dir.join(&path);
         fs::create_dir_all(target.parent().ok_or("a path without a directory")?)?;
-        let mut writer = ArrowWriter::try_new(File::create(&target)?, core_schema(), Some(core_properties()?))?;
+        let mut writer = ArrowWriter::try_new(
+            File::create(&target)?,
+            core_schema::<InferenceCore>(),
+            Some(core_properties::<InferenceCore>()?),
+        )?;
         for chunk in cores.chunks(1024) {
             writer.write(&to_batch(chunk, Some(Place { segment: number, day: "2026-11" }))?)?;
         }
@@ -244,7 +248,7 @@ impl Plan {
             t1: self.micros(range.end - 1),
             hours: self.hours(number).into_iter().map(|(hour, n)| (START + hour * HOUR, n)).collect(),
             core: file(&path, fs::metadata(&target)?.len()),
-            payload: file("payloads/none", 0),
+            payload: Some(file("payloads/none", 0)),
         })
     }
 

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::assurance::{ControlRan, EvidenceExported};
-use domain::serving::SegmentSealed;
-use domain::{Command, Entry, Event};
+use domain::people::AccessCore;
+use domain::serving::{InferenceCore, SegmentSealed};
+use domain::{Command, Entry, Event, Record};
 use engine::{Engine, Principal};
 use ledger::records::segment;
 use merkle::{Checkpoint, Note, TILE_WIDTH, TileKind, TilePath, encode_bundle};
@@ -106,24 +107,31 @@ fn checkpoint_size(note: &str) -> Result<u64, AssuranceError> {
 
 /// What the entries say that a package needs to know.
 struct Walked {
-    /// Segments that overlap the window, by the number of their event.
-    segments: Vec<(u64, SegmentSealed)>,
+    /// Segments that overlap the window: number of the event, kind of record, what it says.
+    segments: Vec<(u64, u32, SegmentSealed)>,
     /// The standing result of each control, with the number of its event.
     runs: BTreeMap<String, (u64, ControlRan)>,
+    /// Reviews that were completed in the window.
+    reviews: Vec<String>,
 }
 
 fn walk(engine: &Engine, size: u64, request: ExportRequest) -> Result<Walked, AssuranceError> {
-    let mut walked = Walked { segments: Vec::new(), runs: BTreeMap::new() };
+    let mut walked = Walked { segments: Vec::new(), runs: BTreeMap::new(), reviews: Vec::new() };
     let mut unknown = None;
     let each = &mut |seq: u64, bytes: &[u8]| match Entry::decode(bytes) {
         Ok(entry) => match entry.event {
-            Event::SegmentSealed(sealed) if overlaps(&sealed, request) => walked.segments.push((seq, sealed)),
             Event::ControlRan(run)
                 if walked.runs.get(&run.control).is_none_or(|(_, standing)| run.stands_over(standing)) =>
             {
                 walked.runs.insert(run.control.clone(), (seq, run));
             }
-            _ => {}
+            Event::ReviewCompleted(done) if (request.from..request.to).contains(&entry.ts) => {
+                walked.reviews.push(done.review);
+            }
+            event => {
+                let sealed = event.sealed().filter(|(_, sealed)| overlaps(sealed, request));
+                walked.segments.extend(sealed.map(|(schema, sealed)| (seq, schema, sealed.clone())));
+            }
         },
         Err(error) => unknown = Some(format!("event {seq}: {error}")),
     };
@@ -211,8 +219,16 @@ fn write(
         zip.add(name, bytes)?;
     }
     let mut segments = Vec::new();
-    for (event, sealed) in &walked.segments {
-        segments.push(add_segment(&mut zip, engine, *event, sealed, request.payloads)?);
+    for (event, schema, sealed) in &walked.segments {
+        segments.push(match *schema {
+            AccessCore::SCHEMA => add_segment::<AccessCore>(&mut zip, engine, *event, sealed, request.payloads)?,
+            _ => add_segment::<InferenceCore>(&mut zip, engine, *event, sealed, request.payloads)?,
+        });
+    }
+    for review in &walked.reviews {
+        let list = engine.review_list(review).map_err(io)?;
+        zip.add(&format!("reviews/{review}/list.json"), &list.to_json())?;
+        zip.add(&format!("reviews/{review}/list.csv"), list.to_csv().as_bytes())?;
     }
     add_entries(&mut zip, engine, size)?;
     let root = merkle::hex(&engine.log().root_at(size).map_err(io)?);
@@ -277,17 +293,25 @@ fn add_entries(zip: &mut Archive, engine: &Engine, size: u64) -> Result<(), Assu
     Ok(())
 }
 
-fn add_segment(
+fn add_segment<R: Record>(
     zip: &mut Archive,
     engine: &Engine,
     event: u64,
     sealed: &SegmentSealed,
     payloads: bool,
 ) -> Result<PackageSegment, AssuranceError> {
-    let dir = format!("segments/{}-{}-{}", sealed.node, sealed.incarnation, sealed.number);
+    let mut listed = PackageSegment {
+        node: sealed.node.clone(),
+        incarnation: sealed.incarnation,
+        number: sealed.number,
+        event,
+        dir: String::new(),
+    };
+    listed.dir = listed.expected_dir(R::SCHEMA);
+    let dir = &listed.dir;
     let records = engine.data_dir().join("records");
     let parquet = read(&records.join(&sealed.core.path))?;
-    let cores = segment::read_core_bytes(parquet.clone()).map_err(io)?;
+    let cores: Vec<R> = segment::read_core_bytes(parquet.clone()).map_err(io)?;
     let mut tlv = Vec::with_capacity(cores.len() * 512);
     for core in &cores {
         frame(&core.encode(), &mut tlv)?;
@@ -296,18 +320,18 @@ fn add_segment(
     zip.add(&format!("{dir}/core.parquet"), &parquet)?;
     zip.add(&format!("{dir}/core.tlv"), &tlv)?;
     zip.add(&format!("{dir}/leaves"), &leaves)?;
-    if payloads {
-        let bytes = read(&records.join(&sealed.payload.path))?;
+    if let Some(payload) = sealed.payload.as_ref().filter(|_| payloads) {
+        let bytes = read(&records.join(&payload.path))?;
         let mut rows = segment::read_payloads_bytes(bytes, |_| true).map_err(io)?;
         rows.sort_by_key(|row| row.node_seq);
         let held: BTreeMap<i64, Vec<u8>> = rows.into_iter().map(|row| (row.node_seq, row.ct)).collect();
         let mut framed = Vec::new();
         for core in &cores {
-            frame(held.get(&core.node_seq).map_or(&[][..], Vec::as_slice), &mut framed)?;
+            frame(held.get(&core.place().1).map_or(&[][..], Vec::as_slice), &mut framed)?;
         }
         zip.add(&format!("{dir}/payload.bin"), &framed)?;
     }
-    Ok(PackageSegment { node: sealed.node.clone(), incarnation: sealed.incarnation, number: sealed.number, event, dir })
+    Ok(listed)
 }
 
 fn frame(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), AssuranceError> {

@@ -13,7 +13,7 @@ mod source;
 pub use catalogue::{Catalogue, Control, Criterion, catalogue, logic_sha256};
 pub use evidence::{ExportRequest, Package, export};
 pub use items::Items;
-pub use proof::{event_proof, record_proof};
+pub use proof::{access_proof, event_proof, record_proof, review_list};
 pub use run::{Finished, Report, RunRequest, run_controls, test};
 pub use source::{database, package_database};
 

@@ -1,14 +1,15 @@
-//! Proofs of one event and of one inference record, as text that anybody can verify.
+//! Proofs of one event and of one record, as text that anybody can verify.
 
 use std::sync::Arc;
 
-use domain::serving::SegmentSealed;
-use domain::{Entry, Event};
+use domain::people::AccessCore;
+use domain::serving::{InferenceCore, SegmentSealed};
+use domain::{Entry, Event, Record};
 use engine::Engine;
 use ledger::records::segment;
 use merkle::inclusion_proof_of;
 use query::{At, Database};
-use verify::{EventProof, RecordProof};
+use verify::{EventProof, RecordProof, ReviewListProof};
 
 use crate::AssuranceError;
 
@@ -33,47 +34,89 @@ pub async fn record_proof(
     database: &Database,
     inference: &str,
 ) -> Result<RecordProof, AssuranceError> {
-    let id = uuid::Uuid::parse_str(inference)
-        .map_err(|_| AssuranceError::NotFound(format!("`{inference}` is not the identifier of an inference")))?;
-    let query = format!(
-        "select node, incarnation, segment, node_seq from inference_records where inference_id = '{}'",
-        id.as_hyphenated()
-    );
+    proof_of::<InferenceCore>(engine, database, inference, "inference_records").await
+}
+
+/// The proof that the record of an access is in its segment and the segment in the ledger.
+///
+/// # Errors
+/// As [`record_proof`].
+pub async fn access_proof(
+    engine: &Arc<Engine>,
+    database: &Database,
+    access: &str,
+) -> Result<RecordProof, AssuranceError> {
+    proof_of::<AccessCore>(engine, database, access, "access_records").await
+}
+
+/// The list of a completed review with the proof that the ledger commits to it. Blocks.
+///
+/// # Errors
+/// When there is no such review, or it is not complete.
+pub fn review_list(engine: &Engine, review: &str) -> Result<ReviewListProof, AssuranceError> {
+    let list = engine.review_list(review).map_err(|refusal| AssuranceError::NotFound(refusal.message))?;
+    let mut found = None;
+    let each = &mut |seq: u64, bytes: &[u8]| {
+        if let Ok(entry) = Entry::decode(bytes)
+            && matches!(&entry.event, Event::ReviewCompleted(body) if body.review == review)
+        {
+            found = Some(seq);
+        }
+    };
+    engine.log().for_each_entry(0..engine.log().size(), each).map_err(|e| AssuranceError::Io(e.to_string()))?;
+    let missing = || AssuranceError::NotFound(format!("review `{review}` has no event that completed it"));
+    let EventProof { entry, log } = event_proof(engine, found.ok_or_else(missing)?)?;
+    Ok(ReviewListProof { list: list.to_json(), entry, log })
+}
+
+async fn proof_of<R: Record>(
+    engine: &Arc<Engine>,
+    database: &Database,
+    name: &str,
+    table: &str,
+) -> Result<RecordProof, AssuranceError> {
+    let noun = R::NOUN;
+    let id = uuid::Uuid::parse_str(name)
+        .map_err(|_| AssuranceError::NotFound(format!("`{name}` is not the identifier of an {noun}")))?;
+    let query =
+        format!("select node, incarnation, segment, node_seq from {table} where {noun}_id = '{}'", id.as_hyphenated());
     let rows = database.at(At::Latest { tail: false }).await?.sql(&query, None).await?.rows()?;
     let Some(row) = rows.first() else {
         let hint = "it does not exist, or its segment is not sealed yet: see `counterfoil records seal`";
-        return Err(AssuranceError::NotFound(format!("no sealed record of inference `{inference}`: {hint}")));
+        return Err(AssuranceError::NotFound(format!("no sealed record of {noun} `{name}`: {hint}")));
     };
     let number = |name: &str| row.get(name).and_then(serde_json::Value::as_u64).unwrap_or(u64::MAX);
     let node = row.get("node").and_then(serde_json::Value::as_str).unwrap_or_default();
     let place = (node.to_owned(), number("incarnation"), number("segment"), number("node_seq"));
     let engine = Arc::clone(engine);
-    let prove = move || prove(&engine, &place.0, place.1, place.2, place.3);
+    let prove = move || prove::<R>(&engine, &place.0, place.1, place.2, place.3);
     tokio::task::spawn_blocking(prove).await.map_err(|e| AssuranceError::Io(e.to_string()))?
 }
 
-fn prove(
+fn prove<R: Record>(
     engine: &Engine,
     node: &str,
     incarnation: u64,
     number: u64,
     node_seq: u64,
 ) -> Result<RecordProof, AssuranceError> {
-    let (seq, event, sealed) = sealing_event(engine, node, incarnation, number)?;
+    let (seq, event, sealed) = sealing_event(engine, R::SCHEMA, node, incarnation, number)?;
     let path = engine.data_dir().join("records").join(&sealed.core.path);
-    let cores = segment::read_core(&path).map_err(|e| AssuranceError::Io(e.to_string()))?;
+    let cores: Vec<R> = segment::read_core(&path).map_err(|e| AssuranceError::Io(e.to_string()))?;
     let index = node_seq.wrapping_sub(sealed.first);
     let core = usize::try_from(index).ok().and_then(|index| cores.get(index));
     let core = core.ok_or_else(|| AssuranceError::Io(format!("segment {number} does not hold record {node_seq}")))?;
     let hashes = inclusion_proof_of(&segment::leaves(&cores), index).map_err(|e| AssuranceError::Io(e.to_string()))?;
     engine.log().publish().map_err(|e| AssuranceError::Io(e.to_string()))?;
     let log = engine.log().tlog_proof(seq).map_err(|e| AssuranceError::Io(e.to_string()))?;
-    Ok(RecordProof { record: core.encode(), index, hashes, event, commitments: vec![], disclosures: vec![], log })
+    let (commitments, disclosures) = (vec![], vec![]);
+    Ok(RecordProof { schema: R::SCHEMA, record: core.encode(), index, hashes, event, commitments, disclosures, log })
 }
 
 /// The event that sealed a segment: its number, its bytes and what it says. Found from the end, where most are asked.
 fn sealing_event(
     engine: &Engine,
+    schema: u32,
     node: &str,
     incarnation: u64,
     number: u64,
@@ -83,10 +126,11 @@ fn sealing_event(
         let start = end.saturating_sub(4096);
         let mut found = None;
         let each = &mut |seq: u64, bytes: &[u8]| {
-            if let Ok(Entry { event: Event::SegmentSealed(sealed), .. }) = Entry::decode(bytes)
+            if let Ok(entry) = Entry::decode(bytes)
+                && let Some((_, sealed)) = entry.event.sealed().filter(|(kind, _)| *kind == schema)
                 && (sealed.node.as_str(), sealed.incarnation, sealed.number) == (node, incarnation, number)
             {
-                found = Some((seq, bytes.to_vec(), sealed));
+                found = Some((seq, bytes.to_vec(), sealed.clone()));
             }
         };
         engine.log().for_each_entry(start..end, each).map_err(|e| AssuranceError::Io(e.to_string()))?;

@@ -4,10 +4,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use domain::serving::InferenceCore;
 use engine::Engine;
 use merkle::{Hash, leaf_hash, root_of};
-use query::{Database, EachEntry, Limits, QueryError, Source};
+use query::{Database, EachEntry, Limits, QueryError, Source, Tail};
 use verify::Package;
 
 use crate::AssuranceError;
@@ -63,8 +62,8 @@ impl Source for Live {
         self.0.data_dir().join("records")
     }
 
-    fn tail(&self) -> Vec<InferenceCore> {
-        self.0.records().tail()
+    fn tail(&self) -> Tail {
+        Tail { inferences: self.0.records().tail(), accesses: self.0.accesses().tail() }
     }
 }
 
@@ -85,7 +84,7 @@ impl Packed {
         for segment in &package.manifest().segments {
             let index = usize::try_from(segment.event).unwrap_or(usize::MAX);
             let entry = entries.get(index).and_then(|bytes| domain::Entry::decode(bytes).ok());
-            let Some(domain::Event::SegmentSealed(sealed)) = entry.map(|entry| entry.event) else { continue };
+            let Some((_, sealed)) = entry.as_ref().and_then(|entry| entry.event.sealed()) else { continue };
             let Some(bytes) = package.file(&format!("{}/core.parquet", segment.dir)) else { continue };
             let target = dir.path().join(safe(&sealed.core.path).map_err(|e| io(&e))?);
             if let Some(parent) = target.parent() {
@@ -138,7 +137,7 @@ impl Source for Packed {
         safe(path).is_ok_and(|path| self.dir.path().join(path).is_file())
     }
 
-    fn tail(&self) -> Vec<InferenceCore> {
-        Vec::new()
+    fn tail(&self) -> Tail {
+        Tail::default()
     }
 }

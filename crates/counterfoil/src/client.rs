@@ -8,6 +8,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
+use clap::builder::PossibleValue;
+use domain::people::Purpose;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper_rustls::HttpsConnector;
@@ -44,6 +46,15 @@ pub struct Connect {
     /// File with settings; see `counterfoil config sample`
     #[arg(long, short, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Why you ask, for the record of the access
+    #[arg(long, global = true, env = "COUNTERFOIL_PURPOSE", value_parser = purposes())]
+    purpose: Option<String>,
+}
+
+/// The declared vocabulary.
+fn purposes() -> clap::builder::PossibleValuesParser {
+    let value = |(purpose, meaning): &(Purpose, &'static str)| PossibleValue::new(purpose.as_str()).help(*meaning);
+    Purpose::ALL.iter().map(value).collect::<Vec<_>>().into()
 }
 
 impl Connect {
@@ -87,17 +98,17 @@ impl Connect {
     /// When neither a server nor a data directory is there.
     pub async fn open(&self) -> Result<Client, Failure> {
         if let (Some(url), Some(token)) = (&self.url, &self.token) {
-            return Client::remote(url, token.clone(), &self.trust(None));
+            return self.remote(url, token.clone(), &self.trust(None));
         }
         let config = self.config()?;
         let dir = config.server.data.clone();
         if let Some(url) = &self.url {
             let hint = "run `counterfoil login` with this --url, or give --token or COUNTERFOIL_TOKEN";
-            return Client::remote(url, self.token_for(url, &dir, hint)?, &self.trust(None));
+            return self.remote(url, self.token_for(url, &dir, hint)?, &self.trust(None));
         }
         if let Some(running) = server::Running::read(&dir) {
             let token = self.token_for(&running.url, &dir, "the server's data directory has no token")?;
-            return Client::remote(&running.url, token, &self.trust(running.certificate_sha256));
+            return self.remote(&running.url, token, &self.trust(running.certificate_sha256));
         }
         if !dir.join("ledger").is_dir() {
             let message = format!(
@@ -108,7 +119,8 @@ impl Connect {
         }
         let visit = server::Visit::open(&config).await?;
         let token = self.token_or(&dir, "the data directory has no operator.token")?;
-        Ok(Client { token, way: Way::Local { router: visit.router(), visit } })
+        let purpose = self.purpose.clone();
+        Ok(Client { token, purpose, way: Way::Local { router: visit.router(), visit } })
     }
 
     /// A way in to the server at an address, with a key or, when that is empty, without.
@@ -118,7 +130,11 @@ impl Connect {
     pub fn at(&self, url: &str, token: String) -> Result<Client, Failure> {
         let dir = self.config()?.server.data;
         let told = server::Running::read(&dir).filter(|running| running.url == url);
-        Client::remote(url, token, &self.trust(told.and_then(|running| running.certificate_sha256)))
+        self.remote(url, token, &self.trust(told.and_then(|running| running.certificate_sha256)))
+    }
+
+    fn remote(&self, url: &str, token: String, trust: &Trust) -> Result<Client, Failure> {
+        Client::remote(url, token, self.purpose.clone(), trust)
     }
 
     /// Whom to believe: the one certificate that a server on this machine told, or the authorities.
@@ -172,6 +188,7 @@ impl Connect {
 /// An open way in.
 pub struct Client {
     token: String,
+    purpose: Option<String>,
     way: Way,
 }
 
@@ -187,16 +204,16 @@ pub struct Answer {
 }
 
 impl Client {
-    /// A way in to a server, with a key or, when that is empty, without.
+    /// A way in to a server, with a key or, when that is empty, without; `purpose` is why one asks.
     ///
     /// # Errors
     /// When those to be believed cannot be read.
-    fn remote(url: &str, token: String, trust: &Trust) -> Result<Self, Failure> {
+    fn remote(url: &str, token: String, purpose: Option<String>, trust: &Trust) -> Result<Self, Failure> {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(Duration::from_secs(5)));
         let connector = trust.connector(connector).map_err(Failure::usage)?;
         let http = HttpClient::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { token, way: Way::Remote { base: url.trim_end_matches('/').to_owned(), http } })
+        Ok(Self { token, purpose, way: Way::Remote { base: url.trim_end_matches('/').to_owned(), http } })
     }
 
     /// Sends a request with a JSON body, or none, and reads a JSON answer.
@@ -226,6 +243,7 @@ impl Client {
             "" => request,
             token => request.header("authorization", format!("Bearer {token}")),
         };
+        let request = self.purpose.iter().fold(request, |request, why| request.header("x-counterfoil-purpose", why));
         let request = request
             .body(Body::from(body))
             .map_err(|e| Failure::usage(format!("`{base}{path}` is not an address: {e}")))?;

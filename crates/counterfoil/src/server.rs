@@ -226,12 +226,12 @@ impl Visit {
         web::router(Arc::clone(&self.app))
     }
 
-    /// Signs what the command added.
+    /// Seals the accesses that were recorded and signs what the command added.
     ///
     /// # Errors
     /// When that could not be written.
     pub async fn close(self) -> Result<(), Failure> {
-        self.engine.publish().await.map(drop).map_err(|e| Failure::io(e.to_string()))
+        self.engine.leave_visit().await.map_err(|e| Failure::io(e.to_string()))
     }
 }
 

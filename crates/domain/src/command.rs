@@ -78,6 +78,14 @@ commands! {
     "grant.approve" ApproveGrant(people::GrantNamed) on |b| format!("grant/{}", b.grant);
     /// Decline, withdraw or revoke a grant.
     "grant.end" EndGrant(people::GrantEnded) on |b| format!("grant/{}", b.grant);
+    /// Start a review of who has access.
+    "review.start" StartReview(people::reviews::StartReview) on |b| format!("review/{}", b.review);
+    /// Have somebody else review.
+    "review.assign" AssignReview(people::reviews::ReviewAssigned) on |b| format!("review/{}", b.review);
+    /// Decide of one role in a review.
+    "review.decide" DecideReview(people::reviews::ReviewDecided) on |b| format!("review/{}", b.review);
+    /// Complete a review.
+    "review.complete" CompleteReview(people::reviews::ReviewNamed) on |b| format!("review/{}", b.review);
     /// Make a one-time sign-in link.
     "signin.link.create" CreateSigninLink(people::SigninLinkCreated) on |b| format!("actor/{}", b.actor);
     /// Open a session for somebody who proved who they are.
@@ -124,6 +132,10 @@ commands! {
     "segment.seal" SealSegment(serving::SegmentSealed) on |b| format!("node/{}", b.node);
     /// Commit to an unsealed segment's progress.
     "segment.progress" ReportProgress(serving::SegmentProgress) on |b| format!("node/{}", b.node);
+    /// Commit to a sealed segment of accesses.
+    "accesses.seal" SealAccesses(serving::SegmentSealed) on |b| format!("node/{}", b.node);
+    /// Commit to the progress of an unsealed segment of accesses.
+    "accesses.progress" ReportAccesses(serving::SegmentProgress) on |b| format!("node/{}", b.node);
     /// Report what a node counted.
     "gateway.count" CountGateway(serving::GatewayCounted) on |b| format!("node/{}", b.node);
     /// Report that a node's count of an hour died with its process.

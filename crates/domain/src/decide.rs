@@ -39,6 +39,10 @@ pub fn decide(state: &State, given: &Given, command: &Command) -> Result<Vec<Eve
         Command::RequestGrant(body) => people::grants::request(state, given, body),
         Command::ApproveGrant(body) => people::grants::approve(state, given, body),
         Command::EndGrant(body) => people::grants::end(state, given, body),
+        Command::StartReview(body) => people::reviews::start(state, given, body),
+        Command::AssignReview(body) => people::reviews::assign(state, given, body),
+        Command::DecideReview(body) => people::reviews::decide_one(state, given, body),
+        Command::CompleteReview(body) => people::reviews::complete(state, given, body),
         Command::CreateSigninLink(body) => create_link(state, given, body),
         Command::OpenSession(body) => people::sessions::open(state, given, body),
         Command::CloseSession(body) => people::sessions::close(state, given, body),
@@ -64,8 +68,16 @@ pub fn decide(state: &State, given: &Given, command: &Command) -> Result<Vec<Eve
         Command::RegisterModel(body) => register_model(state, given, body),
         Command::DeclareService(body) => declare_service(state, given, body),
         Command::RetireService(body) => retire_service(state, body),
-        Command::SealSegment(body) => seal_segment(state, body),
+        Command::SealSegment(body) => seal_segment(state, body, body.payload.is_some(), Event::SegmentSealed, |node| {
+            (node.last_segment.as_ref(), node.sealed_records)
+        }),
         Command::ReportProgress(body) => Ok(vec![Event::SegmentProgress(body.clone())]),
+        Command::SealAccesses(body) => {
+            seal_segment(state, body, body.payload.is_none(), Event::AccessesSealed, |node| {
+                (node.last_accesses.as_ref(), node.sealed_accesses)
+            })
+        }
+        Command::ReportAccesses(body) => Ok(vec![Event::AccessesProgress(body.clone())]),
         Command::CountGateway(body) => Ok(vec![Event::GatewayCounted(body.clone())]),
         Command::LoseCount(body) => Ok(vec![Event::GatewayCountLost(body.clone())]),
         Command::ScopeControls(body) => scope_controls(state, body),
@@ -262,26 +274,39 @@ fn ended(service: &str, started: &DeploymentStarted) -> Event {
     Event::DeploymentEnded(DeploymentEnded { deployment: started.deployment.clone(), service: service.to_owned() })
 }
 
-fn seal_segment(state: &State, body: &serving::SegmentSealed) -> Result<Vec<Event>, Refusal> {
+/// A segment must follow the one that was sealed before it: `before` finds that one in what is known of its node, and
+/// how many records there were up to it.
+fn seal_segment(
+    state: &State,
+    body: &serving::SegmentSealed,
+    files_fit: bool,
+    event: fn(serving::SegmentSealed) -> Event,
+    before: fn(&infrastructure::Node) -> (Option<&infrastructure::SegmentRef>, u64),
+) -> Result<Vec<Event>, Refusal> {
     let Some(node) = state.nodes.get(&body.node).filter(|node| node.incarnation == body.incarnation) else {
         let message =
             format!("node `{}` is not in incarnation {}: its segments are fenced off", body.node, body.incarnation);
         return Err(refuse(RefusalCode::Conflict, message));
     };
-    let sealed_before = |last: &infrastructure::SegmentRef| last.number == body.number && last.root == body.root;
-    if node.last_segment.as_ref().is_some_and(sealed_before) {
+    if !files_fit {
+        return Err(refuse(
+            RefusalCode::Invalid,
+            "a segment of inferences has a payload file, one of accesses has none",
+        ));
+    }
+    let (last, records) = before(node);
+    if last.is_some_and(|last| last.number == body.number && last.root == body.root) {
         return Ok(vec![]);
     }
-    let number = node.last_segment.as_ref().map_or(0, |last| last.number.saturating_add(1));
-    let prev = node.last_segment.as_ref().map(|last| last.root.clone());
-    if (body.number, body.first, &body.prev) != (number, node.sealed_records, &prev) {
+    let (number, prev) = last.map_or((0, None), |last| (last.number.saturating_add(1), Some(&last.root)));
+    if (body.number, body.first, body.prev.as_ref()) != (number, records, prev) {
         let message = format!(
-            "segment {} of node `{}` does not follow: expected segment {number} from record {}",
-            body.number, body.node, node.sealed_records
+            "segment {} of node `{}` does not follow: expected segment {number} from record {records}",
+            body.number, body.node
         );
         return Err(refuse(RefusalCode::Conflict, message));
     }
-    Ok(vec![Event::SegmentSealed(body.clone())])
+    Ok(vec![event(body.clone())])
 }
 
 fn scope_controls(state: &State, body: &assurance::ControlsScoped) -> Result<Vec<Event>, Refusal> {

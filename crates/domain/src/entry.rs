@@ -65,6 +65,15 @@ impl Entry {
     /// [`EntryError::Unknown`] or [`EntryError::Version`].
     pub fn decode(bytes: &[u8]) -> Result<Self, EntryError> {
         let entry: Self = serde_json::from_slice(bytes)?;
+        let files_fit = match &entry.event {
+            Event::SegmentSealed(body) => body.payload.is_some(),
+            Event::AccessesSealed(body) => body.payload.is_none(),
+            _ => true,
+        };
+        if !files_fit {
+            let what = "a segment of inferences has a payload file, one of accesses has none";
+            return Err(<serde_json::Error as serde::de::Error>::custom(what).into());
+        }
         match entry.v {
             1 => Ok(entry),
             other => Err(EntryError::Version(other)),

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::record::Record;
+use crate::serving::{InferenceCore, SegmentProgress, SegmentSealed};
 use crate::{assurance, infrastructure, models, people, serving, vendors};
 
 macro_rules! events {
@@ -91,6 +93,14 @@ events! {
     "group.map.approved" GroupMapApproved(people::GroupNamed) on |b| format!("group/{}", b.group);
     /// A grant ended before its time, or was not given.
     "grant.ended" GrantEnded(people::GrantEnded) on |b| format!("grant/{}", b.grant);
+    /// A review of who has access started, over what was held at that moment.
+    "review.started" ReviewStarted(people::reviews::ReviewStarted) on |b| format!("review/{}", b.review);
+    /// Somebody else reviews from here on.
+    "review.assigned" ReviewAssigned(people::reviews::ReviewAssigned) on |b| format!("review/{}", b.review);
+    /// A role was reviewed: it stays, or ends by the event after this one.
+    "review.decided" ReviewDecided(people::reviews::ReviewDecided) on |b| format!("review/{}", b.review);
+    /// A review is complete.
+    "review.completed" ReviewCompleted(people::reviews::ReviewCompleted) on |b| format!("review/{}", b.review);
     /// A one-time sign-in link was made.
     "signin.link.created" SigninLinkCreated(people::SigninLinkCreated) on |b| format!("actor/{}", b.actor);
     /// A sign-in link was used, and a session began.
@@ -144,6 +154,10 @@ events! {
     "segment.sealed" SegmentSealed(serving::SegmentSealed) on |b| format!("node/{}", b.node);
     /// How far unsealed segments have come.
     "segment.progress" SegmentProgress(serving::SegmentProgress) on |b| format!("node/{}", b.node);
+    /// A segment of records of accesses was sealed.
+    "accesses.sealed" AccessesSealed(serving::SegmentSealed) on |b| format!("node/{}", b.node);
+    /// How far an unsealed segment of accesses has come.
+    "accesses.progress" AccessesProgress(serving::SegmentProgress) on |b| format!("node/{}", b.node);
     /// What a node counted at its edge in one hour.
     "gateway.counted" GatewayCounted(serving::GatewayCounted) on |b| format!("node/{}", b.node);
     /// What a node counted in one hour died with its process.
@@ -155,4 +169,26 @@ events! {
     "control.ran" ControlRan(assurance::ControlRan) on |b| format!("control/{}", b.control);
     /// An evidence package was written.
     "evidence.exported" EvidenceExported(assurance::EvidenceExported) on |_| "evidence".into();
+}
+
+impl Event {
+    /// The segment that it seals, with the number of its kind of record.
+    #[must_use]
+    pub fn sealed(&self) -> Option<(u32, &SegmentSealed)> {
+        match self {
+            Self::SegmentSealed(body) => Some((InferenceCore::SCHEMA, body)),
+            Self::AccessesSealed(body) => Some((people::AccessCore::SCHEMA, body)),
+            _ => None,
+        }
+    }
+
+    /// The progress that it commits to, with the number of its kind of record.
+    #[must_use]
+    pub fn progress(&self) -> Option<(u32, &SegmentProgress)> {
+        match self {
+            Self::SegmentProgress(body) => Some((InferenceCore::SCHEMA, body)),
+            Self::AccessesProgress(body) => Some((people::AccessCore::SCHEMA, body)),
+            _ => None,
+        }
+    }
 }

@@ -13,6 +13,7 @@ mod event;
 pub mod infrastructure;
 pub mod models;
 pub mod people;
+pub mod record;
 pub mod serving;
 mod state;
 pub mod vendors;
@@ -21,6 +22,7 @@ pub use command::{Command, Given, Refusal, RefusalCode};
 pub use decide::decide;
 pub use entry::{Entry, EntryError, MAX_ENTRY_BYTES};
 pub use event::Event;
+pub use record::Record;
 pub use state::State;
 
 #[cfg(test)]

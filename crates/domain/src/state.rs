@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use crate::people::reviews::Review;
 use crate::people::{
     Account, ActorRegistered, Grant, Group, Identity, Key, KeysLimited, Link, Mapping, Session, WorkloadRule,
 };
@@ -42,6 +43,8 @@ pub struct State {
     pub groups: BTreeMap<String, Group>,
     /// Grants by public identifier, ended ones too.
     pub grants: BTreeMap<String, Grant>,
+    /// Access reviews by public identifier, complete ones too.
+    pub reviews: BTreeMap<String, Review>,
     /// Unused sign-in links by digest.
     pub links: BTreeMap<String, Link>,
     /// Open sessions by digest.
@@ -199,6 +202,18 @@ impl State {
                     grant.ended_at = Some(ts);
                 }
             }
+            Event::ReviewStarted(body) => self.start_review(body, by, ts),
+            Event::ReviewAssigned(body) => {
+                if let Some(review) = self.reviews.get_mut(&body.review) {
+                    (review.reviewer, review.alternate) = (body.reviewer.clone(), body.alternate.clone());
+                }
+            }
+            Event::ReviewDecided(body) => self.decide_item(body, by, ts),
+            Event::ReviewCompleted(body) => {
+                if let Some(review) = self.reviews.get_mut(&body.review) {
+                    review.completed_at = Some(ts);
+                }
+            }
             Event::SigninLinkCreated(body) => {
                 let link = Link { actor: body.actor.clone(), expires_at: body.expires_at };
                 self.links.insert(body.link_sha256.clone(), link);
@@ -297,6 +312,13 @@ impl State {
                         Some(infrastructure::SegmentRef { number: body.number, root: body.root.clone() });
                 }
             }
+            Event::AccessesSealed(body) => {
+                if let Some(node) = self.nodes.get_mut(&body.node) {
+                    node.sealed_accesses = body.first.saturating_add(body.n);
+                    node.last_accesses =
+                        Some(infrastructure::SegmentRef { number: body.number, root: body.root.clone() });
+                }
+            }
             Event::ControlsScoped(body) => {
                 self.controls = body.controls.iter().map(|c| (c.control.clone(), c.clone())).collect();
             }
@@ -314,6 +336,7 @@ impl State {
             | Event::SigninRefused(_)
             | Event::GrantWithheld(_)
             | Event::SegmentProgress(_)
+            | Event::AccessesProgress(_)
             | Event::GatewayCounted(_)
             | Event::GatewayCountLost(_)
             | Event::EvidenceExported(_) => {}

@@ -6,5 +6,6 @@ mod duties;
 mod golden;
 mod keys;
 mod records;
+mod reviews;
 mod sessions;
 mod workloads;

@@ -15,8 +15,16 @@ use crate::{Engine, Principal};
 const SCHEMA: &str = include_str!("../../../policies/counterfoil.cedarschema");
 
 /// Actions that are no commands.
-pub(crate) const ACTIONS: [&str; 7] =
-    ["artifact.put", "control.request", "evidence.request", "people.read", "segment.request", "read", "sql"];
+pub(crate) const ACTIONS: [&str; 8] = [
+    "accesses.import",
+    "artifact.put",
+    "control.request",
+    "evidence.request",
+    "people.read",
+    "segment.request",
+    "read",
+    "sql",
+];
 
 /// That something is permitted, with the policies that permitted it. Only [`Policies::decide`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +114,9 @@ impl Engine {
     /// A [`Refusal`] with code `forbidden`.
     pub fn authorize(&self, who: &Principal, action: &str, resource: &str) -> Result<Permit, Refusal> {
         let policies = self.policies.read().expect("no panic while the policies are locked").clone();
-        policies.decide(who, action, resource)
+        let decided = policies.decide(who, action, resource);
+        self.note_decision(who, action, resource, &decided, |alone| policies.decide(alone, action, resource).is_ok());
+        decided
     }
 }
 

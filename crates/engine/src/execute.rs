@@ -320,7 +320,7 @@ impl Engine {
 }
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
-const BOOKKEEPING: [(&str, &str); 14] = [
+const BOOKKEEPING: [(&str, &str); 16] = [
     ("policies.install", "policies"),
     ("node.join", "node/n1"),
     ("node.stop", "node/n1"),
@@ -329,6 +329,8 @@ const BOOKKEEPING: [(&str, &str); 14] = [
     ("state.digest", "ledger"),
     ("segment.seal", "node/n1"),
     ("segment.progress", "node/n1"),
+    ("accesses.seal", "node/n1"),
+    ("accesses.progress", "node/n1"),
     ("gateway.count", "node/n1"),
     ("gateway.count.lose", "node/n1"),
     ("keys.use", "node/n1"),
@@ -348,9 +350,14 @@ enum Settled {
 /// A resource as it may stand in the ledger: a name that breaks the rules could be anybody's, and is left out.
 fn nameable(resource: String) -> String {
     let (kind, name) = resource.split_once('/').unwrap_or((&resource, ""));
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
-    match name.len() <= 63 && name.chars().all(plain) {
+    match plain(name) {
         true => resource,
         false => format!("{kind}/invalid"),
     }
+}
+
+/// Whether it is spelled like a name or an identifier of ours.
+pub(crate) fn plain(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
+    name.len() <= 64 && name.chars().all(plain)
 }

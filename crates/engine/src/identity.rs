@@ -24,6 +24,8 @@ pub struct Principal {
     pub owns: Vec<String>,
     /// The session that was shown, if one was.
     pub session: Option<Visit>,
+    /// The request that they came with, when it came through a door: what is asked of the policies is noted in it.
+    pub attempt: Option<crate::Attempt>,
 }
 
 impl Principal {

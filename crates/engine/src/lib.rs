@@ -4,6 +4,7 @@
 //! calls `domain::decide`, appends the events to the ledger, waits until they are durable and folds them into the
 //! state. Refusals are recorded too. The engine knows nothing of HTTP or SQL.
 
+pub mod accesses;
 mod artifacts;
 mod authorize;
 mod counters;
@@ -18,12 +19,14 @@ mod profiles;
 mod reconcile;
 mod recover;
 mod refused;
+mod reviews;
 mod rollback;
 mod sealer;
 mod sessions;
 mod snapshot;
 mod workloads;
 
+pub use accesses::{Answered, Attempt, Unrecorded};
 pub use authorize::{Permit, Policies, PolicyError};
 pub use directory::{GroupNote, GroupWish, MAX_NAME_BYTES, PersonWish};
 pub use execute::{Ask, Done, ExecuteError};
@@ -33,6 +36,7 @@ pub use open::{EngineOptions, OpenError};
 pub use outbound::{Forbidden, Outbound};
 pub use people::{Explanation, Wish};
 pub use profiles::Profile;
+pub use reviews::{Campaign, Due};
 pub use sessions::{NewSession, Proven, SessionLimits, Visit};
 pub use workloads::ShownToken;
 
@@ -41,6 +45,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use domain::State;
+use domain::people::AccessCore;
+use domain::serving::{InferenceCore, SegmentProgress};
 use ledger::log::Log;
 use ledger::records::RecordLog;
 use sealer::Sealer;
@@ -52,14 +58,18 @@ pub struct Engine {
     log: Arc<Log>,
     log_vkey: String,
     records: Arc<RecordLog>,
+    accesses: Arc<RecordLog<AccessCore>>,
+    strangers: accesses::Strangers,
     vault: Arc<Vault>,
     state: RwLock<State>,
     policies: RwLock<Arc<Policies>>,
     /// One command at a time: what is decided is decided on the newest state.
     turn: tokio::sync::Mutex<()>,
     /// One seal at a time: a segment is confirmed before the next is closed.
-    sealer: tokio::sync::Mutex<Sealer>,
-    last_progress: Mutex<Option<domain::serving::SegmentProgress>>,
+    sealer: tokio::sync::Mutex<Sealer<InferenceCore>>,
+    access_sealer: tokio::sync::Mutex<Sealer<AccessCore>>,
+    last_progress: Mutex<Option<SegmentProgress>>,
+    last_accesses: Mutex<Option<SegmentProgress>>,
     last_snapshot: AtomicU64,
     /// Size of the checkpoint that the last sign of life kept.
     last_beat: AtomicU64,
@@ -111,6 +121,11 @@ impl Engine {
     /// The log of inference records.
     pub fn records(&self) -> &Arc<RecordLog> {
         &self.records
+    }
+
+    /// The log of records of accesses.
+    pub fn accesses(&self) -> &Arc<RecordLog<AccessCore>> {
+        &self.accesses
     }
 
     /// The key hierarchy.

@@ -5,9 +5,9 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
-use domain::infrastructure::{NodeJoined, OrgCreated, PoliciesInstalled};
-use domain::people::{ActorKind, ActorRegistered, KeyScope};
-use domain::{Command, Entry, Event, State};
+use domain::infrastructure::{Node, NodeJoined, OrgCreated, PoliciesInstalled, SegmentRef};
+use domain::people::{AccessCore, ActorKind, ActorRegistered, KeyScope};
+use domain::{Command, Entry, Event, Record, State};
 use ledger::log::{Log, LogError, LogOptions};
 use ledger::records::{RecordError, RecordLog, RecordOptions, Recovered, Resume, Roll};
 use ledger::vfs::{RealVfs, Vfs};
@@ -31,6 +31,12 @@ const SYSTEM: &str = "a_system";
 
 /// Length of the files of the ledger's write-ahead log, in bytes.
 const LEDGER_WAL_BYTES: u64 = 16 << 20;
+
+/// Length of the files of the accesses' write-ahead log, in bytes: they are small and few beside inferences.
+const ACCESS_WAL_BYTES: u64 = 4 << 20;
+
+/// Accesses are sealed so many times later than inferences: each seal is an event, and people look often.
+const ACCESS_PATIENCE: i64 = 5;
 
 /// How long the operator's key is good for, in milliseconds.
 const OPERATOR_KEY_MS: i64 = 365 * 24 * 60 * 60 * 1000;
@@ -170,15 +176,19 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Opens a data directory for a command while no server runs. The node does not join and takes no records, and
-    /// nothing is done by the clock, so what comes into the ledger is the command's, besides what a crash left to be
-    /// recovered. What was added is signed with [`Engine::publish`].
+    /// Opens a data directory for a command while no server runs. The node does not join and takes no
+    /// inferences, and nothing is done by the clock, so what comes into the ledger is the command's and the seal of its
+    /// accesses, besides what a crash left to be recovered. It ends with [`Engine::leave_visit`].
     ///
     /// # Errors
     /// As for [`Engine::open`].
     pub async fn visit(options: EngineOptions) -> Result<Arc<Self>, OpenError> {
         let engine = Self::open_disk(options).await?;
         engine.ensure_operator().await?;
+        // A ledger whose node never started has nothing to be read; what is asked all the same is refused.
+        if let Err(error) = engine.accesses.resume_incarnation() {
+            tracing::debug!(%error, "accesses are not recorded");
+        }
         Ok(engine)
     }
 
@@ -241,6 +251,7 @@ impl Engine {
         let joined = NodeJoined { node: self.node().to_owned(), incarnation, program: self.options.program.clone() };
         self.execute(self.system(), Command::JoinNode(joined)).await?;
         let started = self.records.start_incarnation(incarnation);
+        let started = started.and_then(|()| self.accesses.start_incarnation(incarnation));
         started.map_err(|e| ExecuteError::Internal(e.to_string()))?;
         self.incarnation.store(incarnation, std::sync::atomic::Ordering::Release);
         Ok(())
@@ -282,6 +293,7 @@ struct Disk {
     log: Arc<Log>,
     log_vkey: String,
     records: Arc<RecordLog>,
+    accesses: Arc<RecordLog<AccessCore>>,
     recovered: Recovered,
     vault: Vault,
     state: State,
@@ -300,9 +312,18 @@ impl Disk {
         log_options.accept_rollback = accept_rollback;
         let (log, state) =
             open_log(&vfs, dir, log_options).map_err(|error| rollback::older_copy(options, &log_vkey, error))?;
-        let (records, recovered) = open_records(vfs, options, &origin, &state)?;
+        let records = dir.join("records");
+        let inferences = RecordOptions::new(records.clone(), &origin, &options.node);
+        let before = |node: &Node| (node.last_segment.clone(), node.sealed_records);
+        let (inferences, mut recovered) = open_records(&vfs, options, inferences, &state, before)?;
+        let mut accesses = RecordOptions::new(records.join("access-log"), &origin, &options.node);
+        (accesses.tables, accesses.wal_segment_bytes) = (records, ACCESS_WAL_BYTES);
+        let before = |node: &Node| (node.last_accesses.clone(), node.sealed_accesses);
+        let (accesses, found) = open_records(&vfs, options, accesses, &state, before)?;
+        recovered.unsealed += found.unsealed;
+        recovered.truncated_bytes += found.truncated_bytes;
         let vault = open_vault(dir, &origin)?;
-        Ok(Self { log, log_vkey, records, recovered, vault, state })
+        Ok(Self { log, log_vkey, records: inferences, accesses, recovered, vault, state })
     }
 
     fn into_engine(self, options: EngineOptions) -> Result<Engine, OpenError> {
@@ -313,17 +334,21 @@ impl Disk {
         let roles = vec![("system".to_owned(), domain::people::roles::ORG.to_owned())];
         let system = Principal { actor: SYSTEM.to_owned(), roles, ..Principal::default() };
         let no_thread = |source| OpenError::Io { path: options.dir.clone(), source };
-        let sealer = Sealer::spawn(&self.records).map_err(no_thread)?;
+        let sealer = Sealer::spawn(&self.records).map_err(&no_thread)?;
+        let access_sealer = Sealer::spawn(&self.accesses).map_err(&no_thread)?;
         Ok(Engine {
             options,
             log: self.log,
             log_vkey: self.log_vkey,
             records: self.records,
+            accesses: self.accesses,
+            strangers: crate::accesses::Strangers::default(),
             vault: Arc::new(self.vault),
             state: RwLock::new(self.state),
             policies: RwLock::new(Arc::new(policies)),
             turn: tokio::sync::Mutex::new(()),
             sealer: tokio::sync::Mutex::new(sealer),
+            access_sealer: tokio::sync::Mutex::new(access_sealer),
             governance: AtomicU64::new(1),
             counters: Counters::default(),
             uses: keys::Uses::default(),
@@ -331,6 +356,7 @@ impl Disk {
             refused: Default::default(),
             activity: Activity::new(Self::now_ms()),
             last_progress: Mutex::new(None),
+            last_accesses: Mutex::new(None),
             last_snapshot,
             last_beat: AtomicU64::new(0),
             system,
@@ -391,27 +417,29 @@ impl Fold {
     }
 }
 
-fn open_records(
-    vfs: Arc<dyn Vfs>,
+/// Opens the log of a kind of record. `before` is what the ledger knows of its segments: the last, and the records in all.
+fn open_records<R: Record>(
+    vfs: &Arc<dyn Vfs>,
     options: &EngineOptions,
-    origin: &str,
+    mut record_options: RecordOptions,
     state: &State,
-) -> Result<(Arc<RecordLog>, Recovered), OpenError> {
+    before: impl Fn(&Node) -> (Option<SegmentRef>, u64),
+) -> Result<(Arc<RecordLog<R>>, Recovered), OpenError> {
     let node = state.nodes.get(&options.node).cloned().unwrap_or_default();
-    let prev_root = node.last_segment.as_ref().and_then(|last| merkle::encoding::hash_from_hex(&last.root).ok());
+    let (last, sealed_records) = before(&node);
     let resume = Resume {
         incarnation: node.incarnation,
-        next_segment: node.last_segment.as_ref().map_or(0, |last| last.number + 1),
-        sealed_records: node.sealed_records,
-        prev_root,
+        next_segment: last.as_ref().map_or(0, |last| last.number + 1),
+        sealed_records,
+        prev_root: last.and_then(|last| merkle::encoding::hash_from_hex(&last.root).ok()),
     };
-    let mut record_options = RecordOptions::new(options.dir.join("records"), origin, &options.node);
+    let patience = if R::SCHEMA == AccessCore::SCHEMA { ACCESS_PATIENCE } else { 1 };
     record_options.roll = Roll {
         records: options.roll_records,
         payload_bytes: options.roll_bytes,
-        age_us: i64::try_from(options.roll_after.as_micros()).unwrap_or(i64::MAX),
+        age_us: i64::try_from(options.roll_after.as_micros()).unwrap_or(i64::MAX).saturating_mul(patience),
     };
-    Ok(RecordLog::open(vfs, record_options, resume, Engine::now_us())?)
+    Ok(RecordLog::open(Arc::clone(vfs), record_options, resume, Engine::now_us())?)
 }
 
 fn open_vault(dir: &Path, origin: &str) -> Result<Vault, OpenError> {

@@ -1,15 +1,17 @@
 //! What happens by itself after things were decided: sealing segments, committing to progress, signs of life, counts
 //! and snapshots. Each is a command like any other, given by Counterfoil itself.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use domain::Command;
 use domain::infrastructure::{LedgerHeartbeat, NodeStopped};
-use domain::serving::GatewayCounted;
+use domain::serving::{GatewayCounted, SegmentProgress, SegmentSealed};
+use domain::{Command, Record};
+use ledger::records::RecordLog;
 
 use crate::recover::hour_of;
+use crate::sealer::Sealer;
 use crate::snapshot::Snapshot;
 use crate::{Engine, ExecuteError};
 
@@ -33,6 +35,13 @@ const IDLE_EVERY: Duration = Duration::from_secs(60);
 
 /// How many events lie between snapshots.
 const SNAPSHOT_EVERY: u64 = 10_000;
+
+/// What sealing a kind of record takes.
+struct Sealing<'a, R> {
+    records: &'a Arc<RecordLog<R>>,
+    sealer: &'a tokio::sync::Mutex<Sealer<R>>,
+    command: fn(SegmentSealed) -> Command,
+}
 
 /// A checkpoint for a heartbeat to keep.
 struct Kept {
@@ -68,6 +77,8 @@ impl Engine {
         self.every(REFUSED_EVERY, "refused sign-ins", |engine| async move { engine.tell_refused(false).await });
         self.every(IDLE_EVERY, "idle sessions", |engine| async move { engine.end_idle_sessions().await });
         self.every(COUNT_EVERY, "count", |engine| async move {
+            engine.flush_strangers().await;
+            engine.report_accesses().await?;
             engine.report_counts(Some(hour_of(Self::now_ms()))).await?;
             engine.report_use().await?;
             engine.snapshot_if_due().await
@@ -98,20 +109,35 @@ impl Engine {
         });
     }
 
-    /// Seals everything recorded so far, and reports the gateway's counts beside it. Returns how many segments that
-    /// made.
+    /// Seals everything recorded so far, and reports the gateway's counts beside it. Returns how many segments of
+    /// inferences that made.
     ///
     /// # Errors
     /// When a file or the ledger cannot be written; what was not sealed stays as it was.
     pub async fn seal_now(self: &Arc<Self>) -> Result<u64, ExecuteError> {
+        self.flush_strangers().await;
         let sealed = self.seal(true).await?;
         self.report_counts(None).await?;
         self.report_use().await?;
         Ok(sealed)
     }
 
+    /// Seals what is due, of both kinds; returns how many segments of inferences that made.
     pub(crate) async fn seal(self: &Arc<Self>, force: bool) -> Result<u64, ExecuteError> {
-        let sealer = self.sealer.lock().await;
+        let inferences = Sealing { records: &self.records, sealer: &self.sealer, command: Command::SealSegment };
+        let sealed = self.seal_kind(inferences, force).await?;
+        self.seal_accesses(force).await?;
+        Ok(sealed)
+    }
+
+    /// Seals accesses that are due, or all of them.
+    pub(crate) async fn seal_accesses(self: &Arc<Self>, force: bool) -> Result<u64, ExecuteError> {
+        let accesses = Sealing { records: &self.accesses, sealer: &self.access_sealer, command: Command::SealAccesses };
+        self.seal_kind(accesses, force).await
+    }
+
+    async fn seal_kind<R: Record>(self: &Arc<Self>, kind: Sealing<'_, R>, force: bool) -> Result<u64, ExecuteError> {
+        let sealer = kind.sealer.lock().await;
         let mut sealed = 0;
         loop {
             let segment = sealer.seal(force).await;
@@ -119,20 +145,33 @@ impl Engine {
             let segment = segment.map_err(|e| ExecuteError::Unavailable(e.to_string()))?;
             let Some(segment) = segment else { return Ok(sealed) };
             let number = segment.number;
-            self.execute(self.system(), Command::SealSegment(segment)).await?;
-            self.blocking(move |engine| engine.records.confirm_sealed(number)).await?;
+            self.execute(self.system(), (kind.command)(segment)).await?;
+            let records = Arc::clone(kind.records);
+            self.blocking(move |_| records.confirm_sealed(number)).await?;
             sealed += 1;
         }
     }
 
     async fn report_progress(self: &Arc<Self>) -> Result<(), ExecuteError> {
-        let Some(progress) = self.records.progress() else { return Ok(()) };
-        let last = self.last_progress.lock().expect("no panic while progress is locked").clone();
-        if last.as_ref() == Some(&progress) {
+        self.report(self.records.progress(), &self.last_progress, Command::ReportProgress).await
+    }
+
+    async fn report_accesses(self: &Arc<Self>) -> Result<(), ExecuteError> {
+        self.report(self.accesses.progress(), &self.last_accesses, Command::ReportAccesses).await
+    }
+
+    async fn report(
+        self: &Arc<Self>,
+        progress: Option<SegmentProgress>,
+        last: &Mutex<Option<SegmentProgress>>,
+        command: fn(SegmentProgress) -> Command,
+    ) -> Result<(), ExecuteError> {
+        let Some(progress) = progress else { return Ok(()) };
+        if last.lock().expect("no panic while progress is locked").as_ref() == Some(&progress) {
             return Ok(());
         }
-        self.execute(self.system(), Command::ReportProgress(progress.clone())).await?;
-        *self.last_progress.lock().expect("no panic while progress is locked") = Some(progress);
+        self.execute(self.system(), command(progress.clone())).await?;
+        *last.lock().expect("no panic while progress is locked") = Some(progress);
         Ok(())
     }
 
@@ -197,6 +236,16 @@ impl Engine {
 
     pub(crate) fn snapshot_dir(&self) -> std::path::PathBuf {
         self.data_dir().join("snapshots")
+    }
+
+    /// Ends a visit well: seals the accesses that it recorded, and signs what the command added.
+    ///
+    /// # Errors
+    /// When that could not be written.
+    pub async fn leave_visit(self: &Arc<Self>) -> Result<(), ExecuteError> {
+        self.flush_strangers().await;
+        self.seal_accesses(true).await?;
+        self.publish().await.map(drop)
     }
 
     /// Ends well: reports counts, seals what is unsealed, says so, publishes a checkpoint and writes a snapshot. Requests

@@ -80,7 +80,8 @@ fn main() {
     let disk = Disk::measure(dir.path()).expect("a disk that can be written");
     disk.print();
     let options = RecordOptions::new(dir.path().join("records"), "bench/log", "bench");
-    let (log, _) = RecordLog::open(Arc::new(RealVfs), options, Resume::default(), now_us()).expect("a fresh log");
+    let (log, _) =
+        RecordLog::<InferenceCore>::open(Arc::new(RealVfs), options, Resume::default(), now_us()).expect("a fresh log");
     log.start_incarnation(1).expect("nothing is unsealed");
 
     let (next, done) = (AtomicU64::new(0), AtomicBool::new(false));

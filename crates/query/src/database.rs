@@ -10,10 +10,11 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::object_store::local::LocalFileSystem;
 
-use domain::serving::InferenceCore;
+use domain::Record;
 
 use crate::fold::Fold;
 use crate::segments::STORE;
+use crate::source::Tail;
 use crate::{QueryError, Session, Source};
 
 /// Which state to ask.
@@ -87,11 +88,10 @@ impl Database {
         let inner = Arc::clone(&self.0);
         let folded = tokio::task::spawn_blocking(move || {
             // The tail is taken before the size: what is sealed in between is then in both, never in neither.
-            let tail = if at == (At::Latest { tail: true }) { inner.source.tail() } else { Vec::new() };
+            let tail = if at == (At::Latest { tail: true }) { inner.source.tail() } else { Tail::default() };
             let fold = inner.fold(at)?;
             let root = inner.source.root_at(fold.size).map_err(QueryError::Source)?;
-            let open = |r: &InferenceCore| !fold.has_sealed(&r.node, r.incarnation, r.node_seq);
-            let tail: Vec<_> = tail.into_iter().filter(open).collect();
+            let tail = Tail { inferences: open(&fold, tail.inferences), accesses: open(&fold, tail.accesses) };
             Ok::<_, QueryError>((fold, root, tail))
         });
         let stopped = |_| QueryError::Internal("the thread that folds the ledger stopped".into());
@@ -99,6 +99,11 @@ impl Database {
         let inner = &self.0;
         Session::open(Arc::clone(&inner.source), fold, root, &tail, Arc::clone(&inner.runtime), inner.limits).await
     }
+}
+
+/// The records that no segment holds yet.
+fn open<R: Record>(fold: &Fold, tail: Vec<R>) -> Vec<R> {
+    tail.into_iter().filter(|record| !fold.has_sealed(record)).collect()
 }
 
 impl Inner {

@@ -1,6 +1,7 @@
 //! The fold: what all tables hold after a number of entries. Extended entry by entry, never rewritten.
 
-use domain::{Entry, Event};
+use domain::serving::SegmentSealed;
+use domain::{Entry, Event, Record};
 use merkle::{Hash, VerifierKey};
 
 use crate::checkpoint::{self, Kept};
@@ -20,6 +21,20 @@ pub(crate) struct Leaf<'a> {
     pub kept: Option<Kept>,
 }
 
+impl Sealed {
+    fn new(origin: Origin, (schema, segment): (u32, &SegmentSealed)) -> Self {
+        Self {
+            origin,
+            schema,
+            path: segment.core.path.clone(),
+            len: segment.core.len,
+            node: segment.node.clone(),
+            incarnation: segment.incarnation,
+            end: segment.first.saturating_add(segment.n),
+        }
+    }
+}
+
 impl Leaf<'_> {
     pub fn origin(&self) -> Origin {
         Origin { seq: self.seq, leaf: self.hash }
@@ -37,6 +52,8 @@ pub(crate) struct Moment {
 #[derive(Clone, Debug)]
 pub(crate) struct Sealed {
     pub origin: Origin,
+    /// The kind of records, by its number.
+    pub schema: u32,
     pub path: String,
     pub len: u64,
     pub node: String,
@@ -96,15 +113,7 @@ impl Fold {
         let leaf = Leaf { seq, hash: merkle::leaf_hash(bytes), entry: &entry, kept };
         match &entry.event {
             Event::OrgCreated(org) => self.log = org.log_vkey.parse().ok(),
-            Event::SegmentSealed(segment) => self.sealed.push(Sealed {
-                origin: leaf.origin(),
-                path: segment.core.path.clone(),
-                len: segment.core.len,
-                node: segment.node.clone(),
-                incarnation: segment.incarnation,
-                end: segment.first.saturating_add(segment.n),
-            }),
-            _ => {}
+            event => self.sealed.extend(event.sealed().map(|sealed| Sealed::new(leaf.origin(), sealed))),
         }
         self.tables.apply(&leaf);
         self.times.push(entry.ts);
@@ -122,8 +131,11 @@ impl Fold {
     }
 
     /// Whether a record lies in a segment that is sealed here.
-    pub fn has_sealed(&self, node: &str, incarnation: i64, node_seq: i64) -> bool {
-        let of_node = |s: &&Sealed| s.node == node && i64::try_from(s.incarnation) == Ok(incarnation);
+    pub fn has_sealed<R: Record>(&self, record: &R) -> bool {
+        let (incarnation, node_seq) = record.place();
+        let of_node = |s: &&Sealed| {
+            s.schema == R::SCHEMA && s.node == record.node_name() && i64::try_from(s.incarnation) == Ok(incarnation)
+        };
         let newest = self.sealed.iter().rev().find(of_node);
         newest.is_some_and(|sealed| u64::try_from(node_seq).is_ok_and(|seq| seq < sealed.end))
     }

@@ -35,7 +35,7 @@ pub use error::QueryError;
 pub use sample::sample;
 pub use schedule::due_times;
 pub use session::{Params, Session};
-pub use source::{EachEntry, Source};
+pub use source::{EachEntry, Source, Tail};
 pub use statement::needed_tables;
 pub use table::{Column, Filled, TableInfo, Type};
 pub use tables::tables;

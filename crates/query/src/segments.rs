@@ -1,4 +1,4 @@
-//! Inference records as the engine reads them: the Parquet files that the ledger's sealed segments name, and no other
+//! Records as the engine reads them: the Parquet files that the ledger's sealed segments name, and no other
 //! file, with the sealing entry beside each record; and the unsealed tail in the same shape.
 
 use std::sync::Arc;
@@ -19,7 +19,8 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
-use domain::serving::{FIELDS, InferenceCore, Kind, Value};
+use domain::Record;
+use domain::record::{Field as RecordField, Kind, Value};
 
 use crate::QueryError;
 use crate::fold::Sealed;
@@ -29,8 +30,8 @@ use crate::table::{Cell, Rows};
 pub(crate) const STORE: &str = "records://segments";
 
 /// The columns of a core file that are read: the record's fields, its leaf, and its segment's number.
-fn file_schema() -> SchemaRef {
-    let field = |f: &domain::serving::Field| {
+fn file_schema(fields: &[RecordField]) -> SchemaRef {
+    let field = |f: &RecordField| {
         let kind = match f.kind {
             Kind::Text => DataType::Utf8View,
             Kind::Int => DataType::Int64,
@@ -40,19 +41,19 @@ fn file_schema() -> SchemaRef {
         Field::new(f.name, kind, true)
     };
     let more = [Field::new("leaf", DataType::BinaryView, true), Field::new("segment", DataType::Int64, true)];
-    Arc::new(Schema::new(FIELDS.iter().map(field).chain(more).collect::<Vec<_>>()))
+    Arc::new(Schema::new(fields.iter().map(field).chain(more).collect::<Vec<_>>()))
 }
 
-fn table_schema() -> TableSchema {
+fn table_schema(fields: &[RecordField]) -> TableSchema {
     let seq = Arc::new(Field::new("seq", DataType::Int64, true));
-    TableSchema::builder(file_schema()).with_table_partition_cols(vec![seq]).build()
+    TableSchema::builder(file_schema(fields)).with_table_partition_cols(vec![seq]).build()
 }
 
 /// Records that are not sealed, as one batch; `seq` and `segment` are NULL, for no entry commits to them yet.
-pub(crate) fn unsealed(cores: &[InferenceCore]) -> Result<RecordBatch, QueryError> {
+pub(crate) fn unsealed<R: Record>(cores: &[R]) -> Result<RecordBatch, QueryError> {
     let mut rows = Rows::default();
     for core in cores {
-        let mut row: Vec<Cell> = FIELDS
+        let mut row: Vec<Cell> = R::FIELDS
             .iter()
             .map(|field| match (core.get(field.id), field.kind) {
                 (Some(Value::Text(text)), _) => text.into(),
@@ -65,7 +66,7 @@ pub(crate) fn unsealed(cores: &[InferenceCore]) -> Result<RecordBatch, QueryErro
         row.extend([Cell::Bytes(merkle::leaf_hash(&core.encode()).to_vec()), Cell::Null, Cell::Null]);
         rows.push_whole(row);
     }
-    rows.into_batch("unsealed records", Arc::clone(table_schema().table_schema()))
+    rows.into_batch("unsealed records", Arc::clone(table_schema(R::FIELDS).table_schema()))
 }
 
 /// The files of the sealed segments as one table.
@@ -76,8 +77,10 @@ pub(crate) struct SealedRecords {
 }
 
 impl SealedRecords {
-    pub fn new(files: Vec<Sealed>) -> Self {
-        Self { files, schema: table_schema() }
+    /// Those of them that are of the kind `R`.
+    pub fn new<R: Record>(sealed: &[Sealed]) -> Self {
+        let files = sealed.iter().filter(|segment| segment.schema == R::SCHEMA).cloned().collect();
+        Self { files, schema: table_schema(R::FIELDS) }
     }
 
     fn groups(&self, partitions: usize) -> Vec<FileGroup> {

@@ -11,6 +11,8 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream};
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
+use domain::Record;
+use domain::people::AccessCore;
 use domain::serving::InferenceCore;
 use futures_util::StreamExt;
 use merkle::Hash;
@@ -23,7 +25,8 @@ use crate::database::Limits;
 use crate::fold::{Fold, Sealed};
 use crate::schema::LedgerSchema;
 use crate::segments::{SealedRecords, unsealed};
-use crate::tables::{INFERENCES, RECORDS, inference_select, record_select};
+use crate::source::Tail;
+use crate::tables::{RecordTable, VIEWS};
 use crate::{QueryError, Source, statement};
 
 /// Functions that make text of any length from a few bytes, in one step that no limit on memory or time can stop.
@@ -59,7 +62,7 @@ impl Session {
         source: Arc<dyn Source>,
         fold: Arc<Fold>,
         root: Hash,
-        tail: &[InferenceCore],
+        tail: &Tail,
         runtime: Arc<RuntimeEnv>,
         limits: Limits,
     ) -> Result<Self, QueryError> {
@@ -73,12 +76,12 @@ impl Session {
         for function in UNBOUNDED {
             context.deregister_udf(function);
         }
-        let sealed = fold.sealed.iter().filter(|segment| source.holds(&segment.path)).cloned().collect();
+        let sealed: Vec<Sealed> = fold.sealed.iter().filter(|segment| source.holds(&segment.path)).cloned().collect();
         let schema = Arc::new(LedgerSchema::new(source, Arc::clone(&fold)));
         let catalog = Arc::new(MemoryCatalogProvider::new());
         context.register_catalog("counterfoil", Arc::clone(&catalog) as _);
         let session = Self { context, size: fold.size, root, limits };
-        let defined = session.define(&catalog, &schema, sealed, tail).await;
+        let defined = session.define(&catalog, &schema, &sealed, tail).await;
         defined.map(|()| session)
     }
 
@@ -93,27 +96,44 @@ impl Session {
         &self,
         catalog: &MemoryCatalogProvider,
         schema: &Arc<LedgerSchema>,
-        sealed: Vec<Sealed>,
-        tail: &[InferenceCore],
+        sealed: &[Sealed],
+        tail: &Tail,
     ) -> Result<(), QueryError> {
         let engine = |error| self.engine(error);
         catalog.register_schema("ledger", Arc::clone(schema) as _).map_err(engine)?;
         let raw = Arc::new(MemorySchemaProvider::new());
         catalog.register_schema("raw", Arc::clone(&raw) as _).map_err(engine)?;
-        raw.register_table("sealed".into(), Arc::new(SealedRecords::new(sealed))).map_err(engine)?;
-        let mut records = record_select("raw.sealed");
-        if !tail.is_empty() {
-            let batch = unsealed(tail)?;
-            let table = MemTable::try_new(batch.schema(), vec![vec![batch]]).map_err(engine)?;
-            raw.register_table("unsealed".into(), Arc::new(table)).map_err(engine)?;
-            records = format!("{records} UNION ALL {}", record_select("raw.unsealed"));
-        }
-        for (name, query) in [(RECORDS, records), (INFERENCES, inference_select())] {
+        let records = [
+            self.records::<InferenceCore>(&raw, sealed, &tail.inferences)?,
+            self.records::<AccessCore>(&raw, sealed, &tail.accesses)?,
+        ];
+        let views = VIEWS.iter().map(|(name, query)| (*name, query()));
+        for (name, query) in records.into_iter().chain(views) {
             let plan = self.context.state().create_logical_plan(&query).await.map_err(engine)?;
             schema.define(name, Arc::new(ViewTable::new(plan, None)));
         }
         catalog.deregister_schema("raw", true).map_err(engine)?;
         Ok(())
+    }
+
+    /// Puts the files and the tail of a kind of record into `raw`, and returns the table over them and its query.
+    fn records<R: Record + RecordTable>(
+        &self,
+        raw: &MemorySchemaProvider,
+        sealed: &[Sealed],
+        tail: &[R],
+    ) -> Result<(&'static str, String), QueryError> {
+        let engine = |error| self.engine(error);
+        let (files, open) = (format!("{}_sealed", R::TABLE), format!("{}_unsealed", R::TABLE));
+        raw.register_table(files.clone(), Arc::new(SealedRecords::new::<R>(sealed))).map_err(engine)?;
+        let mut query = R::select(&format!("raw.{files}"));
+        if !tail.is_empty() {
+            let batch = unsealed(tail)?;
+            let table = MemTable::try_new(batch.schema(), vec![vec![batch]]).map_err(engine)?;
+            raw.register_table(open.clone(), Arc::new(table)).map_err(engine)?;
+            query = format!("{query} UNION ALL {}", R::select(&format!("raw.{open}")));
+        }
+        Ok((R::NAME, query))
     }
 
     /// The ledger size that every answer follows from.

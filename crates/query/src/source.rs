@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
+use domain::people::AccessCore;
 use domain::serving::InferenceCore;
 use merkle::Hash;
 
@@ -41,5 +42,14 @@ pub trait Source: Send + Sync {
     }
 
     /// Records that are durable and not in a sealed segment.
-    fn tail(&self) -> Vec<InferenceCore>;
+    fn tail(&self) -> Tail;
+}
+
+/// Records that are durable and not in a sealed segment, of each kind.
+#[derive(Clone, Debug, Default)]
+pub struct Tail {
+    /// Inferences.
+    pub inferences: Vec<InferenceCore>,
+    /// Accesses.
+    pub accesses: Vec<AccessCore>,
 }

@@ -1,5 +1,6 @@
 //! Questions to a small ledger: the catalogue's views and controls, time travel, bounds, and what is refused.
 
+mod accesses;
 mod world;
 
 use std::time::Duration;
@@ -314,7 +315,7 @@ fn the_tail_is_there_only_when_asked_for_and_only_until_sealed() {
     run(async {
         let world = World::filled();
         // One record is durable and unsealed, one is still in the tail although its segment is sealed.
-        *world.tail.lock().unwrap() = vec![record(4, 62), record(5, 63)];
+        world.tail.lock().unwrap().inferences = vec![record(4, 62), record(5, 63)];
         let database = world.database();
         let sql = "SELECT inference_id, segment_id, seq FROM inferences WHERE ts >= $start ORDER BY inference_id";
         assert_eq!(ask(&database.at(At::Latest { tail: false }).await.unwrap(), sql).await.len(), 5);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use domain::infrastructure::{NodeJoined, OrgCreated};
 use domain::serving::{InferenceCore, SegmentFile, SegmentSealed};
-use domain::{Entry, Event, State, canonical};
+use domain::{Entry, Event, Record, State, canonical};
 use ledger::records::segment::{Place, core_schema, leaves, to_batch};
 use merkle::{
     Checkpoint, Hash, Note, SignerKey, TILE_WIDTH, TileKind, TilePath, TlogProof, encode_bundle, hex,
@@ -118,7 +118,7 @@ impl World {
         let cores: Vec<InferenceCore> = (first..).zip(&payloads).map(|(number, ct)| core(number, ct)).collect();
         let leaves = leaves(&cores);
         let mut parquet = Vec::new();
-        let mut writer = ArrowWriter::try_new(&mut parquet, core_schema(), None)?;
+        let mut writer = ArrowWriter::try_new(&mut parquet, core_schema::<InferenceCore>(), None)?;
         writer.write(&to_batch(&cores, Some(Place { segment: number, day: DAY }))?)?;
         writer.close()?;
         let file = |bytes: &[u8]| SegmentFile { path: "x".into(), sha256: sha256(bytes), len: bytes.len() as u64 };
@@ -134,7 +134,7 @@ impl World {
             t1: cores.iter().map(|core| core.ts_end).max().unwrap_or_default(),
             hours: vec![(HOUR, n as u64)],
             core: file(&parquet),
-            payload: file(b"not in the package"),
+            payload: Some(file(b"not in the package")),
         }))?;
         let dir = format!("segments/{NODE}-1-{number}");
         let tlv: Vec<Vec<u8>> = cores.iter().map(InferenceCore::encode).collect();
@@ -165,6 +165,7 @@ impl World {
         let seq = self.entries.len() as u64 - 1;
         let hashes = inclusion_proof_of(&self.hashes(), seq)?;
         Ok(RecordProof {
+            schema: 1,
             record: self.last[index].encode(),
             index: index as u64,
             hashes: inclusion_proof_of(&leaves(&self.last), index as u64)?,

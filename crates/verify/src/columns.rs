@@ -1,4 +1,4 @@
-//! Rows of a segment's Parquet file as inference records, so that each can be hashed again from its columns.
+//! Rows of a segment's Parquet file as records, so that each can be hashed again from its columns.
 //!
 //! The file comes from anybody. Its size in memory is bounded before it is decoded, and a panic inside the Parquet
 //! decoder is an error like any other: a damaged file gives an answer, not the end of the process.
@@ -7,7 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow::array::{Array, BinaryArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use bytes::Bytes;
-use domain::serving::{FIELDS, Field, InferenceCore, Kind, Value};
+use domain::Record;
+use domain::record::{Field, Kind, Value};
 use merkle::{Hash, leaf_hash};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
 
@@ -18,9 +19,9 @@ const MAX_BYTES: i64 = 1 << 30;
 const BATCH_ROWS: usize = 4096;
 
 /// One row.
-pub(crate) struct Row {
+pub(crate) struct Row<R> {
     /// The record in its columns.
-    pub core: InferenceCore,
+    pub core: R,
     /// The leaf of that record.
     pub leaf: Hash,
     /// Whether the column `leaf` says the same.
@@ -28,12 +29,12 @@ pub(crate) struct Row {
 }
 
 /// The rows of a core file, in order; what is wrong with it otherwise. At most `most` rows are read.
-pub(crate) fn rows(file: Bytes, most: u64) -> Result<Vec<Row>, String> {
+pub(crate) fn rows<R: Record>(file: Bytes, most: u64) -> Result<Vec<Row<R>>, String> {
     let read = AssertUnwindSafe(|| decode(file, most));
     catch_unwind(read).unwrap_or_else(|_| Err("its structure contradicts itself".to_owned()))
 }
 
-fn decode(file: Bytes, most: u64) -> Result<Vec<Row>, String> {
+fn decode<R: Record>(file: Bytes, most: u64) -> Result<Vec<Row<R>>, String> {
     let metadata = ArrowReaderMetadata::load(&file, Default::default()).map_err(|error| error.to_string())?;
     let groups = metadata.metadata().row_groups();
     let sum = |of: fn(&_) -> i64| groups.iter().fold(0_i64, |sum, group| sum.saturating_add(of(group).max(0)));
@@ -53,9 +54,9 @@ fn decode(file: Bytes, most: u64) -> Result<Vec<Row>, String> {
     Ok(rows)
 }
 
-fn read_batch(batch: &RecordBatch, rows: &mut Vec<Row>) -> Result<(), String> {
-    let mut cores = vec![InferenceCore::default(); batch.num_rows()];
-    for field in FIELDS {
+fn read_batch<R: Record>(batch: &RecordBatch, rows: &mut Vec<Row<R>>) -> Result<(), String> {
+    let mut cores = vec![R::default(); batch.num_rows()];
+    for field in R::FIELDS {
         let column = batch.column_by_name(field.name).ok_or_else(|| format!("column `{}` is missing", field.name))?;
         for (row, core) in cores.iter_mut().enumerate() {
             fill(field, column, row, core).map_err(|what| format!("column `{}` {what} in row {row}", field.name))?;
@@ -70,7 +71,7 @@ fn read_batch(batch: &RecordBatch, rows: &mut Vec<Row>) -> Result<(), String> {
     Ok(())
 }
 
-fn fill(field: &Field, column: &dyn Array, row: usize, core: &mut InferenceCore) -> Result<(), &'static str> {
+fn fill<R: Record>(field: &Field, column: &dyn Array, row: usize, core: &mut R) -> Result<(), &'static str> {
     if column.is_null(row) {
         return if field.optional { Ok(()) } else { Err("has no value") };
     }

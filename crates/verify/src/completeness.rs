@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::serving::{GatewayCountLost, GatewayCounted, SegmentSealed};
-use domain::{Entry, Event};
+use domain::serving::{GatewayCountLost, GatewayCounted, InferenceCore, SegmentSealed};
+use domain::{Entry, Event, Record};
 
 use crate::history::History;
 use crate::package::{MANIFEST, Manifest, Package};
@@ -24,7 +24,8 @@ const SETTLED_MS: i64 = HOUR_MS;
 struct Told<'h> {
     /// Newest incarnation of each node.
     nodes: BTreeMap<&'h str, u64>,
-    sealed: BTreeMap<(&'h str, u64), Vec<(u64, &'h SegmentSealed)>>,
+    /// Segments of a kind of record, a node and an incarnation.
+    sealed: BTreeMap<(u32, &'h str, u64), Vec<(u64, &'h SegmentSealed)>>,
     /// Furthest progress of each segment: how many records, and the entry that says so.
     progress: BTreeMap<Name<'h>, (u64, u64)>,
     /// The newest count of each hour, and when it was made.
@@ -42,7 +43,7 @@ pub(crate) fn check(package: &Package, history: &History<'_>, findings: &mut Fin
         findings.fail(Completeness, "entries.gap", "entries", message);
     }
     let told = Told::gather(&history.entries, findings);
-    for ((node, incarnation), sealed) in &told.sealed {
+    for ((_, node, incarnation), sealed) in &told.sealed {
         check_chain(node, *incarnation, sealed, findings);
     }
     check_present(package.manifest(), &told, findings);
@@ -67,20 +68,22 @@ impl<'h> Told<'h> {
                         findings.fail(Completeness, "node.incarnation", format!("entry {seq}"), message);
                     }
                 }
-                Event::SegmentSealed(body) => {
-                    told.sealed.entry((&body.node, body.incarnation)).or_default().push((*seq, body));
-                }
-                Event::SegmentProgress(body) => {
-                    let furthest = told.progress.entry((&body.node, body.incarnation, body.number)).or_default();
-                    *furthest = (*furthest).max((body.n, *seq));
-                }
                 Event::GatewayCounted(body) => {
                     told.counted.insert((&body.node, body.incarnation, body.hour), (entry.ts, body));
                 }
                 Event::GatewayCountLost(body) => {
                     told.lost.insert((&body.node, body.incarnation, body.hour), body);
                 }
-                _ => {}
+                event => {
+                    if let Some((schema, body)) = event.sealed() {
+                        told.sealed.entry((schema, &body.node, body.incarnation)).or_default().push((*seq, body));
+                    }
+                    if let Some((schema, body)) = event.progress() {
+                        let name = (schema, body.node.as_str(), body.incarnation, body.number);
+                        let furthest = told.progress.entry(name).or_default();
+                        *furthest = (*furthest).max((body.n, *seq));
+                    }
+                }
             }
         }
         told
@@ -91,10 +94,11 @@ impl<'h> Told<'h> {
         self.nodes.get(node).is_some_and(|newest| *newest > incarnation)
     }
 
-    /// How many records of each hour were sealed.
+    /// How many inference records of each hour were sealed.
     fn sealed_by_hour(&self) -> BTreeMap<(&'h str, u64, i64), u64> {
         let mut hours = BTreeMap::new();
-        for ((node, incarnation), sealed) in &self.sealed {
+        let inferences = self.sealed.iter().filter(|((schema, ..), _)| *schema == InferenceCore::SCHEMA);
+        for ((_, node, incarnation), sealed) in inferences {
             for (hour, n) in sealed.iter().flat_map(|(_, body)| &body.hours) {
                 let sum: &mut u64 = hours.entry((*node, *incarnation, *hour)).or_default();
                 *sum = sum.saturating_add(*n);
@@ -143,9 +147,10 @@ fn check_present(manifest: &Manifest, told: &Told<'_>, findings: &mut Findings) 
 
 /// No more records were reported while a segment was open than were sealed.
 fn check_progress(told: &Told<'_>, findings: &mut Findings) {
-    for ((node, incarnation, number), (n, seq)) in &told.progress {
-        let place = format!("segment {node}-{incarnation}-{number}");
-        let sealed = told.sealed.get(&(*node, *incarnation)).map_or(&[][..], Vec::as_slice);
+    for ((schema, node, incarnation, number), (n, seq)) in &told.progress {
+        let what = if *schema == InferenceCore::SCHEMA { "segment" } else { "accesses" };
+        let place = format!("{what} {node}-{incarnation}-{number}");
+        let sealed = told.sealed.get(&(*schema, *node, *incarnation)).map_or(&[][..], Vec::as_slice);
         let this = sealed.iter().find(|(_, body)| body.number == *number);
         let later = sealed.iter().any(|(_, body)| body.number > *number);
         match this {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::people::reviews::population_root;
 use domain::{Entry, Event, State};
 
 use crate::history::History;
@@ -31,6 +32,7 @@ pub(crate) fn check(history: &History<'_>, findings: &mut Findings) {
                 findings.fail(Integrity, "state.digest", place.clone(), message);
             }
         }
+        check_review(state, entry, &place, findings);
         if can_be_folded(entry) {
             state.apply(entry);
         } else {
@@ -66,11 +68,33 @@ fn check_stream<'h>(entry: &'h Entry, place: &str, versions: &mut BTreeMap<&'h s
     *version = entry.sv;
 }
 
+/// Reviews commit to what was held when they started, and to what had been decided when they were completed.
+fn check_review(state: &State, entry: &Entry, place: &str, findings: &mut Findings) {
+    match &entry.event {
+        Event::ReviewStarted(body) => {
+            let held = state.held_in(&body.scope, entry.ts);
+            let root = population_root(&held).ok();
+            let fits = (held.len() as u64, root.as_ref(), state.size)
+                == (body.population, Some(&body.population_root), body.at_size);
+            if !fits {
+                let message = "the population that it commits to is not what was held in its scope then";
+                findings.fail(Integrity, "review.population", place, message);
+            }
+        }
+        Event::ReviewCompleted(body) => {
+            let list = state.reviews.get(&body.review).map(|review| state.review_list(review, entry.ts));
+            let digest = list.and_then(|list| domain::canonical::digest(&list).ok());
+            if digest.as_ref() != Some(&body.list_sha256) {
+                let message = "the list that it commits to is not what the entries before it say was decided";
+                findings.fail(Integrity, "review.list", place, message);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Whether the fold of an entry stays within the range of its numbers.
 fn can_be_folded(entry: &Entry) -> bool {
-    let counts = match &entry.event {
-        Event::SegmentSealed(sealed) => sealed.first.checked_add(sealed.n).is_some(),
-        _ => true,
-    };
+    let counts = entry.event.sealed().is_none_or(|(_, sealed)| sealed.first.checked_add(sealed.n).is_some());
     counts && TIMES.contains(&entry.ts)
 }

@@ -16,6 +16,7 @@ mod package;
 mod proof;
 mod record_proof;
 mod report;
+mod reviews;
 mod run;
 mod segments;
 mod trust;
@@ -26,9 +27,11 @@ pub use archive::{Archive, ArchiveError, Fault, MAX_ENTRIES};
 pub use package::{CHECKPOINT, MANIFEST, Manifest, Package, PackageError, PackageFile, PackageSegment};
 pub use proof::verify_proof;
 pub use record_proof::{
-    Disclosure, EVENT_PROOF, EventProof, MAX_PROOF_BYTES, ProvenRecord, RECORD_PROOF, RecordProof, RecordProofError,
+    AnyRecord, Disclosure, EVENT_PROOF, EventProof, MAX_PROOF_BYTES, ProvenRecord, RECORD_PROOF, RecordProof,
+    RecordProofError,
 };
 pub use report::{Claim, Conclusion, Finding, Report, Verdict, Weight};
+pub use reviews::{REVIEW_LIST, ReviewListProof};
 pub use run::{Arguments, EXIT_IO, RunError, run, verify};
 
 use report::{Findings, instant};
@@ -66,6 +69,7 @@ pub fn verify_package(bytes: Vec<u8>, options: &Options) -> Report {
     fold::check(&history, &mut findings);
     let checked = segments::check(&package, &history, &digests, &mut findings);
     controls::check(&package, &history, &mut findings);
+    reviews::check(&package, &history, &mut findings);
     completeness::check(&package, &history, &mut findings);
     trust::freshness(&log, &history, options, &mut findings);
     trust::independence(log.note.as_ref(), options, &mut findings);

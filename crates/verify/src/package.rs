@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
+use domain::Record;
 use merkle::{TILE_WIDTH, TileKind, TilePath, decode_bundle};
 use serde::{Deserialize, Serialize};
 
@@ -69,17 +70,18 @@ pub struct PackageSegment {
     pub incarnation: u64,
     /// The segment's number in the incarnation.
     pub number: u64,
-    /// Sequence number of its `segment.sealed` event.
+    /// Sequence number of the event that sealed it, which tells its kind of records.
     pub event: u64,
-    /// Where its files are: `segments/<node>-<incarnation>-<number>`.
+    /// Where its files are: `segments/<node>-<incarnation>-<number>`; `accesses/…` for accesses.
     pub dir: String,
 }
 
 impl PackageSegment {
-    /// The directory that a segment's files must be in.
+    /// The directory that the files of a segment of the kind `schema` must be in.
     #[must_use]
-    pub fn expected_dir(&self) -> String {
-        format!("segments/{}-{}-{}", self.node, self.incarnation, self.number)
+    pub fn expected_dir(&self, schema: u32) -> String {
+        let folder = if schema == domain::people::AccessCore::SCHEMA { "accesses" } else { "segments" };
+        format!("{folder}/{}-{}-{}", self.node, self.incarnation, self.number)
     }
 }
 

@@ -1,15 +1,18 @@
 //! Verifying one proof file: a record proof, an event proof, or a bare C2SP tlog-proof with its entry beside it.
 
-use domain::serving::InferenceCore;
+use domain::people::reviews::ReviewCompleted;
 use domain::{Entry, EntryError};
 use merkle::{Checkpoint, Note, ProofError, TlogProof, VerifierKey, leaf_hash, verify_consistency, verify_inclusion};
 
 use crate::history::unverified;
-use crate::record_proof::{EVENT_PROOF, EventProof, ProvenRecord, RECORD_PROOF, RecordProof, RecordProofError};
+use crate::record_proof::{
+    AnyRecord, EVENT_PROOF, EventProof, ProvenRecord, RECORD_PROOF, RecordProof, RecordProofError,
+};
 use crate::report::{
     Claim::{Completeness, Integrity},
     Findings, ROLLBACK, Report, instant,
 };
+use crate::reviews::{REVIEW_LIST, ReviewListProof};
 use crate::{Options, trust};
 
 /// Verifies a proof. A bare tlog-proof needs the bytes of its entry; the other kinds bring them.
@@ -19,6 +22,7 @@ pub fn verify_proof(text: &str, entry: Option<&[u8]>, options: &Options) -> Repo
     let subject = match text.split('\n').next() {
         Some(RECORD_PROOF) => record(text, options, &mut findings),
         Some(EVENT_PROOF) => event(text, options, &mut findings),
+        Some(REVIEW_LIST) => review(text, options, &mut findings),
         _ => bare(text, entry, options, &mut findings),
     };
     let message = "a proof is of one entry: it says nothing of what else there is";
@@ -32,7 +36,7 @@ fn refuse(error: &RecordProofError, findings: &mut Findings) {
 }
 
 fn record(text: &str, options: &Options, findings: &mut Findings) -> String {
-    let subject = "proof of an inference record".to_owned();
+    let subject = "proof of a record".to_owned();
     let proof = match RecordProof::parse(text) {
         Ok(proof) => proof,
         Err(error) => {
@@ -45,13 +49,50 @@ fn record(text: &str, options: &Options, findings: &mut Findings) -> String {
     log_half(&proof.log, &proof.event, ts, options, findings);
     match proven {
         Ok(ProvenRecord { core, sealed, .. }) => {
-            let InferenceCore { inference_id, status, ts_end, .. } = &core;
-            let ended = instant(ts_end.div_euclid(1000));
             findings.summary(Integrity, format!("record {} of segment {}", proof.index, sealed.number));
             if !proof.disclosures.is_empty() {
                 findings.summary(Integrity, format!("{} disclosed payload fields", proof.disclosures.len()));
             }
-            format!("{subject}: inference {inference_id}, {status}, ended {ended}, on node `{}`", core.node)
+            let what = match &core {
+                AnyRecord::Inference(core) => {
+                    let ended = instant(core.ts_end.div_euclid(1000));
+                    format!("inference {}, {}, ended {ended}", core.inference_id, core.status)
+                }
+                AnyRecord::Access(core) => {
+                    let at = instant(core.ts_end.div_euclid(1000));
+                    format!(
+                        "access {}, {} of {}, {}, at {at}",
+                        core.access_id, core.action, core.object_kind, core.decision
+                    )
+                }
+            };
+            format!("{subject}: {what}, on node `{}`", sealed.node)
+        }
+        Err(error) => {
+            refuse(&error, findings);
+            subject
+        }
+    }
+}
+
+fn review(text: &str, options: &Options, findings: &mut Findings) -> String {
+    let subject = "list of an access review".to_owned();
+    let proof = match ReviewListProof::parse(text) {
+        Ok(proof) => proof,
+        Err(error) => {
+            refuse(&error, findings);
+            return subject;
+        }
+    };
+    let checked = proof.check();
+    let ts = checked.as_ref().ok().map(|(entry, _)| entry.ts);
+    log_half(&proof.log, &proof.entry, ts, options, findings);
+    match checked {
+        Ok((entry, completed)) => {
+            let ReviewCompleted { review, kept, removed, gone, .. } = &completed;
+            findings.summary(Integrity, "the list that the ledger commits to");
+            let done = instant(entry.ts);
+            format!("{subject}: `{review}`, {kept} kept, {removed} removed, {gone} gone, completed {done}")
         }
         Err(error) => {
             refuse(&error, findings);

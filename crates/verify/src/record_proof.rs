@@ -5,8 +5,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use domain::serving::{InferenceCore, SegmentSealed, TlvError};
-use domain::{Entry, EntryError, Event, MAX_ENTRY_BYTES};
+use domain::people::AccessCore;
+use domain::record::TlvError;
+use domain::serving::{InferenceCore, SegmentSealed};
+use domain::{Entry, EntryError, MAX_ENTRY_BYTES, Record};
 use hmac::{Hmac, KeyInit, Mac};
 use merkle::{
     Hash, ProofError, TlogProof, TlogProofError, b64, hash_from_b64, hex, leaf_hash, root_from_inclusion, unb64,
@@ -21,9 +23,6 @@ pub const EVENT_PROOF: &str = "counterfoil/event-proof@v1";
 
 /// The longest proof that is read, in bytes: payload fields of up to 64 MiB may be disclosed in it, in base64.
 pub const MAX_PROOF_BYTES: usize = 128 << 20;
-
-/// The kind of record: an inference, as in [`domain::serving::FIELDS`].
-const SCHEMA: &str = "schema 1";
 
 /// A tree of 2^64 leaves is 64 levels high.
 const MAX_HASHES: usize = 64;
@@ -58,13 +57,13 @@ pub enum RecordProofError {
     #[error("its proof that the event is in the ledger: {0}")]
     Log(#[from] TlogProofError),
     /// The record's bytes.
-    #[error("its record is not an inference record: {0}")]
+    #[error("its record is not of the kind that it says: {0}")]
     Record(#[from] TlvError),
     /// The event's bytes.
     #[error("its event: {0}")]
     Event(#[from] EntryError),
     /// An event of another type.
-    #[error("its event is a `{0}`; a record is proven by a `segment.sealed`")]
+    #[error("its event is a `{0}`, which seals no segment of this kind of record")]
     NotASeal(&'static str),
     /// The record is not in the segment.
     #[error("the record is not in the segment at index {index}: {source}")]
@@ -82,6 +81,12 @@ pub enum RecordProofError {
         /// Its number there.
         node_seq: i64,
     },
+    /// An event that completed no review.
+    #[error("its event is a `{0}`, which completed no review")]
+    NotAReview(&'static str),
+    /// A list that the event does not commit to.
+    #[error("the list is not the one that the ledger commits to: it was changed")]
+    List,
     /// Commitments that the record does not commit to.
     #[error("the commitments are not those that the record commits to")]
     Commitments,
@@ -107,6 +112,8 @@ pub struct Disclosure {
 /// Proof that a record is in a sealed segment of the ledger; may disclose fields of its payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordProof {
+    /// The kind of record, by its number: [`Record::SCHEMA`].
+    pub schema: u32,
     /// The record's core in its byte form, the preimage of its leaf.
     pub record: Vec<u8>,
     /// Index of the record in the segment, from 0.
@@ -123,11 +130,45 @@ pub struct RecordProof {
     pub log: TlogProof,
 }
 
+/// A record of any kind.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AnyRecord {
+    /// An inference.
+    Inference(Box<InferenceCore>),
+    /// An access.
+    Access(Box<AccessCore>),
+}
+
+impl AnyRecord {
+    fn decode(schema: u32, bytes: &[u8]) -> Result<Self, TlvError> {
+        match schema {
+            AccessCore::SCHEMA => AccessCore::decode(bytes).map(|core| Self::Access(Box::new(core))),
+            _ => InferenceCore::decode(bytes).map(|core| Self::Inference(Box::new(core))),
+        }
+    }
+
+    /// Node, incarnation and number.
+    fn place(&self) -> (&str, (i64, i64)) {
+        match self {
+            Self::Inference(core) => (core.node_name(), core.place()),
+            Self::Access(core) => (core.node_name(), core.place()),
+        }
+    }
+
+    /// The commitment to what is not in it.
+    fn c_root(&self) -> &[u8] {
+        match self {
+            Self::Inference(core) => &core.c_root,
+            Self::Access(core) => core.c_root.as_deref().unwrap_or_default(),
+        }
+    }
+}
+
 /// What a record proof shows, once the ledger's root is believed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProvenRecord {
     /// The record.
-    pub core: InferenceCore,
+    pub core: AnyRecord,
     /// The event that sealed its segment.
     pub sealed: SegmentSealed,
     /// That event's time, in milliseconds since the epoch.
@@ -141,7 +182,7 @@ impl RecordProof {
     /// [`RecordProofError`] says which line is wrong.
     pub fn parse(text: &str) -> Result<Self, RecordProofError> {
         let (mut lines, log) = halves(text, RECORD_PROOF)?;
-        lines.take(|line| (line == SCHEMA).then_some(()), "`schema 1`")?;
+        let schema = lines.take(schema_line, "`schema 1` or `schema 2`")?;
         let record = lines.take(|line| unb64(line.strip_prefix("record ")?).ok(), "`record` and base64")?;
         let index = lines.take(|line| decimal(line.strip_prefix("index ")?), "`index` and a number")?;
         let mut hashes = Vec::new();
@@ -163,7 +204,7 @@ impl RecordProof {
             let expected = "`disclose` with an ascending field, salt and value";
             disclosures.push(lines.take(|line| disclosure_line(line).filter(ascends), expected)?);
         }
-        Ok(Self { record, index, hashes, event, commitments, disclosures, log: TlogProof::parse(log)? })
+        Ok(Self { schema, record, index, hashes, event, commitments, disclosures, log: TlogProof::parse(log)? })
     }
 
     /// Checks everything but the ledger's half: the record is in the segment that `event` sealed, and what is disclosed
@@ -172,9 +213,10 @@ impl RecordProof {
     /// # Errors
     /// [`RecordProofError`] says which link of the chain is broken.
     pub fn check(&self) -> Result<ProvenRecord, RecordProofError> {
-        let core = InferenceCore::decode(&self.record)?;
+        let core = AnyRecord::decode(self.schema, &self.record)?;
         let entry = Entry::decode(&self.event)?;
-        let Event::SegmentSealed(sealed) = entry.event else {
+        let sealed = entry.event.sealed().filter(|(schema, _)| *schema == self.schema);
+        let Some((_, sealed)) = sealed else {
             return Err(RecordProofError::NotASeal(entry.event.name()));
         };
         let index = self.index;
@@ -182,19 +224,20 @@ impl RecordProof {
             .and_then(|root| if hex(&root) == sealed.root { Ok(()) } else { Err(ProofError::RootMismatch) });
         root.map_err(|source| RecordProofError::Segment { index, source })?;
         let number = sealed.first.checked_add(index).and_then(|number| i64::try_from(number).ok());
-        let place = (core.node.as_str(), u64::try_from(core.incarnation).ok(), Some(core.node_seq));
+        let (node, (incarnation, node_seq)) = core.place();
+        let place = (node, u64::try_from(incarnation).ok(), Some(node_seq));
         if place != (sealed.node.as_str(), Some(sealed.incarnation), number) {
-            return Err(RecordProofError::Place { node: core.node, node_seq: core.node_seq });
+            return Err(RecordProofError::Place { node: node.to_owned(), node_seq });
         }
         self.check_disclosures(&core)?;
-        Ok(ProvenRecord { core, sealed, ts: entry.ts })
+        Ok(ProvenRecord { core, sealed: sealed.clone(), ts: entry.ts })
     }
 
-    fn check_disclosures(&self, core: &InferenceCore) -> Result<(), RecordProofError> {
+    fn check_disclosures(&self, core: &AnyRecord) -> Result<(), RecordProofError> {
         if self.commitments.is_empty() && self.disclosures.is_empty() {
             return Ok(());
         }
-        if commitment_root(&self.commitments).is_none_or(|root| root[..] != core.c_root[..]) {
+        if commitment_root(&self.commitments).is_none_or(|root| &root[..] != core.c_root()) {
             return Err(RecordProofError::Commitments);
         }
         let shown = |d: &&Disclosure| !self.commitments.contains(&commitment(d));
@@ -207,7 +250,8 @@ impl RecordProof {
 
 impl fmt::Display for RecordProof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{RECORD_PROOF}\n{SCHEMA}\nrecord {}\nindex {}", b64(&self.record), self.index)?;
+        let Self { schema, index, .. } = self;
+        writeln!(f, "{RECORD_PROOF}\nschema {schema}\nrecord {}\nindex {index}", b64(&self.record))?;
         for hash in &self.hashes {
             writeln!(f, "{}", b64(hash))?;
         }
@@ -247,10 +291,8 @@ impl EventProof {
     pub fn parse(text: &str) -> Result<Self, RecordProofError> {
         let (mut lines, log) = halves(text, EVENT_PROOF)?;
         let entry = lines.take(|line| entry_bytes(line.strip_prefix("entry ")?), "`entry` and base64")?;
-        match lines.peek() {
-            None => Ok(Self { entry, log: TlogProof::parse(log)? }),
-            Some(_) => Err(RecordProofError::Line { line: lines.at, expected: "an empty line" }),
-        }
+        lines.end()?;
+        Ok(Self { entry, log: TlogProof::parse(log)? })
     }
 }
 
@@ -269,7 +311,7 @@ impl FromStr for EventProof {
 }
 
 /// Lines of the upper half, counted for messages.
-struct Lines<'t> {
+pub(crate) struct Lines<'t> {
     rest: std::iter::Peekable<std::str::Split<'t, char>>,
     at: usize,
 }
@@ -284,7 +326,13 @@ impl<'t> Lines<'t> {
         self.rest.next()
     }
 
-    fn take<T>(
+    /// Nothing may follow.
+    pub(crate) fn end(&mut self) -> Result<(), RecordProofError> {
+        let line = self.at;
+        self.peek().map_or(Ok(()), |_| Err(RecordProofError::Line { line, expected: "an empty line" }))
+    }
+
+    pub(crate) fn take<T>(
         &mut self,
         read: impl FnOnce(&'t str) -> Option<T>,
         expected: &'static str,
@@ -295,7 +343,7 @@ impl<'t> Lines<'t> {
 }
 
 /// The upper half after its first line, and the lower half.
-fn halves<'t>(text: &'t str, expected: &'static str) -> Result<(Lines<'t>, &'t str), RecordProofError> {
+pub(crate) fn halves<'t>(text: &'t str, expected: &'static str) -> Result<(Lines<'t>, &'t str), RecordProofError> {
     if text.len() > MAX_PROOF_BYTES {
         return Err(RecordProofError::TooLong { bytes: text.len() });
     }
@@ -312,7 +360,16 @@ fn decimal(text: &str) -> Option<u64> {
     text.parse().ok().filter(|number: &u64| number.to_string() == text)
 }
 
-fn entry_bytes(text: &str) -> Option<Vec<u8>> {
+/// The kinds of record that this version knows.
+fn schema_line(line: &str) -> Option<u32> {
+    match line {
+        "schema 1" => Some(InferenceCore::SCHEMA),
+        "schema 2" => Some(AccessCore::SCHEMA),
+        _ => None,
+    }
+}
+
+pub(crate) fn entry_bytes(text: &str) -> Option<Vec<u8>> {
     unb64(text).ok().filter(|bytes| bytes.len() <= MAX_ENTRY_BYTES)
 }
 

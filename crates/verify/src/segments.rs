@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use domain::Event;
+use domain::Record;
+use domain::people::AccessCore;
 use domain::serving::{InferenceCore, SegmentProgress, SegmentSealed};
 use merkle::{Frontier, Hash, hex, leaf_hash, root_of};
 use sha2::{Digest, Sha256};
@@ -18,8 +19,8 @@ use crate::report::{Claim, Claim::Integrity, Findings};
 const HOUR_US: i64 = 3_600_000_000;
 const HOUR_MS: i64 = 3_600_000;
 
-/// A node's segment: node, incarnation, number.
-pub(crate) type Name<'h> = (&'h str, u64, u64);
+/// A segment: kind of its records, node, incarnation, number.
+pub(crate) type Name<'h> = (u32, &'h str, u64, u64);
 
 /// What was checked.
 #[derive(Default)]
@@ -32,11 +33,11 @@ pub(crate) struct Checked {
 }
 
 /// One segment while it is checked.
-struct Segment<'p> {
+struct Segment<'p, R> {
     package: &'p Package,
     listed: &'p PackageSegment,
     sealed: &'p SegmentSealed,
-    records: Vec<(Hash, InferenceCore)>,
+    records: Vec<(Hash, R)>,
     /// The leaves in the order that the ledger sealed, as far as anything in the package leads to its root.
     leaves: Vec<Hash>,
 }
@@ -46,22 +47,22 @@ pub(crate) fn check(package: &Package, history: &History<'_>, digests: &Digests,
     let mut checked = Checked::default();
     let mut progress: HashMap<Name<'_>, Vec<(u64, &SegmentProgress)>> = HashMap::new();
     for (seq, entry) in &history.entries {
-        if let Event::SegmentProgress(body) = &entry.event {
-            progress.entry((&body.node, body.incarnation, body.number)).or_default().push((*seq, body));
+        if let Some((schema, body)) = entry.event.progress() {
+            progress.entry((schema, &body.node, body.incarnation, body.number)).or_default().push((*seq, body));
         }
     }
     for listed in &package.manifest().segments {
-        let Some(sealed) = sealed_event(listed, history, findings) else { continue };
-        let mut segment = Segment { package, listed, sealed, records: Vec::new(), leaves: Vec::new() };
-        segment.read_leaves(findings);
-        segment.read_records(findings);
-        segment.check_contents(findings);
-        segment.check_parquet(digests, findings);
-        segment.check_payloads(&mut checked, findings);
-        let name = (listed.node.as_str(), listed.incarnation, listed.number);
-        segment.check_progress(progress.get(&name).map_or(&[], Vec::as_slice), findings);
+        let Some((schema, sealed)) = sealed_event(listed, history, findings) else { continue };
+        let name = (schema, listed.node.as_str(), listed.incarnation, listed.number);
+        let told = progress.get(&name).map_or(&[][..], Vec::as_slice);
         checked.segments += 1;
-        checked.records += segment.records.len() as u64;
+        let records = match schema {
+            AccessCore::SCHEMA => {
+                Segment::<AccessCore>::new(package, listed, sealed).check(digests, told, &mut checked, findings)
+            }
+            _ => Segment::<InferenceCore>::new(package, listed, sealed).check(digests, told, &mut checked, findings),
+        };
+        checked.records += records;
     }
     let Checked { segments, records, payloads, .. } = checked;
     findings.summary(Integrity, format!("{segments} segments with {records} records"));
@@ -71,22 +72,24 @@ pub(crate) fn check(package: &Package, history: &History<'_>, digests: &Digests,
     checked
 }
 
-/// The event that sealed a listed segment.
+/// What sealed a listed segment, and of which kind its records are.
 fn sealed_event<'h>(
     listed: &PackageSegment,
     history: &'h History<'_>,
     findings: &mut Findings,
-) -> Option<&'h SegmentSealed> {
-    if listed.dir != listed.expected_dir() {
-        let message = format!("the manifest lists it in `{}`, it should be `{}`", listed.dir, listed.expected_dir());
+) -> Option<(u32, &'h SegmentSealed)> {
+    let found = history.event(listed.event).and_then(domain::Event::sealed);
+    let expected = listed.expected_dir(found.map_or(InferenceCore::SCHEMA, |(schema, _)| schema));
+    if listed.dir != expected {
+        let message = format!("the manifest lists it in `{}`, it should be `{expected}`", listed.dir);
         findings.fail(Integrity, "segment.dir", &listed.dir, message);
     }
-    match history.event(listed.event) {
-        Some(Event::SegmentSealed(sealed))
+    match found {
+        Some((schema, sealed))
             if (&sealed.node, sealed.incarnation, sealed.number)
                 == (&listed.node, listed.incarnation, listed.number) =>
         {
-            Some(sealed)
+            Some((schema, sealed))
         }
         _ => {
             let message = format!("entry {} does not seal this segment", listed.event);
@@ -96,7 +99,30 @@ fn sealed_event<'h>(
     }
 }
 
-impl<'p> Segment<'p> {
+impl<'p, R: Record> Segment<'p, R> {
+    fn new(package: &'p Package, listed: &'p PackageSegment, sealed: &'p SegmentSealed) -> Self {
+        Self { package, listed, sealed, records: Vec::new(), leaves: Vec::new() }
+    }
+
+    /// Checks everything about it, and returns how many records it has. `told` is what was said of its progress.
+    fn check(
+        mut self,
+        digests: &Digests,
+        told: &[(u64, &SegmentProgress)],
+        checked: &mut Checked,
+        findings: &mut Findings,
+    ) -> u64 {
+        self.read_leaves(findings);
+        self.read_records(findings);
+        self.check_contents(findings);
+        self.check_parquet(digests, findings);
+        if R::PAYLOADS.is_some() {
+            self.check_payloads(checked, findings);
+        }
+        self.check_progress(told, findings);
+        self.records.len() as u64
+    }
+
     fn path(&self, name: &str) -> String {
         format!("{}/{name}", self.listed.dir)
     }
@@ -110,9 +136,9 @@ impl<'p> Segment<'p> {
     }
 
     /// What a record is called in findings.
-    fn name(&self, at: usize, core: Option<&InferenceCore>) -> String {
+    fn name(&self, at: usize, core: Option<&R>) -> String {
         match core {
-            Some(core) => format!("record {at} (node_seq {}, inference `{}`)", core.node_seq, core.inference_id),
+            Some(core) => format!("record {at} (node_seq {}, {} `{}`)", core.place().1, R::NOUN, core.id()),
             None => format!("record {at} (node_seq {})", self.sealed.first.saturating_add(at as u64)),
         }
     }
@@ -141,7 +167,7 @@ impl<'p> Segment<'p> {
         let sealed = hash(&self.sealed.root);
         let mut cores = Vec::with_capacity(frames.len());
         for (at, tlv) in frames.iter().enumerate() {
-            match InferenceCore::decode(tlv) {
+            match R::decode(tlv) {
                 Ok(core) => cores.push(Some(core)),
                 Err(error) => {
                     let place = format!("{path} {}", self.name(at, None));
@@ -175,20 +201,21 @@ impl<'p> Segment<'p> {
         let path = self.path("core.tlv");
         let mut hours: BTreeMap<i64, u64> = BTreeMap::new();
         for (at, (_, core)) in self.records.iter().enumerate() {
-            *hours.entry(core.ts_end.div_euclid(HOUR_US) * HOUR_MS).or_insert(0) += 1;
+            *hours.entry(core.ended_us().div_euclid(HOUR_US) * HOUR_MS).or_insert(0) += 1;
             let expected = (self.sealed.node.as_str(), i64::try_from(self.sealed.incarnation).ok());
-            if (core.node.as_str(), Some(core.incarnation)) != expected {
-                let message = format!("it names node `{}`, incarnation {}", core.node, core.incarnation);
+            let (incarnation, node_seq) = core.place();
+            if (core.node_name(), Some(incarnation)) != expected {
+                let message = format!("it names node `{}`, incarnation {incarnation}", core.node_name());
                 findings.fail(Integrity, "record.node", format!("{path} {}", self.name(at, Some(core))), message);
             }
             let number = self.sealed.first.saturating_add(at as u64);
-            if u64::try_from(core.node_seq) != Ok(number) {
+            if u64::try_from(node_seq) != Ok(number) {
                 let message = format!("its number should be {number}: records are missing or out of order");
                 let place = format!("{path} {}", self.name(at, Some(core)));
                 findings.fail(Claim::Completeness, "record.number", place, message);
             }
         }
-        let times = || self.records.iter().map(|(_, core)| core.ts_end);
+        let times = || self.records.iter().map(|(_, core)| core.ended_us());
         let said = (self.sealed.n, Some(self.sealed.t0), Some(self.sealed.t1), &self.sealed.hours);
         let hours = hours.into_iter().collect();
         if (self.records.len() as u64, times().min(), times().max(), &hours) != said {
@@ -207,7 +234,8 @@ impl<'p> Segment<'p> {
             let message = "it is not the file that the ledger sealed";
             findings.fail(Integrity, "parquet.digest", path.clone(), message);
         }
-        let rows = match columns::rows(file, self.sealed.n.saturating_mul(2).clamp(1024, 1 << 20)) {
+        let rows: Vec<columns::Row<R>> = match columns::rows(file, self.sealed.n.saturating_mul(2).clamp(1024, 1 << 20))
+        {
             Ok(rows) => rows,
             Err(what) => return findings.fail(Integrity, "parquet.unreadable", path, what),
         };
@@ -241,7 +269,7 @@ impl<'p> Segment<'p> {
             findings.fail(Integrity, "payload.framing", path.clone(), message);
         }
         let owners: HashMap<&[u8], usize> =
-            self.records.iter().enumerate().map(|(at, (_, core))| (core.ct_sha256.as_slice(), at)).collect();
+            self.records.iter().enumerate().map(|(at, (_, core))| (core.sealed_sha256(), at)).collect();
         for (at, (payload, (_, core))) in payloads.iter().zip(&self.records).enumerate() {
             if payload.is_empty() {
                 checked.gone += 1;
@@ -249,7 +277,7 @@ impl<'p> Segment<'p> {
             }
             checked.payloads += 1;
             let digest = Sha256::digest(payload);
-            if digest[..] == core.ct_sha256[..] {
+            if &digest[..] == core.sealed_sha256() {
                 continue;
             }
             let place = format!("{path} {}", self.name(at, Some(core)));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use domain::people::Door;
-use engine::{AuthError, Principal};
+use engine::{Attempt, AuthError, Principal};
 use http::request::Parts;
 use http::{HeaderMap, Method, header};
 
@@ -45,7 +45,7 @@ impl FromRequestParts<Arc<App>> for Caller {
         };
         let secret = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
         let secret = secret.ok_or_else(Failure::unauthenticated)?;
-        app.engine.authenticate(secret.trim()).map(Self).map_err(|error| {
+        app.engine.authenticate(secret.trim()).map(|who| Self(known(parts, who))).map_err(|error| {
             let reason = match error {
                 AuthError::Unknown => "unknown",
                 AuthError::Void => "expired",
@@ -80,9 +80,16 @@ impl<S: Sync> FromRequestParts<S> for FromOurPage {
 
 fn by_session(parts: &Parts, app: &App) -> Result<Principal, Failure> {
     let secret = cookie(&parts.headers, cookie_name(app.secure)).ok_or_else(Failure::unauthenticated)?;
-    let who = app.engine.authenticate_session(secret)?;
+    let who = known(parts, app.engine.authenticate_session(secret)?);
     let reads = matches!(parts.method, Method::GET | Method::HEAD);
     if reads || same_origin(&parts.headers) { Ok(who) } else { Err(Failure::cross_origin()) }
+}
+
+/// Somebody who showed who they are, with the attempt that they make.
+fn known(parts: &Parts, who: Principal) -> Principal {
+    let attempt = parts.extensions.get::<Attempt>().cloned();
+    attempt.iter().for_each(|attempt| attempt.by(&who));
+    Principal { attempt, ..who }
 }
 
 /// The value of a cookie.

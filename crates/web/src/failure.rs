@@ -3,13 +3,14 @@
 //! The message is for the caller. What only the operator should see is logged where the failure is made.
 
 use askama::Template;
-use axum::Json;
 use axum::response::{Html, IntoResponse, Response};
+use axum::{Extension, Json};
 use domain::{Refusal, RefusalCode};
 use engine::{AuthError, ExecuteError};
 use http::{HeaderValue, StatusCode, header};
 
 use crate::people::onward::Detour;
+use crate::record::Failed;
 
 /// The code of what needs a fresh proof of identity.
 const REAUTHENTICATE: &str = "reauthentication_required";
@@ -143,6 +144,7 @@ impl IntoResponse for ApiError {
         if let Some(seconds) = retry_after.or((status == StatusCode::SERVICE_UNAVAILABLE).then_some(5)) {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
+        response.extensions_mut().insert(Failed { status, code });
         response
     }
 }
@@ -168,9 +170,10 @@ pub(crate) struct FailurePage<'a> {
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         let Failure { status, code, message, help, retry_after } = self.0;
+        let failed = Failed { status, code };
         if status == StatusCode::UNAUTHORIZED {
             let detour = if code == REAUTHENTICATE { Detour::Reauthenticate } else { Detour::SignIn };
-            return detour.into_response();
+            return (Extension(failed), detour).into_response();
         }
         let title = match status {
             StatusCode::NOT_FOUND => "Nothing here",
@@ -182,8 +185,8 @@ impl IntoResponse for PageError {
         };
         let page = FailurePage { status: status.as_u16(), title, message: &message, help };
         let mut response = match page.render() {
-            Ok(html) => (status, Html(html)).into_response(),
-            Err(_) => (status, message).into_response(),
+            Ok(html) => (status, Extension(failed), Html(html)).into_response(),
+            Err(_) => (status, Extension(failed), message).into_response(),
         };
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());

@@ -17,6 +17,7 @@ mod infrastructure;
 mod metrics;
 mod people;
 mod reader;
+mod record;
 mod rows;
 mod serving;
 mod settings;
@@ -43,6 +44,7 @@ pub fn router(app: Arc<App>) -> Router {
         .nest("/scim/v2", directory::routes())
         .route("/assets/{digest}/{name}", get(assets::serve))
         .fallback(async || PageError(Failure::not_found("page", "at this address")))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), record::attempt))
         .layer(axum::middleware::from_fn(people::onward::detours))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), headers::guard))
         .with_state(app)

@@ -7,10 +7,12 @@ use crate::assurance::{ControlPage, ControlsPage, CriteriaPage, EvidencePage};
 use crate::failure::FailurePage;
 use crate::infrastructure::{EventPage, LedgerPage, OverviewPage, SqlPage};
 use crate::people::{
-    AccessPage, CliPage, GroupPage, GroupsPage, KeysPage, NewKeyPage, OnwardPage, PersonPage, SessionsPage, SigninPage,
+    AccessPage, AccessesPage, CliPage, GroupPage, GroupsPage, KeysPage, NewKeyPage, OnwardPage, PersonPage, ReviewPage,
+    ReviewsPage, SessionsPage, SigninPage,
 };
 use crate::serving::{InferencePage, InferencesPage};
 
+mod accesses;
 mod door;
 mod provider;
 mod rules;
@@ -27,6 +29,9 @@ fn samples() -> Vec<(String, String)> {
     add(&mut pages, "person", PersonPage::samples());
     add(&mut pages, "groups", GroupsPage::samples());
     add(&mut pages, "group", GroupPage::samples());
+    add(&mut pages, "accesses", AccessesPage::samples());
+    add(&mut pages, "reviews", ReviewsPage::samples());
+    add(&mut pages, "review", ReviewPage::samples());
     add(&mut pages, "overview", OverviewPage::samples());
     add(&mut pages, "ledger", LedgerPage::samples());
     add(&mut pages, "event", [EventPage::sample()]);

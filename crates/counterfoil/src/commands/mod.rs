@@ -1,5 +1,6 @@
 //! The command line: one file a noun.
 
+mod accesses;
 mod apply;
 mod authz;
 mod config;
@@ -13,6 +14,7 @@ mod login;
 mod orgfile;
 mod people;
 mod records;
+mod reviews;
 mod roster;
 mod scan;
 mod serve;
@@ -70,6 +72,12 @@ enum Command {
     /// Roles on request: ask, approve, end
     #[command(subcommand)]
     Grants(grants::Grants),
+    /// Who asked for what, why, and what the policies said
+    #[command(subcommand)]
+    Accesses(accesses::Accesses),
+    /// Review who has access: campaigns, decisions, lists
+    #[command(subcommand)]
+    Reviews(reviews::Reviews),
     /// Who may do what, and why
     #[command(subcommand)]
     Authz(authz::Authz),
@@ -127,6 +135,8 @@ impl Cli {
             Command::People(command) => command.run(json, connect).await,
             Command::Groups(command) => command.run(json, connect).await,
             Command::Grants(command) => command.run(json, connect).await,
+            Command::Accesses(command) => command.run(json, connect).await,
+            Command::Reviews(command) => command.run(json, connect).await,
             Command::Authz(command) => command.run(json, connect).await,
             Command::Login(command) => command.run(json, connect).await,
             Command::Logout(command) => command.run(json, connect).await,

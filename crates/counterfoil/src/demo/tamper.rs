@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use domain::Record;
 use domain::serving::InferenceCore;
 use verify::Package;
 
@@ -26,8 +27,8 @@ pub fn tamper(from: &Path, to: &Path) -> Result<Tampered, Failure> {
     let nothing = || Failure::io("the package holds no record to change");
     let mut bytes = std::fs::read(from)?;
     let package = Package::from_bytes(bytes.clone()).map_err(|e| Failure::io(e.to_string()))?;
-    let largest =
-        package.manifest().segments.iter().max_by_key(|s| package.segment_file(s, "core.tlv").map_or(0, <[u8]>::len));
+    let inferences = package.manifest().segments.iter().filter(|segment| segment.dir.starts_with("segments/"));
+    let largest = inferences.max_by_key(|s| package.segment_file(s, "core.tlv").map_or(0, <[u8]>::len));
     let segment = largest.ok_or_else(nothing)?;
     let records = package.segment_file(segment, "core.tlv").ok_or_else(nothing)?;
     let (index, record) =

@@ -93,7 +93,10 @@ fn given_a_package_when_verified_offline_then_it_is_whole_and_any_changed_byte_i
 fn given_a_tampered_package_when_the_manifest_is_made_to_fit_then_verify_still_names_the_record() {
     let (world, bytes) = package();
     let mut files = unpack(&bytes);
-    let records = files.iter().position(|(name, _)| name.ends_with("/core.tlv")).expect("records");
+    let records = files
+        .iter()
+        .position(|(name, _)| name.starts_with("segments/") && name.ends_with("/core.tlv"))
+        .expect("records");
     let at = files[records].1.windows(7).position(|window| window == b"support").expect("the service's name");
     files[records].1[at] = b'S';
     refit(&mut files);
@@ -108,7 +111,10 @@ fn given_a_tampered_package_when_the_manifest_is_made_to_fit_then_verify_still_n
 fn given_a_package_with_a_missing_record_when_the_manifest_is_made_to_fit_then_verify_names_what_is_missing() {
     let (world, bytes) = package();
     let mut files = unpack(&bytes);
-    let records = files.iter().position(|(name, _)| name.ends_with("/core.tlv")).expect("records");
+    let records = files
+        .iter()
+        .position(|(name, _)| name.starts_with("segments/") && name.ends_with("/core.tlv"))
+        .expect("records");
     let first = u32::from_le_bytes(files[records].1[..4].try_into().expect("four bytes"));
     let first = if first < 1 << 16 { first as usize } else { first.swap_bytes() as usize };
     files[records].1.drain(..4 + first);

@@ -1,13 +1,28 @@
 //! Signing in to the pages, and who may do what.
 
+mod accesses;
+
 use std::process::Command;
 
 use ::http::Method;
 
 use crate::support::{Run, World, http, tools};
 
-const PAGES: [&str; 10] =
-    ["/", "/ledger", "/ledger/0", "/inferences", "/controls", "/criteria", "/evidence", "/people", "/groups", "/keys"];
+const PAGES: [&str; 13] = [
+    "/",
+    "/ledger",
+    "/ledger/0",
+    "/inferences",
+    "/controls",
+    "/criteria",
+    "/evidence",
+    "/people",
+    "/groups",
+    "/keys",
+    "/accesses",
+    "/accesses/mine",
+    "/reviews",
+];
 
 /// A sign-in link to the world's server, whatever address it is told to write.
 fn link(world: &World) -> String {

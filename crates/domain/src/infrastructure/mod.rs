@@ -122,6 +122,10 @@ pub struct Node {
     pub last_segment: Option<SegmentRef>,
     /// Records sealed in this incarnation; the `node_seq` at which the next segment begins.
     pub sealed_records: u64,
+    /// The newest sealed segment of accesses of this incarnation.
+    pub last_accesses: Option<SegmentRef>,
+    /// Accesses sealed in this incarnation.
+    pub sealed_accesses: u64,
 }
 
 /// A segment by number and root.

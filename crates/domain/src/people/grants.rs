@@ -58,6 +58,8 @@ pub enum EndReason {
     Left,
     /// Its holder is in the group no more that it came by, or the group is not mapped to it any more.
     GroupLeft,
+    /// A review took it away.
+    Reviewed,
 }
 
 impl EndReason {
@@ -70,6 +72,7 @@ impl EndReason {
             Self::Revoked => "revoked",
             Self::Left => "left",
             Self::GroupLeft => "group_left",
+            Self::Reviewed => "reviewed",
         }
     }
 }
@@ -192,7 +195,7 @@ pub(crate) fn end(state: &State, given: &Given, body: &GrantEnded) -> Result<Vec
             grant.is_pending(given.now)
         }
         EndReason::Revoked => grant.holds(given.now),
-        EndReason::Left | EndReason::GroupLeft => false,
+        EndReason::Left | EndReason::GroupLeft | EndReason::Reviewed => false,
     };
     match fits {
         true => Ok(vec![Event::GrantEnded(body.clone())]),

@@ -3,6 +3,7 @@
 //! Secrets never reach the ledger: a link, a session and a key are known by the SHA-256 of a random 256-bit secret,
 //! which no dictionary can invert.
 
+pub mod accesses;
 pub mod accounts;
 pub mod actors;
 pub mod directory;
@@ -11,12 +12,14 @@ pub mod grants;
 pub mod groups;
 pub mod identities;
 pub mod keys;
+pub mod reviews;
 pub mod roles;
 pub mod sessions;
 pub mod workloads;
 
 use serde::{Deserialize, Serialize};
 
+pub use accesses::{AccessCore, Purpose};
 pub use accounts::{Account, AccountOwned, OwnerReason};
 pub use actors::ActorLeft;
 pub use directory::{ActorRemoved, ActorReturned, Presence, ProvisionPerson};

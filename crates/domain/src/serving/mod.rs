@@ -1,10 +1,8 @@
 //! Services, their routes and deployments, and the records of what they answered.
 
 mod inference;
-mod tlv;
 
-pub use inference::{FIELDS, InferenceCore, Status};
-pub use tlv::{Field, Kind, Slot, TlvError, Value, read as read_tlv, write as write_tlv};
+pub use inference::{InferenceCore, Status};
 
 use serde::{Deserialize, Serialize};
 
@@ -190,7 +188,7 @@ pub struct SegmentFile {
     pub len: u64,
 }
 
-/// A sealed segment: `n` records of a node, committed to by one Merkle root.
+/// A sealed segment: `n` records of one kind and node, committed to by one Merkle root.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SegmentSealed {
@@ -217,8 +215,9 @@ pub struct SegmentSealed {
     pub hours: Vec<(i64, u64)>,
     /// The core file.
     pub core: SegmentFile,
-    /// The payload file.
-    pub payload: SegmentFile,
+    /// The payload file; records of accesses have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<SegmentFile>,
 }
 
 /// How far a segment had come, so that a later change inside it shows.

@@ -272,7 +272,7 @@ fn sealed(number: u64, first: u64, prev: Option<&str>) -> Command {
         t1: 0,
         hours: vec![],
         core: file.clone(),
-        payload: file,
+        payload: Some(file),
     })
 }
 

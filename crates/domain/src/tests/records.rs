@@ -1,8 +1,10 @@
-//! The byte form of inference records.
+//! The byte form of records.
 
 use proptest::prelude::*;
 
-use crate::serving::{FIELDS, InferenceCore, Kind, Slot, TlvError, Value};
+use crate::people::AccessCore;
+use crate::record::{Kind, Record, Slot, TlvError, Value, append_node_seq, common, read_tlv, write_tlv};
+use crate::serving::InferenceCore;
 
 fn sample() -> InferenceCore {
     InferenceCore {
@@ -35,15 +37,64 @@ fn given_a_record_when_encoded_then_its_bytes_are_the_golden_ones() {
 #[test]
 fn given_a_record_numbered_late_when_encoded_then_it_equals_the_whole() {
     let mut bytes = sample().encode_unnumbered();
-    InferenceCore::append_node_seq(&mut bytes, 41);
+    append_node_seq(&mut bytes, 41);
     assert_eq!(bytes, sample().encode());
     assert_eq!(InferenceCore::decode(&bytes), Ok(sample()));
 }
 
 #[test]
-fn given_the_fields_when_listed_then_they_ascend_and_end_with_node_seq() {
-    assert!(FIELDS.is_sorted_by(|a, b| a.id < b.id));
-    assert_eq!(FIELDS.last().map(|f| (f.id, f.name)), Some((InferenceCore::NODE_SEQ, "node_seq")));
+fn given_the_fields_of_each_kind_when_listed_then_they_ascend_and_have_what_all_kinds_have() {
+    fn check<R: Record>() {
+        assert!(R::FIELDS.is_sorted_by(|a, b| a.id < b.id));
+        assert_eq!(R::FIELDS.last().map(|f| (f.id, f.name)), Some((common::NODE_SEQ, "node_seq")));
+        let common = [
+            (common::ID, Kind::Text),
+            (common::TS_START, Kind::Time),
+            (common::TS_END, Kind::Time),
+            (common::NODE, Kind::Text),
+            (common::INCARNATION, Kind::Int),
+        ];
+        for (id, kind) in common {
+            assert!(R::FIELDS.iter().any(|field| (field.id, field.kind, field.optional) == (id, kind, false)), "{id}");
+        }
+        let mut core = R::default();
+        core.written_by("n1", 7);
+        assert_eq!((core.node_name(), core.place()), ("n1", (7, 0)));
+    }
+    check::<InferenceCore>();
+    check::<AccessCore>();
+}
+
+#[test]
+fn given_an_access_when_encoded_then_its_bytes_are_the_golden_ones() {
+    let access = AccessCore {
+        access_id: "018f3c2e-7d4b-7000-8000-000000000002".into(),
+        ts_start: 1,
+        ts_end: 2,
+        door: "api".into(),
+        route: Some("POST /api/v1/sql".into()),
+        actor: Some("a_1".into()),
+        key: Some("k_1".into()),
+        action: "sql".into(),
+        object_kind: "inference_log".into(),
+        purpose: Some("audit".into()),
+        decision: "allow".into(),
+        http_status: Some(200),
+        policies: Some("auditor-reads-and-tests".into()),
+        policies_sha256: Some("aa".into()),
+        grant_id: Some("g_1".into()),
+        occurrences: 1,
+        tables: Some("inferences".into()),
+        at_size: Some(77),
+        r: Some(vec![1; 24]),
+        c_root: Some(vec![3; 32]),
+        node: "n1".into(),
+        incarnation: 1,
+        node_seq: 4,
+        ..AccessCore::default()
+    };
+    expect_test::expect_file!["../../golden/access.hex"].assert_eq(&merkle::hex(&access.encode()));
+    assert_eq!(AccessCore::decode(&access.encode()), Ok(access));
 }
 
 #[test]
@@ -63,9 +114,9 @@ fn given_a_missing_a_repeated_and_an_unknown_field_when_decoded_then_each_is_nam
 
 fn remove_field(bytes: &[u8], id: u16) -> Vec<u8> {
     let mut out = Vec::new();
-    crate::serving::read_tlv(bytes, |field, value| {
+    read_tlv(bytes, |field, value| {
         if field != id {
-            crate::serving::write_tlv(field, Value::Bytes(value), &mut out);
+            write_tlv(field, Value::Bytes(value), &mut out);
         }
         Ok(())
     })
@@ -74,14 +125,14 @@ fn remove_field(bytes: &[u8], id: u16) -> Vec<u8> {
 }
 
 /// A core with every required field and any optional ones set to arbitrary values.
-fn any_core() -> impl Strategy<Value = InferenceCore> {
+fn any_core<R: Record>() -> impl Strategy<Value = R> {
     proptest::collection::vec(
         (any::<bool>(), ".{0,12}", any::<i64>(), proptest::collection::vec(any::<u8>(), 0..40)),
-        FIELDS.len(),
+        R::FIELDS.len(),
     )
     .prop_map(|values| {
-        let mut core = InferenceCore::default();
-        for (field, (present, text, int, bytes)) in FIELDS.iter().zip(&values) {
+        let mut core = R::default();
+        for (field, (present, text, int, bytes)) in R::FIELDS.iter().zip(&values) {
             if field.optional && !present {
                 continue;
             }
@@ -99,13 +150,17 @@ fn any_core() -> impl Strategy<Value = InferenceCore> {
 
 proptest! {
     #[test]
-    fn any_core_reads_back(core in any_core()) {
-        prop_assert_eq!(InferenceCore::decode(&core.encode()), Ok(core));
+    fn any_core_reads_back(inference in any_core::<InferenceCore>(), access in any_core::<AccessCore>()) {
+        prop_assert_eq!(InferenceCore::decode(&inference.encode()), Ok(inference));
+        prop_assert_eq!(AccessCore::decode(&access.encode()), Ok(access));
     }
 
     #[test]
     fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         if let Ok(core) = InferenceCore::decode(&bytes) {
+            prop_assert_eq!(core.encode(), bytes.clone());
+        }
+        if let Ok(core) = AccessCore::decode(&bytes) {
             prop_assert_eq!(core.encode(), bytes);
         }
     }

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
+use domain::Record;
+use domain::record::Field;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -19,35 +21,38 @@ use crate::vfs::{Vfs, read_file};
 /// Largest commit that is read; ours are a few kilobytes.
 const MAX_COMMIT_BYTES: u64 = 16 << 20;
 
-/// Which of the two tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TableKind {
-    Inferences,
-    Payloads,
+/// Which table: that of the cores of a kind of record, or that of its payloads.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TableKind {
+    name: &'static str,
+    schema: fn() -> SchemaRef,
+    fields: &'static [Field],
+    payloads: bool,
 }
 
 impl TableKind {
-    /// Its directory and name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Inferences => "inferences",
-            Self::Payloads => "payloads",
-        }
+    pub fn cores<R: Record>() -> Self {
+        Self { name: R::TABLE, schema: segment::core_schema::<R>, fields: R::FIELDS, payloads: false }
     }
 
-    fn schema(self) -> SchemaRef {
-        match self {
-            Self::Inferences => segment::core_schema(),
-            Self::Payloads => segment::payload_schema(),
-        }
+    pub fn payloads<R: Record>() -> Option<Self> {
+        let of = |name| Self { name, schema: segment::payload_schema, fields: R::FIELDS, payloads: true };
+        R::PAYLOADS.map(of)
+    }
+
+    /// Its directory and name.
+    pub fn name(self) -> &'static str {
+        self.name
+    }
+
+    /// What the names of its files say.
+    pub fn suffix(self) -> &'static str {
+        if self.payloads { "payload" } else { "core" }
     }
 
     /// Cores stay for the whole retention term; payloads of forgotten people are physically removed.
     fn configuration(self) -> Value {
-        match self {
-            Self::Inferences => json!({"delta.appendOnly": "true"}),
-            Self::Payloads => json!({}),
-        }
+        if self.payloads { json!({}) } else { json!({"delta.appendOnly": "true"}) }
     }
 }
 
@@ -105,6 +110,11 @@ impl Table {
         Ok(Self { vfs, kind, log_dir, staging: staging.to_owned(), table_id, next_version, last_added })
     }
 
+    /// Which table it is.
+    pub fn kind(&self) -> TableKind {
+        self.kind
+    }
+
     /// Whether the newest commit added `path`.
     pub fn has(&self, path: &str) -> bool {
         self.last_added.iter().any(|added| added == path)
@@ -122,7 +132,7 @@ impl Table {
             actions.push(json!({"metaData": {
                 "id": self.table_id, "name": self.kind.name(),
                 "format": {"provider": "parquet", "options": {}},
-                "schemaString": schema_string(self.kind.schema()),
+                "schemaString": schema_string(self.kind),
                 "partitionColumns": [SEGMENT_DAY], "configuration": self.kind.configuration(),
                 "createdTime": created_ms,
             }}));
@@ -145,7 +155,7 @@ impl Table {
         let last = add.first + add.n.saturating_sub(1);
         let mut min = Map::from_iter([("node_seq".to_owned(), json!(add.first))]);
         let mut max = Map::from_iter([("node_seq".to_owned(), json!(last))]);
-        if self.kind == TableKind::Inferences {
+        if !self.kind.payloads {
             // Readers may keep milliseconds only, so the bounds are rounded away from each other.
             min.insert("ts_end".into(), json!(rfc3339_ms(add.times.0.div_euclid(1000))));
             max.insert("ts_end".into(), json!(rfc3339_ms(-(-add.times.1).div_euclid(1000))));
@@ -207,7 +217,8 @@ fn table_id(log_id: &str, kind: TableKind) -> String {
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
-fn schema_string(schema: SchemaRef) -> String {
+fn schema_string(table: TableKind) -> String {
+    let schema = (table.schema)();
     let fields = schema.fields().iter().map(|field| {
         let kind = match field.data_type() {
             DataType::Int64 => "long",
@@ -215,7 +226,7 @@ fn schema_string(schema: SchemaRef) -> String {
             DataType::Binary => "binary",
             _ => "string",
         };
-        let comment = domain::serving::FIELDS.iter().find(|known| known.name == field.name());
+        let comment = table.fields.iter().find(|known| known.name == field.name());
         let metadata = comment.map_or_else(|| json!({}), |known| json!({"comment": known.doc}));
         json!({"name": field.name(), "type": kind, "nullable": field.is_nullable(), "metadata": metadata})
     });

@@ -9,7 +9,8 @@
 //!
 //! The core comes last because the writer thread appends its last field, `node_seq`, when it knows the number.
 
-use domain::serving::InferenceCore;
+use domain::Record;
+use domain::record::append_node_seq;
 
 use super::Payload;
 
@@ -45,8 +46,8 @@ impl<'a> Frame<'a> {
         })
     }
 
-    /// The inference's id, the first field of its core, without reading the others.
-    pub fn inference_id(&self) -> Option<&'a str> {
+    /// The record's id, the first field of its core, without reading the others.
+    pub fn id(&self) -> Option<&'a str> {
         let (id, rest) = self.core.split_first_chunk::<2>()?;
         let (len, rest) = rest.split_first_chunk::<4>()?;
         let text = rest.get(..u32::from_le_bytes(*len) as usize)?;
@@ -63,7 +64,7 @@ pub(super) struct Building {
 
 impl Building {
     /// `None` when the ciphertext has 4 GiB or more.
-    pub fn new(core: &InferenceCore, subject_ref: &[u8; 16], ct: &[u8], incarnation: u64) -> Option<Self> {
+    pub fn new(core: &impl Record, subject_ref: &[u8; 16], ct: &[u8], incarnation: u64) -> Option<Self> {
         let tlv = core.encode_unnumbered();
         let mut bytes = Vec::with_capacity(HEADER + ct.len() + tlv.len() + NODE_SEQ);
         bytes.extend_from_slice(&u32::try_from(ct.len()).ok()?.to_le_bytes());
@@ -79,7 +80,7 @@ impl Building {
     /// Gives the record its place. Once only.
     pub fn number(&mut self, segment: u64, node_seq: u64) {
         self.bytes[SEGMENT].copy_from_slice(&segment.to_le_bytes());
-        InferenceCore::append_node_seq(&mut self.bytes, node_seq);
+        append_node_seq(&mut self.bytes, node_seq);
     }
 
     /// The frame.
@@ -94,7 +95,7 @@ impl Building {
 }
 
 /// The frame of a beginning.
-pub(super) fn begin(core: &InferenceCore, payload: &Payload, incarnation: u64) -> Option<Vec<u8>> {
+pub(super) fn begin(core: &impl Record, payload: &Payload, incarnation: u64) -> Option<Vec<u8>> {
     let mut frame = Building::new(core, &payload.subject_ref, &payload.ct, incarnation)?;
     frame.number(0, 0);
     Some(frame.bytes)

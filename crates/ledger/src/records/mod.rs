@@ -1,4 +1,5 @@
-//! Records of inferences: the node's log of them, and the segments they are sealed into.
+//! Records: the node's log of a kind of them, and the segments they are sealed into. Inferences and accesses have a log
+//! each, so that neither waits for the other.
 //!
 //! The life of a record. `begin` puts the beginning of a call on record before anybody is called; `append` puts the
 //! record into the write-ahead log and returns when it is durable, with its leaf. A segment of records is closed when it
@@ -22,8 +23,10 @@ mod state;
 mod types;
 mod writer;
 
+use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
+use domain::Record as RecordKind;
 use domain::serving::{InferenceCore, SegmentProgress, SegmentSealed};
 use sha2::{Digest, Sha256};
 
@@ -43,10 +46,11 @@ use crate::wal::{Batch, Wal, WalOptions};
 /// Bytes of the beginnings of calls that are over, after which they are dropped before the next seal would do it.
 const MAX_SPENT: u64 = 64 << 20;
 
-/// A node's log of inference records. Opened by one process at a time.
-pub struct RecordLog {
+/// A node's log of records of one kind. Opened by one process at a time.
+pub struct RecordLog<R = InferenceCore> {
+    _kind: PhantomData<fn() -> R>,
     options: RecordOptions,
-    sealer: Sealer,
+    sealer: Sealer<R>,
     state: Arc<Mutex<State>>,
     begins: Arc<Begins>,
     /// The tables while they are known to be as remembered; held during a seal.
@@ -56,7 +60,7 @@ pub struct RecordLog {
     _lock: Box<dyn LockGuard>,
 }
 
-impl RecordLog {
+impl<R: RecordKind> RecordLog<R> {
     /// Opens or creates the log. Calls that never ended get a durable record with the status `interrupted`, ended at
     /// `now_us`. What was found is sealed with [`Self::seal`] before [`Self::start_incarnation`].
     ///
@@ -73,15 +77,17 @@ impl RecordLog {
         let sealer = Sealer {
             vfs: vfs.clone(),
             dir: options.dir.clone(),
+            tables: options.tables.clone(),
+            _kind: PhantomData,
             log_id: options.log_id.clone(),
             node: options.node.clone(),
         };
         let guard = prepare_directory(&sealer)?;
-        let mut recovery = Recovery::new(&options.node, resume, options.batch_bytes());
+        let mut recovery = Recovery::<R>::new(&options.node, resume, options.batch_bytes());
         let begun = |frame| recovery.begun(frame);
         let begins = Begins::open(vfs.clone(), options.dir.join("begins"), options.max_record(), begun)?;
         let wal_options = WalOptions {
-            log_id: wal_id(&options.log_id),
+            log_id: wal_id::<R>(&options.log_id),
             segment_bytes: options.wal_segment_bytes,
             prepare: options.prepare,
         };
@@ -105,7 +111,8 @@ impl RecordLog {
         let state = Arc::new(Mutex::new(state));
         let begins = Arc::new(begins);
         let committer = spawn_writer(&options, wal, &state, &begins)?;
-        let log = Self { options, sealer, state, begins, sealing: Mutex::new(None), committer, _lock: guard };
+        let sealing = Mutex::new(None);
+        let log = Self { _kind: PhantomData, options, sealer, state, begins, sealing, committer, _lock: guard };
         Ok((Arc::new(log), recovered))
     }
 
@@ -132,13 +139,32 @@ impl RecordLog {
         Ok(())
     }
 
+    /// Takes records again in the incarnation that was the last, after all that were found: for a command that is carried
+    /// out while no node runs.
+    ///
+    /// # Errors
+    /// [`RecordError::CannotStart`] when there was none yet, or one has started.
+    pub fn resume_incarnation(&self) -> Result<(), RecordError> {
+        let mut state = lock(&self.state);
+        let incarnation = state.open.incarnation;
+        let cannot = |why| Err(RecordError::CannotStart { incarnation, why });
+        match (state.started, incarnation) {
+            (true, _) => cannot("one has started already"),
+            (false, 0) => cannot("the node never started"),
+            (false, _) => {
+                state.started = true;
+                Ok(())
+            }
+        }
+    }
+
     /// Puts the beginning of a call on record, before anybody is called. On return the operating system has it: the end
     /// of the process does not lose it, a power cut in the next seconds may.
     ///
     /// # Errors
     /// A retryable error when it cannot be taken: the call must not be made then, if it has to be on record. While the
     /// disk is full each attempt also finds out, a moment later, whether there is room again.
-    pub fn begin(&self, core: &InferenceCore, payload: &Payload) -> Result<(), RecordError> {
+    pub fn begin(&self, core: &R, payload: &Payload) -> Result<(), RecordError> {
         let incarnation = self.admit()?;
         if self.log_is_full() {
             return Err(RecordError::Full { dir: self.sealer.wal_dir() });
@@ -148,7 +174,7 @@ impl RecordLog {
         if frame.len() as u64 > self.options.max_record() {
             return Err(too_large());
         }
-        self.begins.begin(&core.inference_id, &frame)
+        self.begins.begin(core.id(), &frame)
     }
 
     /// Makes a record durable, then returns its number and leaf. Node, incarnation and number are filled in here. Once
@@ -157,10 +183,9 @@ impl RecordLog {
     /// # Errors
     /// A retryable error when it cannot be taken, [`RecordError::TooLarge`], [`RecordError::NotStarted`], or
     /// [`RecordError::Stopped`]: then it is unknown whether it is durable.
-    pub async fn append(&self, mut core: InferenceCore, payload: Payload) -> Result<Receipt, RecordError> {
+    pub async fn append(&self, mut core: R, payload: Payload) -> Result<Receipt, RecordError> {
         let incarnation = self.admit()?;
-        core.node.clone_from(&self.options.node);
-        core.incarnation = i64::try_from(incarnation).unwrap_or(i64::MAX);
+        core.written_by(&self.options.node, i64::try_from(incarnation).unwrap_or(i64::MAX));
         let too_large = || self.too_large(payload.ct.len());
         let frame = Building::new(&core, &payload.subject_ref, &payload.ct, incarnation).ok_or_else(too_large)?;
         if frame.bytes().len() as u64 > self.options.max_record() {
@@ -168,7 +193,7 @@ impl RecordLog {
         }
         let (reply, answer) = reply::pair();
         let payload_bytes = payload.ct.len() as u64;
-        let (id, ts_end, receipt) = (core.inference_id, core.ts_end, Receipt::default());
+        let (id, ts_end, receipt) = (core.id().to_owned(), core.ended_us(), Receipt::default());
         self.submit(Write::Record(Box::new(Record { id, frame, payload_bytes, ts_end, receipt, reply })))?;
         answer.await.unwrap_or(Err(RecordError::Stopped))
     }
@@ -246,14 +271,14 @@ impl RecordLog {
     }
 
     /// The records that are durable and not yet confirmed as sealed, in order.
-    pub fn tail(&self) -> Vec<InferenceCore> {
+    pub fn tail(&self) -> Vec<R> {
         let cores: Vec<Arc<[u8]>> = {
             let state = lock(&self.state);
             let segments = state.closed.iter().map(|segment| &**segment).chain([&state.open]);
             segments.flat_map(|segment| &segment.kept).map(|kept| kept.core.clone()).collect()
         };
         // They were encoded or decoded here before they were kept, so none is left out.
-        cores.iter().filter_map(|core| InferenceCore::decode(core).ok()).collect()
+        cores.iter().filter_map(|core| R::decode(core).ok()).collect()
     }
 
     /// Counters.
@@ -339,7 +364,7 @@ fn check_node(node: &str) -> Result<(), RecordError> {
 }
 
 /// Takes the lock and clears what an unfinished seal left.
-fn prepare_directory(sealer: &Sealer) -> Result<Box<dyn LockGuard>, RecordError> {
+fn prepare_directory<R: RecordKind>(sealer: &Sealer<R>) -> Result<Box<dyn LockGuard>, RecordError> {
     let (vfs, staging) = (&*sealer.vfs, sealer.staging());
     vfs.create_dir_all(&staging).map_err(RecordError::io("create", &staging))?;
     let guard = vfs.lock(&sealer.dir.join("LOCK")).map_err(|error| match error.kind() {
@@ -367,9 +392,10 @@ fn spawn_writer(
         .map_err(RecordError::io("start the writer thread of", &options.dir))
 }
 
-/// The write-ahead log of records is another log than the ledger's.
-fn wal_id(log_id: &str) -> [u8; 16] {
-    let hash = Sha256::digest(format!("counterfoil records\n{log_id}"));
+/// The write-ahead log of records is another log than the ledger's, and each kind's is another.
+fn wal_id<R: RecordKind>(log_id: &str) -> [u8; 16] {
+    let kind = if R::SCHEMA == 1 { String::new() } else { format!("\n{}", R::TABLE) };
+    let hash = Sha256::digest(format!("counterfoil records\n{log_id}{kind}"));
     let mut id = [0; 16];
     id.copy_from_slice(&hash[..16]);
     id

@@ -4,9 +4,10 @@
 //! gives the root it had before. Found segments are closed; new records never join them.
 
 use std::collections::{HashMap, VecDeque};
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-use domain::serving::{InferenceCore, Status};
+use domain::Record;
 use merkle::leaf_hash;
 
 use super::Resume;
@@ -15,11 +16,9 @@ use super::frame::{Building, Frame};
 use super::state::{Kept, Segment};
 use crate::wal::{Batch, KIND_META, KIND_RECORD, Wal};
 
-/// `error_code` of a call that a stop cut off.
-const INTERRUPTED: &str = "interrupted";
-
 /// Reads the log and collects what is open in it.
-pub(super) struct Recovery {
+pub(super) struct Recovery<R> {
+    _kind: PhantomData<fn() -> R>,
     node: String,
     resume: Resume,
     /// Most bytes of one batch, single larger frames apart.
@@ -32,10 +31,19 @@ pub(super) struct Recovery {
     interrupted: u64,
 }
 
-impl Recovery {
+impl<R: Record> Recovery<R> {
     pub fn new(node: &str, resume: Resume, batch_bytes: usize) -> Self {
         let (segments, begun) = (VecDeque::new(), HashMap::new());
-        Self { node: node.to_owned(), resume, batch_bytes, segments, begun, order: 0, interrupted: 0 }
+        Self {
+            _kind: PhantomData,
+            node: node.to_owned(),
+            resume,
+            batch_bytes,
+            segments,
+            begun,
+            order: 0,
+            interrupted: 0,
+        }
     }
 
     /// Takes in a beginning. All of them come before the first batch.
@@ -65,7 +73,7 @@ impl Recovery {
 
     fn frame<'a>(&self, bytes: &'a [u8]) -> Result<(Frame<'a>, &'a str), RecordError> {
         let frame = Frame::decode(bytes).ok_or_else(|| inconsistent("a frame of the log is too short"))?;
-        let id = frame.inference_id().ok_or_else(|| inconsistent("a frame of the log names no inference"))?;
+        let id = frame.id().ok_or_else(|| inconsistent("a frame of the log names no record"))?;
         let Resume { incarnation, .. } = self.resume;
         if frame.incarnation > incarnation {
             let found = frame.incarnation;
@@ -81,16 +89,17 @@ impl Recovery {
             // Sealed; its batch was just not released yet.
             return Ok(());
         }
-        let core = decode(frame.core)?;
-        if core.node != self.node || core.incarnation != as_i64(incarnation) {
-            return Err(inconsistent(format!("a record is of node `{}`, incarnation {}", core.node, core.incarnation)));
+        let core: R = decode(frame.core)?;
+        let (found, node_seq) = core.place();
+        if core.node_name() != self.node || found != as_i64(incarnation) {
+            return Err(inconsistent(format!("a record is of node `{}`, incarnation {found}", core.node_name())));
         }
-        let kept = Kept { core: frame.core.into(), leaf: leaf_hash(frame.core), ts_end: core.ts_end };
-        self.interrupted += u64::from(core.status == Status::Interrupted.as_str());
+        let kept = Kept { core: frame.core.into(), leaf: leaf_hash(frame.core), ts_end: core.ended_us() };
+        self.interrupted += u64::from(core.is_interrupted());
         let (number, seq) = self.next_place();
         let follows = frame.segment == number || (frame.segment == number + 1 && !self.segments.is_empty());
-        if !follows || core.node_seq != as_i64(seq) {
-            let found = format!("record {} in segment {}", core.node_seq, frame.segment);
+        if !follows || node_seq != as_i64(seq) {
+            let found = format!("record {node_seq} in segment {}", frame.segment);
             return Err(inconsistent(format!("{found} follows, but {seq} in segment {number} comes next")));
         }
         self.push(frame.segment, kept, frame.ct.len() as u64, batch.number, batch.ts_ms);
@@ -148,16 +157,13 @@ impl Recovery {
         let mut records = Vec::with_capacity(chunk.len());
         for ((_, bytes), seq) in chunk.iter().zip(first..) {
             let (frame, _) = self.frame(bytes)?;
-            let mut core = decode(frame.core)?;
-            core.status = Status::Interrupted.as_str().into();
-            core.error_code = Some(INTERRUPTED.into());
-            core.ts_end = now_us.max(core.ts_start);
-            core.node.clone_from(&self.node);
-            core.incarnation = as_i64(self.resume.incarnation);
+            let mut core: R = decode(frame.core)?;
+            core.interrupt(now_us);
+            core.written_by(&self.node, as_i64(self.resume.incarnation));
             let mut record = Building::new(&core, &frame.subject_ref, frame.ct, self.resume.incarnation)
                 .ok_or_else(|| inconsistent("a beginning in the log is too large"))?;
             record.number(number, seq);
-            records.push((record, core.ts_end, frame.ct.len() as u64));
+            records.push((record, core.ended_us(), frame.ct.len() as u64));
         }
         let frames: Vec<(u8, &[u8])> = records.iter().map(|(record, ..)| (KIND_RECORD, record.bytes())).collect();
         let appended = wal.append(ts_ms, first, &frames)?;
@@ -178,8 +184,8 @@ impl Recovery {
     }
 }
 
-fn decode(core: &[u8]) -> Result<InferenceCore, RecordError> {
-    InferenceCore::decode(core).map_err(|error| inconsistent(format!("a record in the log cannot be read: {error}")))
+fn decode<R: Record>(core: &[u8]) -> Result<R, RecordError> {
+    R::decode(core).map_err(|error| inconsistent(format!("a record in the log cannot be read: {error}")))
 }
 
 fn inconsistent(what: impl Into<String>) -> RecordError {

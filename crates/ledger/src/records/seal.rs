@@ -1,14 +1,17 @@
-//! Sealing a closed segment: its two files and their entries in the tables, all of it durable and repeatable.
+//! Sealing a closed segment: its files (a second one for a kind with payloads) and their entries in the tables, all of
+//! it durable and repeatable.
 //!
 //! Payloads are read back from the write-ahead log, and every record must hash to the leaf that was acknowledged. The
-//! order is: both files under other names, both names, then the entries. Whatever a crash leaves of that, the next
+//! order is: the files under other names, their names, then the entries. Whatever a crash leaves of that, the next
 //! attempt goes on from it: files that no entry names are written again, files that one names are taken as they are.
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use domain::serving::{InferenceCore, SegmentFile, SegmentSealed};
+use domain::Record;
+use domain::serving::{SegmentFile, SegmentSealed};
 use merkle::{Hash, hex, leaf_hash};
 use sha2::{Digest, Sha256};
 
@@ -27,18 +30,19 @@ const HOUR_MS: i64 = 3_600_000;
 const READ_BYTES: usize = 1 << 20;
 
 /// Where things are.
-#[derive(Clone)]
-pub(super) struct Sealer {
+pub(super) struct Sealer<R> {
+    pub _kind: PhantomData<fn() -> R>,
     pub vfs: Arc<dyn Vfs>,
     pub dir: PathBuf,
+    pub tables: PathBuf,
     pub log_id: String,
     pub node: String,
 }
 
 /// The tables that segments are added to.
 pub(super) struct Tables {
-    inferences: Table,
-    payloads: Table,
+    cores: Table,
+    payloads: Option<Table>,
 }
 
 /// A file of a segment, as it is named.
@@ -51,7 +55,7 @@ struct Named {
     committed: bool,
 }
 
-impl Sealer {
+impl<R: Record> Sealer<R> {
     /// The directory of the write-ahead log.
     pub fn wal_dir(&self) -> PathBuf {
         self.dir.join("wal")
@@ -62,10 +66,11 @@ impl Sealer {
         self.dir.join("staging")
     }
 
-    /// Opens both tables, as they are after whatever happened before.
+    /// Opens the tables, as they are after whatever happened before.
     pub fn tables(&self) -> Result<Tables, RecordError> {
-        let open = |kind| Table::open(self.vfs.clone(), &self.dir, &self.staging(), kind, &self.log_id);
-        Ok(Tables { inferences: open(TableKind::Inferences)?, payloads: open(TableKind::Payloads)? })
+        let open = |kind| Table::open(self.vfs.clone(), &self.tables, &self.staging(), kind, &self.log_id);
+        let payloads = TableKind::payloads::<R>().map(open).transpose()?;
+        Ok(Tables { cores: open(TableKind::cores::<R>())?, payloads })
     }
 
     /// Writes the segment's files and table entries. After an error the tables must be opened again.
@@ -78,21 +83,10 @@ impl Sealer {
         let root = hex(&segment.root());
         let (t0, t1) = range(segment);
         let day = day(t1);
-        let core = self.named(&tables.inferences, TableKind::Inferences, segment, &root, &day)?;
-        let payload = self.named(&tables.payloads, TableKind::Payloads, segment, &root, &day)?;
+        let core = self.named(&tables.cores, segment, &root, &day)?;
+        let payload = tables.payloads.as_ref().map(|table| self.named(table, segment, &root, &day)).transpose()?;
         let place = Place { segment: segment.number, day: &day };
-        let (core_file, payload_file) = match (core.committed, payload.committed) {
-            (true, true) => (self.existing(&core)?, self.existing(&payload)?),
-            (core_there, _) => {
-                let written = self.write(segment, place, &core, &payload).inspect_err(|_| {
-                    // A half-written file only takes room; if it cannot be removed, the next attempt overwrites it.
-                    let _ = self.vfs.remove(&core.staged);
-                    let _ = self.vfs.remove(&payload.staged);
-                })?;
-                let core_file = if core_there { self.existing(&core)? } else { self.place(&core, written.0)? };
-                (core_file, self.place(&payload, written.1)?)
-            }
-        };
+        let (core_file, payload_file) = self.files(segment, place, &core, payload.as_ref())?;
         let mut add = Add {
             path: &core.path,
             day: &day,
@@ -106,11 +100,15 @@ impl Sealer {
             times: (t0, t1),
         };
         if !core.committed {
-            tables.inferences.add(&add)?;
+            tables.cores.add(&add)?;
         }
-        if !payload.committed {
-            (add.path, add.len) = (&payload.path, payload_file.len);
-            tables.payloads.add(&add)?;
+        let mut described_payload = None;
+        if let (Some(table), Some(named), Some(file)) = (&mut tables.payloads, &payload, &payload_file) {
+            if !named.committed {
+                (add.path, add.len) = (&named.path, file.len);
+                table.add(&add)?;
+            }
+            described_payload = Some(described(table, named, file));
         }
         Ok(SegmentSealed {
             node: self.node.clone(),
@@ -123,44 +121,60 @@ impl Sealer {
             t0,
             t1,
             hours: hours(segment),
-            core: described(TableKind::Inferences, &core, &core_file),
-            payload: described(TableKind::Payloads, &payload, &payload_file),
+            core: described(&tables.cores, &core, &core_file),
+            payload: described_payload,
         })
     }
 
-    fn named(
+    /// The segment's files under their names: those that an entry names already are taken as they are.
+    fn files(
         &self,
-        table: &Table,
-        kind: TableKind,
         segment: &Segment,
-        root: &str,
-        day: &str,
-    ) -> Result<Named, RecordError> {
-        let suffix = match kind {
-            TableKind::Inferences => "core",
-            TableKind::Payloads => "payload",
+        place: Place<'_>,
+        core: &Named,
+        payload: Option<&Named>,
+    ) -> Result<(Finished, Option<Finished>), RecordError> {
+        if core.committed && payload.is_none_or(|payload| payload.committed) {
+            return Ok((self.existing(core)?, payload.map(|payload| self.existing(payload)).transpose()?));
+        }
+        let written = self.write(segment, place, core, payload).inspect_err(|_| {
+            // A half-written file only takes room; if it cannot be removed, the next attempt overwrites it.
+            for named in [Some(core), payload].into_iter().flatten() {
+                let _ = self.vfs.remove(&named.staged);
+            }
+        })?;
+        let core_file = if core.committed { self.existing(core)? } else { self.place(core, written.0)? };
+        let payload_file = match (payload, written.1) {
+            (Some(named), Some(file)) => Some(self.place(named, file)?),
+            _ => None,
         };
+        Ok((core_file, payload_file))
+    }
+
+    fn named(&self, table: &Table, segment: &Segment, root: &str, day: &str) -> Result<Named, RecordError> {
+        let suffix = table.kind().suffix();
         let Segment { incarnation, number, .. } = segment;
         let name = format!("{}-{incarnation}-{number}-{}.{suffix}.parquet", self.node, &root[..16]);
         let path = format!("{}={day}/{name}", super::segment::SEGMENT_DAY);
-        let target = self.dir.join(kind.name()).join(&path);
+        let target = self.tables.join(table.kind().name()).join(&path);
         let dir = crate::vfs::parent(&target);
         self.vfs.create_dir_all(dir).map_err(RecordError::io("create", dir))?;
         let committed = table.has(&path);
         Ok(Named { path, target, staged: self.staging().join(format!("{suffix}.parquet")), committed })
     }
 
-    /// Both files, complete and synced, under their staging names.
+    /// The files, complete and synced, under their staging names.
     fn write(
         &self,
         segment: &Segment,
         place: Place<'_>,
         core: &Named,
-        payload: &Named,
-    ) -> Result<(Finished, Finished), RecordError> {
+        payload: Option<&Named>,
+    ) -> Result<(Finished, Option<Finished>), RecordError> {
         let create = |path: &Path| self.vfs.create(path).map_err(RecordError::io("create", path));
         let failed = RecordError::segment(segment.number, &self.dir);
-        let mut writer = SegmentWriter::new(place, create(&core.staged)?, create(&payload.staged)?).map_err(&failed)?;
+        let payload = payload.map(|payload| create(&payload.staged)).transpose()?;
+        let mut writer = SegmentWriter::<R>::new(place, create(&core.staged)?, payload).map_err(&failed)?;
         let mut leaves = segment.kept.iter().map(|kept| kept.leaf);
         let Some(batches) = segment.batches else {
             return Err(RecordError::Inconsistent { what: format!("segment {} is empty", segment.number) });
@@ -175,7 +189,7 @@ impl Sealer {
                 if leaves.next() != Some(leaf) {
                     return Err(changed(segment));
                 }
-                let core = InferenceCore::decode(frame.core).map_err(|_| changed(segment))?;
+                let core = R::decode(frame.core).map_err(|_| changed(segment))?;
                 let record = Sealing { core, leaf, subject_ref: frame.subject_ref, ct: frame.ct.to_vec() };
                 writer.push(record).map_err(&failed)?;
             }
@@ -220,8 +234,8 @@ fn changed(segment: &Segment) -> RecordError {
     RecordError::Inconsistent { what }
 }
 
-fn described(kind: TableKind, named: &Named, file: &Finished) -> SegmentFile {
-    SegmentFile { path: format!("{}/{}", kind.name(), named.path), sha256: hex(&file.sha256), len: file.len }
+fn described(table: &Table, named: &Named, file: &Finished) -> SegmentFile {
+    SegmentFile { path: format!("{}/{}", table.kind().name(), named.path), sha256: hex(&file.sha256), len: file.len }
 }
 
 /// Earliest and latest `ts_end` in microseconds.

@@ -1,5 +1,6 @@
 //! Records against a disk that fails: what was acknowledged is sealed, once, in its place.
 
+mod accesses;
 mod crash;
 mod full;
 
@@ -123,14 +124,15 @@ impl Ledger {
         let mut all = Vec::new();
         let mut ends: BTreeMap<u64, (u64, u64, Option<String>)> = BTreeMap::new();
         for sealed in &self.sealed {
-            let cores = segment::read_core_bytes(file(disk, &sealed.core)).unwrap();
+            let cores: Vec<InferenceCore> = segment::read_core_bytes(file(disk, &sealed.core)).unwrap();
             assert_eq!(merkle::hex(&root_of(&segment::leaves(&cores))), sealed.root);
             let (number, first, prev) = ends.remove(&sealed.incarnation).unwrap_or_default();
             assert_eq!((sealed.number, sealed.first, &sealed.prev), (number, first, &prev));
             assert!(cores.iter().map(|core| core.node_seq as u64).eq(first..first + sealed.n));
             assert_eq!(sealed.hours.iter().map(|(_, n)| n).sum::<u64>(), sealed.n);
             ends.insert(sealed.incarnation, (number + 1, first + sealed.n, Some(sealed.root.clone())));
-            let payloads = segment::read_payloads_bytes(file(disk, &sealed.payload), |_| true).unwrap();
+            let payloads =
+                segment::read_payloads_bytes(file(disk, sealed.payload.as_ref().unwrap()), |_| true).unwrap();
             for (core, payload) in cores.iter().zip(&payloads) {
                 assert_eq!(core.ct_sha256, Sha256::digest(&payload.ct).to_vec());
                 assert_eq!((core.node_seq, &core.inference_id), (payload.node_seq, &payload.inference_id));
@@ -149,7 +151,8 @@ impl Ledger {
             let found: Vec<(String, u64)> = adds
                 .map(|add| (format!("{table}/{}", add["path"].as_str().unwrap()), add["size"].as_u64().unwrap()))
                 .collect();
-            let files = self.sealed.iter().map(|sealed| if of { &sealed.core } else { &sealed.payload });
+            let files =
+                self.sealed.iter().map(|sealed| if of { &sealed.core } else { sealed.payload.as_ref().unwrap() });
             let expected: Vec<(String, u64)> = files.map(|file| (file.path.clone(), file.len)).collect();
             assert_eq!(found, expected);
         }
@@ -220,7 +223,7 @@ fn the_tables_are_what_delta_readers_expect() {
     assert_eq!(metadata["partitionColumns"], serde_json::json!(["segment_day"]));
     assert_eq!(metadata["configuration"], serde_json::json!({"delta.appendOnly": "true"}));
     let schema: Value = serde_json::from_str(metadata["schemaString"].as_str().unwrap()).unwrap();
-    assert_eq!(schema["fields"].as_array().unwrap().len(), segment::core_schema().fields().len());
+    assert_eq!(schema["fields"].as_array().unwrap().len(), segment::core_schema::<InferenceCore>().fields().len());
     assert_eq!((&schema["fields"][1]["name"], &schema["fields"][1]["type"]), (&"ts_start".into(), &"timestamp".into()));
     assert_eq!(action("txn")["appId"], "counterfoil/n1-1");
     let add = action("add");
@@ -324,7 +327,7 @@ fn an_incarnation_starts_only_when_all_before_it_is_sealed() {
     assert!(records.iter().map(|core| (core.incarnation, core.node_seq)).eq([(1, 0), (2, 0)]));
 
     let behind = Resume { incarnation: 1, ..Resume::default() };
-    let opened = RecordLog::open(Arc::new(disk), options(100), behind, NOW);
+    let opened = RecordLog::<InferenceCore>::open(Arc::new(disk), options(100), behind, NOW);
     assert!(matches!(opened, Err(RecordError::Inconsistent { .. })), "an older ledger does not know these records");
 }
 
@@ -333,7 +336,7 @@ fn names_and_sizes_are_checked() {
     let disk = SimDisk::new();
     for node in ["", "../x", ".x", "a/b", "ä"] {
         let options = RecordOptions { node: node.into(), ..options(1) };
-        let opened = RecordLog::open(Arc::new(disk.clone()), options, Resume::default(), NOW);
+        let opened = RecordLog::<InferenceCore>::open(Arc::new(disk.clone()), options, Resume::default(), NOW);
         assert!(matches!(opened, Err(RecordError::BadNode { .. })), "`{node}`");
     }
     let (log, _) = Ledger::default().start(&disk, 100).unwrap();

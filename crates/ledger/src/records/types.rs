@@ -29,6 +29,8 @@ impl Default for Roll {
 pub struct RecordOptions {
     /// Its directory, which it has for itself.
     pub dir: PathBuf,
+    /// Directory of the tables that its segments are added to.
+    pub tables: PathBuf,
     /// Which ledger it belongs to.
     pub log_id: String,
     /// Name of this node: letters, digits, `-`, `_` and `.`.
@@ -50,6 +52,7 @@ impl RecordOptions {
     #[must_use]
     pub fn new(dir: PathBuf, log_id: &str, node: &str) -> Self {
         Self {
+            tables: dir.clone(),
             dir,
             log_id: log_id.to_owned(),
             node: node.to_owned(),
@@ -96,7 +99,7 @@ pub struct Recovered {
     pub truncated_bytes: u64,
 }
 
-/// The contents of an inference, sealed. Its core holds what is needed to check and open it.
+/// The contents of a record, sealed. Its core holds what is needed to check and open it. Empty for a kind without.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Payload {
     /// The ciphertext; the core's `ct_sha256` is its SHA-256.

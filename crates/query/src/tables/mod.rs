@@ -8,16 +8,20 @@ mod keys;
 mod models;
 mod monitoring;
 mod people;
+mod records;
 mod serving;
 mod vendors;
 
 use std::sync::LazyLock;
 
+use domain::people::AccessCore;
+use domain::serving::InferenceCore;
+
 use crate::fold::{Leaf, Moment};
 use crate::table::{Planned, Rows, Table, TableInfo};
 
 pub(crate) use infrastructure::{EVENTS, Entries};
-pub(crate) use serving::{INFERENCES, RECORDS, inference_select, record_select};
+pub(crate) use records::RecordTable;
 
 macro_rules! filled {
     ($($field:ident: $table:ty),* $(,)?) => {
@@ -56,6 +60,8 @@ filled! {
     people_groups: people::PeopleGroups,
     group_members: people::GroupMembers,
     withheld_grants: people::WithheldGrants,
+    access_reviews: people::AccessReviews,
+    access_review_items: people::AccessReviewItems,
     credentials: people::Credentials,
     workloads: people::Workloads,
     sessions: people::Sessions,
@@ -65,6 +71,7 @@ filled! {
     services: serving::Services,
     deployments: serving::Deployments,
     segments: serving::Segments,
+    access_segments: serving::AccessSegments,
     gateway_counters: serving::GatewayCounters,
     nodes: infrastructure::Nodes,
     refusals: infrastructure::Refusals,
@@ -76,6 +83,13 @@ filled! {
     control_runs: assurance::ControlRuns,
     evidence_packages: assurance::EvidencePackages,
 }
+
+/// Tables that queries over tables of records define: name and query.
+pub(crate) const VIEWS: &[(&str, fn() -> String)] = &[
+    (serving::INFERENCES, serving::inference_select),
+    (people::ACCESS_EVENTS, people::access_select),
+    (people::EXTERNAL, people::external_select),
+];
 
 const PLANNED: &[(&str, &[Planned])] = &[
     ("people", people::PLANNED),
@@ -98,7 +112,15 @@ fn info<T: Table>() -> TableInfo {
 pub fn tables() -> &'static [TableInfo] {
     static TABLES: LazyLock<Vec<TableInfo>> = LazyLock::new(|| {
         let planned = PLANNED.iter().flat_map(|(room, plans)| plans.iter().map(|plan| TableInfo::planned(room, plan)));
-        let special = [infrastructure::events(), infrastructure::list(), serving::records(), serving::inferences()];
+        let special = [
+            infrastructure::events(),
+            infrastructure::list(),
+            InferenceCore::info(),
+            AccessCore::info(),
+            serving::inferences(),
+            people::access_events(),
+            people::external_access_logs(),
+        ];
         let mut tables: Vec<TableInfo> = Folded::infos().chain(special).chain(planned).collect();
         tables.sort_unstable_by_key(|table| table.name);
         tables

@@ -11,16 +11,17 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::parquet::arrow::ArrowWriter;
 use domain::assurance::{ControlRan, ControlsScoped, Outcome, RunParams, ScopedControl};
 use domain::infrastructure::{LedgerHeartbeat, NodeJoined, OrgCreated};
+use domain::people::AccessCore;
 use domain::serving::{
     DeploymentStarted, GatewayCounted, InferenceCore, RiskTier, SegmentFile, SegmentSealed, ServiceDeclared,
     ServiceSpec, Target, WhenUnrecordable,
 };
 use domain::vendors::{ProviderDeclared, ProviderKind, ProviderSpec};
-use domain::{Entry, Event};
+use domain::{Entry, Event, Record};
 use merkle::{Checkpoint, Hash, SignerKey};
 
 use crate::segments::unsealed;
-use crate::{At, Database, EachEntry, Limits, Session, Source};
+use crate::{At, Database, EachEntry, Limits, Session, Source, Tail};
 
 /// 2026-11-22T10:00:00Z.
 pub const T0: i64 = 1_795_341_600_000;
@@ -30,7 +31,7 @@ pub const DAY: i64 = 24 * HOUR;
 
 pub struct World {
     entries: Mutex<Vec<Vec<u8>>>,
-    pub tail: Mutex<Vec<InferenceCore>>,
+    pub tail: Mutex<Tail>,
     /// What the paths of record files that are not here contain.
     pub absent: Mutex<Option<&'static str>>,
     dir: tempfile::TempDir,
@@ -65,7 +66,7 @@ impl Source for World {
         self.absent.lock().unwrap().is_none_or(|absent| !path.contains(absent))
     }
 
-    fn tail(&self) -> Vec<InferenceCore> {
+    fn tail(&self) -> Tail {
         self.tail.lock().unwrap().clone()
     }
 }
@@ -136,14 +137,28 @@ impl World {
 
     /// Writes a segment's file and appends the event that seals it, one minute after its last record.
     pub fn seal(&self, incarnation: u64, number: u64, first: u64, cores: &[InferenceCore]) -> u64 {
-        let path = format!("inferences/segment_day=2026-11-22/n1-{incarnation}-{number}-00.core.parquet");
+        let payload = SegmentFile { path: "payloads/none".into(), sha256: String::new(), len: 0 };
+        let body = self.sealed(incarnation, number, first, cores);
+        let body = SegmentSealed { payload: Some(payload), ..body };
+        self.add(body.t1 / 1000 + MINUTE, Event::SegmentSealed(body))
+    }
+
+    /// As [`Self::seal`], of accesses.
+    pub fn seal_accesses(&self, number: u64, first: u64, cores: &[AccessCore]) -> u64 {
+        let body = self.sealed(1, number, first, cores);
+        self.add(body.t1 / 1000 + MINUTE, Event::AccessesSealed(body))
+    }
+
+    fn sealed<R: Record>(&self, incarnation: u64, number: u64, first: u64, cores: &[R]) -> SegmentSealed {
+        let table = R::TABLE;
+        let path = format!("{table}/segment_day=2026-11-22/n1-{incarnation}-{number}-00.core.parquet");
         let len = self.write(&path, number, cores);
         let leaves: Vec<Hash> = cores.iter().map(|core| merkle::leaf_hash(&core.encode())).collect();
-        let ends = || cores.iter().map(|core| core.ts_end);
+        let ends = || cores.iter().map(Record::ended_us);
         let mut hours = std::collections::BTreeMap::new();
         ends().for_each(|end| *hours.entry(end / 1000 - (end / 1000).rem_euclid(HOUR)).or_insert(0) += 1);
-        let file = |path: &str| SegmentFile { path: path.to_owned(), sha256: String::new(), len };
-        let body = SegmentSealed {
+        let core = SegmentFile { path, sha256: String::new(), len };
+        SegmentSealed {
             node: "n1".into(),
             incarnation,
             number,
@@ -154,13 +169,12 @@ impl World {
             t0: ends().min().unwrap(),
             t1: ends().max().unwrap(),
             hours: hours.into_iter().collect(),
-            core: file(&path),
-            payload: file("payloads/none"),
-        };
-        self.add(body.t1 / 1000 + MINUTE, Event::SegmentSealed(body))
+            core,
+            payload: None,
+        }
     }
 
-    fn write(&self, path: &str, number: u64, cores: &[InferenceCore]) -> u64 {
+    fn write<R: Record>(&self, path: &str, number: u64, cores: &[R]) -> u64 {
         let batch = unsealed(cores).unwrap();
         let plain = |array: &ArrayRef| match array.data_type() {
             DataType::Utf8View => cast(array, &DataType::Utf8).unwrap(),

@@ -2,7 +2,7 @@
 
 use domain::infrastructure::{LedgerHeartbeat, StateDigest};
 use domain::serving::SegmentProgress;
-use domain::{Entry, Event};
+use domain::{Entry, Event, Record};
 use merkle::{Policy, SignerKey, hex};
 use verify::{Claim, Options, Package, Report, Verdict, verify_package};
 

@@ -1,11 +1,12 @@
 //! Record proofs, event proofs and bare tlog-proofs.
 
+use domain::Record;
 use domain::serving::InferenceCore;
 use hmac::{Hmac, KeyInit, Mac};
 use merkle::{Hash, TlogProof, inclusion_proof_of, leaf_hash};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
-use verify::{Claim, Disclosure, EventProof, Options, RecordProof, Verdict, verify_proof};
+use verify::{AnyRecord, Claim, Disclosure, EventProof, Options, RecordProof, Verdict, verify_proof};
 
 use crate::world::{World, leaves, signer};
 
@@ -18,6 +19,7 @@ pub fn log_proof(world: &World, index: u64) -> TlogProof {
 pub fn record_proof(world: &World, segment: usize, index: u64) -> RecordProof {
     let segment = &world.segments[segment];
     RecordProof {
+        schema: 1,
         record: segment.cores[index as usize].encode(),
         index,
         hashes: inclusion_proof_of(&leaves(&segment.cores), index).expect("a record"),
@@ -40,7 +42,8 @@ fn every_record_is_proven_and_prints_back() {
             let text = record_proof(&world, segment, index).to_string();
             let proof = RecordProof::parse(&text).expect("it parses");
             assert_eq!(proof.to_string(), text);
-            assert_eq!(proof.check().expect("it holds").core, sealed.cores[index as usize]);
+            let core = AnyRecord::Inference(Box::new(sealed.cores[index as usize].clone()));
+            assert_eq!(proof.check().expect("it holds").core, core);
             let report = verify_proof(&text, None, &keyed());
             assert_eq!((report.verdict(Claim::Integrity), report.exit), (Verdict::Pass, 0), "{report}");
         }

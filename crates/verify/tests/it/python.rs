@@ -15,7 +15,7 @@ fn script() -> PathBuf {
 }
 
 /// Whether the second verifier can run here; says so by name when it cannot.
-fn available() -> bool {
+pub fn available() -> bool {
     let probe = Command::new("python3").args(["-c", "import cryptography"]).output();
     let available = probe.is_ok_and(|output| output.status.success());
     if !available {
@@ -25,7 +25,7 @@ fn available() -> bool {
 }
 
 /// What the second verifier says of a file: its report and its exit code.
-fn second_opinion(bytes: &[u8]) -> (Value, i32) {
+pub fn second_opinion(bytes: &[u8]) -> (Value, i32) {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("evidence");
     std::fs::write(&path, bytes).expect("room");
@@ -39,7 +39,7 @@ fn second_opinion(bytes: &[u8]) -> (Value, i32) {
 }
 
 #[track_caller]
-fn agree(bytes: Vec<u8>) {
+pub fn agree(bytes: Vec<u8>) {
     let options = Options { log_vkey: Some(signer().verifier_key().clone()), ..Options::default() };
     let (second, exit) = second_opinion(&bytes);
     let first = verify_package(bytes, &options);

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write as _};
-use std::sync::Arc;
 
 use domain::assurance::{ControlRan, ControlsScoped, Outcome, RunParams, ScopedControl};
 use domain::infrastructure::{CommandRefused, LedgerHeartbeat, NodeJoined, OrgCreated, RollbackAccepted, StateDigest};
+use domain::people::AccessCore;
 use domain::serving::{GatewayCountLost, GatewayCounted, InferenceCore, SegmentFile, SegmentProgress, SegmentSealed};
-use domain::{Entry, Event, RefusalCode, State, canonical};
+use domain::{Entry, Event, Record, RefusalCode, State, canonical};
 use merkle::{
     Checkpoint, CosignerKey, Hash, Note, SignerKey, TileKind, TilePath, encode_bundle, hex, leaf_hash, root_of,
 };
@@ -49,6 +49,15 @@ impl Sealed {
     }
 }
 
+/// A sealed segment of accesses.
+#[derive(Clone)]
+pub struct SealedAccesses {
+    pub seq: u64,
+    pub body: SegmentSealed,
+    pub cores: Vec<AccessCore>,
+    pub parquet: Vec<u8>,
+}
+
 /// A ledger in memory.
 #[derive(Clone)]
 pub struct World {
@@ -57,6 +66,7 @@ pub struct World {
     pub now: i64,
     pub signer: SignerKey,
     pub segments: Vec<Sealed>,
+    pub accesses: Vec<SealedAccesses>,
     pub controls: Vec<(u64, ControlRan, Vec<serde_json::Value>, Vec<String>)>,
     pub cosigned_at: Option<u64>,
 }
@@ -70,6 +80,7 @@ impl World {
             now: HOUR + 1000,
             signer: signer(),
             segments: Vec::new(),
+            accesses: Vec::new(),
             controls: Vec::new(),
             cosigned_at: None,
         };
@@ -191,10 +202,40 @@ impl World {
             t1: cores.iter().map(|core| core.ts_end).max().unwrap_or(0),
             hours: vec![(HOUR, n)],
             core: file(&parquet),
-            payload: file(b"payloads"),
+            payload: Some(file(b"payloads")),
         };
         let seq = self.event(Event::SegmentSealed(body.clone()));
         self.segments.push(Sealed { seq, body, cores, payloads, parquet });
+    }
+
+    /// Seals `n` accesses, after saying how many of them there were so far.
+    pub fn seal_accesses(&mut self, told: u64, n: u64) {
+        let node = self.state.nodes.get("n1").expect("the node joined").clone();
+        let (first, incarnation) = (node.sealed_accesses, node.incarnation);
+        let cores: Vec<AccessCore> =
+            (first..first + n).map(|number| access(number as i64, incarnation as i64)).collect();
+        let number = node.last_accesses.as_ref().map_or(0, |last| last.number + 1);
+        let root = hex(&root_of(&leaves(&cores[..told as usize])));
+        let node_name = || "n1".to_owned();
+        let progress = SegmentProgress { node: node_name(), incarnation, number, n: told, root };
+        self.event(Event::AccessesProgress(progress));
+        let parquet = parquet(&cores, number);
+        let body = SegmentSealed {
+            node: node_name(),
+            incarnation,
+            number,
+            first,
+            n,
+            root: hex(&root_of(&leaves(&cores))),
+            prev: node.last_accesses.map(|last| last.root),
+            t0: cores.iter().map(|core| core.ts_end).min().unwrap_or(0),
+            t1: cores.iter().map(|core| core.ts_end).max().unwrap_or(0),
+            hours: vec![(HOUR, n)],
+            core: SegmentFile { path: "x".into(), sha256: sha256(&parquet), len: parquet.len() as u64 },
+            payload: None,
+        };
+        let seq = self.event(Event::AccessesSealed(body.clone()));
+        self.accesses.push(SealedAccesses { seq, body, cores, parquet });
     }
 
     pub fn run_control(&mut self, violations: &[&str], population: &[&str]) {
@@ -259,7 +300,7 @@ impl World {
         }
         for segment in &self.segments {
             let dir = segment.dir();
-            let tlv: Vec<Vec<u8>> = segment.cores.iter().map(InferenceCore::encode).collect();
+            let tlv: Vec<Vec<u8>> = segment.cores.iter().map(Record::encode).collect();
             files.insert(format!("{dir}/core.tlv"), framed(&tlv));
             files.insert(format!("{dir}/leaves"), leaves(&segment.cores).concat());
             files.insert(format!("{dir}/core.parquet"), segment.parquet.clone());
@@ -277,13 +318,23 @@ impl World {
             put("control.toml", b"id = \"AI-IN-01\"\n");
             put("result.json", &canonical::to_vec(&result).expect("JSON"));
         }
-        let segments = self.segments.iter().map(|segment| PackageSegment {
-            node: segment.body.node.clone(),
-            incarnation: segment.body.incarnation,
-            number: segment.body.number,
-            event: segment.seq,
-            dir: segment.dir(),
-        });
+        let listed = |body: &SegmentSealed, event: u64, folder: &str| PackageSegment {
+            node: body.node.clone(),
+            incarnation: body.incarnation,
+            number: body.number,
+            event,
+            dir: format!("{folder}/{}-{}-{}", body.node, body.incarnation, body.number),
+        };
+        let segments = self.segments.iter().map(|segment| listed(&segment.body, segment.seq, "segments"));
+        let accesses = self.accesses.iter().map(|segment| listed(&segment.body, segment.seq, "accesses"));
+        let segments = segments.chain(accesses);
+        for segment in &self.accesses {
+            let dir = listed(&segment.body, segment.seq, "accesses").dir;
+            let tlv: Vec<Vec<u8>> = segment.cores.iter().map(Record::encode).collect();
+            files.insert(format!("{dir}/core.tlv"), framed(&tlv));
+            files.insert(format!("{dir}/leaves"), leaves(&segment.cores).concat());
+            files.insert(format!("{dir}/core.parquet"), segment.parquet.clone());
+        }
         let manifest = Manifest {
             v: 1,
             package: "018f3c2e-7d4b-7000-8000-0000000000aa".into(),
@@ -366,11 +417,32 @@ pub fn core(number: i64, incarnation: i64) -> InferenceCore {
     }
 }
 
+pub fn access(number: i64, incarnation: i64) -> AccessCore {
+    AccessCore {
+        access_id: format!("018f3c2e-7d4b-7000-8001-{number:012}"),
+        ts_start: HOUR * 1000 + number * 10,
+        ts_end: HOUR * 1000 + number * 10 + 5,
+        door: "api".into(),
+        actor: Some("a_1".into()),
+        action: "sql".into(),
+        object_kind: "inference_log".into(),
+        purpose: Some("audit".into()),
+        decision: "allow".into(),
+        occurrences: 1,
+        r: Some(vec![number as u8; 24]),
+        c_root: Some(vec![3; 32]),
+        node: "n1".into(),
+        incarnation,
+        node_seq: number,
+        ..AccessCore::default()
+    }
+}
+
 pub fn payload(number: i64) -> Vec<u8> {
     format!("sealed {number}").into_bytes()
 }
 
-pub fn leaves(cores: &[InferenceCore]) -> Vec<Hash> {
+pub fn leaves<R: Record>(cores: &[R]) -> Vec<Hash> {
     cores.iter().map(|core| leaf_hash(&core.encode())).collect()
 }
 
@@ -379,11 +451,11 @@ pub fn framed(pieces: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// The core file as the ledger seals it.
-pub fn parquet(cores: &[InferenceCore], segment: u64) -> Vec<u8> {
+pub fn parquet<R: Record>(cores: &[R], segment: u64) -> Vec<u8> {
     use ledger::records::segment::{Place, core_schema, to_batch};
     let batch = to_batch(cores, Some(Place { segment, day: "2026-10-30" })).expect("rows");
     let mut file = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut file, Arc::clone(&core_schema()), None).expect("a writer");
+    let mut writer = ArrowWriter::try_new(&mut file, core_schema::<R>(), None).expect("a writer");
     writer.write(&batch).expect("memory");
     writer.close().expect("memory");
     file

@@ -69,6 +69,7 @@ pub(crate) async fn put_artifact(
     let engine = Arc::clone(&app.engine);
     let kept = tokio::task::spawn_blocking(move || engine.put_artifact(&body)).await;
     let sha256 = kept.map_err(|panicked| Failure::internal("keep the artifact", &panicked))??;
+    who.attempt.iter().for_each(|attempt| attempt.concerns(&sha256));
     Ok(Answer(json!({ "sha256": sha256 })))
 }
 
@@ -165,6 +166,7 @@ pub(crate) async fn sql(
     Caller(who): Caller,
     Json(question): Json<Question>,
 ) -> Result<Response, ApiError> {
+    App::asked(&who, &question.query, None);
     app.may(&who, "sql", "ledger")?;
     let moment = match question.at.as_ref() {
         None | Some(Value::Null) => query::At::Latest { tail: question.tail },
@@ -174,6 +176,7 @@ pub(crate) async fn sql(
         at_value => at(at_value)?,
     };
     let session = app.db.at(moment).await.map_err(rows::failure)?;
+    App::asked(&who, &question.query, Some(session.size()));
     let params = question.params.map(|Window { start, end, now }| Params { start, end, now });
     let answer = session.sql(&question.query, params).await.map_err(rows::failure)?;
     let mut response = download(&answer, &question.format)?;

@@ -1,5 +1,6 @@
 //! The JSON API under `/api/v1`, which the command line speaks too. `docs/api.md` describes it.
 
+mod accesses;
 mod assurance;
 mod directory;
 mod groups;
@@ -7,6 +8,7 @@ mod infrastructure;
 mod keys;
 mod login;
 mod people;
+mod reviews;
 mod serving;
 mod sessions;
 
@@ -61,6 +63,17 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/grants", post(people::request_grant))
         .route("/grants/{id}/approve", post(people::approve_grant))
         .route("/grants/{id}/end", post(people::end_grant))
+        .route("/reviews", get(reviews::list).post(reviews::start))
+        .route("/reviews/due", get(reviews::due))
+        .route("/reviews/{id}", get(reviews::show))
+        .route("/reviews/{id}/assign", post(reviews::assign))
+        .route("/reviews/{id}/decide", post(reviews::decide))
+        .route("/reviews/{id}/complete", post(reviews::complete))
+        .route("/reviews/{id}/list", get(reviews::signed))
+        .route("/accesses", get(accesses::list))
+        .route("/accesses/mine", get(accesses::mine))
+        .route("/accesses/import", post(accesses::import))
+        .route("/accesses/{id}/proof", get(accesses::proof))
         .route("/authz/explain", get(people::explain))
         .route("/authz/who-can", get(people::who_can))
         .route("/signin-links", post(people::create_link))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Query as Parameters, State};
 use axum::response::{IntoResponse, Response};
+use engine::Principal;
 use http::header;
 use query::{Answer, At, Filled, TableInfo, tables};
 use serde::Deserialize;
@@ -90,12 +91,15 @@ pub(crate) async fn show(
     Visitor(who): Visitor,
     Parameters(asked): Parameters<Asked>,
 ) -> Page {
+    if !asked.query.trim().is_empty() {
+        App::asked(&who, &asked.query, None);
+    }
     app.may(&who, "sql", "ledger")?;
     let shell = Shell::new(&app, &who, Section::Sql)?;
     if asked.query.trim().is_empty() {
         return page(&SqlPage { shell, asked, table: None, total: 0, problem: None, known: known_tables() });
     }
-    let result = run(&app, &asked).await;
+    let result = run(&app, &who, &asked).await;
     match result {
         Ok((answer, _)) if !asked.format.is_empty() => download(&answer, &asked.format).map_err(PageError::from),
         Ok((answer, size)) => {
@@ -110,12 +114,13 @@ pub(crate) async fn show(
     }
 }
 
-async fn run(app: &App, asked: &Asked) -> Result<(Answer, u64), Failure> {
+async fn run(app: &App, who: &Principal, asked: &Asked) -> Result<(Answer, u64), Failure> {
     let at = match asked.at.trim() {
         "" => At::Latest { tail: true },
         text => At::Size(text.parse().map_err(|_| Failure::invalid(format!("`{text}` is not a ledger size")))?),
     };
     let session = app.db.at(at).await.map_err(rows::failure)?;
+    App::asked(who, &asked.query, Some(session.size()));
     let answer = session.sql(&asked.query, None).await.map_err(rows::failure)?;
     Ok((answer, session.size()))
 }

@@ -1,6 +1,7 @@
 //! Signing in and out, one's sessions, who may act in which role, and with which keys.
 
 mod access;
+mod accesses;
 pub(crate) mod cli;
 pub(crate) mod exchange;
 pub(crate) mod gate;
@@ -11,6 +12,7 @@ mod names;
 pub(crate) mod oidc;
 pub(crate) mod onward;
 mod person;
+mod reviews;
 mod roster;
 mod sessions;
 mod signin;
@@ -58,6 +60,14 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/groups/{id}/roles", post(groups::map))
         .route("/groups/{id}/roles/approve", post(groups::approve))
         .route("/groups/{id}/delete", post(groups::delete))
+        .route("/reviews", get(reviews::show).post(reviews::start))
+        .route("/reviews/{id}", get(reviews::one))
+        .route("/reviews/{id}/assign", post(reviews::assign))
+        .route("/reviews/{id}/decide", post(reviews::decide))
+        .route("/reviews/{id}/complete", post(reviews::complete))
+        .route("/reviews/{id}/list", get(reviews::list))
+        .route("/accesses", get(accesses::show))
+        .route("/accesses/mine", get(accesses::mine))
         .route("/grants", post(access::request))
         .route("/grants/revoke", post(access::revoke))
         .route("/grants/{id}/approve", post(access::approve))
@@ -65,14 +75,19 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/grants/{id}/withdraw", post(access::withdraw))
 }
 
+pub(crate) use accesses::Filters;
+pub(crate) use reviews::{may_see, review_value};
+
 #[cfg(test)]
 pub(crate) use {
     access::AccessPage,
+    accesses::AccessesPage,
     cli::CliPage,
     groups::{GroupPage, GroupsPage},
     keys::{KeysPage, NewKeyPage},
     onward::OnwardPage,
     person::PersonPage,
+    reviews::{ReviewPage, ReviewsPage},
     sessions::SessionsPage,
     signin::SigninPage,
 };

@@ -99,7 +99,7 @@ impl InferencePage {
             t1: 0,
             hours: vec![],
             core: file.clone(),
-            payload: file,
+            payload: Some(file),
         };
         let story = Story {
             leaf: merkle::hex(&leaves[3]),

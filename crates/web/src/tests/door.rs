@@ -21,7 +21,7 @@ use crate::App;
 pub(super) struct World {
     router: axum::Router,
     pub(super) engine: Arc<Engine>,
-    token: String,
+    pub(super) token: String,
     _dir: tempfile::TempDir,
 }
 
@@ -38,7 +38,7 @@ pub(super) enum As {
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::with(settings()).await
     }
 
@@ -77,7 +77,7 @@ impl World {
         self.send(Method::GET, path, who, Body::empty()).await
     }
 
-    async fn json(&self, method: Method, path: &str, who: &As, body: &Value) -> (StatusCode, Value) {
+    pub(super) async fn json(&self, method: Method, path: &str, who: &As, body: &Value) -> (StatusCode, Value) {
         let response = self.send(method, path, who, body.to_string()).await;
         let status = response.status();
         let bytes = bytes(response).await;
@@ -85,7 +85,7 @@ impl World {
     }
 
     /// Signs the operator in as a person would, and returns the cookie.
-    async fn sign_in(&self) -> String {
+    pub(super) async fn sign_in(&self) -> String {
         let (status, link) = self.json(Method::POST, "/api/v1/signin-links", &As::Operator, &json!({})).await;
         assert_eq!(status, StatusCode::OK, "{link}");
         let url = link["url"].as_str().expect("a link");

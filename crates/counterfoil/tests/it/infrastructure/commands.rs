@@ -39,14 +39,20 @@ fn given_no_server_when_commands_run_then_they_open_the_directory_themselves() {
     assert_eq!(world.chat("chat").status, 200);
     world.stop();
     assert_eq!(world.sql("select count(*) as n from inference_records"), [json!({"n": 1})]);
-    let events = "select count(*) as n, count(*) filter (where type = 'node.joined') as joined from events";
-    let before = world.sql(events)[0]["n"].as_u64().expect("a number");
-    assert_eq!(world.sql(events), [json!({"n": before, "joined": 1})], "looking adds nothing");
+    let events = "select count(*) filter (where type <> 'accesses.sealed') as n,
+        count(*) filter (where type = 'node.joined') as joined,
+        count(*) filter (where type = 'accesses.sealed') as looked from events";
+    let first = world.sql(events);
+    let (before, looked) = (first[0]["n"].as_u64().expect("a number"), first[0]["looked"].as_u64().expect("a number"));
+    let expected = [json!({"n": before, "joined": 1, "looked": looked + 1})];
+    assert_eq!(world.sql(events), expected, "looking adds that somebody looked, and nothing else");
     let created = world.json(&["keys", "create", "--service", "support"]);
     world.key = created["secret"].as_str().expect("a secret").to_owned();
-    assert_eq!(world.sql(events), [json!({"n": before + 1, "joined": 1})], "a command adds what it did, nothing else");
+    let expected = [json!({"n": before + 1, "joined": 1, "looked": looked + 3})];
+    assert_eq!(world.sql(events), expected, "a command adds what it did, and its access");
+    let seq = world.sql("select max(seq) as seq from events where type = 'key.created'")[0]["seq"].to_string();
     let proof = world.path("event.proof").display().to_string();
-    world.json(&["ledger", "proof", "--event", &before.to_string(), "-o", &proof]);
+    world.json(&["ledger", "proof", "--event", &seq, "-o", &proof]);
     let key = world.log_vkey();
     assert_eq!(world.cli(&["verify", &proof, "--key", &key]).code, 0, "and it is signed for");
     let fsck = world.json(&["ledger", "fsck"]);

@@ -1,18 +1,19 @@
 //! A sealed segment as two tables: cores, which proofs are made of and which are kept, and payloads, which can go.
 //!
-//! The columns of the core table are the fields of [`InferenceCore`], so a record's leaf can be computed again from its
-//! row in any language; nothing that is proven depends on how a file is encoded. [`read`] takes files from anybody.
+//! The columns of the core table are the fields of its kind of record, so a record's leaf can be computed again from
+//! its row in any language; nothing that is proven depends on how a file is encoded. [`read`] takes files from anybody.
 
 pub mod read;
 pub(super) mod write;
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BinaryArray, Int64Array, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field as Column, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
-use domain::serving::{FIELDS, Field, InferenceCore, Kind, Value};
+use domain::Record;
+use domain::record::{Field, Kind, Value};
 use merkle::{Hash, leaf_hash};
 use parquet::errors::ParquetError;
 
@@ -76,17 +77,21 @@ pub struct Place<'a> {
     pub day: &'a str,
 }
 
-static CORE_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+/// The columns of the core table: one for each of the kind's fields, then [`LEAF`], [`SEGMENT`] and [`SEGMENT_DAY`].
+#[must_use]
+pub fn core_schema<R: Record>() -> SchemaRef {
     let mut columns: Vec<Column> =
-        FIELDS.iter().map(|field| Column::new(field.name, data_type(field.kind), field.optional)).collect();
+        R::FIELDS.iter().map(|field| Column::new(field.name, data_type(field.kind), field.optional)).collect();
     columns.push(Column::new(LEAF, DataType::Binary, false));
     // Rows that are not sealed yet have neither.
     columns.push(Column::new(SEGMENT, DataType::Int64, true));
     columns.push(Column::new(SEGMENT_DAY, DataType::Utf8, true));
     Arc::new(Schema::new(columns))
-});
+}
 
-static PAYLOAD_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+/// The columns of the payload table.
+#[must_use]
+pub fn payload_schema() -> SchemaRef {
     let column = |name: &str, data_type| Column::new(name, data_type, false);
     Arc::new(Schema::new(vec![
         column("node", DataType::Utf8),
@@ -100,23 +105,11 @@ static PAYLOAD_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         column(SEGMENT, DataType::Int64),
         column(SEGMENT_DAY, DataType::Utf8),
     ]))
-});
-
-/// The columns of the core table: one for each of [`FIELDS`], then [`LEAF`], [`SEGMENT`] and [`SEGMENT_DAY`].
-#[must_use]
-pub fn core_schema() -> SchemaRef {
-    CORE_SCHEMA.clone()
-}
-
-/// The columns of the payload table.
-#[must_use]
-pub fn payload_schema() -> SchemaRef {
-    PAYLOAD_SCHEMA.clone()
 }
 
 /// The leaves of records, in order (RFC 6962 section 2.1 over the byte form of each).
 #[must_use]
-pub fn leaves(cores: &[InferenceCore]) -> Vec<Hash> {
+pub fn leaves<R: Record>(cores: &[R]) -> Vec<Hash> {
     cores.iter().map(|core| leaf_hash(&core.encode())).collect()
 }
 
@@ -124,32 +117,32 @@ pub fn leaves(cores: &[InferenceCore]) -> Vec<Hash> {
 ///
 /// # Errors
 /// [`SegmentError::Arrow`] when the rows cannot be put together.
-pub fn to_batch(cores: &[InferenceCore], place: Option<Place<'_>>) -> Result<RecordBatch, SegmentError> {
+pub fn to_batch<R: Record>(cores: &[R], place: Option<Place<'_>>) -> Result<RecordBatch, SegmentError> {
     batch_with_leaves(cores, &leaves(cores), place)
 }
 
 /// As [`to_batch`], with the leaves already known.
-pub(super) fn batch_with_leaves(
-    cores: &[InferenceCore],
+pub(super) fn batch_with_leaves<R: Record>(
+    cores: &[R],
     leaves: &[Hash],
     place: Option<Place<'_>>,
 ) -> Result<RecordBatch, SegmentError> {
-    let mut columns: Vec<ArrayRef> = FIELDS.iter().map(|field| column(field, cores)).collect();
+    let mut columns: Vec<ArrayRef> = R::FIELDS.iter().map(|field| column(field, cores)).collect();
     columns.push(Arc::new(BinaryArray::from_iter_values(leaves)));
     let rows = cores.len();
     let segment = place.map(|place| i64::try_from(place.segment).unwrap_or(i64::MAX));
     columns.push(Arc::new(Int64Array::from(vec![segment; rows])));
     columns.push(Arc::new(StringArray::from(vec![place.map(|place| place.day); rows])));
-    Ok(RecordBatch::try_new(core_schema(), columns)?)
+    Ok(RecordBatch::try_new(core_schema::<R>(), columns)?)
 }
 
-/// The records in rows that have the columns of [`FIELDS`], in any order and among others.
+/// The records in rows that have a column for each field, in any order and among others.
 ///
 /// # Errors
 /// [`SegmentError::Column`] when a column is missing, of another type, or null where a value must be.
-pub fn from_batch(batch: &RecordBatch) -> Result<Vec<InferenceCore>, SegmentError> {
-    let mut cores = vec![InferenceCore::default(); batch.num_rows()];
-    for field in FIELDS {
+pub fn from_batch<R: Record>(batch: &RecordBatch) -> Result<Vec<R>, SegmentError> {
+    let mut cores = vec![R::default(); batch.num_rows()];
+    for field in R::FIELDS {
         fill(field, &canonical(batch, field.name, &data_type(field.kind))?, &mut cores)?;
     }
     Ok(cores)
@@ -165,7 +158,7 @@ fn data_type(kind: Kind) -> DataType {
     }
 }
 
-fn column(field: &Field, cores: &[InferenceCore]) -> ArrayRef {
+fn column<R: Record>(field: &Field, cores: &[R]) -> ArrayRef {
     let values = cores.iter().map(|core| core.get(field.id));
     let int = |value: Option<Value<'_>>| match value {
         Some(Value::Int(int)) => Some(int),
@@ -204,7 +197,7 @@ fn canonical(batch: &RecordBatch, name: &str, wanted: &DataType) -> Result<Array
     Ok(arrow::compute::cast(array, wanted)?)
 }
 
-fn fill(field: &Field, array: &dyn Array, cores: &mut [InferenceCore]) -> Result<(), SegmentError> {
+fn fill<R: Record>(field: &Field, array: &dyn Array, cores: &mut [R]) -> Result<(), SegmentError> {
     let bad = |what: &str| SegmentError::Column { column: field.name.into(), what: what.into() };
     let any = array.as_any();
     for (row, core) in cores.iter_mut().enumerate() {

@@ -12,7 +12,7 @@ use arrow::array::{Array, BinaryArray, Int64Array, StringArray};
 use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
-use domain::serving::{FIELDS, InferenceCore};
+use domain::Record;
 use merkle::leaf_hash;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector};
@@ -50,7 +50,7 @@ pub struct PayloadRow {
 ///
 /// # Errors
 /// What is wrong with the file.
-pub fn read_core(path: &Path) -> Result<Vec<InferenceCore>, SegmentError> {
+pub fn read_core<R: Record>(path: &Path) -> Result<Vec<R>, SegmentError> {
     let file = open(path)?;
     guarded(|| cores(file))
 }
@@ -59,7 +59,7 @@ pub fn read_core(path: &Path) -> Result<Vec<InferenceCore>, SegmentError> {
 ///
 /// # Errors
 /// What is wrong with the bytes.
-pub fn read_core_bytes(bytes: Vec<u8>) -> Result<Vec<InferenceCore>, SegmentError> {
+pub fn read_core_bytes<R: Record>(bytes: Vec<u8>) -> Result<Vec<R>, SegmentError> {
     guarded(|| cores(Bytes::from(bytes)))
 }
 
@@ -94,28 +94,28 @@ fn guarded<T>(read: impl FnOnce() -> Result<T, SegmentError>) -> Result<T, Segme
     })
 }
 
-fn cores(file: impl ChunkReader + 'static) -> Result<Vec<InferenceCore>, SegmentError> {
+fn cores<R: Record>(file: impl ChunkReader + 'static) -> Result<Vec<R>, SegmentError> {
     let metadata = ArrowReaderMetadata::load(&file, Default::default())?;
     check_rows(&metadata)?;
-    let names = FIELDS.iter().map(|field| field.name).chain([LEAF]);
+    let names = R::FIELDS.iter().map(|field| field.name).chain([LEAF]);
     let mask = ProjectionMask::columns(metadata.parquet_schema(), names);
     let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
         .with_projection(mask)
         .with_batch_size(BATCH_ROWS)
         .build()?;
     let mut budget = Budget::default();
-    let mut cores: Vec<InferenceCore> = Vec::new();
+    let mut cores: Vec<R> = Vec::new();
     for batch in reader {
         let batch = batch?;
         budget.take(&batch)?;
-        let read = from_batch(&batch)?;
+        let read: Vec<R> = from_batch(&batch)?;
         check_leaves(&batch, &read, cores.len())?;
         cores.extend(read);
     }
     Ok(cores)
 }
 
-fn check_leaves(batch: &RecordBatch, cores: &[InferenceCore], before: usize) -> Result<(), SegmentError> {
+fn check_leaves<R: Record>(batch: &RecordBatch, cores: &[R], before: usize) -> Result<(), SegmentError> {
     let column = canonical(batch, LEAF, &DataType::Binary)?;
     let column = as_binary(&column, LEAF)?;
     let wrong = cores.iter().zip(column).position(|(core, leaf)| leaf != Some(&leaf_hash(&core.encode())[..]));

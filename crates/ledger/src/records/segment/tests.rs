@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use arrow::array::StringViewArray;
+use domain::people::AccessCore;
+use domain::serving::InferenceCore;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -11,12 +13,12 @@ use super::*;
 use crate::vfs::{Access, Vfs, read_file, sim::SimDisk};
 
 /// Any core: every field of its kind, optional ones there or not.
-fn any_core() -> impl Strategy<Value = InferenceCore> {
+fn any_core<R: Record>() -> impl Strategy<Value = R> {
     let text = "\\PC{0,12}";
     let field = (any::<bool>(), text, any::<i64>(), vec(any::<u8>(), 0..40));
-    vec(field, FIELDS.len()).prop_map(|values| {
-        let mut core = InferenceCore::default();
-        for (field, (absent, text, int, bytes)) in FIELDS.iter().zip(&values) {
+    vec(field, R::FIELDS.len()).prop_map(|values| {
+        let mut core = R::default();
+        for (field, (absent, text, int, bytes)) in R::FIELDS.iter().zip(&values) {
             let value = match field.kind {
                 Kind::Text => Value::Text(text),
                 Kind::Bytes => Value::Bytes(bytes),
@@ -47,12 +49,14 @@ fn files(cores: &[InferenceCore]) -> (Vec<u8>, Vec<u8>) {
     let (core, payload) = (Path::new("/core"), Path::new("/payload"));
     disk.create_dir_all(Path::new("/")).unwrap();
     let place = Place { segment: 3, day: "2027-01-15" };
-    let mut writer = SegmentWriter::new(place, disk.create(core).unwrap(), disk.create(payload).unwrap()).unwrap();
+    let payloads = Some(disk.create(payload).unwrap());
+    let mut writer = SegmentWriter::new(place, disk.create(core).unwrap(), payloads).unwrap();
     for (number, core) in cores.iter().enumerate() {
         let leaf = leaf_hash(&core.encode());
         writer.push(Sealing { core: core.clone(), leaf, subject_ref: [number as u8; 16], ct: ct(number) }).unwrap();
     }
     let (core_file, payload_file) = writer.finish().unwrap();
+    let payload_file = payload_file.unwrap();
     let read = |path| read_file(&disk, path, u64::MAX).unwrap().unwrap();
     let (core, payload) = (read(core), read(payload));
     assert_eq!((core_file.len, payload_file.len), (core.len() as u64, payload.len() as u64));
@@ -64,17 +68,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn rows_and_byte_form_say_the_same(cores in vec(any_core(), 0..8)) {
+    fn rows_and_byte_form_say_the_same(cores in vec(any_core::<InferenceCore>(), 0..8)) {
         let batch = to_batch(&cores, None).unwrap();
-        prop_assert_eq!(batch.schema(), core_schema());
-        let back = from_batch(&batch).unwrap();
+        prop_assert_eq!(batch.schema(), core_schema::<InferenceCore>());
+        let back: Vec<InferenceCore> = from_batch(&batch).unwrap();
         prop_assert_eq!(leaves(&back), leaves(&cores));
         prop_assert_eq!(&back, &cores);
         for core in &cores {
             prop_assert_eq!(&InferenceCore::decode(&core.encode()).unwrap(), core);
         }
         let (file, _) = files(&cores);
-        prop_assert_eq!(read_core_bytes(file).unwrap(), cores);
+        prop_assert_eq!(read_core_bytes::<InferenceCore>(file).unwrap(), cores);
     }
 
     #[test]
@@ -83,7 +87,7 @@ proptest! {
         let (mut file, mut payload) = files(&cores);
         let index = at.index(file.len());
         file[index] ^= mask;
-        if let Ok(read) = read_core_bytes(file) {
+        if let Ok(read) = read_core_bytes::<InferenceCore>(file) {
             prop_assert_eq!(read, cores);
         }
         // Payloads are checked against their records, not here: this only may not panic.
@@ -95,8 +99,29 @@ proptest! {
 
     #[test]
     fn arbitrary_bytes_are_refused(bytes in vec(any::<u8>(), 0..300)) {
-        prop_assert!(read_core_bytes(bytes.clone()).is_err());
+        prop_assert!(read_core_bytes::<InferenceCore>(bytes.clone()).is_err());
+        prop_assert!(read_core_bytes::<AccessCore>(bytes.clone()).is_err());
         prop_assert!(read_payloads_bytes(bytes, |_| true).is_err());
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_accesses_go_through_a_file_without_payloads_unchanged(cores in vec(any_core::<AccessCore>(), 1..8)) {
+        let disk = SimDisk::new();
+        let path = Path::new("/core");
+        disk.create_dir_all(Path::new("/")).unwrap();
+        let place = Place { segment: 0, day: "2027-01-15" };
+        let mut writer = SegmentWriter::new(place, disk.create(path).unwrap(), None).unwrap();
+        for core in &cores {
+            let leaf = leaf_hash(&core.encode());
+            writer.push(Sealing { core: core.clone(), leaf, subject_ref: [0; 16], ct: vec![] }).unwrap();
+        }
+        let (_, payload) = writer.finish().unwrap();
+        prop_assert_eq!(payload, None);
+        let file = read_file(&disk, path, u64::MAX).unwrap().unwrap();
+        prop_assert_eq!(read_core_bytes::<AccessCore>(file.clone()).unwrap(), cores);
+        prop_assert!(read_core_bytes::<InferenceCore>(file).is_err(), "it is of another kind");
     }
 }
 
@@ -104,7 +129,7 @@ proptest! {
 fn the_wanted_payloads_are_read_from_any_row_group() {
     let cores: Vec<InferenceCore> = (0..2500).map(core).collect();
     let (core_file, file) = files(&cores);
-    assert_eq!(read_core_bytes(core_file).unwrap(), cores);
+    assert_eq!(read_core_bytes::<InferenceCore>(core_file).unwrap(), cores);
     let wanted = [0, 7, 1023, 1024, 2499];
     let rows = read_payloads_bytes(file.clone(), |seq| wanted.contains(&seq)).unwrap();
     assert!(rows.iter().map(|row| row.node_seq).eq(wanted));
@@ -130,7 +155,7 @@ fn rows_of_an_engine_with_other_spellings_are_read() {
     columns.reverse();
     fields.reverse();
     let other = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
-    assert_eq!(from_batch(&other).unwrap(), cores);
+    assert_eq!(from_batch::<InferenceCore>(&other).unwrap(), cores);
 }
 
 #[test]
@@ -147,7 +172,7 @@ fn missing_null_and_mistyped_columns_are_told_by_name() {
             None => drop((fields.remove(index), columns.remove(index))),
         }
         let other = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
-        from_batch(&other).unwrap_err().to_string()
+        from_batch::<InferenceCore>(&other).unwrap_err().to_string()
     };
     assert_eq!(replaced(0, None), "column `inference_id` is missing");
     let null: ArrayRef = Arc::new(StringArray::from(vec![None::<&str>]));
@@ -164,9 +189,9 @@ fn a_changed_row_does_not_hash_to_its_leaf() {
     changed[1].tokens_in = Some(1);
     let batch = batch_with_leaves(&changed, &leaves, None).unwrap();
     let mut file = Vec::new();
-    let mut writer = parquet::arrow::ArrowWriter::try_new(&mut file, core_schema(), None).unwrap();
+    let mut writer = parquet::arrow::ArrowWriter::try_new(&mut file, core_schema::<InferenceCore>(), None).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
-    let error = read_core_bytes(file).unwrap_err();
+    let error = read_core_bytes::<InferenceCore>(file).unwrap_err();
     assert!(matches!(error, SegmentError::Leaf { row: 1 }), "{error}");
 }

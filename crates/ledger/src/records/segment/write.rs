@@ -1,4 +1,4 @@
-//! Writing the two files of a segment in one pass, with bounded memory.
+//! Writing the files of a segment in one pass, with bounded memory.
 
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
@@ -6,7 +6,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BinaryArray, Int64Array, StringArray};
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
-use domain::serving::{FIELDS, InferenceCore, Kind};
+use domain::Record;
+use domain::record::{Kind, Value, common};
 use merkle::Hash;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -25,8 +26,8 @@ const CHUNK_BYTES: usize = 4 << 20;
 const BUFFER_BYTES: usize = 1 << 20;
 
 /// A record as it goes into the files.
-pub(crate) struct Sealing {
-    pub core: InferenceCore,
+pub(crate) struct Sealing<R> {
+    pub core: R,
     pub leaf: Hash,
     pub subject_ref: [u8; 16],
     pub ct: Vec<u8>,
@@ -39,31 +40,35 @@ pub(crate) struct Finished {
     pub len: u64,
 }
 
-/// Writes core and payload file side by side.
-pub(crate) struct SegmentWriter<'a> {
+/// Writes core and payload file side by side; the latter for a kind that has payloads.
+pub(crate) struct SegmentWriter<'a, R> {
     place: Place<'a>,
     core: ArrowWriter<BufWriter<Output>>,
-    payload: ArrowWriter<BufWriter<Output>>,
-    chunk: Vec<Sealing>,
+    payload: Option<ArrowWriter<BufWriter<Output>>>,
+    chunk: Vec<Sealing<R>>,
     chunk_bytes: usize,
 }
 
-impl<'a> SegmentWriter<'a> {
-    pub fn new(place: Place<'a>, core: Box<dyn VfsFile>, payload: Box<dyn VfsFile>) -> Result<Self, SegmentError> {
+impl<'a, R: Record> SegmentWriter<'a, R> {
+    pub fn new(
+        place: Place<'a>,
+        core: Box<dyn VfsFile>,
+        payload: Option<Box<dyn VfsFile>>,
+    ) -> Result<Self, SegmentError> {
         let writer = |file, schema: SchemaRef, properties| {
             ArrowWriter::try_new(BufWriter::with_capacity(BUFFER_BYTES, Output::new(file)), schema, Some(properties))
         };
         Ok(Self {
             place,
-            core: writer(core, core_schema(), core_properties()?)?,
-            payload: writer(payload, payload_schema(), payload_properties())?,
+            core: writer(core, core_schema::<R>(), core_properties::<R>()?)?,
+            payload: payload.map(|file| writer(file, payload_schema(), payload_properties())).transpose()?,
             chunk: Vec::with_capacity(CHUNK_ROWS),
             chunk_bytes: 0,
         })
     }
 
     /// Adds the next record.
-    pub fn push(&mut self, record: Sealing) -> Result<(), SegmentError> {
+    pub fn push(&mut self, record: Sealing<R>) -> Result<(), SegmentError> {
         self.chunk_bytes += record.ct.len();
         self.chunk.push(record);
         if self.chunk.len() >= CHUNK_ROWS || self.chunk_bytes >= CHUNK_BYTES {
@@ -72,10 +77,10 @@ impl<'a> SegmentWriter<'a> {
         Ok(())
     }
 
-    /// Writes what is left and makes both files durable; core first.
-    pub fn finish(mut self) -> Result<(Finished, Finished), SegmentError> {
+    /// Writes what is left and makes the files durable; core first.
+    pub fn finish(mut self) -> Result<(Finished, Option<Finished>), SegmentError> {
         self.write_chunk()?;
-        Ok((close(self.core)?, close(self.payload)?))
+        Ok((close(self.core)?, self.payload.map(close).transpose()?))
     }
 
     fn write_chunk(&mut self) -> Result<(), SegmentError> {
@@ -83,36 +88,43 @@ impl<'a> SegmentWriter<'a> {
         if chunk.is_empty() {
             return Ok(());
         }
-        self.payload.write(&payload_batch(&chunk, self.place)?)?;
-        // A row group for each chunk, so that neither we nor a reader of one payload hold more than a chunk.
-        self.payload.flush()?;
+        if let Some(payload) = &mut self.payload {
+            payload.write(&payload_batch(&chunk, self.place)?)?;
+            // A row group for each chunk, so that neither we nor a reader of one payload hold more than a chunk.
+            payload.flush()?;
+        }
         let leaves: Vec<Hash> = chunk.iter().map(|record| record.leaf).collect();
-        let cores: Vec<InferenceCore> = chunk.into_iter().map(|record| record.core).collect();
+        let cores: Vec<R> = chunk.into_iter().map(|record| record.core).collect();
         self.core.write(&batch_with_leaves(&cores, &leaves, Some(self.place))?)?;
         self.chunk_bytes = 0;
         Ok(())
     }
 }
 
-fn payload_batch(chunk: &[Sealing], place: Place<'_>) -> Result<RecordBatch, SegmentError> {
-    fn text<'a>(chunk: &'a [Sealing], of: impl Fn(&'a InferenceCore) -> &'a str) -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(chunk.iter().map(|record| of(&record.core))))
-    }
-    fn int(chunk: &[Sealing], of: impl Fn(&InferenceCore) -> i64) -> ArrayRef {
+/// The columns that a payload row takes from its record are found by name: each is a field of the kind.
+fn payload_batch<R: Record>(chunk: &[Sealing<R>], place: Place<'_>) -> Result<RecordBatch, SegmentError> {
+    let field = |name: &str| R::FIELDS.iter().find(|field| field.name == name).map_or(0, |field| field.id);
+    let text = |id: u16| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(chunk.iter().map(|record| match record.core.get(id) {
+            Some(Value::Text(text)) => text,
+            _ => "",
+        })))
+    };
+    let int = |of: &dyn Fn(&R) -> i64| -> ArrayRef {
         Arc::new(Int64Array::from_iter_values(chunk.iter().map(|record| of(&record.core))))
-    }
+    };
     let segment = i64::try_from(place.segment).unwrap_or(i64::MAX);
     let columns: Vec<ArrayRef> = vec![
-        text(chunk, |core| &core.node),
-        int(chunk, |core| core.incarnation),
-        int(chunk, |core| core.node_seq),
-        text(chunk, |core| &core.inference_id),
-        text(chunk, |core| &core.classification),
-        text(chunk, |core| &core.day),
+        text(common::NODE),
+        int(&|core| core.place().0),
+        int(&|core| core.place().1),
+        text(common::ID),
+        text(field("classification")),
+        text(field("day")),
         Arc::new(BinaryArray::from_iter_values(chunk.iter().map(|record| &record.subject_ref))),
         Arc::new(BinaryArray::from_iter_values(chunk.iter().map(|record| &record.ct))),
-        int(chunk, |_| segment),
-        text(chunk, |_| place.day),
+        int(&|_| segment),
+        Arc::new(StringArray::from_iter_values(chunk.iter().map(|_| place.day))),
     ];
     Ok(RecordBatch::try_new(payload_schema(), columns)?)
 }
@@ -121,20 +133,21 @@ fn payload_batch(chunk: &[Sealing], place: Place<'_>) -> Result<RecordBatch, Seg
 ///
 /// # Errors
 /// None in practice: [`SegmentError::Parquet`] when the level of compression is not one of the codec's.
-pub fn core_properties() -> Result<WriterProperties, SegmentError> {
+pub fn core_properties<R: Record>() -> Result<WriterProperties, SegmentError> {
     let mut properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_created_by("counterfoil".into())
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?));
     // Values that are different in every row make a dictionary that only costs, and random bytes have no useful range.
-    let random = FIELDS.iter().filter(|field| field.kind == Kind::Bytes).map(|field| field.name).chain([LEAF]);
+    let random = R::FIELDS.iter().filter(|field| field.kind == Kind::Bytes).map(|field| field.name).chain([LEAF]);
     for name in random {
         properties = properties
             .set_column_dictionary_enabled(ColumnPath::from(name), false)
             .set_column_statistics_enabled(ColumnPath::from(name), EnabledStatistics::None);
     }
-    for name in ["inference_id", "node_seq", "ts_start", "ts_end"] {
-        properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
+    let unique = [common::ID, common::NODE_SEQ, common::TS_START, common::TS_END];
+    for field in R::FIELDS.iter().filter(|field| unique.contains(&field.id)) {
+        properties = properties.set_column_dictionary_enabled(ColumnPath::from(field.name), false);
     }
     Ok(properties.build())
 }

@@ -88,7 +88,7 @@ fn records_that_are_not_sealed_do_not_pile_up() {
     let disk = SimDisk::new();
     let mut ledger = Ledger { incarnation: 1, sealed: Vec::new() };
     let options = RecordOptions { max_unsealed: 3, ..options(1000) };
-    let (log, _) = RecordLog::open(Arc::new(disk.clone()), options, Resume::default(), NOW).unwrap();
+    let (log, _) = RecordLog::<InferenceCore>::open(Arc::new(disk.clone()), options, Resume::default(), NOW).unwrap();
     log.start_incarnation(1).unwrap();
     for number in 0..3 {
         append(&log, number).unwrap();

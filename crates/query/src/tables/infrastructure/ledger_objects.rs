@@ -40,7 +40,7 @@ impl Table for LedgerObjects {
     fn apply(&mut self, leaf: &Leaf<'_>) {
         match &leaf.entry.event {
             Event::OrgCreated(body) => self.retention_days = i64::from(body.retention_days),
-            Event::SegmentSealed(body) => self.rows.push(Row {
+            Event::SegmentSealed(body) | Event::AccessesSealed(body) => self.rows.push(Row {
                 origin: leaf.origin(),
                 path: body.core.path.clone(),
                 written_at: leaf.entry.ts,

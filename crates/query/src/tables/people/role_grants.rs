@@ -47,7 +47,7 @@ impl Table for RoleGrants {
         time("requested_at", "When it was asked for"),
         text(
             "ended_because",
-            "`declined`, `withdrawn`, `revoked`, `left` or `group_left`; NULL while it did not end before its time",
+            "`declined`, `withdrawn`, `revoked`, `left`, `group_left` or `reviewed`; NULL while it did not end before its time",
         ),
         text(
             "reference",

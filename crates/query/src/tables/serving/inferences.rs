@@ -1,7 +1,8 @@
 //! `inferences`: the auditor's view of the calls that models answered, or should have.
 
-use super::inference_records::{RECORDS, select};
+use super::inference_records::RECORDS;
 use crate::table::{Column, TableInfo, boolean, float, text, time};
+use crate::tables::records::select;
 
 /// Name of the table.
 pub(crate) const INFERENCES: &str = "inferences";

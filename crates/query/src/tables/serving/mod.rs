@@ -11,9 +11,8 @@ mod services;
 
 pub(crate) use deployments::Deployments;
 pub(crate) use gateway_counters::GatewayCounters;
-pub(crate) use inference_records::{RECORDS, record_select, records};
 pub(crate) use inferences::{INFERENCES, inference_select, inferences};
-pub(crate) use segments::Segments;
+pub(crate) use segments::{AccessSegments, Segments};
 pub(crate) use services::Services;
 
 /// Tables of this room without rows yet: name, meaning, what has to be built first, columns.

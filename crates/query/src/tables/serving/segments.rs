@@ -1,4 +1,4 @@
-//! `segments`: the sealed segments of inference records, hour by hour.
+//! `segments` and `access_segments`: the sealed segments of records, hour by hour.
 
 use domain::Event;
 use domain::serving::SegmentSealed;
@@ -13,35 +13,34 @@ struct Row {
     anchored_at: Option<i64>,
 }
 
+/// Segments of one kind of record, and when each was anchored.
 #[derive(Clone, Default)]
-pub(crate) struct Segments {
+struct Anchored {
     rows: Vec<Row>,
     /// How many rows, from the front, are anchored.
     anchored: usize,
 }
 
-impl Table for Segments {
-    const ROOM: &'static str = "serving";
-    const NAME: &'static str = "segments";
-    const DOC: &'static str = "Sealed segments of inference records: one row for each hour in which records of a segment ended, so that the sum of `row_count` over a node and hour can be held against `gateway_counters`.";
-    const COLUMNS: &'static [Column] = &[
-        text("segment_id", "`<node>/<incarnation>/<number>`"),
-        text("node_id", "The node that wrote it"),
-        time("hour", "Start of the hour in which these records ended"),
-        int("row_count", "Records of the segment that ended in that hour"),
-        text("root", "Merkle root over all of the segment's records, hexadecimal"),
-        time(
-            "closed_at",
-            "When its newest record ended. Not when it was sealed, so that late sealing counts as late anchoring",
-        ),
-        time(
-            "anchored_at",
-            "Time of the first heartbeat that keeps a checkpoint which covers the segment, signed and consistent; NULL before",
-        ),
-    ];
+const COLUMNS: &[Column] = &[
+    text("segment_id", "`<node>/<incarnation>/<number>`"),
+    text("node_id", "The node that wrote it"),
+    time("hour", "Start of the hour in which these records ended"),
+    int("row_count", "Records of the segment that ended in that hour"),
+    text("root", "Merkle root over all of the segment's records, hexadecimal"),
+    time(
+        "closed_at",
+        "When its newest record ended. Not when it was sealed, so that late sealing counts as late anchoring",
+    ),
+    time(
+        "anchored_at",
+        "Time of the first heartbeat that keeps a checkpoint which covers the segment, signed and consistent; NULL before",
+    ),
+];
 
-    fn apply(&mut self, leaf: &Leaf<'_>) {
-        if let Event::SegmentSealed(body) = &leaf.entry.event {
+impl Anchored {
+    /// Takes in an entry, and the segment that it seals if it is of this kind.
+    fn apply(&mut self, leaf: &Leaf<'_>, sealed: Option<&SegmentSealed>) {
+        if let Some(body) = sealed {
             self.rows.push(Row { origin: leaf.origin(), segment: body.clone(), anchored_at: None });
         }
         let Some(kept) = &leaf.kept else { return };
@@ -52,7 +51,7 @@ impl Table for Segments {
         }
     }
 
-    fn rows(&self, _: &Moment, out: &mut Rows) {
+    fn rows(&self, out: &mut Rows) {
         for row in &self.rows {
             let segment = &row.segment;
             for (hour, count) in &segment.hours {
@@ -68,5 +67,44 @@ impl Table for Segments {
                 out.push(row.origin, cells);
             }
         }
+    }
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Segments(Anchored);
+
+impl Table for Segments {
+    const ROOM: &'static str = "serving";
+    const NAME: &'static str = "segments";
+    const DOC: &'static str = "Sealed segments of inference records: one row for each hour in which records of a segment ended, so that the sum of `row_count` over a node and hour can be held against `gateway_counters`.";
+    const COLUMNS: &'static [Column] = COLUMNS;
+
+    fn apply(&mut self, leaf: &Leaf<'_>) {
+        let sealed = if let Event::SegmentSealed(body) = &leaf.entry.event { Some(body) } else { None };
+        self.0.apply(leaf, sealed);
+    }
+
+    fn rows(&self, _: &Moment, out: &mut Rows) {
+        self.0.rows(out);
+    }
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct AccessSegments(Anchored);
+
+impl Table for AccessSegments {
+    const ROOM: &'static str = "people";
+    const NAME: &'static str = "access_segments";
+    const DOC: &'static str =
+        "Sealed segments of records of accesses: one row for each hour in which accesses of a segment ended.";
+    const COLUMNS: &'static [Column] = COLUMNS;
+
+    fn apply(&mut self, leaf: &Leaf<'_>) {
+        let sealed = if let Event::AccessesSealed(body) = &leaf.entry.event { Some(body) } else { None };
+        self.0.apply(leaf, sealed);
+    }
+
+    fn rows(&self, _: &Moment, out: &mut Rows) {
+        self.0.rows(out);
     }
 }

@@ -1,0 +1,355 @@
+//! Access reviews: who holds what is looked at by somebody else, over a population that cannot move meanwhile.
+//!
+//! A campaign freezes the roles that are held in its scope at the moment it starts: they follow from the ledger at that
+//! size, and the event commits to them by a Merkle root, so that the list can be made again by anybody. Its reviewer
+//! decides of each role whether it stays; what is taken away ends by the same decision. Nobody reviews what they hold
+//! themselves. What ended meanwhile, by whatever cause, is settled by that.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::ActorKind;
+use super::roles::ORG;
+use crate::{State, canonical};
+
+mod list;
+mod rules;
+
+pub use list::{ListedItem, ReviewList};
+pub(crate) use rules::{assign, complete, decide_one, start};
+
+/// The wish to start a campaign.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StartReview {
+    /// Public identifier, `r_` and random characters.
+    pub review: String,
+    /// What is reviewed: `org` for all that is held, or `service/NAME` for what is held in that scope.
+    pub scope: String,
+    /// Who reviews.
+    pub reviewer: String,
+    /// Who reviews what the reviewer holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alternate: Option<String>,
+    /// Milliseconds since the epoch by which it must be complete.
+    pub due_at: i64,
+}
+
+/// A campaign started, over the roles that were held at that moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReviewStarted {
+    /// Public identifier.
+    pub review: String,
+    /// What is reviewed.
+    pub scope: String,
+    /// Who reviews.
+    pub reviewer: String,
+    /// Who reviews what the reviewer holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alternate: Option<String>,
+    /// Milliseconds since the epoch by which it must be complete.
+    pub due_at: i64,
+    /// Ledger size that the population follows from; equal to this event's number.
+    pub at_size: u64,
+    /// Roles to be reviewed.
+    pub population: u64,
+    /// Merkle root over them, hexadecimal.
+    pub population_root: String,
+}
+
+/// Somebody else reviews from here on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReviewAssigned {
+    /// Which campaign.
+    pub review: String,
+    /// Who reviews.
+    pub reviewer: String,
+    /// Who reviews what the reviewer holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alternate: Option<String>,
+}
+
+/// Whether a role stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It stays.
+    Keep,
+    /// It is taken away.
+    Remove,
+}
+
+/// Why a reviewer decided so. Codes, because free text would sooner or later say more of somebody than it should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReviewReason {
+    /// The duty is still theirs.
+    Needed,
+    /// Nobody needs it any more.
+    NotNeeded,
+    /// They do something else now.
+    Moved,
+    /// They left, and it was not noted.
+    Gone,
+    /// It holds in more places than it should.
+    TooBroad,
+    /// It was not known that they hold it.
+    Unknown,
+}
+
+impl ReviewReason {
+    /// All of them, with their meaning.
+    pub const ALL: [(Self, &'static str); 6] = [
+        (Self::Needed, "keep: the duty is still theirs"),
+        (Self::NotNeeded, "remove: nobody needs it any more"),
+        (Self::Moved, "remove: they do something else now"),
+        (Self::Gone, "remove: they left"),
+        (Self::TooBroad, "remove: it holds in more places than it should"),
+        (Self::Unknown, "remove: it was not known that they hold it"),
+    ];
+
+    /// The reason of this name.
+    #[must_use]
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL.iter().map(|(reason, _)| *reason).find(|reason| reason.as_str() == name)
+    }
+
+    /// What it leads to.
+    #[must_use]
+    pub fn verdict(self) -> Verdict {
+        if self == Self::Needed { Verdict::Keep } else { Verdict::Remove }
+    }
+
+    /// The word used in the ledger and in tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Needed => "needed",
+            Self::NotNeeded => "not_needed",
+            Self::Moved => "moved",
+            Self::Gone => "gone",
+            Self::TooBroad => "too_broad",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A role was reviewed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReviewDecided {
+    /// Which campaign.
+    pub review: String,
+    /// Which grant, or `<actor>/<role>` for a role that an actor began with.
+    pub item: String,
+    /// Whether it stays.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: ReviewReason,
+    /// Where more is written down, such as a ticket's number; needed for what is taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+}
+
+/// A campaign is named.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReviewNamed {
+    /// Which campaign.
+    pub review: String,
+}
+
+/// A campaign is complete: everything in it is settled.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReviewCompleted {
+    /// Which campaign.
+    pub review: String,
+    /// Roles that stay.
+    pub kept: u64,
+    /// Roles that were taken away.
+    pub removed: u64,
+    /// Roles that ended meanwhile by another cause.
+    pub gone: u64,
+    /// SHA-256 of the list of what was decided, as compact JSON, hexadecimal.
+    pub list_sha256: String,
+}
+
+/// A role in a campaign.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReviewItem {
+    /// Who holds it.
+    pub actor: String,
+    /// The role.
+    pub role: String,
+    /// Where it holds.
+    pub scope: String,
+    /// What was decided of it.
+    pub decided: Option<ItemDecided>,
+}
+
+/// What was decided of a role.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ItemDecided {
+    /// Whether it stays.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: ReviewReason,
+    /// Where more is written down.
+    pub reference: Option<String>,
+    /// Who decided.
+    pub by: String,
+    /// When, milliseconds since the epoch.
+    pub at: i64,
+}
+
+/// A campaign as the state knows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Review {
+    /// How it started.
+    pub started: ReviewStarted,
+    /// Who started it.
+    pub started_by: String,
+    /// When, milliseconds since the epoch.
+    pub started_at: i64,
+    /// Who reviews now.
+    pub reviewer: String,
+    /// Who reviews what the reviewer holds.
+    pub alternate: Option<String>,
+    /// The frozen population, by grant.
+    pub items: BTreeMap<String, ReviewItem>,
+    /// When it was completed.
+    pub completed_at: Option<i64>,
+}
+
+/// How an item stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Nobody has decided yet.
+    Open,
+    /// It stays.
+    Kept,
+    /// It was taken away.
+    Removed,
+    /// It ended meanwhile by another cause.
+    Gone,
+}
+
+impl Outcome {
+    /// The word used in lists and tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Kept => "kept",
+            Self::Removed => "removed",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+impl Review {
+    /// Whether it is late at `now`.
+    #[must_use]
+    pub fn is_overdue(&self, now: i64) -> bool {
+        self.completed_at.is_none() && now > self.started.due_at
+    }
+}
+
+impl State {
+    /// How an item of a campaign stands at `now`.
+    #[must_use]
+    pub fn outcome_of(&self, name: &str, item: &ReviewItem, now: i64) -> Outcome {
+        match &item.decided {
+            Some(ItemDecided { verdict: Verdict::Keep, .. }) => Outcome::Kept,
+            Some(ItemDecided { verdict: Verdict::Remove, .. }) => Outcome::Removed,
+            None if self.holds_item(name, item, now) => Outcome::Open,
+            None => Outcome::Gone,
+        }
+    }
+
+    fn holds_item(&self, name: &str, item: &ReviewItem, now: i64) -> bool {
+        match self.grants.get(name) {
+            Some(grant) => grant.holds(now),
+            // A role that an actor began with ends with them, and does not come back when they do.
+            None => {
+                let first = self.actors.get(&item.actor).is_some_and(|known| known.roles.contains(&item.role));
+                first && !self.left.contains_key(&item.actor)
+            }
+        }
+    }
+
+    /// Who has to decide of an item of a campaign: nobody decides of what they hold, by themselves or by a program.
+    #[must_use]
+    pub fn decider_of<'a>(&self, review: &'a Review, item: &ReviewItem) -> Option<&'a str> {
+        let reviewers = [Some(&review.reviewer), review.alternate.as_ref()];
+        let free = |reviewer: &&String| !self.is_one_person(reviewer, &item.actor);
+        reviewers.into_iter().flatten().find(free).map(String::as_str)
+    }
+
+    /// The roles held in `scope` at `now`, by grant; those of Counterfoil itself are nobody's.
+    #[must_use]
+    pub fn held_in(&self, scope: &str, now: i64) -> BTreeMap<String, ReviewItem> {
+        let here = |held: &str| scope == ORG || held == scope;
+        let item = |actor: &str, role: &str, scope: &str| ReviewItem {
+            actor: actor.to_owned(),
+            role: role.to_owned(),
+            scope: scope.to_owned(),
+            decided: None,
+        };
+        let people = self.actors.values().filter(|actor| actor.kind != ActorKind::System);
+        let first = people.filter(|actor| !self.left.contains_key(&actor.actor) && here(ORG)).flat_map(|actor| {
+            actor.roles.iter().map(move |role| (format!("{}/{role}", actor.actor), item(&actor.actor, role, ORG)))
+        });
+        let granted = self.grants.values().filter(|grant| grant.holds(now) && here(&grant.requested.scope));
+        let granted = granted.filter(|grant| !self.left.contains_key(&grant.requested.actor)).map(|grant| {
+            let wish = &grant.requested;
+            (wish.grant.clone(), item(&wish.actor, &wish.role, &wish.scope))
+        });
+        first.chain(granted).collect()
+    }
+
+    /// Takes in that a campaign started: its population is what is held now.
+    pub(crate) fn start_review(&mut self, body: &ReviewStarted, by: &str, ts: i64) {
+        let items = self.held_in(&body.scope, ts);
+        let review = Review {
+            started: body.clone(),
+            started_by: by.to_owned(),
+            started_at: ts,
+            reviewer: body.reviewer.clone(),
+            alternate: body.alternate.clone(),
+            items,
+            completed_at: None,
+        };
+        self.reviews.insert(body.review.clone(), review);
+    }
+
+    /// Takes in what was decided of a role.
+    pub(crate) fn decide_item(&mut self, body: &ReviewDecided, by: &str, ts: i64) {
+        let review = self.reviews.get_mut(&body.review);
+        if let Some(item) = review.and_then(|review| review.items.get_mut(&body.item)) {
+            let ReviewDecided { verdict, reason, reference, .. } = body.clone();
+            item.decided = Some(ItemDecided { verdict, reason, reference, by: by.to_owned(), at: ts });
+        }
+    }
+}
+
+/// Merkle root over a population: of each item the leaf of `{"actor","item","role","scope"}` as compact JSON, sorted by
+/// their bytes. The same as a control's root over the rows of `role_grants`.
+///
+/// # Errors
+/// None in practice: text can be written as JSON.
+pub fn population_root(items: &BTreeMap<String, ReviewItem>) -> Result<String, serde_json::Error> {
+    let mut rows = Vec::with_capacity(items.len());
+    for (name, item) in items {
+        let row = [("item", name), ("actor", &item.actor), ("role", &item.role), ("scope", &item.scope)];
+        rows.push(canonical::to_vec(&BTreeMap::from(row))?);
+    }
+    rows.sort();
+    let leaves: Vec<merkle::Hash> = rows.iter().map(|row| merkle::leaf_hash(row)).collect();
+    Ok(merkle::hex(&merkle::root_of(&leaves)))
+}
