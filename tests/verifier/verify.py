@@ -60,6 +60,24 @@ EVENTS = {
     "review.assigned": ("review/{review}", "review reviewer alternate?"),
     "review.decided": ("review/{review}", "review item verdict reason reference?"),
     "review.completed": ("review/{review}", "review kept removed gone list_sha256"),
+    "approval.requested": (
+        "approval/{approval}",
+        "approval command resource digest base quorum role deploys trained_by beneficiary? evidence expires_at reference",
+    ),
+    "approval.voted": ("approval/{approval}", "approval vote on_behalf_of?"),
+    "approval.withdrawn": ("approval/{approval}", "approval"),
+    "approval.commented": ("approval/{approval}", "approval comment sealed_sha256"),
+    "approval.consumed": ("approval/{approval}", "approval"),
+    "vote.delegated": ("delegation/{delegation}", "delegation to role ends_at"),
+    "delegation.ended": ("delegation/{delegation}", "delegation"),
+    "approvals.configured": ("approvals", "rules"),
+    "duty.stood.in": ("duty/{duty}", "duty command resource"),
+    "role.defined": ("role/{role}", "role actions"),
+    "role.retired": ("role/{role}", "role"),
+    "emergency.declared": ("emergency/{emergency}", "emergency role scope ends_at reference"),
+    "emergency.used": ("emergency/{emergency}", "emergency command resource"),
+    "emergency.ended": ("emergency/{emergency}", "emergency"),
+    "emergency.reviewed": ("emergency/{emergency}", "emergency finding reference"),
     "signin.link.created": ("actor/{actor}", "actor link_sha256 expires_at"),
     "session.opened": ("actor/{actor}", "actor link_sha256 session_sha256 expires_at"),
     "session.started": (
@@ -401,9 +419,11 @@ class State:
         maps = "actors left accounts identities profiles groups grants links sessions keys key_by_secret workloads spent_tokens" \
                " providers models services deployments nodes controls runs" \
                " streams recent"
+        maps += " approvals delegations emergencies registrants custom_roles"
         self.all = {name: {} for name in maps.split()}
-        self.all.update(size=0, org=None, policies=None, keys_limited=None, recent_by_age=[], removed=[])
-        self.all["reviews"] = {}
+        self.all.update(
+            size=0, org=None, policies=None, keys_limited=None, approval_rules=None, recent_by_age=[], removed=[], reviews={}
+        )
 
     def digest(self):
         return sha256(compact(self.all)).hex()
@@ -530,6 +550,38 @@ class State:
         elif type_ == "review.completed":
             if body["review"] in state["reviews"]:
                 state["reviews"][body["review"]]["completed_at"] = entry["ts"]
+        elif type_ == "approval.requested":
+            state["approvals"][body["approval"]] = {
+                "requested": body, "requested_by": entry["actor"], "requested_at": entry["ts"], "votes": [],
+                "comments": [], "withdrawn_at": None, "consumed": None,
+            }
+        elif type_.startswith("approval."):
+            self.apply_approval(entry, state["approvals"].get(body["approval"]))
+        elif type_ == "vote.delegated":
+            delegation = {"from": entry["actor"], "delegated": body, "ended_at": None}
+            state["delegations"][body["delegation"]] = delegation
+        elif type_ == "delegation.ended":
+            if body["delegation"] in state["delegations"]:
+                state["delegations"][body["delegation"]]["ended_at"] = entry["ts"]
+        elif type_ == "approvals.configured":
+            state["approval_rules"] = body
+        elif type_ == "role.defined":
+            state["custom_roles"][body["role"]] = body
+        elif type_ == "role.retired":
+            state["custom_roles"].pop(body["role"], None)
+        elif type_ == "emergency.declared":
+            state["emergencies"][body["emergency"]] = {
+                "declared": body, "actor": entry["actor"], "at": entry["ts"], "ended_at": None, "uses": [],
+                "reviewed": None,
+            }
+        elif type_.startswith("emergency."):
+            emergency = state["emergencies"].get(body["emergency"])
+            if emergency and type_ == "emergency.used":
+                emergency["uses"].append(body)
+            elif emergency and type_ == "emergency.ended":
+                emergency["ended_at"] = entry["ts"]
+            elif emergency:
+                emergency["reviewed"] = [entry["actor"], body["finding"]]
         elif type_ == "signin.link.created":
             state["links"][body["link_sha256"]] = until
         elif type_ == "session.opened":
@@ -591,6 +643,8 @@ class State:
             state[kind + "s"].pop(body[kind], None)
         elif type_ == "model.registered":
             state["models"].setdefault(body["model"], {})[body["version"]] = body
+            person = state["accounts"].get(entry["actor"], {}).get("owner", entry["actor"])
+            state["registrants"].setdefault(body["model"], {})[body["version"]] = person
         elif type_ == "deployment.started":
             started = {"started": body, "at": entry["ts"]}
             state["deployments"].setdefault(body["service"], {})[body["route"]] = started
@@ -614,6 +668,22 @@ class State:
             standing = state["runs"].get(body["control"])
             if standing is None or reach(body) >= reach(standing):
                 state["runs"][body["control"]] = body
+
+    @staticmethod
+    def apply_approval(entry, approval):
+        body, by, at = entry["body"], entry["actor"], entry["ts"]
+        if approval is None:
+            return
+        if entry["t"] == "approval.voted":
+            cast = {"by": by, "vote": body["vote"], "on_behalf_of": body.get("on_behalf_of"), "at": at}
+            approval["votes"].append(cast)
+        elif entry["t"] == "approval.withdrawn":
+            approval["withdrawn_at"] = at
+        elif entry["t"] == "approval.commented":
+            comment = {"comment": body["comment"], "by": by, "at": at, "sealed_sha256": body["sealed_sha256"]}
+            approval["comments"].append(comment)
+        elif entry["t"] == "approval.consumed":
+            approval["consumed"] = [by, at]
 
 
 # --- Packages ----------------------------------------------------------------------------------------------------------

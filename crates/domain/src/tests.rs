@@ -1,8 +1,11 @@
 //! The rules of the pure core: golden bytes of every event, and given/when/then of the decisions.
 
+mod approvals;
+mod custom;
 mod decisions;
 mod directory;
 mod duties;
+mod emergencies;
 mod golden;
 mod keys;
 mod records;

@@ -213,6 +213,7 @@ impl Engine {
             roles: vec![role.clone()],
             services: who.services.clone(),
             owns: who.owns.clone(),
+            stands_in: who.stands_in.clone(),
             ..Principal::default()
         };
         // With no role at all it would be permitted too: then no grant carried it.
@@ -226,7 +227,11 @@ impl Engine {
                 (&wish.actor, &wish.role, &wish.scope) == (&who.actor, role, scope) && grant.holds(now)
             };
             let granted = state.grants.values().find(fits).map(|grant| grant.requested.grant.clone());
-            granted.or_else(|| Some(format!("{}/{role}", who.actor)))
+            let taken = || {
+                let mut theirs = state.emergencies_of(&who.actor, now).map(|emergency| &emergency.declared);
+                theirs.find(|held| (&held.role, &held.scope) == (role, scope)).map(|held| held.emergency.clone())
+            };
+            granted.or_else(taken).or_else(|| Some(format!("{}/{role}", who.actor)))
         })
     }
 

@@ -5,16 +5,19 @@
 //! state. Refusals are recorded too. The engine knows nothing of HTTP or SQL.
 
 pub mod accesses;
+mod approvals;
 mod artifacts;
 mod authorize;
 mod counters;
 mod directory;
+mod emergencies;
 mod execute;
 mod identity;
 mod keys;
 mod open;
 mod outbound;
 mod people;
+mod policies;
 mod profiles;
 mod reconcile;
 mod recover;
@@ -27,6 +30,7 @@ mod snapshot;
 mod workloads;
 
 pub use accesses::{Answered, Attempt, Unrecorded};
+pub use approvals::Asked;
 pub use authorize::{Permit, Policies, PolicyError};
 pub use directory::{GroupNote, GroupWish, MAX_NAME_BYTES, PersonWish};
 pub use execute::{Ask, Done, ExecuteError};
@@ -34,7 +38,8 @@ pub use identity::{AuthError, ClientCertificate, Principal, random_secret};
 pub use keys::{Lookup, NewKey, Opens, Rotated};
 pub use open::{EngineOptions, OpenError};
 pub use outbound::{Forbidden, Outbound};
-pub use people::{Explanation, Wish};
+pub use people::{Explanation, Wish, Would};
+pub use policies::{Change, PolicyDiff};
 pub use profiles::Profile;
 pub use reviews::{Campaign, Due};
 pub use sessions::{NewSession, Proven, SessionLimits, Visit};

@@ -7,8 +7,8 @@ use crate::assurance::{ControlPage, ControlsPage, CriteriaPage, EvidencePage};
 use crate::failure::FailurePage;
 use crate::infrastructure::{EventPage, LedgerPage, OverviewPage, SqlPage};
 use crate::people::{
-    AccessPage, AccessesPage, CliPage, GroupPage, GroupsPage, KeysPage, NewKeyPage, OnwardPage, PersonPage, ReviewPage,
-    ReviewsPage, SessionsPage, SigninPage,
+    AccessPage, AccessesPage, ApprovalPage, ApprovalsPage, CliPage, EmergenciesPage, GroupPage, GroupsPage, KeysPage,
+    NewKeyPage, OnwardPage, PersonPage, PoliciesPage, ReviewPage, ReviewsPage, SessionsPage, SigninPage,
 };
 use crate::serving::{InferencePage, InferencesPage};
 
@@ -32,6 +32,10 @@ fn samples() -> Vec<(String, String)> {
     add(&mut pages, "accesses", AccessesPage::samples());
     add(&mut pages, "reviews", ReviewsPage::samples());
     add(&mut pages, "review", ReviewPage::samples());
+    add(&mut pages, "approvals", ApprovalsPage::samples());
+    add(&mut pages, "approval", ApprovalPage::samples());
+    add(&mut pages, "emergencies", EmergenciesPage::samples());
+    add(&mut pages, "policies", PoliciesPage::samples());
     add(&mut pages, "overview", OverviewPage::samples());
     add(&mut pages, "ledger", LedgerPage::samples());
     add(&mut pages, "event", [EventPage::sample()]);

@@ -2,9 +2,11 @@
 
 mod accesses;
 mod apply;
+mod approvals;
 mod authz;
 mod config;
 mod controls;
+mod emergencies;
 mod evidence;
 mod grants;
 mod groups;
@@ -13,8 +15,10 @@ mod ledger;
 mod login;
 mod orgfile;
 mod people;
+mod policies;
 mod records;
 mod reviews;
+mod roles;
 mod roster;
 mod scan;
 mod serve;
@@ -24,7 +28,7 @@ mod sql;
 mod verify;
 mod witness;
 
-pub use apply::Apply;
+pub use apply::{Apply, Part};
 pub use controls::{Run as ControlsRun, print_runs};
 pub use evidence::Export;
 pub use keys::Create as CreateKey;
@@ -78,6 +82,18 @@ enum Command {
     /// Review who has access: campaigns, decisions, lists
     #[command(subcommand)]
     Reviews(reviews::Reviews),
+    /// What a second person must agree to: ask, look, vote, carry out
+    #[command(subcommand)]
+    Approvals(approvals::Approvals),
+    /// Roles of your own: define, retire, list
+    #[command(subcommand)]
+    Roles(roles::Roles),
+    /// Take a role at once in an emergency, and review it afterwards
+    #[command(subcommand)]
+    Emergencies(emergencies::Emergencies),
+    /// The policies: show, compare, propose, install
+    #[command(subcommand)]
+    Policies(policies::Policies),
     /// Who may do what, and why
     #[command(subcommand)]
     Authz(authz::Authz),
@@ -137,6 +153,10 @@ impl Cli {
             Command::Grants(command) => command.run(json, connect).await,
             Command::Accesses(command) => command.run(json, connect).await,
             Command::Reviews(command) => command.run(json, connect).await,
+            Command::Approvals(command) => command.run(json, connect).await,
+            Command::Roles(command) => command.run(json, connect).await,
+            Command::Emergencies(command) => command.run(json, connect).await,
+            Command::Policies(command) => command.run(json, connect).await,
             Command::Authz(command) => command.run(json, connect).await,
             Command::Login(command) => command.run(json, connect).await,
             Command::Logout(command) => command.run(json, connect).await,

@@ -8,7 +8,7 @@ use ::http::Method;
 
 use crate::support::{Run, World, http, tools};
 
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 16] = [
     "/",
     "/ledger",
     "/ledger/0",
@@ -18,6 +18,9 @@ const PAGES: [&str; 13] = [
     "/evidence",
     "/people",
     "/groups",
+    "/approvals",
+    "/policies",
+    "/emergencies",
     "/keys",
     "/accesses",
     "/accesses/mine",

@@ -27,7 +27,7 @@ record! {
     15 http_status Int optional "HTTP status that was answered";
     16 policies Text optional "identifiers of the policies that decided, separated by commas";
     17 policies_sha256 Text optional "digest of the policies in force, as in `policies.installed`";
-    18 grant_id Text optional "the grant whose role permitted it; `<actor>/<role>` for a role that an actor began with";
+    18 grant_id Text optional "the grant whose role permitted it, or the emergency; `<actor>/<role>` for a role that an actor began with";
     19 occurrences Int required "how many accesses alike the record stands for: 1, or more for strangers";
     20 tables Text optional "tables that a query named, separated by commas";
     21 at_size Int optional "ledger size that a query was answered at";

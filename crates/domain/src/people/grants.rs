@@ -119,8 +119,35 @@ impl Grant {
 }
 
 impl State {
+    /// Who holds which role in which scope at `now`: actor, role, scope.
+    pub fn held_roles(&self, now: i64) -> impl Iterator<Item = (&str, &str, &str)> {
+        let here = |actor: &str| !self.left.contains_key(actor);
+        let first =
+            self.actors.values().flat_map(|known| known.roles.iter().map(move |role| (known.actor.as_str(), role)));
+        let first = first.map(|(actor, role)| (actor, role.as_str(), ORG));
+        let granted = self.grants.values().filter(move |grant| grant.holds(now)).map(|grant| {
+            let held = &grant.requested;
+            (held.actor.as_str(), held.role.as_str(), held.scope.as_str())
+        });
+        let taken = self.emergencies.values().filter(move |emergency| emergency.holds(now)).map(|emergency| {
+            let held = &emergency.declared;
+            (emergency.actor.as_str(), held.role.as_str(), held.scope.as_str())
+        });
+        first.chain(granted).chain(taken).filter(move |(actor, ..)| here(actor))
+    }
+
     /// The roles that an actor holds at `now`, each with its scope. Somebody who left holds none.
     pub fn roles_of<'a>(&'a self, actor: &'a str, now: i64) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let taken = self.emergencies_of(actor, now).map(|emergency| &emergency.declared);
+        self.standing_roles_of(actor, now).chain(taken.map(|held| (held.role.as_str(), held.scope.as_str())))
+    }
+
+    /// Those of them that somebody approved, or that the actor began with: whoever votes needs one.
+    pub(crate) fn standing_roles_of<'a>(
+        &'a self,
+        actor: &'a str,
+        now: i64,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
         let here = self.actors.get(actor).filter(|_| !self.left.contains_key(actor));
         let first = here.into_iter().flat_map(|actor| &actor.roles).map(|role| (role.as_str(), ORG));
         let granted = self.grants.values().filter(move |grant| grant.requested.actor == actor && grant.holds(now));
@@ -178,6 +205,7 @@ pub(crate) fn approve(state: &State, given: &Given, body: &GrantNamed) -> Result
         let message = format!("you asked for grant `{}`: somebody else must approve it", body.grant);
         return forbidden("request-not-approve", message);
     }
+    no_vote_by_emergency(state, given, &format!("grant `{}`", body.grant))?;
     kept_apart(state, given.now, &grant.requested)?;
     Ok(vec![Event::GrantApproved(body.clone())])
 }
@@ -230,24 +258,34 @@ fn somebody_else(state: &State, given: &Given, grant: &Grant) -> bool {
 
 /// Whether anybody could approve who is not concerned, neither by themselves nor by a program.
 pub(super) fn somebody_approves(state: &State, now: i64, concerned: &[&str]) -> bool {
-    let approves =
-        |actor: &str| state.roles_of(actor, now).any(|(role, scope)| APPROVERS.contains(&role) && scope == ORG);
     let free = |actor: &str| !concerned.iter().any(|one| state.is_one_person(one, actor));
-    state.actors.keys().any(|actor| free(actor) && approves(actor))
+    state.actors.keys().any(|actor| free(actor) && approves(state, now, actor))
+}
+
+/// Whether an actor holds a role whose holders approve grants, by more than an emergency.
+fn approves(state: &State, now: i64, actor: &str) -> bool {
+    state.standing_roles_of(actor, now).any(|(role, scope)| APPROVERS.contains(&role) && scope == ORG)
+}
+
+/// An emergency gives no vote: `what` is approved by somebody who approves without one.
+pub(super) fn no_vote_by_emergency(state: &State, given: &Given, what: &str) -> Result<(), Refusal> {
+    if state.emergencies_of(&given.by, given.now).next().is_none() || approves(state, given.now, &given.by) {
+        return Ok(());
+    }
+    let message = format!("an emergency gives no vote: somebody else must approve {what}");
+    let policies = vec!["emergency-not-approve".to_owned()];
+    Err(Refusal { code: RefusalCode::Forbidden, message, policies })
 }
 
 /// Whether there are such a role and such a scope.
 pub(super) fn role_and_scope_fit(state: &State, role: &str, scope: &str) -> Result<(), Refusal> {
-    let invalid = |why: String| Err(Refusal::new(RefusalCode::Invalid, why));
-    if roles::find(role).is_none() {
-        let known: Vec<&str> = roles::ROLES.iter().map(|role| role.name).collect();
-        return invalid(format!("`{role}` is no role; there are: {}", known.join(", ")));
+    if !state.has_role(role) {
+        let own = state.custom_roles.keys().map(String::as_str);
+        let known: Vec<&str> = roles::ROLES.iter().map(|role| role.name).chain(own).collect();
+        let message = format!("`{role}` is no role; there are: {}", known.join(", "));
+        return Err(Refusal::new(RefusalCode::Invalid, message));
     }
-    let service = scope.strip_prefix("service/");
-    match scope == ORG || service.is_some_and(|service| state.services.contains_key(service)) {
-        true => Ok(()),
-        false => invalid(format!("`{scope}` is no scope: give `org`, or `service/NAME` of a declared service")),
-    }
+    roles::scope_is_valid(state, scope)
 }
 
 /// The roles that an actor has or asked for, each with its scope.
@@ -269,7 +307,7 @@ pub(super) fn kept_apart(state: &State, now: i64, wish: &GrantRequested) -> Resu
         });
         let asked = asked.map(|grant| (grant.requested.role.as_str(), grant.requested.scope.as_str()));
         let apart = state.roles_of(hand, now).chain(asked).find_map(|(role, scope)| {
-            let rule = roles::conflict_between(role, &wish.role).filter(|_| roles::overlap(scope, &wish.scope))?;
+            let rule = state.conflict_between(role, &wish.role).filter(|_| roles::overlap(scope, &wish.scope))?;
             Some((role, scope, rule))
         });
         let Some((role, scope, rule)) = apart else { continue };

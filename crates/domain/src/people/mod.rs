@@ -6,8 +6,12 @@
 pub mod accesses;
 pub mod accounts;
 pub mod actors;
+pub mod approvals;
+pub mod custom;
 pub mod directory;
 pub mod doors;
+pub mod emergencies;
+pub mod founding;
 pub mod grants;
 pub mod groups;
 pub mod identities;
@@ -22,8 +26,15 @@ use serde::{Deserialize, Serialize};
 pub use accesses::{AccessCore, Purpose};
 pub use accounts::{Account, AccountOwned, OwnerReason};
 pub use actors::ActorLeft;
+pub use approvals::{
+    Approval, ApprovalCommented, ApprovalNamed, ApprovalRequested, ApprovalRule, ApprovalVoted, ApprovalsConfigured,
+    Delegation, DelegationEnded, RequestApproval, Vote, VoteDelegated,
+};
+pub use custom::{RoleDefined, RoleRetired};
 pub use directory::{ActorRemoved, ActorReturned, Presence, ProvisionPerson};
 pub use doors::{Door, SigninRefused};
+pub use emergencies::{Emergency, EmergencyDeclared, EmergencyNamed, EmergencyReviewed, EmergencyUsed, Finding};
+pub use founding::DutyStoodIn;
 pub use grants::{EndReason, Grant, GrantEnded, GrantNamed, GrantRequested};
 pub use groups::{
     GrantPreapproved, GrantWithheld, Group, GroupDescribed, GroupMapped, GroupMember, GroupNamed, MappedRole, Mapping,

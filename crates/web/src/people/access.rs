@@ -46,6 +46,8 @@ pub(crate) struct AccessPage {
     search: Search,
     total: u64,
     roles: &'static [Role],
+    /// Roles of the organisation's own.
+    own: Vec<String>,
     scopes: Vec<String>,
     until: String,
     people: Table,
@@ -66,7 +68,10 @@ pub(crate) struct Search {
 struct Waiting {
     grant: String,
     actor: String,
-    role: &'static Role,
+    role: String,
+    /// What it is for.
+    duty: &'static str,
+    privileged: bool,
     scope: String,
     ends_at: Instant,
     reference: String,
@@ -84,18 +89,23 @@ struct Waiting {
 struct Facts {
     waiting: Vec<Waiting>,
     actors: Vec<String>,
+    /// Roles of the organisation's own.
+    own: Vec<String>,
     scopes: Vec<String>,
 }
 
 impl Facts {
     fn of(state: &Ledger, visitor: &str, now: i64) -> Self {
         let pending = state.grants.values().filter(|grant| grant.is_pending(now));
-        let waiting = pending.filter_map(|grant| {
+        let waiting = pending.map(|grant| {
             let wish = &grant.requested;
-            Some(Waiting {
+            let known = domain::people::roles::find(&wish.role);
+            Waiting {
                 grant: wish.grant.clone(),
                 actor: wish.actor.clone(),
-                role: domain::people::roles::find(&wish.role)?,
+                role: wish.role.clone(),
+                duty: known.map_or("one of your own", |role| role.duty),
+                privileged: known.is_some_and(|role| role.privileged),
                 scope: wish.scope.clone(),
                 ends_at: Instant(wish.ends_at),
                 reference: wish.reference.clone(),
@@ -104,7 +114,7 @@ impl Facts {
                 asker: String::new(),
                 yours: visitor == wish.actor,
                 asked: visitor == grant.requested_by,
-            })
+            }
         });
         let here = state
             .actors
@@ -113,6 +123,7 @@ impl Facts {
         Self {
             waiting: waiting.collect(),
             actors: here.map(|actor| actor.actor.clone()).collect(),
+            own: state.custom_roles.keys().cloned().collect(),
             scopes: state.services.keys().map(|service| format!("service/{service}")).collect(),
         }
     }
@@ -150,14 +161,14 @@ impl AccessPage {
         let columns = ["rule", "one role", "the other", "one person could"];
         let rules = table("Roles kept apart", &columns, &rules, &rule_row, RULES);
         let until = Instant(now + DAYS * 86_400_000).rfc3339().chars().take(10).collect();
-        let Facts { mut waiting, actors, scopes } = facts;
+        let Facts { mut waiting, actors, own, scopes } = facts;
         for wish in &mut waiting {
             (wish.shown, wish.asker) = (names.shown(&wish.actor), names.shown(&wish.requested_by));
         }
         let mut actors: Vec<(String, String)> =
             actors.into_iter().map(|actor| (actor.clone(), names.shown(&actor))).collect();
         actors.sort_by_cached_key(|(_, shown)| shown.to_lowercase());
-        Self { shell, waiting, actors, search, total, roles: &ROLES, scopes, until, people, grants, rules }
+        Self { shell, waiting, actors, search, total, roles: &ROLES, own, scopes, until, people, grants, rules }
     }
 
     #[cfg(test)]
@@ -166,7 +177,9 @@ impl AccessPage {
         let waiting = |grant: &str, yours, asked| Waiting {
             grant: grant.into(),
             actor: "a_91bc77".into(),
-            role: &ROLES[7],
+            role: "deployer".into(),
+            duty: "puts services and their routes into production",
+            privileged: true,
             scope: "service/credit-risk".into(),
             ends_at: Instant(now + 86_400_000),
             reference: "CHG-1042".into(),
@@ -183,6 +196,7 @@ impl AccessPage {
                 waiting("g_3f9ac2d2", true, false),
             ],
             actors: vec!["a_7f3k2m9q".into(), "a_91bc77".into()],
+            own: vec!["release_manager".into()],
             scopes: vec!["service/credit-risk".into()],
         };
         let row = |value: serde_json::Value| value.as_object().expect("an object").clone();
@@ -212,7 +226,7 @@ impl AccessPage {
             "rule": "train-not-deploy", "role_a": "deployer", "role_b": "model_trainer", "why": "deploy a model alone",
         }));
         let shell = || Shell::sample(Section::People);
-        let none = Facts { waiting: vec![], actors: vec![], scopes: vec![] };
+        let none = Facts { waiting: vec![], actors: vec![], own: vec![], scopes: vec![] };
         let found = |rows: &[Row]| Found { rows: rows.to_vec(), size: 18_204 };
         [
             Self::new(shell(), facts, [found(&[grant]), found(&[rule])], (search(), some), &names, now),

@@ -125,6 +125,8 @@ pub(crate) struct GroupPage {
     /// Who could join, by pseudonym and as they are shown.
     others: Vec<(String, String)>,
     roles: &'static [Role],
+    /// Roles of the organisation's own.
+    own: Vec<String>,
     scopes: Vec<String>,
 }
 
@@ -144,7 +146,7 @@ impl GroupPage {
         group: &Group,
         names: &Names,
         others: Vec<(String, String)>,
-        scopes: Vec<String>,
+        (own, scopes): (Vec<String>, Vec<String>),
     ) -> Self {
         let mapping = group.mapping.as_ref().map(|mapping| Shown {
             roles: written(&mapping.roles),
@@ -161,7 +163,7 @@ impl GroupPage {
             vec![actor_cell(names, actor), Cell::Code(actor.clone()), Cell::Text(said.join(", "))]
         };
         members.rows = group.members.iter().map(row).collect();
-        Self { shell, id, name, mapping, members, others, roles: &ROLES, scopes }
+        Self { shell, id, name, mapping, members, others, roles: &ROLES, own, scopes }
     }
 
     #[cfg(test)]
@@ -179,8 +181,9 @@ impl GroupPage {
         let shell = || Shell::sample(Section::People);
         let others = vec![("a_7f3k2m9q".to_owned(), "Ada Okafor (a_7f3k2m9q)".to_owned())];
         let new = |group: &Group, names: &Names, others| {
-            let (id, name, scopes) = ("gr_1".into(), "ML deployers".into(), vec!["service/credit-risk".to_owned()]);
-            Self::new(shell(), id, name, group, names, others, scopes)
+            let (id, name) = ("gr_1".into(), "ML deployers".into());
+            let choices = (vec!["release_manager".to_owned()], vec!["service/credit-risk".to_owned()]);
+            Self::new(shell(), id, name, group, names, others, choices)
         };
         [new(&full, &names, others), new(&Group::default(), &Names::default(), vec![])]
     }
@@ -195,9 +198,10 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor, Pat
         let human = |actor: &&String| state.actors[*actor].kind == domain::people::ActorKind::Human;
         let others: Vec<String> = state.actors.keys().filter(here).filter(human).take(500).cloned().collect();
         let scopes: Vec<String> = state.services.keys().map(|service| format!("service/{service}")).collect();
-        Some((group, others, scopes))
+        let own: Vec<String> = state.custom_roles.keys().cloned().collect();
+        Some((group, others, (own, scopes)))
     });
-    let (group, others, scopes) = found.ok_or_else(|| Failure::not_found("group", &id))?;
+    let (group, others, choices) = found.ok_or_else(|| Failure::not_found("group", &id))?;
     let mapping = group.mapping.as_ref();
     let mut concerned: Vec<String> = group.members.keys().chain(&others).cloned().collect();
     concerned.extend(mapping.map(|mapping| mapping.mapped_by.clone()));
@@ -207,7 +211,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor, Pat
     others.sort_by_cached_key(|(_, shown)| shown.to_lowercase());
     let called = name(&app, &who, &id).await?;
     let shell = Shell::new(&app, &who, Section::People)?;
-    page(&GroupPage::new(shell, id, called, &group, &names, others, scopes))
+    page(&GroupPage::new(shell, id, called, &group, &names, others, choices))
 }
 
 type Back = Result<Redirect, PageError>;

@@ -2,7 +2,11 @@
 
 mod access;
 mod accesses;
+mod approval;
+mod approvals;
+mod asked;
 pub(crate) mod cli;
+mod emergencies;
 pub(crate) mod exchange;
 pub(crate) mod gate;
 mod groups;
@@ -12,6 +16,7 @@ mod names;
 pub(crate) mod oidc;
 pub(crate) mod onward;
 mod person;
+mod policies;
 mod reviews;
 mod roster;
 mod sessions;
@@ -73,20 +78,37 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/grants/{id}/approve", post(access::approve))
         .route("/grants/{id}/decline", post(access::decline))
         .route("/grants/{id}/withdraw", post(access::withdraw))
+        .route("/approvals", get(approvals::show))
+        .route("/approvals/delegate", post(approvals::delegate))
+        .route("/approvals/{id}", get(approval::show))
+        .route("/approvals/{id}/vote", post(approval::vote))
+        .route("/approvals/{id}/withdraw", post(approval::withdraw))
+        .route("/approvals/{id}/comments", post(approval::comment))
+        .route("/approvals/{id}/carry-out", post(approval::carry_out))
+        .route("/emergencies", get(emergencies::show).post(emergencies::declare))
+        .route("/emergencies/{id}/end", post(emergencies::end))
+        .route("/emergencies/{id}/review", post(emergencies::review))
+        .route("/policies", get(policies::show).post(policies::propose))
 }
 
 pub(crate) use accesses::Filters;
+pub(crate) use asked::Asked;
+pub(crate) use emergencies::Open as OpenEmergency;
+pub(crate) use policies::HISTORY;
 pub(crate) use reviews::{may_see, review_value};
-
 #[cfg(test)]
 pub(crate) use {
     access::AccessPage,
     accesses::AccessesPage,
+    approval::ApprovalPage,
+    approvals::ApprovalsPage,
     cli::CliPage,
+    emergencies::EmergenciesPage,
     groups::{GroupPage, GroupsPage},
     keys::{KeysPage, NewKeyPage},
     onward::OnwardPage,
     person::PersonPage,
+    policies::PoliciesPage,
     reviews::{ReviewPage, ReviewsPage},
     sessions::SessionsPage,
     signin::SigninPage,

@@ -133,8 +133,14 @@ impl<'a> Asking<'a> {
 
     /// The rule that keeps a role apart from what the same person holds or asked for, by themselves or by a program.
     fn apart(&self, actor: &str, wish: &MappedRole) -> Option<&'static Conflict> {
-        self.state.hands_of(actor).flat_map(|hand| self.standing(hand)).find_map(|(role, scope)| {
-            roles::conflict_between(&role, &wish.role).filter(|_| roles::overlap(&scope, &wish.scope))
+        let mut held = Vec::new();
+        for hand in self.state.hands_of(actor) {
+            held.extend(self.standing(hand));
+            let taken = self.state.emergencies_of(hand, self.given.now).map(|emergency| &emergency.declared);
+            held.extend(taken.map(|taken| (taken.role.clone(), taken.scope.clone())));
+        }
+        held.iter().find_map(|(role, scope)| {
+            self.state.conflict_between(role, &wish.role).filter(|_| roles::overlap(scope, &wish.scope))
         })
     }
 
@@ -264,7 +270,7 @@ fn roles_fit(state: &State, body: &GroupMapped) -> Result<(), Refusal> {
             if other == mapped {
                 return invalid(format!("`{}` in `{}` is named twice", mapped.role, mapped.scope));
             }
-            let apart = roles::conflict_between(&other.role, &mapped.role);
+            let apart = state.conflict_between(&other.role, &mapped.role);
             if let Some(rule) = apart.filter(|_| roles::overlap(&other.scope, &mapped.scope)) {
                 let message = format!(
                     "rule `{}` keeps `{}` apart from `{}`: no group can be mapped to both",
@@ -290,6 +296,7 @@ pub(crate) fn approve(state: &State, given: &Given, body: &GroupNamed) -> Result
         let policies = vec!["request-not-approve".to_owned()];
         return Err(Refusal { code: RefusalCode::Forbidden, message, policies });
     }
+    grants::no_vote_by_emergency(state, given, &format!("the roles of group `{}`", body.group))?;
     let counts = |grant: &&Grant| {
         let concerned =
             [&grant.requested.actor, &grant.requested_by].iter().any(|one| state.is_one_person(&given.by, one));

@@ -7,7 +7,7 @@ use super::{
 use crate::people::ActorKind;
 use crate::people::actors::present;
 use crate::people::grants::{EndReason, GrantEnded};
-use crate::people::roles::ORG;
+use crate::people::roles;
 use crate::{Event, Given, Refusal, RefusalCode, State, canonical};
 
 /// The longest time that a campaign may be given, in milliseconds.
@@ -33,11 +33,7 @@ pub(crate) fn start(state: &State, given: &Given, body: &StartReview) -> Result<
     if state.reviews.contains_key(&body.review) {
         return refuse(RefusalCode::Exists, format!("review `{}` exists already", body.review));
     }
-    let service = body.scope.strip_prefix("service/");
-    if body.scope != ORG && !service.is_some_and(|service| state.services.contains_key(service)) {
-        let message = format!("`{}` is no scope: give `org`, or `service/NAME` of a declared service", body.scope);
-        return refuse(RefusalCode::Invalid, message);
-    }
+    roles::scope_is_valid(state, &body.scope)?;
     if body.due_at <= given.now || body.due_at > given.now.saturating_add(REVIEW_MS) {
         return refuse(RefusalCode::Invalid, "a review must be due in the future, within 92 days");
     }

@@ -4,14 +4,19 @@ use crate::table::Planned;
 
 mod access_records;
 mod access_reviews;
+mod approvals;
+mod changes;
 mod credentials;
+mod emergencies;
 mod group_members;
 mod people_groups;
+mod policy_versions;
 mod principals;
 mod role_grants;
 mod sessions;
 mod signin_refusals;
 mod sod_pairs;
+mod stand_ins;
 mod withheld_grants;
 mod workloads;
 
@@ -19,14 +24,19 @@ pub(crate) use access_records::{
     ACCESS_EVENTS, EXTERNAL, access_events, access_select, external_access_logs, external_select,
 };
 pub(crate) use access_reviews::{AccessReviewItems, AccessReviews};
+pub(crate) use approvals::{ApprovalVotes, Approvals};
+pub(crate) use changes::Changes;
 pub(crate) use credentials::Credentials;
+pub(crate) use emergencies::Emergencies;
 pub(crate) use group_members::GroupMembers;
 pub(crate) use people_groups::PeopleGroups;
+pub(crate) use policy_versions::PolicyVersions;
 pub(crate) use principals::Principals;
 pub(crate) use role_grants::RoleGrants;
 pub(crate) use sessions::Sessions;
 pub(crate) use signin_refusals::SigninRefusals;
 pub(crate) use sod_pairs::SodPairs;
+pub(crate) use stand_ins::StandIns;
 pub(crate) use withheld_grants::WithheldGrants;
 pub(crate) use workloads::Workloads;
 
