@@ -128,6 +128,13 @@ pub(crate) fn retire(state: &State, given: &Given, body: &RoleRetired) -> Result
         let message = format!("grant `{}` is of role `{}`: end it first", grant.requested.grant, body.role);
         return refuse(RefusalCode::Conflict, message);
     }
+    let mapped = |group: &super::Group| {
+        group.mapping.as_ref().is_some_and(|mapping| mapping.roles.iter().any(|mapped| mapped.role == body.role))
+    };
+    if let Some((group, _)) = state.groups.iter().find(|(_, group)| mapped(group)) {
+        let message = format!("group `{group}` is mapped to role `{}`: map it to another first", body.role);
+        return refuse(RefusalCode::Conflict, message);
+    }
     if state.approval_rules().iter().any(|rule| rule.role == body.role) {
         let message = format!("role `{}` votes on approvals: let another vote first", body.role);
         return refuse(RefusalCode::Conflict, message);
