@@ -69,7 +69,8 @@ pub(crate) fn leave(state: &State, given: &Given, body: &ActorLeft) -> Result<Ve
         }
         Some(_) => {}
     }
-    let administers = |actor: &str| state.roles_of(actor, given.now).any(|held| held == ("administrator", ORG));
+    let administers =
+        |actor: &str| state.standing_roles_of(actor, given.now).any(|held| held == ("administrator", ORG));
     let another = state.actors.keys().any(|actor| *actor != body.actor && administers(actor));
     if administers(&body.actor) && !another {
         let message = "they are the last administrator: give somebody else the role first";
