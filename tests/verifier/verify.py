@@ -45,6 +45,24 @@ EVENTS = {
     "grant.requested": ("grant/{grant}", "grant actor role scope ends_at reference"),
     "grant.approved": ("grant/{grant}", "grant"),
     "grant.ended": ("grant/{grant}", "grant reason"),
+    "approval.requested": (
+        "approval/{approval}",
+        "approval command resource digest base quorum role deploys trained_by beneficiary? evidence expires_at reference",
+    ),
+    "approval.voted": ("approval/{approval}", "approval vote on_behalf_of?"),
+    "approval.withdrawn": ("approval/{approval}", "approval"),
+    "approval.commented": ("approval/{approval}", "approval comment sealed_sha256"),
+    "approval.consumed": ("approval/{approval}", "approval"),
+    "vote.delegated": ("delegation/{delegation}", "delegation to role ends_at"),
+    "delegation.ended": ("delegation/{delegation}", "delegation"),
+    "approvals.configured": ("approvals", "rules"),
+    "duty.stood.in": ("duty/{duty}", "duty command resource"),
+    "role.defined": ("role/{role}", "role actions"),
+    "role.retired": ("role/{role}", "role"),
+    "emergency.declared": ("emergency/{emergency}", "emergency role scope ends_at reference"),
+    "emergency.used": ("emergency/{emergency}", "emergency command resource"),
+    "emergency.ended": ("emergency/{emergency}", "emergency"),
+    "emergency.reviewed": ("emergency/{emergency}", "emergency finding reference"),
     "signin.link.created": ("actor/{actor}", "actor link_sha256 expires_at"),
     "session.opened": ("actor/{actor}", "actor link_sha256 session_sha256 expires_at"),
     "session.started": (
@@ -365,8 +383,9 @@ class State:
     def __init__(self):
         maps = "actors left accounts grants links sessions keys key_by_secret workloads spent_tokens providers models services deployments nodes controls runs identities profiles" \
                " streams recent"
+        maps += " approvals delegations emergencies registrants custom_roles"
         self.all = {name: {} for name in maps.split()}
-        self.all.update(size=0, org=None, policies=None, keys_limited=None, recent_by_age=[])
+        self.all.update(size=0, org=None, policies=None, keys_limited=None, approval_rules=None, recent_by_age=[])
 
     def digest(self):
         return sha256(compact(self.all)).hex()
@@ -409,6 +428,38 @@ class State:
         elif type_ == "grant.ended":
             if body["grant"] in state["grants"]:
                 state["grants"][body["grant"]]["ended_at"] = entry["ts"]
+        elif type_ == "approval.requested":
+            state["approvals"][body["approval"]] = {
+                "requested": body, "requested_by": entry["actor"], "requested_at": entry["ts"], "votes": [],
+                "comments": [], "withdrawn_at": None, "consumed": None,
+            }
+        elif type_.startswith("approval."):
+            self.apply_approval(entry, state["approvals"].get(body["approval"]))
+        elif type_ == "vote.delegated":
+            delegation = {"from": entry["actor"], "delegated": body, "ended_at": None}
+            state["delegations"][body["delegation"]] = delegation
+        elif type_ == "delegation.ended":
+            if body["delegation"] in state["delegations"]:
+                state["delegations"][body["delegation"]]["ended_at"] = entry["ts"]
+        elif type_ == "approvals.configured":
+            state["approval_rules"] = body
+        elif type_ == "role.defined":
+            state["custom_roles"][body["role"]] = body
+        elif type_ == "role.retired":
+            state["custom_roles"].pop(body["role"], None)
+        elif type_ == "emergency.declared":
+            state["emergencies"][body["emergency"]] = {
+                "declared": body, "actor": entry["actor"], "at": entry["ts"], "ended_at": None, "uses": [],
+                "reviewed": None,
+            }
+        elif type_.startswith("emergency."):
+            emergency = state["emergencies"].get(body["emergency"])
+            if emergency and type_ == "emergency.used":
+                emergency["uses"].append(body)
+            elif emergency and type_ == "emergency.ended":
+                emergency["ended_at"] = entry["ts"]
+            elif emergency:
+                emergency["reviewed"] = [entry["actor"], body["finding"]]
         elif type_ == "signin.link.created":
             state["links"][body["link_sha256"]] = until
         elif type_ == "session.opened":
@@ -470,6 +521,8 @@ class State:
             state[kind + "s"].pop(body[kind], None)
         elif type_ == "model.registered":
             state["models"].setdefault(body["model"], {})[body["version"]] = body
+            person = state["accounts"].get(entry["actor"], {}).get("owner", entry["actor"])
+            state["registrants"].setdefault(body["model"], {})[body["version"]] = person
         elif type_ == "deployment.started":
             started = {"started": body, "at": entry["ts"]}
             state["deployments"].setdefault(body["service"], {})[body["route"]] = started
@@ -488,6 +541,22 @@ class State:
             standing = state["runs"].get(body["control"])
             if standing is None or reach(body) >= reach(standing):
                 state["runs"][body["control"]] = body
+
+    @staticmethod
+    def apply_approval(entry, approval):
+        body, by, at = entry["body"], entry["actor"], entry["ts"]
+        if approval is None:
+            return
+        if entry["t"] == "approval.voted":
+            cast = {"by": by, "vote": body["vote"], "on_behalf_of": body.get("on_behalf_of"), "at": at}
+            approval["votes"].append(cast)
+        elif entry["t"] == "approval.withdrawn":
+            approval["withdrawn_at"] = at
+        elif entry["t"] == "approval.commented":
+            comment = {"comment": body["comment"], "by": by, "at": at, "sealed_sha256": body["sealed_sha256"]}
+            approval["comments"].append(comment)
+        elif entry["t"] == "approval.consumed":
+            approval["consumed"] = [by, at]
 
 
 # --- Packages ----------------------------------------------------------------------------------------------------------

@@ -281,5 +281,8 @@ fn refusal(status: StatusCode, path: &str, body: &[u8]) -> Failure {
     let value: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     let field = |name: &str| value["error"][name].as_str().map(str::to_owned);
     let message = field("message").unwrap_or_else(|| format!("{path} answered {status}"));
-    Failure::refused(field("code").unwrap_or_else(|| status.as_u16().to_string()), message)
+    let policies = value["error"]["policies"].as_array().into_iter().flatten();
+    let policies = policies.filter_map(|name| name.as_str().map(str::to_owned)).collect();
+    let code = field("code").unwrap_or_else(|| status.as_u16().to_string());
+    Failure { policies, ..Failure::refused(code, message) }
 }

@@ -17,12 +17,14 @@ pub struct Failure {
     pub kind: String,
     /// What happened, to what, and what to do next.
     pub message: String,
+    /// Policies and rules that the server named when it refused.
+    pub policies: Vec<String>,
 }
 
 impl Failure {
     /// A failure with a code and a word of its own.
     pub fn new(code: u8, kind: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code, kind: kind.into(), message: message.into() }
+        Self { code, kind: kind.into(), message: message.into(), policies: Vec::new() }
     }
 
     /// Input or output failed.
@@ -55,7 +57,13 @@ impl From<std::io::Error> for Failure {
 /// Prints a failure and gives its exit code.
 pub fn failure(json: bool, failure: &Failure) -> ExitCode {
     let said = match json {
-        true => serde_json::json!({"error": {"code": failure.kind, "message": failure.message}}).to_string(),
+        true => {
+            let mut error = serde_json::json!({"code": failure.kind, "message": failure.message});
+            if !failure.policies.is_empty() {
+                error["policies"] = failure.policies.clone().into();
+            }
+            serde_json::json!({ "error": error }).to_string()
+        }
         false => format!("error: {}", failure.message),
     };
     // There is nobody left to tell when standard error is gone.
@@ -117,6 +125,15 @@ pub fn json(value: &serde_json::Value) -> Result<(), Failure> {
 pub fn time(ms: i64) -> String {
     chrono::DateTime::from_timestamp_millis(ms)
         .map_or_else(|| ms.to_string(), |t| t.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
+}
+
+/// Reads a text file; `-` is standard input.
+pub fn read(path: &std::path::Path) -> Result<String, Failure> {
+    let text = match path.as_os_str() == "-" {
+        true => std::io::read_to_string(std::io::stdin()),
+        false => std::fs::read_to_string(path),
+    };
+    text.map_err(|e| Failure::io(format!("{}: {e}", path.display())))
 }
 
 /// Reads a time to come: a length of time from now, such as `90d`, or a time; in milliseconds since the epoch.

@@ -66,6 +66,30 @@ commands! {
     "grant.approve" ApproveGrant(people::GrantNamed) on |b| format!("grant/{}", b.grant);
     /// Decline, withdraw or revoke a grant.
     "grant.end" EndGrant(people::GrantEnded) on |b| format!("grant/{}", b.grant);
+    /// Ask for an approval.
+    "approval.request" RequestApproval(people::RequestApproval) on |b| format!("approval/{}", b.approval);
+    /// Vote on what is asked.
+    "approval.vote" VoteOnApproval(people::ApprovalVoted) on |b| format!("approval/{}", b.approval);
+    /// Take a request for an approval back.
+    "approval.withdraw" WithdrawApproval(people::ApprovalNamed) on |b| format!("approval/{}", b.approval);
+    /// Say something about a request for an approval.
+    "approval.comment" CommentOnApproval(people::ApprovalCommented) on |b| format!("approval/{}", b.approval);
+    /// Hand one's votes on for a time.
+    "approval.delegate" DelegateVote(people::VoteDelegated) on |b| format!("delegation/{}", b.delegation);
+    /// End that before its time.
+    "approval.delegation.end" EndDelegation(people::DelegationEnded) on |b| format!("delegation/{}", b.delegation);
+    /// Set which commands need an approval.
+    "approvals.configure" ConfigureApprovals(people::ApprovalsConfigured) on |_| "approvals".into();
+    /// Take a role at once, for minutes.
+    "emergency.declare" DeclareEmergency(people::EmergencyDeclared) on |b| format!("emergency/{}", b.emergency);
+    /// End that before its time.
+    "emergency.end" EndEmergency(people::EmergencyNamed) on |b| format!("emergency/{}", b.emergency);
+    /// Say what a look at it afterwards found.
+    "emergency.review" ReviewEmergency(people::EmergencyReviewed) on |b| format!("emergency/{}", b.emergency);
+    /// Define a role of the organisation's own, or change what it permits.
+    "role.define" DefineRole(people::RoleDefined) on |b| format!("role/{}", b.role);
+    /// Take such a role away.
+    "role.retire" RetireRole(people::RoleRetired) on |b| format!("role/{}", b.role);
     /// Make a one-time sign-in link.
     "signin.link.create" CreateSigninLink(people::SigninLinkCreated) on |b| format!("actor/{}", b.actor);
     /// Open a session for somebody who proved who they are.

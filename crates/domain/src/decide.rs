@@ -3,6 +3,8 @@
 //! Permission has been asked for before (the engine asks Cedar); these are the rules that hold for everybody. A
 //! command that would change nothing gives no events.
 
+use sha2::{Digest, Sha256};
+
 use crate::serving::{DeploymentEnded, DeploymentStarted, ServiceDeclared, ServiceSpec, Target};
 use crate::{Command, Event, Given, Refusal, RefusalCode, State, assurance, infrastructure, models, people, serving};
 
@@ -12,10 +14,15 @@ use crate::{Command, Event, Given, Refusal, RefusalCode, State, assurance, infra
 /// A [`Refusal`] that says which rule it breaks.
 pub fn decide(state: &State, given: &Given, command: &Command) -> Result<Vec<Event>, Refusal> {
     people::sessions::fresh_enough(given, command)?;
+    let events = rules(state, given, command)?;
+    people::approvals::guard::guard(state, given, command, events)
+}
+
+/// What the command's own room makes of it.
+pub(crate) fn rules(state: &State, given: &Given, command: &Command) -> Result<Vec<Event>, Refusal> {
     match command {
         Command::CreateOrg(body) => create_org(state, body),
-        Command::InstallPolicies(body) if state.policies.as_ref() == Some(body) => Ok(vec![]),
-        Command::InstallPolicies(body) => Ok(vec![Event::PoliciesInstalled(body.clone())]),
+        Command::InstallPolicies(body) => install_policies(state, body),
         Command::JoinNode(body) => join_node(state, body),
         Command::StopNode(body) => Ok(vec![Event::NodeStopped(body.clone())]),
         Command::RecoverNode(body) => Ok(vec![Event::NodeRecovered(body.clone())]),
@@ -33,6 +40,18 @@ pub fn decide(state: &State, given: &Given, command: &Command) -> Result<Vec<Eve
         Command::RequestGrant(body) => people::grants::request(state, given, body),
         Command::ApproveGrant(body) => people::grants::approve(state, given, body),
         Command::EndGrant(body) => people::grants::end(state, given, body),
+        Command::RequestApproval(body) => people::approvals::voting::request(state, given, body),
+        Command::VoteOnApproval(body) => people::approvals::voting::vote(state, given, body),
+        Command::WithdrawApproval(body) => people::approvals::voting::withdraw(state, given, body),
+        Command::CommentOnApproval(body) => people::approvals::voting::comment(state, body),
+        Command::DelegateVote(body) => people::approvals::voting::delegate(state, given, body),
+        Command::EndDelegation(body) => people::approvals::voting::end_delegation(state, given, body),
+        Command::ConfigureApprovals(body) => people::approvals::rules::configure(state, body),
+        Command::DefineRole(body) => people::custom::define(state, given, body),
+        Command::RetireRole(body) => people::custom::retire(state, given, body),
+        Command::DeclareEmergency(body) => people::emergencies::declare(state, given, body),
+        Command::EndEmergency(body) => people::emergencies::end(state, given, body),
+        Command::ReviewEmergency(body) => people::emergencies::review(state, given, body),
         Command::CreateSigninLink(body) => create_link(state, given, body),
         Command::OpenSession(body) => people::sessions::open(state, given, body),
         Command::CloseSession(body) => people::sessions::close(state, given, body),
@@ -76,6 +95,16 @@ fn create_org(state: &State, body: &infrastructure::OrgCreated) -> Result<Vec<Ev
     match &state.org {
         None => Ok(vec![Event::OrgCreated(body.clone())]),
         Some(org) => Err(refuse(RefusalCode::Exists, format!("this ledger already belongs to `{}`", org.name))),
+    }
+}
+
+fn install_policies(state: &State, body: &infrastructure::PoliciesInstalled) -> Result<Vec<Event>, Refusal> {
+    if state.policies.as_ref() == Some(body) {
+        return Ok(vec![]);
+    }
+    match merkle::hex(&Sha256::digest(body.text.as_bytes())) == body.sha256 {
+        true => Ok(vec![Event::PoliciesInstalled(body.clone())]),
+        false => Err(refuse(RefusalCode::Invalid, "`sha256` is not the digest of `text`: policies are known by it")),
     }
 }
 

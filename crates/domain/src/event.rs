@@ -69,6 +69,36 @@ events! {
     "grant.approved" GrantApproved(people::GrantNamed) on |b| format!("grant/{}", b.grant);
     /// A grant ended before its time, or was not given.
     "grant.ended" GrantEnded(people::GrantEnded) on |b| format!("grant/{}", b.grant);
+    /// An approval was asked for.
+    "approval.requested" ApprovalRequested(people::ApprovalRequested) on |b| format!("approval/{}", b.approval);
+    /// Somebody voted on it.
+    "approval.voted" ApprovalVoted(people::ApprovalVoted) on |b| format!("approval/{}", b.approval);
+    /// Whoever asked took it back.
+    "approval.withdrawn" ApprovalWithdrawn(people::ApprovalNamed) on |b| format!("approval/{}", b.approval);
+    /// Somebody said something about it.
+    "approval.commented" ApprovalCommented(people::ApprovalCommented) on |b| format!("approval/{}", b.approval);
+    /// The command that it is for was carried out.
+    "approval.consumed" ApprovalConsumed(people::ApprovalNamed) on |b| format!("approval/{}", b.approval);
+    /// Somebody handed their votes on for a time.
+    "vote.delegated" VoteDelegated(people::VoteDelegated) on |b| format!("delegation/{}", b.delegation);
+    /// That ended before its time.
+    "delegation.ended" DelegationEnded(people::DelegationEnded) on |b| format!("delegation/{}", b.delegation);
+    /// Which commands need an approval, from here on.
+    "approvals.configured" ApprovalsConfigured(people::ApprovalsConfigured) on |_| "approvals".into();
+    /// Whoever administers did what is another duty's, because nobody was ever given that one.
+    "duty.stood.in" DutyStoodIn(people::DutyStoodIn) on |b| format!("duty/{}", b.duty);
+    /// Somebody took a role at once, for minutes.
+    "emergency.declared" EmergencyDeclared(people::EmergencyDeclared) on |b| format!("emergency/{}", b.emergency);
+    /// Something was done while it lasted.
+    "emergency.used" EmergencyUsed(people::EmergencyUsed) on |b| format!("emergency/{}", b.emergency);
+    /// It ended before its time.
+    "emergency.ended" EmergencyEnded(people::EmergencyNamed) on |b| format!("emergency/{}", b.emergency);
+    /// Another person looked at what was done.
+    "emergency.reviewed" EmergencyReviewed(people::EmergencyReviewed) on |b| format!("emergency/{}", b.emergency);
+    /// A role of the organisation's own was defined, or what it permits changed.
+    "role.defined" RoleDefined(people::RoleDefined) on |b| format!("role/{}", b.role);
+    /// Such a role is no longer there.
+    "role.retired" RoleRetired(people::RoleRetired) on |b| format!("role/{}", b.role);
     /// A one-time sign-in link was made.
     "signin.link.created" SigninLinkCreated(people::SigninLinkCreated) on |b| format!("actor/{}", b.actor);
     /// A sign-in link was used, and a session began.

@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use crate::people::approvals::{Approval, ApprovalsConfigured, Cast, Comment, Delegation};
+use crate::people::custom::RoleDefined;
+use crate::people::emergencies::Emergency;
 use crate::people::{Account, ActorRegistered, Grant, Identity, Key, KeysLimited, Link, Session, WorkloadRule};
 use crate::serving::{Deployment, ServiceSpec};
 use crate::vendors::ProviderSpec;
@@ -36,6 +39,16 @@ pub struct State {
     pub profiles: BTreeMap<String, String>,
     /// Grants by public identifier, ended ones too.
     pub grants: BTreeMap<String, Grant>,
+    /// Which commands need an approval beyond those that always do; `None` while nothing was set.
+    pub approval_rules: Option<ApprovalsConfigured>,
+    /// Requests for approvals by public identifier, ended ones too.
+    pub approvals: BTreeMap<String, Approval>,
+    /// Votes handed on, by public identifier, ended ones too.
+    pub delegations: BTreeMap<String, Delegation>,
+    /// Roles of the organisation's own, by name.
+    pub custom_roles: BTreeMap<String, RoleDefined>,
+    /// Emergencies by public identifier, those that are over too.
+    pub emergencies: BTreeMap<String, Emergency>,
     /// Unused sign-in links by digest.
     pub links: BTreeMap<String, Link>,
     /// Open sessions by digest.
@@ -54,6 +67,8 @@ pub struct State {
     pub providers: BTreeMap<String, ProviderSpec>,
     /// Registered model versions: model, then version.
     pub models: BTreeMap<String, BTreeMap<String, models::ModelRegistered>>,
+    /// The person who registered each model version, or answered for the program that did: model, then version.
+    pub registrants: BTreeMap<String, BTreeMap<String, String>>,
     /// Services offered.
     pub services: BTreeMap<String, ServiceSpec>,
     /// Live deployments: service, then route.
@@ -156,6 +171,76 @@ impl State {
                     grant.ended_at = Some(ts);
                 }
             }
+            Event::ApprovalRequested(body) => {
+                let approval = Approval {
+                    requested: body.clone(),
+                    requested_by: by.to_owned(),
+                    requested_at: ts,
+                    votes: Vec::new(),
+                    comments: Vec::new(),
+                    withdrawn_at: None,
+                    consumed: None,
+                };
+                self.approvals.insert(body.approval.clone(), approval);
+            }
+            Event::ApprovalVoted(body) => {
+                if let Some(approval) = self.approvals.get_mut(&body.approval) {
+                    let (by, on_behalf_of) = (by.to_owned(), body.on_behalf_of.clone());
+                    approval.votes.push(Cast { by, vote: body.vote, on_behalf_of, at: ts });
+                }
+            }
+            Event::ApprovalWithdrawn(body) => {
+                if let Some(approval) = self.approvals.get_mut(&body.approval) {
+                    approval.withdrawn_at = Some(ts);
+                }
+            }
+            Event::ApprovalCommented(body) => {
+                if let Some(approval) = self.approvals.get_mut(&body.approval) {
+                    let (comment, sealed_sha256) = (body.comment.clone(), body.sealed_sha256.clone());
+                    approval.comments.push(Comment { comment, by: by.to_owned(), at: ts, sealed_sha256 });
+                }
+            }
+            Event::ApprovalConsumed(body) => {
+                if let Some(approval) = self.approvals.get_mut(&body.approval) {
+                    approval.consumed = Some((by.to_owned(), ts));
+                }
+            }
+            Event::VoteDelegated(body) => {
+                let delegation = Delegation { from: by.to_owned(), delegated: body.clone(), ended_at: None };
+                self.delegations.insert(body.delegation.clone(), delegation);
+            }
+            Event::DelegationEnded(body) => {
+                if let Some(delegation) = self.delegations.get_mut(&body.delegation) {
+                    delegation.ended_at = Some(ts);
+                }
+            }
+            Event::ApprovalsConfigured(body) => self.approval_rules = Some(body.clone()),
+            Event::RoleDefined(body) => {
+                self.custom_roles.insert(body.role.clone(), body.clone());
+            }
+            Event::RoleRetired(body) => {
+                self.custom_roles.remove(&body.role);
+            }
+            Event::EmergencyDeclared(body) => {
+                let (declared, actor) = (body.clone(), by.to_owned());
+                let emergency = Emergency { declared, actor, at: ts, ended_at: None, uses: Vec::new(), reviewed: None };
+                self.emergencies.insert(body.emergency.clone(), emergency);
+            }
+            Event::EmergencyUsed(body) => {
+                if let Some(emergency) = self.emergencies.get_mut(&body.emergency) {
+                    emergency.uses.push(body.clone());
+                }
+            }
+            Event::EmergencyEnded(body) => {
+                if let Some(emergency) = self.emergencies.get_mut(&body.emergency) {
+                    emergency.ended_at = Some(ts);
+                }
+            }
+            Event::EmergencyReviewed(body) => {
+                if let Some(emergency) = self.emergencies.get_mut(&body.emergency) {
+                    emergency.reviewed = Some((by.to_owned(), body.finding));
+                }
+            }
             Event::SigninLinkCreated(body) => {
                 let link = Link { actor: body.actor.clone(), expires_at: body.expires_at };
                 self.links.insert(body.link_sha256.clone(), link);
@@ -230,6 +315,10 @@ impl State {
                 self.providers.remove(&body.provider);
             }
             Event::ModelRegistered(body) => {
+                // A program acts for whoever answers for it; that may be somebody else tomorrow.
+                let person = self.person_of(by).to_owned();
+                let versions = self.registrants.entry(body.model.clone()).or_default();
+                versions.insert(body.version.clone(), person);
                 self.models.entry(body.model.clone()).or_default().insert(body.version.clone(), body.clone());
             }
             Event::ServiceDeclared(body) => {
@@ -269,6 +358,7 @@ impl State {
             | Event::StateDigest(_)
             | Event::CommandRefused(_)
             | Event::SigninRefused(_)
+            | Event::DutyStoodIn(_)
             | Event::SegmentProgress(_)
             | Event::GatewayCounted(_)
             | Event::GatewayCountLost(_)

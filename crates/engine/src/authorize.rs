@@ -1,18 +1,24 @@
 //! Who may do what: questions to Cedar, and the policies that answered.
 
 use cedar_policy::{
-    Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicySet, Request,
-    RestrictedExpression, Schema, ValidationMode, Validator,
+    ActionConstraint, Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicySet,
+    Request, RestrictedExpression, Schema, ValidationMode, Validator,
 };
+use domain::people::RoleDefined;
 use domain::people::roles::ORG;
 use domain::{Refusal, RefusalCode};
-use std::collections::{HashMap, HashSet};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::{Engine, Principal};
 
 /// Source of the schema that all policies are validated against.
-const SCHEMA: &str = include_str!("../../../policies/counterfoil.cedarschema");
+pub(crate) const SCHEMA: &str = include_str!("../../../policies/counterfoil.cedarschema");
+
+/// Policies that hold beside every installed text.
+const FLOOR: &str = include_str!("../../../policies/floor.cedar");
 
 /// Actions that are no commands.
 pub(crate) const ACTIONS: [&str; 6] =
@@ -22,12 +28,18 @@ pub(crate) const ACTIONS: [&str; 6] =
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permit {
     policies: Vec<String>,
+    version: Arc<str>,
 }
 
 impl Permit {
     /// The policies that determined the answer, by their `@id`, sorted.
     pub fn policies(&self) -> &[String] {
         &self.policies
+    }
+
+    /// Which policies were in force: the SHA-256 of their text, hexadecimal.
+    pub fn version(&self) -> &str {
+        &self.version
     }
 }
 
@@ -46,6 +58,11 @@ pub enum PolicyError {
 #[derive(Debug)]
 pub struct Policies {
     set: PolicySet,
+    /// The policies that can concern each action; Cedar looks at every policy of a set.
+    by_action: HashMap<String, PolicySet>,
+    /// Those that can concern an action that none names.
+    others: PolicySet,
+    version: Arc<str>,
 }
 
 impl Policies {
@@ -54,9 +71,20 @@ impl Policies {
     /// # Errors
     /// [`PolicyError`] with Cedar's own words.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
+        Self::with_roles(text, &BTreeMap::new())
+    }
+
+    /// The same, with what an organisation's own roles permit: a policy for each, called `role-NAME`.
+    ///
+    /// # Errors
+    /// [`PolicyError`] with Cedar's own words.
+    pub fn with_roles(text: &str, own: &BTreeMap<String, RoleDefined>) -> Result<Self, PolicyError> {
         let parsed = PolicySet::from_str(text).map_err(|e| PolicyError::Syntax(e.to_string()))?;
+        let floor = PolicySet::from_str(FLOOR).map_err(|e| PolicyError::Syntax(e.to_string()))?;
+        let own: String = own.values().map(role_policy).collect();
+        let own = PolicySet::from_str(&own).map_err(|e| PolicyError::Syntax(e.to_string()))?;
         let mut set = PolicySet::new();
-        for policy in parsed.policies() {
+        for policy in floor.policies().chain(own.policies()).chain(parsed.policies()) {
             let name = policy.annotation("id").unwrap_or_else(|| policy.id().as_ref()).to_owned();
             let named = policy.new_id(cedar_policy::PolicyId::new(&name));
             set.add(named).map_err(|e| PolicyError::Invalid(format!("policy `{name}`: {e}")))?;
@@ -65,8 +93,25 @@ impl Policies {
         let result = Validator::new(schema).validate(&set, ValidationMode::Strict);
         match result.validation_errors().next() {
             Some(first) => Err(PolicyError::Invalid(first.to_string())),
-            None => Ok(Self { set }),
+            None => Ok(Self {
+                by_action: by_action(&set)?,
+                others: concerning(&set, None)?,
+                set,
+                version: merkle::hex(&Sha256::digest(text.as_bytes())).into(),
+            }),
         }
+    }
+
+    /// The SHA-256 of the installed text, hexadecimal.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Each policy as it reads, by its `@id`; those that hold beside every text are not among them.
+    pub fn texts(&self) -> BTreeMap<String, String> {
+        let beside = |id: &str| id.starts_with("floor-") || id.starts_with("role-");
+        let installed = self.set.policies().filter(|policy| !beside(policy.id().as_ref()));
+        installed.map(|policy| (policy.id().to_string(), policy.to_string())).collect()
     }
 
     /// Whether `who` may do `action` on `resource` (`kind/name`).
@@ -74,11 +119,14 @@ impl Policies {
     /// # Errors
     /// A [`Refusal`] with code `forbidden` and the policies that forbade it, if any did.
     pub fn decide(&self, who: &Principal, action: &str, resource: &str) -> Result<Permit, Refusal> {
+        let forbidden = |who: &Principal, action: &str, resource: &str, why: &str, policies| {
+            forbidden(who, action, resource, why, policies, &self.version)
+        };
         let answer = self.ask(who, action, resource).map_err(|why| forbidden(who, action, resource, &why, vec![]))?;
         let mut policies: Vec<String> = answer.diagnostics().reason().map(ToString::to_string).collect();
         policies.sort_unstable();
         match answer.decision() {
-            Decision::Allow => Ok(Permit { policies }),
+            Decision::Allow => Ok(Permit { policies, version: Arc::clone(&self.version) }),
             Decision::Deny if policies.is_empty() => {
                 Err(forbidden(who, action, resource, "no policy permits it", policies))
             }
@@ -95,7 +143,8 @@ impl Policies {
             Request::new(principal.uid(), uid("Action", action)?, resource_uid(resource)?, Context::empty(), None)
                 .map_err(|e| e.to_string())?;
         let entities = Entities::from_entities([principal], None).map_err(|e| e.to_string())?;
-        Ok(Authorizer::new().is_authorized(&request, &self.set, &entities))
+        let set = self.by_action.get(action).unwrap_or(&self.others);
+        Ok(Authorizer::new().is_authorized(&request, set, &entities))
     }
 }
 
@@ -105,13 +154,60 @@ impl Engine {
     /// # Errors
     /// A [`Refusal`] with code `forbidden`.
     pub fn authorize(&self, who: &Principal, action: &str, resource: &str) -> Result<Permit, Refusal> {
-        let policies = self.policies.read().expect("no panic while the policies are locked").clone();
-        policies.decide(who, action, resource)
+        self.policies().decide(who, action, resource)
+    }
+
+    /// The policies in force.
+    pub fn policies(&self) -> Arc<Policies> {
+        self.policies.read().expect("no panic while the policies are locked").clone()
     }
 }
 
-fn forbidden(who: &Principal, action: &str, resource: &str, why: &str, policies: Vec<String>) -> Refusal {
-    let message = format!("`{}` may not do `{action}` on `{resource}`: {why}", who.actor);
+/// For each action that a policy names, the policies that can concern it.
+fn by_action(set: &PolicySet) -> Result<HashMap<String, PolicySet>, PolicyError> {
+    let named = set.policies().flat_map(|policy| match policy.action_constraint() {
+        ActionConstraint::Any => vec![],
+        ActionConstraint::Eq(action) => vec![action],
+        ActionConstraint::In(actions) => actions,
+    });
+    let named: HashSet<EntityUid> = named.collect();
+    let of = |action: &EntityUid| -> Result<(String, PolicySet), PolicyError> {
+        Ok((action.id().unescaped().to_owned(), concerning(set, Some(action))?))
+    };
+    named.iter().map(of).collect()
+}
+
+/// The policies that can concern an action; the schema has no groups of actions.
+fn concerning(set: &PolicySet, action: Option<&EntityUid>) -> Result<PolicySet, PolicyError> {
+    let concerns = |policy: &&cedar_policy::Policy| match policy.action_constraint() {
+        ActionConstraint::Any => true,
+        ActionConstraint::Eq(one) => Some(&one) == action,
+        ActionConstraint::In(some) => action.is_some_and(|action| some.contains(action)),
+    };
+    let mut concerned = PolicySet::new();
+    for policy in set.policies().filter(concerns) {
+        concerned.add(policy.clone()).map_err(|e| PolicyError::Invalid(e.to_string()))?;
+    }
+    Ok(concerned)
+}
+
+/// What an organisation's own role permits, in Cedar. Names and actions are plain words, as the core has seen to.
+fn role_policy(role: &RoleDefined) -> String {
+    let actions: Vec<String> = role.actions.iter().map(|action| format!("Action::\"{action}\"")).collect();
+    let (name, actions) = (&role.role, actions.join(", "));
+    format!("@id(\"role-{name}\")\npermit (principal in Role::\"{name}\", action in [{actions}], resource);\n")
+}
+
+fn forbidden(
+    who: &Principal,
+    action: &str,
+    resource: &str,
+    why: &str,
+    policies: Vec<String>,
+    version: &str,
+) -> Refusal {
+    let version = version.get(..12).unwrap_or(version);
+    let message = format!("`{}` may not do `{action}` on `{resource}`: {why} (policies {version})", who.actor);
     Refusal { code: RefusalCode::Forbidden, message, policies }
 }
 
@@ -127,6 +223,8 @@ fn principal_entity(who: &Principal, resource: &str) -> Result<Entity, String> {
         [] => {
             let owns = RestrictedExpression::new_set(all("Actor", &who.owns)?);
             attributes.insert("owns".to_owned(), owns);
+            let duties = RestrictedExpression::new_set(all("Role", &who.stands_in)?);
+            attributes.insert("stands_in".to_owned(), duties);
         }
         services => {
             let named = RestrictedExpression::new_set(all("Service", services)?);
@@ -176,6 +274,36 @@ mod tests {
             matrix += &format!("{action:20} {}\n", allowed.join(" "));
         }
         expect_test::expect_file!["../tests/roles.txt"].assert_eq(&matrix);
+    }
+
+    #[test]
+    fn given_an_administrator_when_standing_in_then_they_may_do_that_duty_and_no_other() {
+        let policies = shipped();
+        let alone = |duties: &[&str]| Principal {
+            stands_in: duties.iter().map(|duty| (*duty).to_owned()).collect(),
+            ..person("administrator")
+        };
+        let deploys = |who: &Principal| policies.decide(who, "service.declare", "service/x").is_ok();
+        let registers = |who: &Principal| policies.decide(who, "model.register", "model/x").is_ok();
+        assert!(deploys(&alone(&["deployer"])) && !registers(&alone(&["deployer"])));
+        assert!(registers(&alone(&["model_trainer"])) && !deploys(&alone(&["model_trainer"])));
+        assert!(!deploys(&alone(&[])) && !registers(&alone(&[])));
+        let pretender = Principal { stands_in: vec!["deployer".into()], ..person("monitor") };
+        assert!(!deploys(&pretender), "only whoever administers stands in");
+    }
+
+    #[test]
+    fn given_any_text_when_asked_then_its_version_is_named_and_what_the_ledger_judges_by_itself_is_permitted() {
+        let text = r#"permit (principal in Role::"system", action, resource);"#;
+        let policies = Policies::parse(text).expect("policies");
+        let version = merkle::hex(&Sha256::digest(text.as_bytes()));
+        let permit = policies.decide(&person("administrator"), "approval.request", "approval/p_1").expect("the floor");
+        assert_eq!((permit.version(), permit.policies()), (version.as_str(), &["floor-duties-ask".to_owned()][..]));
+        assert!(policies.decide(&person("nobody"), "approval.vote", "approval/p_1").is_ok());
+        let refusal = policies.decide(&person("nobody"), "read", "ledger").expect_err("refused");
+        assert!(refusal.message.contains(&version[..12]), "{}", refusal.message);
+        let taken = Policies::parse(r#"@id("floor-duties-ask") permit (principal, action, resource);"#);
+        assert!(matches!(taken, Err(PolicyError::Invalid(_))), "the floor's names are taken");
     }
 
     #[test]

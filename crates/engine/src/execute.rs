@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use domain::infrastructure::{CommandRefused, StateDigest};
+use domain::people::{RoleDefined, roles};
 use domain::{Command, Entry, Event, Given, Refusal, RefusalCode, State, decide};
 
-use crate::authorize::Policies;
+use crate::authorize::{ACTIONS, Policies};
 use crate::{Engine, Principal};
 
 /// How many events lie between two digests of the state.
@@ -112,14 +113,7 @@ impl Engine {
         if let Some(done) = self.done_before(who, ask)? {
             return Ok(Settled::Before(done));
         }
-        if let Command::InstallPolicies(body) = &ask.command {
-            self.usable(&body.text)?;
-        }
-        if let Command::DeclareProvider(body) = &ask.command {
-            let allowed = self.outbound().allows(&body.spec);
-            allowed
-                .map_err(|why| Refusal::new(RefusalCode::Invalid, format!("provider `{}`: {why}", body.provider)))?;
-        }
+        self.feasible(&ask.command)?;
         let given = self.gather(who, &ask.command).await;
         let events = self.read(|state| {
             if let Some((stream, seen)) = &ask.expect {
@@ -144,9 +138,40 @@ impl Engine {
         }
     }
 
+    /// What the pure core cannot know: whether policies are Cedar, and where providers may be. What cannot be done is not
+    /// approved either.
+    fn feasible(&self, command: &Command) -> Result<(), Refusal> {
+        match command {
+            Command::InstallPolicies(body) => self.usable(&body.text),
+            Command::DeclareProvider(body) => self
+                .outbound()
+                .allows(&body.spec)
+                .map_err(|why| Refusal::new(RefusalCode::Invalid, format!("provider `{}`: {why}", body.provider))),
+            Command::DefineRole(body) => self.permits(body),
+            Command::RequestApproval(body) => self.feasible(&body.command),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a role of an organisation's own permits what there is, and what is not Counterfoil's alone.
+    fn permits(&self, role: &RoleDefined) -> Result<(), Refusal> {
+        let invalid = |why: String| Refusal::new(RefusalCode::Invalid, why);
+        for action in &role.actions {
+            let known = Command::NAMES.contains(&action.as_str()) || ACTIONS.contains(&action.as_str());
+            if !known || SYSTEM_ALONE.contains(&action.as_str()) {
+                return Err(invalid(format!("`{action}` is no action that a person's role can permit")));
+            }
+        }
+        let own = std::collections::BTreeMap::from([(role.role.clone(), role.clone())]);
+        let text = self.read(|state| state.policies.as_ref().map(|known| known.text.clone())).unwrap_or_default();
+        Policies::with_roles(&text, &own).map(drop).map_err(|e| invalid(e.to_string()))
+    }
+
     /// Whether policies can be read and leave Counterfoil itself what it needs to keep its books.
     fn usable(&self, text: &str) -> Result<(), Refusal> {
-        let policies = Policies::parse(text).map_err(|e| Refusal::new(RefusalCode::Invalid, e.to_string()))?;
+        let own = self.read(|state| state.custom_roles.clone());
+        let policies =
+            Policies::with_roles(text, &own).map_err(|e| Refusal::new(RefusalCode::Invalid, e.to_string()))?;
         for (action, resource) in BOOKKEEPING {
             if policies.decide(&self.system, action, resource).is_err() {
                 let message = format!(
@@ -154,6 +179,15 @@ impl Engine {
                 );
                 return Err(Refusal::new(RefusalCode::Invalid, message));
             }
+        }
+        let may_change = |role: &str| {
+            let roles = vec![(role.to_owned(), roles::ORG.to_owned())];
+            let holder = Principal { actor: "a_holder".to_owned(), roles, ..Principal::default() };
+            policies.decide(&holder, "policies.install", "policies").is_ok()
+        };
+        if !roles::ROLES.iter().any(|role| may_change(role.name)) {
+            let message = "under these policies nobody could ever change them: permit `policies.install` to a role";
+            return Err(Refusal::new(RefusalCode::Invalid, message));
         }
         Ok(())
     }
@@ -180,6 +214,9 @@ impl Engine {
             }
             _ => None,
         };
+        if let Command::RequestApproval(body) = command {
+            self.keep_asked(&body.command).await;
+        }
         let other_history = match command {
             Command::AcceptRollback(_) => self.other_history(),
             _ => None,
@@ -247,9 +284,13 @@ impl Engine {
     /// Keeps what is derived from the state in step with it.
     pub(crate) fn notice(&self, event: &Event) {
         match event {
-            Event::PoliciesInstalled(body) => {
+            Event::PoliciesInstalled(_) | Event::RoleDefined(_) | Event::RoleRetired(_) => {
+                let (text, own) = self.read(|state| {
+                    let text = state.policies.as_ref().map(|known| known.text.clone());
+                    (text.unwrap_or_default(), state.custom_roles.clone())
+                });
                 // Unreadable policies were refused before they became an event.
-                if let Ok(policies) = Policies::parse(&body.text) {
+                if let Ok(policies) = Policies::with_roles(&text, &own) {
                     *self.policies.write().expect("no panic while the policies are locked") = Arc::new(policies);
                 }
             }
@@ -297,6 +338,27 @@ impl Engine {
         }
     }
 }
+
+/// What Counterfoil alone does, whatever a role permits.
+const SYSTEM_ALONE: [&str; 17] = [
+    "control.run",
+    "evidence.export",
+    "gateway.count",
+    "gateway.count.lose",
+    "key.exchange",
+    "key.leak",
+    "keys.use",
+    "ledger.beat",
+    "node.join",
+    "node.recover",
+    "node.stop",
+    "org.create",
+    "segment.progress",
+    "segment.seal",
+    "session.open",
+    "signin.refused.count",
+    "state.digest",
+];
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
 const BOOKKEEPING: [(&str, &str); 13] = [

@@ -16,6 +16,8 @@ pub struct Principal {
     pub actor: String,
     /// Roles of the actor, each with the scope it holds in: `org`, or `service/NAME`.
     pub roles: Vec<(String, String)>,
+    /// Duties that nobody was ever given, so that whoever administers stands in for them.
+    pub stands_in: Vec<String>,
     /// Public identifier of the key that was shown, if one was.
     pub key: Option<String>,
     /// The services that an application's key is for.
@@ -27,12 +29,35 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// Every actor who has not left, with the roles held at `now`. One pass over the grants, however many there are.
+    #[must_use]
+    pub fn all(state: &State, now: i64) -> Vec<Self> {
+        let mut all: std::collections::BTreeMap<&str, Self> = std::collections::BTreeMap::new();
+        for (actor, role, scope) in state.held_roles(now) {
+            let principal = all.entry(actor).or_insert_with(|| Self { actor: actor.to_owned(), ..Self::default() });
+            principal.roles.push((role.to_owned(), scope.to_owned()));
+        }
+        for actor in state.actors.keys().filter(|actor| !state.left.contains_key(*actor)) {
+            let principal = all.entry(actor).or_insert_with(|| Self { actor: actor.clone(), ..Self::default() });
+            if principal.roles.iter().any(|(role, scope)| role == "administrator" && scope == "org") {
+                principal.stands_in = state.stand_ins_of(actor, now).into_iter().map(str::to_owned).collect();
+            }
+        }
+        for (account, known) in state.accounts.iter().filter(|(account, _)| !state.left.contains_key(*account)) {
+            if let Some(owner) = all.get_mut(known.owner.as_str()) {
+                owner.owns.push(account.clone());
+            }
+        }
+        all.into_values().collect()
+    }
+
     /// An actor with the roles held at `now` (milliseconds since the epoch).
     #[must_use]
     pub fn of(state: &State, actor: &str, now: i64) -> Self {
         let roles = state.roles_of(actor, now).map(|(role, scope)| (role.to_owned(), scope.to_owned())).collect();
         let owns = state.accounts_of(actor).map(str::to_owned).collect();
-        Self { actor: actor.to_owned(), roles, owns, ..Self::default() }
+        let stands_in = state.stand_ins_of(actor, now).into_iter().map(str::to_owned).collect();
+        Self { actor: actor.to_owned(), roles, stands_in, owns, ..Self::default() }
     }
 }
 

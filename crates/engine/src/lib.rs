@@ -4,15 +4,18 @@
 //! calls `domain::decide`, appends the events to the ledger, waits until they are durable and folds them into the
 //! state. Refusals are recorded too. The engine knows nothing of HTTP or SQL.
 
+mod approvals;
 mod artifacts;
 mod authorize;
 mod counters;
+mod emergencies;
 mod execute;
 mod identity;
 mod keys;
 mod open;
 mod outbound;
 mod people;
+mod policies;
 mod profiles;
 mod reconcile;
 mod recover;
@@ -23,13 +26,15 @@ mod sessions;
 mod snapshot;
 mod workloads;
 
+pub use approvals::Asked;
 pub use authorize::{Permit, Policies, PolicyError};
 pub use execute::{Ask, Done, ExecuteError};
 pub use identity::{AuthError, ClientCertificate, Principal, random_secret};
 pub use keys::{Lookup, NewKey, Opens, Rotated};
 pub use open::{EngineOptions, OpenError};
 pub use outbound::{Forbidden, Outbound};
-pub use people::{Explanation, Wish};
+pub use people::{Explanation, Wish, Would};
+pub use policies::{Change, PolicyDiff};
 pub use profiles::Profile;
 pub use sessions::{NewSession, Proven, SessionLimits, Visit};
 pub use workloads::ShownToken;

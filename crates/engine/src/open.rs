@@ -259,7 +259,8 @@ impl Engine {
         let system = self.system().clone();
         let now = Self::now_ms();
         let known = self.read(|state| {
-            let administers = |actor: &str| state.roles_of(actor, now).any(|held| held == ("administrator", "org"));
+            let administers =
+                |actor: &str| state.standing_roles_of(actor, now).any(|held| held == ("administrator", "org"));
             state.actors.keys().find(|actor| administers(actor)).cloned()
         });
         let actor = match known {
@@ -307,7 +308,7 @@ impl Disk {
 
     fn into_engine(self, options: EngineOptions) -> Result<Engine, OpenError> {
         let text = self.state.policies.as_ref().map_or(POLICIES, |installed| installed.text.as_str());
-        let policies = Policies::parse(text)
+        let policies = Policies::with_roles(text, &self.state.custom_roles)
             .map_err(|e| OpenError::Setup(ExecuteError::Internal(format!("the policies in force: {e}"))))?;
         let last_snapshot = AtomicU64::new(self.state.size);
         let roles = vec![("system".to_owned(), domain::people::roles::ORG.to_owned())];

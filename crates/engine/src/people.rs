@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use domain::people::{
-    AccountOwned, ActorKind, ActorLeft, ActorRegistered, EndReason, GrantEnded, GrantNamed, GrantRequested,
-    OwnerReason, roles,
+    AccountOwned, ActorKind, ActorLeft, ActorRegistered, ApprovalRule, EndReason, GrantEnded, GrantNamed,
+    GrantRequested, OwnerReason, roles,
 };
-use domain::{Command, Refusal, RefusalCode};
+use domain::{Command, Refusal, RefusalCode, State};
 use serde::Serialize;
 
 use crate::authorize::ACTIONS;
@@ -42,8 +42,75 @@ pub struct Explanation {
     pub policies: Vec<String>,
     /// The roles they hold now, each with its scope.
     pub roles: Vec<(String, String)>,
+    /// SHA-256 of the text of the policies in force.
+    pub policy_version: String,
     /// Roles that would permit it here, if it is not permitted.
-    pub would_suffice: Vec<&'static str>,
+    pub would_suffice: Vec<String>,
+    /// What would have to change, or must come besides.
+    pub would: Vec<Would>,
+}
+
+/// What would have to change for something to be possible.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Would {
+    /// This role would have to be granted.
+    Grant {
+        /// Which.
+        role: String,
+        /// The rule that keeps them from it while they hold what they do.
+        kept_apart_by: Option<&'static str>,
+    },
+    /// This policy forbids it, whatever their roles: it would have to change.
+    Policy {
+        /// Which.
+        policy: String,
+    },
+    /// Others must approve it first.
+    Approval {
+        /// How many.
+        quorum: u64,
+        /// Holders of which role.
+        role: String,
+    },
+}
+
+/// What people call some actions.
+const ALIASES: [(&str, &str); 8] = [
+    ("deploy", "service.declare"),
+    ("retire", "service.retire"),
+    ("train", "model.register"),
+    ("register", "model.register"),
+    ("grant", "grant.approve"),
+    ("vote", "approval.vote"),
+    ("change-policies", "policies.install"),
+    ("query", "sql"),
+];
+
+/// The action that somebody means.
+fn meant(action: &str) -> Result<&str, Refusal> {
+    let action = ALIASES.iter().find(|(alias, _)| *alias == action).map_or(action, |(_, name)| *name);
+    match Command::NAMES.contains(&action) || ACTIONS.contains(&action) {
+        true => Ok(action),
+        false => {
+            let aliases: Vec<&str> = ALIASES.iter().map(|(alias, _)| *alias).collect();
+            let message = format!(
+                "`{action}` is no action: the schema of the policies lists them, such as service.declare; short words are {}",
+                aliases.join(", ")
+            );
+            Err(Refusal::new(RefusalCode::NotFound, message))
+        }
+    }
+}
+
+/// The approval that an action needs, as far as that can be said without what exactly is to be done.
+fn approval_for(state: &State, action: &str, resource: &str) -> Option<ApprovalRule> {
+    let rule = state.approval_rules().into_iter().find(|rule| rule.command == action)?;
+    let service = resource.strip_prefix("service/").and_then(|name| state.services.get(name));
+    match (rule.risk_tier, service) {
+        (Some(least), Some(spec)) => spec.risk_tier.reaches(least).then_some(rule),
+        _ => Some(rule),
+    }
 }
 
 impl Engine {
@@ -52,46 +119,60 @@ impl Engine {
     /// # Errors
     /// A refusal when there is no such actor or action.
     pub fn explain(&self, actor: &str, action: &str, resource: &str) -> Result<Explanation, Refusal> {
-        Self::known_action(action)?;
+        let action = meant(action)?;
         let missing = || Refusal::new(RefusalCode::NotFound, format!("there is no actor `{actor}`"));
-        let who = self.read(|state| {
-            state.actors.contains_key(actor).then(|| Principal::of(state, actor, Self::now_ms())).ok_or_else(missing)
+        let (who, approval, names) = self.read(|state| {
+            let known = state.actors.contains_key(actor).then(|| Principal::of(state, actor, Self::now_ms()));
+            let names = roles::ROLES.iter().map(|role| role.name.to_owned()).chain(state.custom_roles.keys().cloned());
+            let names: Vec<String> = names.collect();
+            known.ok_or_else(missing).map(|who| (who, approval_for(state, action, resource), names))
         })?;
-        let decided = self.authorize(&who, action, resource);
+        let policies_in_force = self.policies();
+        let decided = policies_in_force.decide(&who, action, resource);
         let permitted = decided.is_ok();
         let policies = decided.map_or_else(|refusal| refusal.policies, |permit| permit.policies().to_vec());
-        let suffices = |role: &&'static str| {
-            let roles = vec![((*role).to_owned(), roles::ORG.to_owned())];
+        let suffices = |role: &String| {
+            let roles = vec![(role.clone(), roles::ORG.to_owned())];
             let alone = Principal { actor: actor.to_owned(), roles, ..Principal::default() };
-            self.authorize(&alone, action, resource).is_ok()
+            policies_in_force.decide(&alone, action, resource).is_ok()
         };
-        let names = roles::ROLES.iter().map(|role| role.name);
-        let would_suffice = if permitted { vec![] } else { names.filter(suffices).collect() };
+        let would_suffice: Vec<String> = if permitted { vec![] } else { names.into_iter().filter(suffices).collect() };
+        let kept_apart_by = |role: &str| {
+            self.read(|state| {
+                let mut rules = who.roles.iter().filter_map(|(held, _)| state.conflict_between(held, role));
+                rules.next().map(|rule| rule.rule)
+            })
+        };
+        let granted = |role: &String| Would::Grant { role: role.clone(), kept_apart_by: kept_apart_by(role) };
+        let grants: Vec<Would> = would_suffice.iter().map(granted).collect();
+        let forbidden = policies.iter().filter(|_| !permitted).map(|policy| Would::Policy { policy: policy.clone() });
+        let approval = approval.map(|rule| Would::Approval { quorum: rule.quorum, role: rule.role });
+        let would = grants.into_iter().chain(forbidden).chain(approval).collect();
+        let policy_version = policies_in_force.version().to_owned();
         let (action, resource) = (action.to_owned(), resource.to_owned());
-        Ok(Explanation { who: who.actor, action, resource, permitted, policies, roles: who.roles, would_suffice })
+        Ok(Explanation {
+            who: who.actor,
+            action,
+            resource,
+            permitted,
+            policies,
+            roles: who.roles,
+            policy_version,
+            would_suffice,
+            would,
+        })
     }
 
-    /// The actors who may do `action` on `resource` now, sorted.
+    /// The actors who may do `action` on `resource` now, sorted, and the action that was meant.
     ///
     /// # Errors
     /// A refusal when there is no such action.
-    pub fn who_can(&self, action: &str, resource: &str) -> Result<Vec<String>, Refusal> {
-        Self::known_action(action)?;
-        let now = Self::now_ms();
-        let everybody: Vec<Principal> =
-            self.read(|state| state.actors.keys().map(|actor| Principal::of(state, actor, now)).collect());
-        let able = everybody.into_iter().filter(|who| self.authorize(who, action, resource).is_ok());
-        Ok(able.map(|who| who.actor).collect())
-    }
-
-    fn known_action(action: &str) -> Result<(), Refusal> {
-        match Command::NAMES.contains(&action) || ACTIONS.contains(&action) {
-            true => Ok(()),
-            false => {
-                let message = format!("`{action}` is no action; the schema of the policies lists them");
-                Err(Refusal::new(RefusalCode::NotFound, message))
-            }
-        }
+    pub fn who_can(&self, action: &str, resource: &str) -> Result<(String, Vec<String>), Refusal> {
+        let action = meant(action)?;
+        let everybody = self.read(|state| Principal::all(state, Self::now_ms()));
+        let policies = self.policies();
+        let able = everybody.into_iter().filter(|who| policies.decide(who, action, resource).is_ok());
+        Ok((action.to_owned(), able.map(|who| who.actor).collect()))
     }
 
     /// Registers a person or a program, without any role; returns the pseudonym.

@@ -23,11 +23,13 @@ pub(crate) struct Failure {
     pub help: Option<&'static str>,
     /// Seconds after which to try again.
     pub retry_after: Option<u64>,
+    /// Policies or rules by whose name a command was refused.
+    pub policies: Vec<String>,
 }
 
 impl Failure {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), help: None, retry_after: None }
+        Self { status, code, message: message.into(), help: None, retry_after: None, policies: Vec::new() }
     }
 
     pub(crate) fn help(mut self, help: &'static str) -> Self {
@@ -90,7 +92,7 @@ impl From<Refusal> for Failure {
             RefusalCode::Expired => StatusCode::GONE,
             RefusalCode::ReauthenticationRequired => StatusCode::UNAUTHORIZED,
         };
-        Self::new(status, refusal.code.as_str(), refusal.message)
+        Self { policies: refusal.policies, ..Self::new(status, refusal.code.as_str(), refusal.message) }
     }
 }
 
@@ -125,10 +127,13 @@ impl<E: Into<Failure>> From<E> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let Failure { status, code, message, help, retry_after } = self.0;
+        let Failure { status, code, message, help, retry_after, policies } = self.0;
         let mut error = serde_json::json!({ "code": code, "message": message });
         if let Some(help) = help {
             error["help"] = help.into();
+        }
+        if !policies.is_empty() {
+            error["policies"] = policies.into();
         }
         let mut response = (status, Json(serde_json::json!({ "error": error }))).into_response();
         let headers = response.headers_mut();
@@ -167,7 +172,7 @@ pub(crate) struct FailurePage<'a> {
 
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
-        let Failure { status, code, message, help, retry_after } = self.0;
+        let Failure { status, code, message, help, retry_after, .. } = self.0;
         if status == StatusCode::UNAUTHORIZED {
             let detour = if code == REAUTHENTICATE { Detour::Reauthenticate } else { Detour::SignIn };
             return detour.into_response();

@@ -6,7 +6,10 @@ use askama::Template;
 use crate::assurance::{ControlPage, ControlsPage, CriteriaPage, EvidencePage};
 use crate::failure::FailurePage;
 use crate::infrastructure::{EventPage, LedgerPage, OverviewPage, SqlPage};
-use crate::people::{AccessPage, CliPage, KeysPage, NewKeyPage, OnwardPage, SessionsPage, SigninPage};
+use crate::people::{
+    AccessPage, ApprovalPage, ApprovalsPage, CliPage, EmergenciesPage, KeysPage, NewKeyPage, OnwardPage, PoliciesPage,
+    SessionsPage, SigninPage,
+};
 use crate::serving::{InferencePage, InferencesPage};
 
 mod door;
@@ -22,6 +25,10 @@ fn samples() -> Vec<(String, String)> {
     add(&mut pages, "people", AccessPage::samples());
     add(&mut pages, "keys", KeysPage::samples());
     add(&mut pages, "key", NewKeyPage::samples());
+    add(&mut pages, "approvals", ApprovalsPage::samples());
+    add(&mut pages, "approval", ApprovalPage::samples());
+    add(&mut pages, "emergencies", EmergenciesPage::samples());
+    add(&mut pages, "policies", PoliciesPage::samples());
     add(&mut pages, "overview", OverviewPage::samples());
     add(&mut pages, "ledger", LedgerPage::samples());
     add(&mut pages, "event", [EventPage::sample()]);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use domain::people::{InferenceScope, KeyScope, WorkloadRule};
 use domain::serving::ServiceSpec;
 use domain::vendors::ProviderSpec;
@@ -31,10 +31,57 @@ pub struct Apply {
     /// Also retire services and providers that the file does not name
     #[arg(long)]
     pub prune: bool,
+    /// Only this part of the file, such as the one that is your duty; give it once for each
+    #[arg(long, value_enum)]
+    pub only: Vec<Part>,
+    /// Ask for an approval of what needs one, giving this reference, such as a ticket's number
+    #[arg(long, value_name = "REFERENCE")]
+    pub ask: Option<String>,
+}
+
+/// A part of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// Providers
+    Providers,
+    /// Model versions
+    Models,
+    /// Services and their routes
+    Services,
+    /// Rules by which programs prove who they are
+    Workloads,
+    /// How long keys may live
+    Keys,
+    /// Roles of your own
+    Roles,
+    /// Which commands need an approval
+    Approvals,
+    /// Controls in scope
+    Controls,
+}
+
+impl Part {
+    /// The part that declares things of a kind.
+    fn of(kind: &str) -> Self {
+        match kind {
+            "service" => Self::Services,
+            "workload" => Self::Workloads,
+            _ => Self::Providers,
+        }
+    }
+}
+
+/// What became of a step.
+enum Became {
+    /// It was carried out, with these events.
+    Done(Vec<Value>),
+    /// Others must approve it first: the request, or what was said of one that is open.
+    Asked(String),
 }
 
 /// One difference and the command that settles it.
 struct Step {
+    part: Part,
     sign: char,
     what: String,
     upload: Option<Vec<u8>>,
@@ -46,47 +93,75 @@ impl Apply {
         let file = OrgFile::read(&self.file)?;
         let client = connect.open().await?;
         let in_force = client.json(Method::GET, "/api/v1/org", None).await?;
-        let steps = plan(&file, &in_force, self.prune)?;
+        let steps = self.steps(&file, &in_force)?;
         if !json {
             show(&steps)?;
         }
         let wanted = !steps.is_empty() && !self.dry_run && (self.yes || ask(json)?);
-        let mut done = Vec::new();
+        let (mut done, mut asked) = (Vec::new(), Vec::new());
         if wanted {
             for step in &steps {
-                done.push(carry_out(&client, step).await?);
+                match self.carry_out(&client, step).await? {
+                    Became::Done(events) => done.push(events),
+                    Became::Asked(approval) => asked.push(approval),
+                }
             }
         }
         client.close().await?;
         if json {
             let plan: Vec<_> = steps.iter().map(|s| json!({"sign": s.sign.to_string(), "what": s.what})).collect();
-            output::json(&json!({"plan": plan, "applied": done.len(), "events": done.concat()}))?;
+            let applied = done.len();
+            output::json(&json!({"plan": plan, "applied": applied, "events": done.concat(), "asked": asked}))?;
         } else if wanted {
             output::line(format!("applied {} changes", done.len()))?;
+            asked.iter().try_for_each(|approval| output::line(format!("waits for approval: {approval}")))?;
         }
         Ok(())
     }
 
-    /// Applies without asking or printing, and returns what was planned.
-    pub async fn quietly(&self, connect: &Connect) -> Result<Vec<String>, Failure> {
+    /// Applies without asking or printing, and returns what was planned and what waits for approval.
+    pub async fn quietly(&self, connect: &Connect) -> Result<(Vec<String>, Vec<String>), Failure> {
         let file = OrgFile::read(&self.file)?;
         let client = connect.open().await?;
         let in_force = client.json(Method::GET, "/api/v1/org", None).await?;
-        let steps = plan(&file, &in_force, self.prune)?;
+        let steps = self.steps(&file, &in_force)?;
+        let mut asked = Vec::new();
         for step in &steps {
-            carry_out(&client, step).await?;
+            if let Became::Asked(approval) = self.carry_out(&client, step).await? {
+                asked.push(approval);
+            }
         }
         client.close().await?;
-        Ok(steps.into_iter().map(|step| format!("{} {}", step.sign, step.what)).collect())
+        Ok((steps.into_iter().map(|step| format!("{} {}", step.sign, step.what)).collect(), asked))
     }
-}
 
-async fn carry_out(client: &Client, step: &Step) -> Result<Vec<Value>, Failure> {
-    if let Some(bytes) = &step.upload {
-        client.send(Method::PUT, "/api/v1/artifacts", "application/octet-stream", bytes.clone()).await?;
+    fn steps(&self, file: &OrgFile, in_force: &Value) -> Result<Vec<Step>, Failure> {
+        let mut steps = plan(file, in_force, self.prune)?;
+        steps.retain(|step| self.only.is_empty() || self.only.contains(&step.part));
+        Ok(steps)
     }
-    let done = client.json(Method::POST, "/api/v1/commands", Some(&step.command)).await?;
-    Ok(done["events"].as_array().cloned().unwrap_or_default())
+
+    async fn carry_out(&self, client: &Client, step: &Step) -> Result<Became, Failure> {
+        if let Some(bytes) = &step.upload {
+            client.send(Method::PUT, "/api/v1/artifacts", "application/octet-stream", bytes.clone()).await?;
+        }
+        let refused = match client.json(Method::POST, "/api/v1/commands", Some(&step.command)).await {
+            Ok(done) => return Ok(Became::Done(done["events"].as_array().cloned().unwrap_or_default())),
+            Err(refused) => refused,
+        };
+        let Some(reference) =
+            self.ask.as_ref().filter(|_| refused.policies.iter().any(|rule| rule == "approval-required"))
+        else {
+            return Err(refused);
+        };
+        let request = json!({"command": step.command, "reference": reference});
+        match client.json(Method::POST, "/api/v1/approvals", Some(&request)).await {
+            Ok(asked) => Ok(Became::Asked(asked["approval"].as_str().unwrap_or_default().to_owned())),
+            // It was asked before, and not enough have voted.
+            Err(failure) if failure.kind == "exists" => Ok(Became::Asked(refused.message)),
+            Err(failure) => Err(failure),
+        }
+    }
 }
 
 fn plan(file: &OrgFile, in_force: &Value, prune: bool) -> Result<Vec<Step>, Failure> {
@@ -119,6 +194,8 @@ fn plan(file: &OrgFile, in_force: &Value, prune: bool) -> Result<Vec<Step>, Fail
     workloads(file, in_force, &mut steps);
     steps.extend(key_limit(file, in_force));
     controls(file, in_force, &mut steps)?;
+    roles(file, in_force, &mut steps);
+    approvals(file, in_force, &mut steps);
     if prune {
         retire("service", "services", |name| file.services.contains_key(name), in_force, &mut steps);
         retire("workload", "workloads", |name| file.workloads.contains_key(name), in_force, &mut steps);
@@ -139,7 +216,8 @@ fn declared(kind: &str, name: &str, same: bool, old: &Value, new: &Value, body: 
         Value::Null => ('+', format!("{kind} {name}")),
         _ => ('~', format!("{kind} {name}: {}", changes(old, new))),
     };
-    Some(Step { sign, what, upload: None, command: json!({"command": format!("{kind}.declare"), "body": body}) })
+    let part = Part::of(kind);
+    Some(Step { part, sign, what, upload: None, command: json!({"command": format!("{kind}.declare"), "body": body}) })
 }
 
 fn changes(old: &Value, new: &Value) -> String {
@@ -164,6 +242,7 @@ fn models(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) -> Result<(),
         }
         let body = json!({"model": model.name, "version": model.version, "artifact_sha256": sha256});
         steps.push(Step {
+            part: Part::Models,
             sign: '+',
             what: format!("model {} version {} from {path} (sha256 {}…)", model.name, model.version, &sha256[..12]),
             upload: Some(bytes),
@@ -204,7 +283,7 @@ fn key_limit(file: &OrgFile, in_force: &Value) -> Option<Step> {
     let max_days = file.max_key_days.filter(|days| in_force["max_key_days"] != json!(days))?;
     let what = format!("keys live {max_days} days at most");
     let command = json!({"command": "keys.limit", "body": {"max_days": max_days}});
-    Some(Step { sign: '~', what, upload: None, command })
+    Some(Step { part: Part::Keys, sign: '~', what, upload: None, command })
 }
 
 fn controls(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) -> Result<(), Failure> {
@@ -219,14 +298,40 @@ fn controls(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) -> Result<(
     }
     let count = scoped.as_array().map_or(0, Vec::len);
     let command = json!({"command": "controls.scope", "body": {"controls": scoped}});
-    steps.push(Step { sign: '~', what: format!("controls in scope: {count}"), upload: None, command });
+    let what = format!("controls in scope: {count}");
+    steps.push(Step { part: Part::Controls, sign: '~', what, upload: None, command });
     Ok(())
+}
+
+fn roles(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) {
+    for (role, actions) in &file.roles {
+        let known = &in_force["roles"][role];
+        if known["actions"] == json!(actions) {
+            continue;
+        }
+        let sign = if known.is_null() { '+' } else { '~' };
+        let what = format!("role {role}: {}", actions.join(", "));
+        let command = json!({"command": "role.define", "body": {"role": role, "actions": actions}});
+        steps.push(Step { part: Part::Roles, sign, what, upload: None, command });
+    }
+}
+
+/// Last, so that it does not stand in the way of what the file declares besides.
+fn approvals(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) {
+    let Some(rules) = file.approvals.as_ref().map(|rules| json!(rules)) else { return };
+    if in_force["approvals"]["rules"] == rules {
+        return;
+    }
+    let what = format!("rules of approval: {}", rules.as_array().map_or(0, Vec::len));
+    let command = json!({"command": "approvals.configure", "body": {"rules": rules}});
+    steps.push(Step { part: Part::Approvals, sign: '~', what, upload: None, command });
 }
 
 fn retire(kind: &str, key: &str, named: impl Fn(&str) -> bool, in_force: &Value, steps: &mut Vec<Step>) {
     for name in in_force[key].as_object().into_iter().flat_map(|all| all.keys()).filter(|name| !named(name)) {
         let command = json!({"command": format!("{kind}.retire"), "body": {kind: name}});
-        steps.push(Step { sign: '-', what: format!("{kind} {name}"), upload: None, command });
+        let part = Part::of(kind);
+        steps.push(Step { part, sign: '-', what: format!("{kind} {name}"), upload: None, command });
     }
 }
 

@@ -15,7 +15,7 @@ pub enum Authz {
         /// Pseudonym of the actor
         #[arg(long)]
         who: String,
-        /// The action, such as service.declare
+        /// The action, such as service.declare; short words such as deploy, train, vote are known
         #[arg(long)]
         action: String,
         /// The thing, such as service/credit-risk
@@ -24,7 +24,7 @@ pub enum Authz {
     },
     /// List who may do something
     WhoCan {
-        /// The action, such as service.declare
+        /// The action, such as service.declare; short words such as deploy, train, vote are known
         action: String,
         /// The thing, such as service/credit-risk
         resource: String,
@@ -63,10 +63,28 @@ fn explain(answer: &Value) -> Result<(), Failure> {
         .collect();
     let mut said = format!("{} {may} do {} on {}\n", text("who"), text("action"), text("resource"));
     said += &format!("roles     {}\npolicies  {}\n", or_none(&held), or_none(&list(&answer["policies"])));
+    said += &format!("version   policies {}\n", text("policy_version").chars().take(12).collect::<String>());
     if may == "may not" {
         said += &format!("needs     {}\n", or_none(&list(&answer["would_suffice"])));
     }
+    said += &answer["would"].as_array().into_iter().flatten().map(would).collect::<String>();
     output::text(said)
+}
+
+/// What would have to change, in words.
+fn would(change: &Value) -> String {
+    let text = |name: &str| change[name].as_str().unwrap_or_default();
+    match text("what") {
+        "grant" => match change["kept_apart_by"].as_str() {
+            None => format!("          grant `{}`\n", text("role")),
+            Some(rule) => format!(
+                "          `{}` cannot be granted: rule `{rule}` keeps it from a role they hold\n",
+                text("role")
+            ),
+        },
+        "policy" => format!("          policy `{}` would have to change\n", text("policy")),
+        _ => format!("approval  {} of {} must approve it first\n", change["quorum"], text("role")),
+    }
 }
 
 fn list(names: &Value) -> Vec<String> {

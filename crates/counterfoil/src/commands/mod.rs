@@ -1,9 +1,11 @@
 //! The command line: one file a noun.
 
 mod apply;
+mod approvals;
 mod authz;
 mod config;
 mod controls;
+mod emergencies;
 mod evidence;
 mod grants;
 mod keys;
@@ -11,7 +13,9 @@ mod ledger;
 mod login;
 mod orgfile;
 mod people;
+mod policies;
 mod records;
+mod roles;
 mod scan;
 mod serve;
 mod sessions;
@@ -20,7 +24,7 @@ mod sql;
 mod verify;
 mod witness;
 
-pub use apply::Apply;
+pub use apply::{Apply, Part};
 pub use controls::{Run as ControlsRun, print_runs};
 pub use evidence::Export;
 pub use keys::Create as CreateKey;
@@ -65,6 +69,18 @@ enum Command {
     /// Roles on request: ask, approve, end
     #[command(subcommand)]
     Grants(grants::Grants),
+    /// What a second person must agree to: ask, look, vote, carry out
+    #[command(subcommand)]
+    Approvals(approvals::Approvals),
+    /// Roles of your own: define, retire, list
+    #[command(subcommand)]
+    Roles(roles::Roles),
+    /// Take a role at once in an emergency, and review it afterwards
+    #[command(subcommand)]
+    Emergencies(emergencies::Emergencies),
+    /// The policies: show, compare, propose, install
+    #[command(subcommand)]
+    Policies(policies::Policies),
     /// Who may do what, and why
     #[command(subcommand)]
     Authz(authz::Authz),
@@ -121,6 +137,10 @@ impl Cli {
             Command::Keys(command) => command.run(json, connect).await,
             Command::People(command) => command.run(json, connect).await,
             Command::Grants(command) => command.run(json, connect).await,
+            Command::Approvals(command) => command.run(json, connect).await,
+            Command::Roles(command) => command.run(json, connect).await,
+            Command::Emergencies(command) => command.run(json, connect).await,
+            Command::Policies(command) => command.run(json, connect).await,
             Command::Authz(command) => command.run(json, connect).await,
             Command::Login(command) => command.run(json, connect).await,
             Command::Logout(command) => command.run(json, connect).await,

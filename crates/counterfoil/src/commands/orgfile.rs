@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use domain::people::{TokenRule, WorkloadProof};
-use domain::serving::{Route, ServiceSpec, Target};
+use domain::people::{ApprovalRule, TokenRule, WorkloadProof};
+use domain::serving::{RiskTier, Route, ServiceSpec, Target};
 use domain::vendors::ProviderSpec;
 use serde::Deserialize;
 
@@ -24,6 +24,10 @@ pub struct OrgFile {
     pub workloads: BTreeMap<String, Workload>,
     /// Days that keys may live; `None` when the file says nothing of keys.
     pub max_key_days: Option<u32>,
+    /// Roles of the organisation's own: name, and what each permits, sorted.
+    pub roles: BTreeMap<String, Vec<String>>,
+    /// Which commands need an approval, sorted by command; `None` when the file says nothing of approvals.
+    pub approvals: Option<Vec<ApprovalRule>>,
     /// Controls in scope; `None` when the file says nothing of controls.
     pub controls: Option<Vec<String>>,
 }
@@ -52,6 +56,9 @@ struct Raw {
     #[serde(default)]
     workload: BTreeMap<String, RawWorkload>,
     keys: Option<RawKeys>,
+    #[serde(default)]
+    role: BTreeMap<String, RawRole>,
+    approval: Option<BTreeMap<String, RawApproval>>,
     controls: Option<RawControls>,
 }
 
@@ -113,6 +120,29 @@ struct RawKeys {
     max_days: u32,
 }
 
+/// A role as people write it, below its name.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRole {
+    actions: std::collections::BTreeSet<String>,
+}
+
+/// An approval as people write it, below the command's name.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawApproval {
+    quorum: u64,
+    role: String,
+    risk_tier: Option<RiskTier>,
+}
+
+impl RawApproval {
+    fn rule(self, command: String) -> ApprovalRule {
+        let Self { quorum, role, risk_tier } = self;
+        ApprovalRule { command, quorum, role, risk_tier }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawControls {
@@ -139,13 +169,17 @@ impl OrgFile {
         }
         let models = raw.model.into_iter().map(|m| ModelFile { file: dir.join(&m.file), ..m }).collect();
         let controls = raw.controls.map(|controls| controls.in_scope);
+        let rules =
+            |raw: BTreeMap<String, RawApproval>| raw.into_iter().map(|(command, raw)| raw.rule(command)).collect();
+        let approvals = raw.approval.map(rules);
+        let roles = raw.role.into_iter().map(|(name, raw)| (name, raw.actions.into_iter().collect())).collect();
         let mut workloads = BTreeMap::new();
         for (workload, raw) in raw.workload {
             let rule = raw.rule().map_err(|why| Failure::usage(format!("{name}: workload `{workload}`: {why}")))?;
             workloads.insert(workload, rule);
         }
         let max_key_days = raw.keys.map(|keys| keys.max_days);
-        Ok(Self { providers: raw.provider, models, services, workloads, max_key_days, controls })
+        Ok(Self { providers: raw.provider, models, services, workloads, max_key_days, roles, approvals, controls })
     }
 }
 
@@ -215,6 +249,14 @@ name = "credit-risk"
 model = "credit-risk"
 version = "1"
 
+[role.reader]
+actions = ["sql", "read"]
+
+[approval."service.declare"]
+quorum = 2
+role = "model_approver"
+risk_tier = "medium"
+
 [controls]
 in_scope = ["AI-IN-01"]
 "#;
@@ -226,6 +268,9 @@ in_scope = ["AI-IN-01"]
         assert_eq!(routes[0].target, Target::Provider { provider: "stand-in".into(), model: "m".into() });
         assert_eq!(routes[1].target, Target::Model { model: "credit-risk".into(), version: "1".into() });
         assert_eq!(file.models[0].file, Path::new("/d/model.onnx"));
+        assert_eq!(file.roles["reader"], ["read", "sql"]);
+        let rules = file.approvals.expect("rules of approval");
+        assert_eq!((rules[0].command.as_str(), rules[0].quorum), ("service.declare", 2));
         assert_eq!(file.controls.as_deref(), Some(&["AI-IN-01".to_owned()][..]));
     }
 
@@ -234,7 +279,7 @@ in_scope = ["AI-IN-01"]
         for (from, to, word) in [
             ("risk_tier = \"low\"", "risk_tier = \"none\"", "risk_tier"),
             ("owner = \"care\"", "ownr = \"care\"", "ownr"),
-            ("version = \"1\"\n\n[controls]", "\n[controls]", "route `credit-risk`"),
+            ("version = \"1\"\n\n[role", "\n[role", "route `credit-risk`"),
             ("kind = \"openai\"", "kind = \"fax\"", "org.toml:3"),
         ] {
             let text = GOOD.replace(from, to);

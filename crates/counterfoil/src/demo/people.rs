@@ -1,61 +1,159 @@
-//! The people of the story, each with one duty, and the one request that is refused.
+//! The people of the story, each with one duty, and what they are refused.
+
+use std::path::Path;
 
 use http::Method;
 use serde_json::{Value, json};
 
 use super::Say;
 use crate::client::Connect;
+use crate::commands::{Apply, Part};
 use crate::output::Failure;
 
 /// Role, where it holds, and a word for the person who gets it.
-const DUTIES: [(&str, &str, &str); 5] = [
+const DUTIES: [(&str, &str, &str); 6] = [
     ("security_lead", "org", "the security lead, who approves from here on"),
     ("model_trainer", "org", "a model trainer"),
-    ("deployer", "service/credit-risk", "a deployer of credit-risk"),
+    ("model_approver", "org", "a model approver"),
+    ("deployer", "org", "a deployer"),
     ("compliance_lead", "org", "a compliance lead"),
     ("auditor", "org", "an auditor"),
 ];
 
+/// How many people there are besides the administrator.
+pub const COUNT: usize = DUTIES.len();
+
 /// How long the roles last, in milliseconds.
 const DAYS_90: i64 = 90 * 24 * 60 * 60 * 1000;
 
-/// Gives each their duty, and shows what nobody may have. Returns the rule that was broken.
+/// Where the reasons are written down.
+const REFERENCE: &str = "DEMO-1";
+
+/// The people who act in the story, each by a key of their own.
+pub struct People {
+    administrator: Connect,
+    trainer: (String, Connect),
+    approver: Connect,
+    deployer: Connect,
+    /// What was refused, in words.
+    pub refused: Vec<String>,
+}
+
+/// Gives each their duty, and shows what nobody may have.
 ///
 /// # Errors
 /// The first step that did not work, and when the conflict was not refused.
-pub async fn duties(say: &Say, connect: &Connect, url: &str) -> Result<Value, Failure> {
+pub async fn duties(say: &Say, connect: &Connect, url: &str) -> Result<People, Failure> {
     say.step("giving people their duties: counterfoil people add, counterfoil grants request and approve");
     let administrator = connect.open().await?;
     let mut approver = None;
-    let mut trainer = String::new();
+    let mut keys = std::collections::BTreeMap::new();
     for (role, scope, who) in DUTIES {
         let added = administrator.json(Method::POST, "/api/v1/people", Some(&json!({"kind": "human"}))).await?;
-        let actor = added["actor"].as_str().unwrap_or_default();
-        let asked = administrator.json(Method::POST, "/api/v1/grants", Some(&wish(actor, role, scope))).await?;
+        let actor = added["actor"].as_str().unwrap_or_default().to_owned();
+        let asked = administrator.json(Method::POST, "/api/v1/grants", Some(&wish(&actor, role, scope))).await?;
         let path = format!("/api/v1/grants/{}/approve", asked["grant"].as_str().unwrap_or_default());
         // While there is no second person who could, the administrator approves the first approver.
         approver.as_ref().unwrap_or(&administrator).json(Method::POST, &path, None).await?;
         say.line(&format!("  {actor} is {who}"));
+        let key = Connect::to(url, &key_of(&administrator, &actor).await?);
         if approver.is_none() {
-            approver = Some(Connect::to(url, &key_of(&administrator, actor).await?).open().await?);
+            approver = Some(key.open().await?);
         }
-        if role == "model_trainer" {
-            actor.clone_into(&mut trainer);
-        }
+        keys.insert(role, (actor, key));
     }
-    say.step("asking for what nobody may have: the model trainer as deployer too");
-    let refused = administrator.json(Method::POST, "/api/v1/grants", Some(&wish(&trainer, "deployer", "org"))).await;
-    let Err(refused) = refused else {
-        return Err(Failure::new(1, "not_apart", "training and deploying came into one hand: this must never happen"));
+    let mut take = |role: &str| {
+        let missing = || Failure::new(1, "nobody", format!("nobody has the duty `{role}`"));
+        keys.remove(role).ok_or_else(missing)
     };
-    say.line(&format!("  refused: {}", refused.message));
+    let trainer = take("model_trainer")?;
+    let (approver, deployer) = (take("model_approver")?.1, take("deployer")?.1);
+    say.step("asking for what nobody may have: the model trainer as deployer too");
+    let refused = administrator.json(Method::POST, "/api/v1/grants", Some(&wish(&trainer.0, "deployer", "org"))).await;
+    let refused = vec![must_be_refused(say, refused, "training and deploying came into one hand")?];
     administrator.close().await?;
-    Ok(json!({"people": DUTIES.len(), "refused": refused.message}))
+    Ok(People { administrator: connect.clone(), trainer, approver, deployer, refused })
+}
+
+impl People {
+    /// Declares the organisation, everybody their part of it.
+    ///
+    /// # Errors
+    /// The first step that did not work, and when somebody could do what is another's duty.
+    pub async fn declare(&mut self, say: &Say, file: &Path) -> Result<(), Failure> {
+        let apply = |only: &[Part], ask: Option<&str>| Apply {
+            file: file.to_owned(),
+            yes: true,
+            dry_run: false,
+            prune: false,
+            only: only.to_vec(),
+            ask: ask.map(str::to_owned),
+        };
+        let told = |steps: Vec<String>| steps.iter().for_each(|step| say.line(&format!("  {step}")));
+        let name = file.display();
+        say.step(&format!("the administrator: counterfoil apply -f {name} --only providers --only controls"));
+        told(apply(&[Part::Providers, Part::Controls], None).quietly(&self.administrator).await?.0);
+        say.step("the administrator tries what is the deployer's duty: counterfoil apply --only services");
+        let tried = apply(&[Part::Services], None).quietly(&self.administrator).await;
+        self.refused.push(must_be_refused(say, tried, "the administrator deployed")?);
+        say.step(&format!("the model trainer: counterfoil apply -f {name} --only models"));
+        told(apply(&[Part::Models], None).quietly(&self.trainer.1).await?.0);
+        say.step(&format!("the deployer: counterfoil apply -f {name} --only services --ask {REFERENCE}"));
+        let (steps, asked) = apply(&[Part::Services], Some(REFERENCE)).quietly(&self.deployer).await?;
+        told(steps);
+        for approval in &asked {
+            say.line(&format!("  waits for approval: {approval}"));
+            self.approve(say, approval).await?;
+        }
+        say.step("the deployer carries out what was approved, to the letter: counterfoil approvals carry-out");
+        let deployer = self.deployer.open().await?;
+        for approval in &asked {
+            let done = deployer.json(Method::POST, &format!("/api/v1/approvals/{approval}/carry-out"), None).await?;
+            let events = done["events"].as_array().into_iter().flatten().filter_map(|event| event["t"].as_str());
+            say.line(&format!("  {approval}: {}", events.collect::<Vec<_>>().join(", ")));
+        }
+        deployer.close().await
+    }
+
+    /// Somebody else approves, and the trainer cannot.
+    async fn approve(&mut self, say: &Say, approval: &str) -> Result<(), Failure> {
+        let path = format!("/api/v1/approvals/{approval}/vote");
+        let vote = json!({"vote": "approve"});
+        say.step("the model trainer tries to approve their own model: counterfoil approvals approve");
+        let trainer = self.trainer.1.open().await?;
+        let tried = trainer.json(Method::POST, &path, Some(&vote)).await;
+        self.refused.push(must_be_refused(say, tried, "a trainer approved their own model")?);
+        trainer.close().await?;
+        say.step("the model approver looks and approves: counterfoil approvals show, counterfoil approvals approve");
+        let approver = self.approver.open().await?;
+        let shown = approver.json(Method::GET, &format!("/api/v1/approvals/{approval}"), None).await?;
+        let asked = &shown["asked"];
+        say.line(&format!(
+            "  {} on {}, digest {}…",
+            asked["command"].as_str().unwrap_or_default(),
+            asked["resource"].as_str().unwrap_or_default(),
+            asked["digest"].as_str().and_then(|digest| digest.get(..12)).unwrap_or_default()
+        ));
+        approver.json(Method::POST, &path, Some(&vote)).await?;
+        approver.close().await
+    }
+}
+
+/// The refusal's words; an error when there was none.
+fn must_be_refused<T>(say: &Say, tried: Result<T, Failure>, otherwise: &str) -> Result<String, Failure> {
+    match tried {
+        Err(refused) if refused.kind == "forbidden" => {
+            say.line(&format!("  refused: {}", refused.message));
+            Ok(refused.message)
+        }
+        Err(other) => Err(other),
+        Ok(_) => Err(Failure::new(1, "not_apart", format!("{otherwise}: this must never happen"))),
+    }
 }
 
 fn wish(actor: &str, role: &str, scope: &str) -> Value {
     let ends_at = chrono::Utc::now().timestamp_millis() + DAYS_90;
-    json!({"actor": actor, "role": role, "scope": scope, "ends_at": ends_at, "reference": "DEMO-1"})
+    json!({"actor": actor, "role": role, "scope": scope, "ends_at": ends_at, "reference": REFERENCE})
 }
 
 async fn key_of(administrator: &crate::client::Client, actor: &str) -> Result<String, Failure> {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::traffic::{Tally, Traffic};
 use super::{Say, people, tamper};
 use crate::client::Connect;
-use crate::commands::{Apply, ControlsRun, CreateKey, Export, print_runs};
+use crate::commands::{ControlsRun, CreateKey, Export, print_runs};
 use crate::output::Failure;
 
 const ORG: &str = include_str!("../../../../examples/demo/org.toml");
@@ -22,8 +22,10 @@ const CHATS: usize = 300;
 /// # Errors
 /// The first step that did not work.
 pub async fn run(say: &Say, dir: &Path, connect: &Connect, url: &str, stand_in: &str) -> Result<Value, Failure> {
-    set_up(say, dir, connect, stand_in).await?;
-    let duties = people::duties(say, connect, url).await?;
+    let mut people = people::duties(say, connect, url).await?;
+    let file = write_org(say, dir, stand_in)?;
+    people.declare(say, &file).await?;
+    let duties = json!({"people": people::COUNT, "refused": people.refused});
     let (applications, chats) = traffic(say, connect, url).await?;
     say.step("sealing segments: counterfoil records seal");
     let client = connect.open().await?;
@@ -52,16 +54,13 @@ pub async fn run(say: &Say, dir: &Path, connect: &Connect, url: &str, stand_in: 
     }))
 }
 
-async fn set_up(say: &Say, dir: &Path, connect: &Connect, stand_in: &str) -> Result<(), Failure> {
-    say.step(&format!("declaring the organisation: counterfoil apply -f {}", dir.join("org.toml").display()));
+fn write_org(say: &Say, dir: &Path, stand_in: &str) -> Result<PathBuf, Failure> {
+    let file = dir.join("org.toml");
+    say.step(&format!("declaring the organisation in {}, everybody their part", file.display()));
     say.line(&format!("  the outside provider is a stand-in on this machine ({stand_in}), not a model"));
-    std::fs::write(dir.join("org.toml"), ORG.replace("STAND_IN_URL", stand_in))?;
+    std::fs::write(&file, ORG.replace("STAND_IN_URL", stand_in))?;
     std::fs::write(dir.join("model.onnx"), MODEL)?;
-    let apply = Apply { file: dir.join("org.toml"), yes: true, dry_run: false, prune: false };
-    for step in apply.quietly(connect).await? {
-        say.line(&format!("  {step}"));
-    }
-    Ok(())
+    Ok(file)
 }
 
 async fn traffic(say: &Say, connect: &Connect, url: &str) -> Result<(Tally, Tally), Failure> {

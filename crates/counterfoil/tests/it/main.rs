@@ -2,6 +2,7 @@
 //! needs in a directory of its own and ends it. What needs Python, Node or root says so by name and passes when that is
 //! not there; `scripts/test` provides what can be provided.
 
+mod approvals;
 mod assurance;
 mod crash;
 mod doors;

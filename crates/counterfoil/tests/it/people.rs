@@ -6,8 +6,20 @@ use ::http::Method;
 
 use crate::support::{Run, World, http, tools};
 
-const PAGES: [&str; 9] =
-    ["/", "/ledger", "/ledger/0", "/inferences", "/controls", "/criteria", "/evidence", "/people", "/keys"];
+const PAGES: [&str; 12] = [
+    "/",
+    "/ledger",
+    "/ledger/0",
+    "/inferences",
+    "/controls",
+    "/criteria",
+    "/evidence",
+    "/people",
+    "/approvals",
+    "/policies",
+    "/emergencies",
+    "/keys",
+];
 
 /// A sign-in link to the world's server, whatever address it is told to write.
 fn link(world: &World) -> String {

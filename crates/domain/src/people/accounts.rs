@@ -87,7 +87,7 @@ fn fits(state: &State, now: i64, actor: &str, owner: &str) -> Result<(), Refusal
     let others: Vec<&str> = state.hands_of(owner).filter(|hand| *hand != actor).collect();
     for (role, scope) in super::grants::held_or_asked(state, actor, now) {
         for (other, there) in others.iter().flat_map(|hand| super::grants::held_or_asked(state, hand, now)) {
-            let Some(rule) = roles::conflict_between(role, other).filter(|_| roles::overlap(scope, there)) else {
+            let Some(rule) = state.conflict_between(role, other).filter(|_| roles::overlap(scope, there)) else {
                 continue;
             };
             let message = format!(

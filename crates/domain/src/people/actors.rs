@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::emergencies::EmergencyNamed;
 use super::grants::{EndReason, Grant, GrantEnded};
 use super::roles::ORG;
 use super::{ActorKind, Identity, Key, KeyRevoked, KeyScope, accounts};
@@ -82,6 +83,10 @@ pub(crate) fn leave(state: &State, given: &Given, body: &ActorLeft) -> Result<Ve
     let of = |key: &&Key| key.created.scope.principal() == Some(body.actor.as_str());
     let keys = state.keys.values().filter(|key| key.is_live(given.now)).filter(of);
     let keys = keys.map(|key| Event::KeyRevoked(KeyRevoked { key: key.created.key.clone() }));
+    let emergencies = state
+        .emergencies_of(&body.actor, given.now)
+        .map(|emergency| Event::EmergencyEnded(EmergencyNamed { emergency: emergency.declared.emergency.clone() }));
     let accounts = accounts::handed_over(state, given, &body.actor);
-    Ok(std::iter::once(Event::ActorLeft(body.clone())).chain(grants).chain(keys).chain(accounts).collect())
+    let ends = grants.chain(emergencies).chain(keys).chain(accounts);
+    Ok(std::iter::once(Event::ActorLeft(body.clone())).chain(ends).collect())
 }

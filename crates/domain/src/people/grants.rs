@@ -111,8 +111,31 @@ impl Grant {
 }
 
 impl State {
+    /// Who holds which role in which scope at `now`: actor, role, scope.
+    pub fn held_roles(&self, now: i64) -> impl Iterator<Item = (&str, &str, &str)> {
+        let here = |actor: &str| !self.left.contains_key(actor);
+        let first =
+            self.actors.values().flat_map(|known| known.roles.iter().map(move |role| (known.actor.as_str(), role)));
+        let first = first.map(|(actor, role)| (actor, role.as_str(), ORG));
+        let granted = self.grants.values().filter(move |grant| grant.holds(now)).map(|grant| {
+            let held = &grant.requested;
+            (held.actor.as_str(), held.role.as_str(), held.scope.as_str())
+        });
+        let taken = self.emergencies.values().filter(move |emergency| emergency.holds(now)).map(|emergency| {
+            let held = &emergency.declared;
+            (emergency.actor.as_str(), held.role.as_str(), held.scope.as_str())
+        });
+        first.chain(granted).chain(taken).filter(move |(actor, ..)| here(actor))
+    }
+
     /// The roles that an actor holds at `now`, each with its scope. Somebody who left holds none.
     pub fn roles_of<'a>(&'a self, actor: &'a str, now: i64) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let taken = self.emergencies_of(actor, now).map(|emergency| &emergency.declared);
+        self.standing_roles_of(actor, now).chain(taken.map(|held| (held.role.as_str(), held.scope.as_str())))
+    }
+
+    /// Those of them that somebody approved, or that the actor began with: whoever votes needs one.
+    pub fn standing_roles_of<'a>(&'a self, actor: &'a str, now: i64) -> impl Iterator<Item = (&'a str, &'a str)> {
         let here = self.actors.get(actor).filter(|_| !self.left.contains_key(actor));
         let first = here.into_iter().flat_map(|actor| &actor.roles).map(|role| (role.as_str(), ORG));
         let granted = self.grants.values().filter(move |grant| grant.requested.actor == actor && grant.holds(now));
@@ -127,14 +150,12 @@ pub(crate) fn request(state: &State, given: &Given, body: &GrantRequested) -> Re
         return Err(Refusal::new(RefusalCode::Exists, format!("grant `{}` exists already", body.grant)));
     }
     present(state, &body.actor)?;
-    if roles::find(&body.role).is_none() {
-        let known: Vec<&str> = roles::ROLES.iter().map(|role| role.name).collect();
+    if !state.has_role(&body.role) {
+        let own = state.custom_roles.keys().map(String::as_str);
+        let known: Vec<&str> = roles::ROLES.iter().map(|role| role.name).chain(own).collect();
         return invalid(format!("`{}` is no role; there are: {}", body.role, known.join(", ")));
     }
-    let service = body.scope.strip_prefix("service/");
-    if body.scope != ORG && !service.is_some_and(|service| state.services.contains_key(service)) {
-        return invalid(format!("`{}` is no scope: give `org`, or `service/NAME` of a declared service", body.scope));
-    }
+    roles::scope_is_valid(state, &body.scope)?;
     if body.ends_at <= given.now || body.ends_at > given.now.saturating_add(GRANT_MS) {
         return invalid("a grant must end in the future, within 366 days".into());
     }
@@ -169,6 +190,10 @@ pub(crate) fn approve(state: &State, given: &Given, body: &GrantNamed) -> Result
     if state.person_of(&given.by) == state.person_of(&grant.requested_by) && somebody_else(state, given, grant) {
         let message = format!("you asked for grant `{}`: somebody else must approve it", body.grant);
         return forbidden("request-not-approve", message);
+    }
+    if state.emergencies_of(&given.by, given.now).next().is_some() && !approves(state, given, &given.by) {
+        let message = format!("an emergency gives no vote: somebody else must approve grant `{}`", body.grant);
+        return forbidden("emergency-not-approve", message);
     }
     kept_apart(state, given.now, &grant.requested)?;
     Ok(vec![Event::GrantApproved(body.clone())])
@@ -217,10 +242,13 @@ fn pending<'a>(state: &'a State, given: &Given, body: &GrantNamed) -> Result<&'a
 /// Whether anybody but the one who asked and the one who is to hold the role could approve. While an organisation
 /// begins there is nobody yet; AI-AC-02 names such grants.
 fn somebody_else(state: &State, given: &Given, grant: &Grant) -> bool {
-    let approves =
-        |actor: &str| state.roles_of(actor, given.now).any(|(role, scope)| APPROVERS.contains(&role) && scope == ORG);
     let concerned = |actor: &str| actor == grant.requested_by || actor == grant.requested.actor;
-    state.actors.keys().any(|actor| !concerned(actor) && approves(actor))
+    state.actors.keys().any(|actor| !concerned(actor) && approves(state, given, actor))
+}
+
+/// Whether an actor holds a role whose holders approve grants, by more than an emergency.
+fn approves(state: &State, given: &Given, actor: &str) -> bool {
+    state.standing_roles_of(actor, given.now).any(|(role, scope)| APPROVERS.contains(&role) && scope == ORG)
 }
 
 /// The roles that an actor has or asked for, each with its scope.
@@ -242,8 +270,7 @@ fn kept_apart(state: &State, now: i64, wish: &GrantRequested) -> Result<(), Refu
     });
     let asked = asked.map(|grant| (grant.requested.role.as_str(), grant.requested.scope.as_str()));
     for (role, scope) in hands.iter().flat_map(|hand| state.roles_of(hand, now)).chain(asked) {
-        let Some(rule) = roles::conflict_between(role, &wish.role).filter(|_| roles::overlap(scope, &wish.scope))
-        else {
+        let Some(rule) = state.conflict_between(role, &wish.role).filter(|_| roles::overlap(scope, &wish.scope)) else {
             continue;
         };
         let message = format!(

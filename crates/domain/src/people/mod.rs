@@ -5,7 +5,11 @@
 
 pub mod accounts;
 pub mod actors;
+pub mod approvals;
+pub mod custom;
 pub mod doors;
+pub mod emergencies;
+pub mod founding;
 pub mod grants;
 pub mod identities;
 pub mod keys;
@@ -17,7 +21,14 @@ use serde::{Deserialize, Serialize};
 
 pub use accounts::{Account, AccountOwned, OwnerReason};
 pub use actors::ActorLeft;
+pub use approvals::{
+    Approval, ApprovalCommented, ApprovalNamed, ApprovalRequested, ApprovalRule, ApprovalVoted, ApprovalsConfigured,
+    Delegation, DelegationEnded, RequestApproval, Vote, VoteDelegated,
+};
+pub use custom::{RoleDefined, RoleRetired};
 pub use doors::{Door, SigninRefused};
+pub use emergencies::{Emergency, EmergencyDeclared, EmergencyNamed, EmergencyReviewed, EmergencyUsed, Finding};
+pub use founding::DutyStoodIn;
 pub use grants::{EndReason, Grant, GrantEnded, GrantNamed, GrantRequested};
 pub use identities::{Identity, IdentityLinked, IdentitySource, IdentityUnlinked, ProfileSet};
 pub use keys::{

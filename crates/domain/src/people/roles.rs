@@ -1,5 +1,7 @@
 //! The duties that are kept apart: which roles there are, and which of them nobody may hold together.
 
+use crate::{Refusal, RefusalCode, State};
+
 /// A duty that a person may be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Role {
@@ -72,6 +74,16 @@ const fn conflict(rule: &'static str, one: &'static str, other: &'static str, wh
 #[must_use]
 pub fn conflict_between(one: &str, other: &str) -> Option<&'static Conflict> {
     CONFLICTS.iter().find(|rule| rule.roles == (one, other) || rule.roles == (other, one))
+}
+
+/// Refuses what is no scope: it is `org`, or `service/NAME` of a declared service.
+pub(crate) fn scope_is_valid(state: &State, scope: &str) -> Result<(), Refusal> {
+    let service = scope.strip_prefix("service/");
+    if scope == ORG || service.is_some_and(|service| state.services.contains_key(service)) {
+        return Ok(());
+    }
+    let message = format!("`{scope}` is no scope: give `org`, or `service/NAME` of a declared service");
+    Err(Refusal::new(RefusalCode::Invalid, message))
 }
 
 /// Whether two scopes share anything: a scope is `org`, which is everything, or `service/NAME`.

@@ -70,6 +70,17 @@ pub enum RiskTier {
 }
 
 impl RiskTier {
+    /// Whether this is as much risk as `least`, or more.
+    #[must_use]
+    pub fn reaches(self, least: Self) -> bool {
+        let rank = |tier| match tier {
+            Self::Low => 0,
+            Self::Medium => 1,
+            Self::High => 2,
+        };
+        rank(self) >= rank(least)
+    }
+
     /// The name used in files and views.
     #[must_use]
     pub fn as_str(self) -> &'static str {

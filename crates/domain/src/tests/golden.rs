@@ -6,6 +6,13 @@ use crate::infrastructure::{
     RollbackAccepted, StateDigest,
 };
 use crate::models::{ModelFacts, ModelRegistered, Tensor};
+use crate::people::approvals::{
+    ApprovalCommented, ApprovalNamed, ApprovalRequested, ApprovalRule, ApprovalVoted, ApprovalsConfigured,
+    DelegationEnded, Vote, VoteDelegated,
+};
+use crate::people::custom::{RoleDefined, RoleRetired};
+use crate::people::emergencies::{EmergencyDeclared, EmergencyNamed, EmergencyReviewed, EmergencyUsed, Finding};
+use crate::people::founding::DutyStoodIn;
 use crate::people::{
     AccountOwned, ActorKind, ActorLeft, ActorRegistered, Door, EndReason, GrantEnded, GrantNamed, GrantRequested,
     IdentityLinked, IdentitySource, IdentityUnlinked, InferenceScope, KeyCreated, KeyExchanged, KeyLeaked, KeyRevoked,
@@ -192,6 +199,77 @@ fn people() -> Vec<Event> {
     ]
 }
 
+fn approvals() -> Vec<Event> {
+    let (voted, named) = (
+        |vote, on_behalf_of| Event::ApprovalVoted(ApprovalVoted { approval: s("p_1"), vote, on_behalf_of }),
+        || ApprovalNamed { approval: s("p_1") },
+    );
+    let rule =
+        |command: &str, risk_tier| ApprovalRule { command: s(command), quorum: 2, role: s("security_lead"), risk_tier };
+    vec![
+        Event::ApprovalRequested(ApprovalRequested {
+            approval: s("p_1"),
+            command: s("service.declare"),
+            resource: s("service/credit-risk"),
+            digest: s("ab"),
+            base: 3,
+            quorum: 1,
+            role: s("model_approver"),
+            deploys: [s("credit-risk/1")].into(),
+            trained_by: [s("a_2")].into(),
+            beneficiary: Some(s("a_1")),
+            evidence: vec![s("event/12")],
+            expires_at: 1_801_000_000_000,
+            reference: s("CHG-1042"),
+        }),
+        voted(Vote::Approve, None),
+        voted(Vote::Decline, Some(s("a_3"))),
+        Event::ApprovalWithdrawn(named()),
+        Event::ApprovalCommented(ApprovalCommented { approval: s("p_1"), comment: s("c_1"), sealed_sha256: s("cd") }),
+        Event::ApprovalConsumed(named()),
+        Event::VoteDelegated(VoteDelegated {
+            delegation: s("v_1"),
+            to: s("a_3"),
+            role: s("model_approver"),
+            ends_at: 1_801_000_000_000,
+        }),
+        Event::DelegationEnded(DelegationEnded { delegation: s("v_1") }),
+        Event::ApprovalsConfigured(ApprovalsConfigured {
+            rules: vec![rule("policies.install", None), rule("service.declare", Some(RiskTier::Medium))],
+        }),
+        Event::DutyStoodIn(DutyStoodIn {
+            duty: s("deployer"),
+            command: s("service.declare"),
+            resource: s("service/credit-risk"),
+        }),
+    ]
+}
+
+fn emergencies() -> Vec<Event> {
+    vec![
+        Event::RoleDefined(RoleDefined { role: s("reader"), actions: vec![s("read"), s("sql")] }),
+        Event::RoleRetired(RoleRetired { role: s("reader") }),
+        Event::EmergencyDeclared(EmergencyDeclared {
+            emergency: s("e_1"),
+            role: s("deployer"),
+            scope: s("service/credit-risk"),
+            ends_at: 1_793_401_800_000,
+            reference: s("INC-2207"),
+        }),
+        Event::EmergencyUsed(EmergencyUsed {
+            emergency: s("e_1"),
+            command: s("service.declare"),
+            resource: s("service/credit-risk"),
+        }),
+        Event::EmergencyEnded(EmergencyNamed { emergency: s("e_1") }),
+        Event::EmergencyReviewed(EmergencyReviewed {
+            emergency: s("e_1"),
+            finding: Finding::Justified,
+            reference: s("INC-2207"),
+        }),
+    ]
+}
+
 fn supply() -> Vec<Event> {
     let tensor = Tensor { name: s("age"), datatype: s("FP32"), shape: vec![-1, 1] };
     vec![
@@ -313,7 +391,7 @@ fn assurance() -> Vec<Event> {
 
 /// One event of every kind, in the order of `event.rs`.
 pub fn one_of_each() -> Vec<Event> {
-    [infrastructure(), people(), supply(), serving(), assurance()].concat()
+    [infrastructure(), people(), approvals(), emergencies(), supply(), serving(), assurance()].concat()
 }
 
 fn envelope(event: Event) -> Entry {

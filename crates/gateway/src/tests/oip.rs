@@ -1,8 +1,9 @@
 use domain::Command;
+use engine::Principal;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::rig::{Rig, administrator};
+use super::rig::Rig;
 
 const MODEL: &[u8] = include_bytes!("../../../../examples/credit-risk/model.onnx");
 const EXPECTED: &str = include_str!("../../../../examples/credit-risk/expected.json");
@@ -14,7 +15,10 @@ async fn rig() -> Rig {
     let register = json!({"command": "model.register",
         "body": {"model": "credit-risk", "version": "1", "artifact_sha256": artifact_sha256}});
     let register: Command = serde_json::from_value(register).expect("a command");
-    rig.engine.execute(&administrator(), register).await.expect("registered");
+    // Whoever trains does not deploy.
+    let roles = vec![("model_trainer".to_owned(), "org".to_owned())];
+    let trainer = Principal { actor: "a_trainer".into(), roles, ..Principal::default() };
+    rig.engine.execute(&trainer, register).await.expect("registered");
     rig.declare(json!([
         {"name": "assistant", "target": {"provider": {"provider": "acme", "model": "gpt-x"}}},
         {"name": "score", "target": {"model": {"model": "credit-risk", "version": "1"}}},

@@ -1,9 +1,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::Command;
+use domain::infrastructure::PoliciesInstalled;
 use domain::serving::InferenceCore;
 use http::Method;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
 use super::rig::{Act, Rig, administrator, assistant, stream_head, whole};
@@ -47,6 +50,40 @@ async fn keys_may_come_in_any_of_the_usual_headers() {
         assert_eq!(rig.send(Method::POST, "/v1/chat/completions", &headers, ASK).await.0, 200);
         assert!(!rig.seen().last().expect("a call").0.contains(&rig.key), "keys go no further");
     }
+}
+
+/// What the policies said is remembered, and forgotten with the event that changes what they would say.
+#[tokio::test]
+async fn a_remembered_verdict_ends_with_the_event_that_changes_it() {
+    let rig = Rig::new().await;
+    rig.script(whole(200, "", "{}"));
+    let token = std::fs::read_to_string(rig.engine.data_dir().join("operator.token")).expect("the operator's key");
+    let operator = rig.engine.authenticate(token.trim()).expect("the key is good");
+    let before = rig.engine.read(|state| state.policies.clone()).expect("policies");
+    let install = async |text: &str| {
+        let sha256 = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let command = Command::InstallPolicies(PoliciesInstalled { sha256, text: text.to_owned() });
+        rig.engine.execute(&operator, command).await.expect("installed");
+    };
+    assert_eq!(rig.chat(ASK).await.0, 200);
+    let stopped = format!("{}\n@id(\"stop\") forbid (principal, action == Action::\"infer\", resource);", before.text);
+    install(&stopped).await;
+    let (status, _, body) = rig.chat(ASK).await;
+    assert!(status == 403 && body.contains("stop"), "{status} {body}");
+    install(&before.text).await;
+    assert_eq!(rig.chat(ASK).await.0, 200);
+    // What changes nothing for a key leaves what is remembered.
+    let governance = rig.engine.governance();
+    rig.engine.beat().await.expect("a sign of life");
+    assert_eq!(rig.engine.governance(), governance);
+    // A service that is gone, then a key that is.
+    let retired = Command::RetireService(domain::serving::ServiceRetired { service: "support".into() });
+    rig.engine.execute(&administrator(), retired).await.expect("retired");
+    assert_ne!(rig.chat(ASK).await.0, 200);
+    rig.declare(assistant()).await;
+    assert_eq!(rig.chat(ASK).await.0, 200);
+    rig.engine.revoke_key(&administrator(), &rig.key_id).await.expect("revoked");
+    assert_eq!(rig.chat(ASK).await.0, 401);
 }
 
 #[tokio::test]

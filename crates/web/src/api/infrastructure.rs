@@ -54,6 +54,8 @@ pub(crate) async fn org(State(app): State<Arc<App>>, Caller(who): Caller) -> Res
             "deployments": state.deployments,
             "workloads": state.workloads,
             "max_key_days": state.keys_limited.as_ref().map(|limit| limit.max_days),
+            "approvals": state.approval_rules,
+            "roles": state.custom_roles,
             "controls": state.controls.values().collect::<Vec<_>>(),
         })
     })))

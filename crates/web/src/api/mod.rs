@@ -1,10 +1,13 @@
 //! The JSON API under `/api/v1`, which the command line speaks too. `docs/api.md` describes it.
 
+pub(crate) mod approvals;
 mod assurance;
+mod emergencies;
 mod infrastructure;
 mod keys;
 mod login;
 mod people;
+pub(crate) mod policies;
 mod serving;
 mod sessions;
 
@@ -52,6 +55,23 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/grants", post(people::request_grant))
         .route("/grants/{id}/approve", post(people::approve_grant))
         .route("/grants/{id}/end", post(people::end_grant))
+        .route("/approvals", get(approvals::list).post(approvals::request))
+        .route("/approvals/rules", get(approvals::rules).post(approvals::configure))
+        .route("/approvals/{id}", get(approvals::show))
+        .route("/approvals/{id}/vote", post(approvals::vote))
+        .route("/approvals/{id}/withdraw", post(approvals::withdraw))
+        .route("/approvals/{id}/comments", post(approvals::comment))
+        .route("/approvals/{id}/carry-out", post(approvals::carry_out))
+        .route("/delegations", post(approvals::delegate))
+        .route("/delegations/{id}", delete(approvals::end_delegation))
+        .route("/emergencies", post(emergencies::declare))
+        .route("/emergencies/{id}/end", post(emergencies::end))
+        .route("/emergencies/{id}/review", post(emergencies::review))
+        .route("/policies", get(policies::show))
+        .route("/policies/diff", post(policies::diff))
+        .route("/policies/history", get(policies::history))
+        .route("/policies/install", post(policies::install))
+        .route("/policies/proposals", post(policies::propose))
         .route("/authz/explain", get(people::explain))
         .route("/authz/who-can", get(people::who_can))
         .route("/signin-links", post(people::create_link))

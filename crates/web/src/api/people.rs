@@ -194,6 +194,6 @@ pub(crate) async fn who_can(
     Query(question): Query<Whoever>,
 ) -> Result<Answer<Value>, ApiError> {
     app.may_read(&who, "state")?;
-    let able = app.engine.who_can(&question.action, &question.resource)?;
-    Ok(Answer(json!({ "action": question.action, "resource": question.resource, "actors": able })))
+    let (action, able) = app.engine.who_can(&question.action, &question.resource)?;
+    Ok(Answer(json!({ "action": action, "resource": question.resource, "actors": able })))
 }

@@ -10,6 +10,7 @@ use domain::{Event, assurance::Outcome};
 
 use crate::App;
 use crate::auth::Visitor;
+use crate::people::OpenEmergency;
 use crate::reader::{self, Published};
 use crate::rows::{self, Row};
 use crate::serving::Latest;
@@ -31,6 +32,8 @@ const LOOK_BACK: u64 = 4096;
 #[template(path = "infrastructure/overview.html")]
 pub(crate) struct OverviewPage {
     shell: Shell,
+    /// Roles taken at once, under way or not reviewed yet: everybody is to see them.
+    emergencies: Vec<OpenEmergency>,
     services: Vec<Service>,
     query: Query,
     controls: Controls,
@@ -151,6 +154,7 @@ impl OverviewPage {
         [
             Self {
                 shell: Shell::sample(Section::Overview),
+                emergencies: vec![OpenEmergency::sample(true), OpenEmergency::sample(false)],
                 services,
                 query: query.clone(),
                 controls,
@@ -160,6 +164,7 @@ impl OverviewPage {
             },
             Self {
                 shell: Shell::sample(Section::Overview),
+                emergencies: vec![],
                 services: vec![],
                 query,
                 controls: Controls::default(),
@@ -186,8 +191,10 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
     let recent = reader::newest(&app, usize::MAX, LOOK_BACK, |_| true).await?;
     let services = app.engine.read(|state| state.services.clone());
     let services = services.into_iter().map(|(name, spec)| service(name, spec, &hour.rows, &bars)).collect();
+    let emergencies = app.engine.read(|state| OpenEmergency::all(state, &who.actor, clock()));
     page(&OverviewPage {
         shell: Shell::new(&app, &who, Section::Overview)?,
+        emergencies,
         services,
         query: Query { sql, size: hour.size },
         controls: controls(&app),

@@ -1,13 +1,18 @@
 //! Signing in and out, one's sessions, who may act in which role, and with which keys.
 
 mod access;
+mod approval;
+mod approvals;
+mod asked;
 pub(crate) mod cli;
+mod emergencies;
 pub(crate) mod exchange;
 pub(crate) mod gate;
 mod keys;
 pub(crate) mod login;
 pub(crate) mod oidc;
 pub(crate) mod onward;
+mod policies;
 mod sessions;
 mod signin;
 
@@ -45,14 +50,33 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/grants/{id}/approve", post(access::approve))
         .route("/grants/{id}/decline", post(access::decline))
         .route("/grants/{id}/withdraw", post(access::withdraw))
+        .route("/approvals", get(approvals::show))
+        .route("/approvals/delegate", post(approvals::delegate))
+        .route("/approvals/{id}", get(approval::show))
+        .route("/approvals/{id}/vote", post(approval::vote))
+        .route("/approvals/{id}/withdraw", post(approval::withdraw))
+        .route("/approvals/{id}/comments", post(approval::comment))
+        .route("/approvals/{id}/carry-out", post(approval::carry_out))
+        .route("/emergencies", get(emergencies::show).post(emergencies::declare))
+        .route("/emergencies/{id}/end", post(emergencies::end))
+        .route("/emergencies/{id}/review", post(emergencies::review))
+        .route("/policies", get(policies::show).post(policies::propose))
 }
+
+pub(crate) use asked::Asked;
+pub(crate) use emergencies::Open as OpenEmergency;
+pub(crate) use policies::HISTORY;
 
 #[cfg(test)]
 pub(crate) use {
     access::AccessPage,
+    approval::ApprovalPage,
+    approvals::ApprovalsPage,
     cli::CliPage,
+    emergencies::EmergenciesPage,
     keys::{KeysPage, NewKeyPage},
     onward::OnwardPage,
+    policies::PoliciesPage,
     sessions::SessionsPage,
     signin::SigninPage,
 };

@@ -19,12 +19,14 @@ pub(crate) enum Section {
     Evidence,
     People,
     Keys,
+    Approvals,
+    Policies,
     Sql,
 }
 
 impl Section {
     /// All places: where, what it is called, and its key after `g`.
-    const ALL: [(Self, &'static str, &'static str, &'static str); 9] = [
+    const ALL: [(Self, &'static str, &'static str, &'static str); 11] = [
         (Self::Overview, "/", "Overview", "g o"),
         (Self::Ledger, "/ledger", "Ledger", "g l"),
         (Self::Inferences, "/inferences", "Inferences", "g i"),
@@ -33,6 +35,8 @@ impl Section {
         (Self::Evidence, "/evidence", "Evidence", "g e"),
         (Self::People, "/people", "People", "g p"),
         (Self::Keys, "/keys", "Keys", "g k"),
+        (Self::Approvals, "/approvals", "Approvals", "g a"),
+        (Self::Policies, "/policies", "Policies", ""),
         (Self::Sql, "/sql", "SQL", "g s"),
     ];
 }

@@ -1,6 +1,7 @@
 //! What the tests stand on.
 
 pub mod http;
+pub mod people;
 pub mod pki;
 pub mod talk;
 pub mod tools;

@@ -146,6 +146,19 @@ impl World {
         world
     }
 
+    /// A server whose organisation nothing is declared of yet.
+    pub fn empty_organisation() -> Self {
+        let mut world = Self::empty(&[]);
+        world.start();
+        world
+    }
+
+    /// The operator's key.
+    pub fn token(&self) -> String {
+        let token = std::fs::read_to_string(self.data.join("operator.token")).expect("the operator's key");
+        token.trim().to_owned()
+    }
+
     /// A directory and a provider; nothing runs.
     pub fn empty(settings: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");

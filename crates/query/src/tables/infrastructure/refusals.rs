@@ -13,10 +13,15 @@ struct Row {
     at: i64,
     actor: String,
     refused: CommandRefused,
+    policy_version: Option<String>,
 }
 
 #[derive(Clone, Default)]
-pub(crate) struct Refusals(Vec<Row>);
+pub(crate) struct Refusals {
+    rows: Vec<Row>,
+    /// The policies in force.
+    policy_version: Option<String>,
+}
 
 impl Table for Refusals {
     const ROOM: &'static str = "infrastructure";
@@ -34,22 +39,27 @@ impl Table for Refusals {
             "policies",
             "Policies that forbade it, separated by commas; empty when none allowed it or the rules refused it",
         ),
+        text("policy_version", "SHA-256 of the policies that were in force, as in `policy_versions`"),
     ];
 
     fn apply(&mut self, leaf: &Leaf<'_>) {
+        if let Event::PoliciesInstalled(body) = &leaf.entry.event {
+            self.policy_version = Some(body.sha256.clone());
+        }
         if let Event::CommandRefused(body) = &leaf.entry.event {
-            self.0.push(Row {
+            self.rows.push(Row {
                 origin: leaf.origin(),
                 id: leaf.entry.id.clone(),
                 at: leaf.entry.ts,
                 actor: leaf.entry.actor.clone(),
                 refused: body.clone(),
+                policy_version: self.policy_version.clone(),
             });
         }
     }
 
     fn rows(&self, _: &Moment, out: &mut Rows) {
-        for row in &self.0 {
+        for row in &self.rows {
             let cells = [
                 (&row.id).into(),
                 ms(row.at),
@@ -58,6 +68,7 @@ impl Table for Refusals {
                 (&row.refused.resource).into(),
                 row.refused.code.as_str().into(),
                 row.refused.policies.join(",").into(),
+                row.policy_version.as_ref().into(),
             ];
             out.push(row.origin, cells);
         }

@@ -2,20 +2,30 @@
 
 use crate::table::Planned;
 
+mod approvals;
+mod changes;
 mod credentials;
+mod emergencies;
+mod policy_versions;
 mod principals;
 mod role_grants;
 mod sessions;
 mod signin_refusals;
 mod sod_pairs;
+mod stand_ins;
 mod workloads;
 
+pub(crate) use approvals::{ApprovalVotes, Approvals};
+pub(crate) use changes::Changes;
 pub(crate) use credentials::Credentials;
+pub(crate) use emergencies::Emergencies;
+pub(crate) use policy_versions::PolicyVersions;
 pub(crate) use principals::Principals;
 pub(crate) use role_grants::RoleGrants;
 pub(crate) use sessions::Sessions;
 pub(crate) use signin_refusals::SigninRefusals;
 pub(crate) use sod_pairs::SodPairs;
+pub(crate) use stand_ins::StandIns;
 pub(crate) use workloads::Workloads;
 
 /// Tables of this room without rows yet: name, meaning, what has to be built first, columns.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::Event;
+use domain::people::custom::duties_of;
 use domain::people::{EndReason, roles};
 
 use crate::fold::{Leaf, Moment};
@@ -23,7 +24,11 @@ struct Row {
 }
 
 #[derive(Clone, Default)]
-pub(crate) struct RoleGrants(BTreeMap<String, Row>);
+pub(crate) struct RoleGrants {
+    rows: BTreeMap<String, Row>,
+    /// Whether a role of the organisation's own amounts to a duty that is privileged.
+    own: BTreeMap<String, bool>,
+}
 
 impl Table for RoleGrants {
     const ROOM: &'static str = "people";
@@ -53,7 +58,7 @@ impl Table for RoleGrants {
         let (by, at) = (&leaf.entry.actor, leaf.entry.ts);
         match &leaf.entry.event {
             Event::ActorRegistered(body) => {
-                self.0.extend(body.roles.iter().map(|role| {
+                self.rows.extend(body.roles.iter().map(|role| {
                     let row = Row {
                         origin: leaf.origin(),
                         actor: body.actor.clone(),
@@ -71,8 +76,14 @@ impl Table for RoleGrants {
             }
             Event::ActorLeft(body) => {
                 let began_with = format!("{}/", body.actor);
-                let theirs = self.0.range_mut(began_with.clone()..).take_while(|(id, _)| id.starts_with(&began_with));
+                let theirs =
+                    self.rows.range_mut(began_with.clone()..).take_while(|(id, _)| id.starts_with(&began_with));
                 theirs.for_each(|(_, row)| (row.origin, row.ended) = (leaf.origin(), Some((at, EndReason::Left))));
+            }
+            Event::RoleDefined(body) => {
+                let privileged = |duty| roles::find(duty).is_some_and(|role| role.privileged);
+                let own = duties_of(&body.actions).any(privileged);
+                self.own.insert(body.role.clone(), own);
             }
             Event::GrantRequested(body) => {
                 let row = Row {
@@ -87,15 +98,15 @@ impl Table for RoleGrants {
                     expires_at: Some(body.ends_at),
                     ended: None,
                 };
-                self.0.insert(body.grant.clone(), row);
+                self.rows.insert(body.grant.clone(), row);
             }
             Event::GrantApproved(body) => {
-                if let Some(row) = self.0.get_mut(&body.grant) {
+                if let Some(row) = self.rows.get_mut(&body.grant) {
                     (row.origin, row.approved) = (leaf.origin(), Some((by.clone(), at)));
                 }
             }
             Event::GrantEnded(body) => {
-                if let Some(row) = self.0.get_mut(&body.grant) {
+                if let Some(row) = self.rows.get_mut(&body.grant) {
                     (row.origin, row.ended) = (leaf.origin(), Some((at, body.reason)));
                 }
             }
@@ -104,7 +115,7 @@ impl Table for RoleGrants {
     }
 
     fn rows(&self, _: &Moment, out: &mut Rows) {
-        for (grant, row) in &self.0 {
+        for (grant, row) in &self.rows {
             let began_with = row.reference.is_none();
             let granted_at = row.approved.as_ref().map(|(_, at)| *at).or(began_with.then_some(row.requested_at));
             let cells = [
@@ -113,7 +124,7 @@ impl Table for RoleGrants {
                 (&row.role).into(),
                 (&row.scope).into(),
                 "prod".into(),
-                roles::find(&row.role).map_or(Cell::Null, |role| role.privileged.into()),
+                roles::find(&row.role).map(|role| role.privileged).or(self.own.get(&row.role).copied()).into(),
                 (&row.requested_by).into(),
                 row.approved.as_ref().map(|(by, _)| by).into(),
                 granted_at.map_or(Cell::Null, ms),

@@ -13,7 +13,16 @@ struct Row {
     at: i64,
     by: String,
     env: String,
+    change: Option<String>,
+    emergency: bool,
     ended_at: Option<i64>,
+}
+
+/// By what a command was carried out.
+#[derive(Clone)]
+enum Change {
+    Approval(String),
+    Emergency(String),
 }
 
 #[derive(Clone, Default)]
@@ -21,6 +30,8 @@ pub(crate) struct Deployments {
     rows: Vec<Row>,
     /// The environment of each service.
     envs: BTreeMap<String, String>,
+    /// The approval or emergency that the command at hand uses, and its time: what it deploys comes right after.
+    change: Option<(Change, i64)>,
 }
 
 impl Table for Deployments {
@@ -36,27 +47,43 @@ impl Table for Deployments {
         time("ts", "When it began to answer"),
         time("ended_at", "When it stopped; NULL while it answers"),
         text("actor_id", "Who declared the service so"),
-        text("change_id", "NULL: change requests are not recorded yet"),
+        text(
+            "change_id",
+            "The approval or emergency that it was deployed with, as in `changes`; NULL when it needed none",
+        ),
         text("strategy", "NULL: a deployment takes over at once, there is no gradual one yet"),
         int("guard_metrics", "NULL: there are no guarded rollouts yet"),
         text("artifact_digest", "SHA-256 of the model served in process; NULL for an outside provider"),
         text("rollback_target", "NULL: not declared yet"),
-        boolean("emergency", "NULL: not declared yet"),
+        boolean("emergency", "Whether it was deployed in an emergency"),
     ];
 
     fn apply(&mut self, leaf: &Leaf<'_>) {
         match &leaf.entry.event {
             Event::ServiceDeclared(body) => {
+                self.change = None;
                 self.envs.insert(body.service.clone(), body.spec.environment.clone());
             }
-            Event::DeploymentStarted(body) => self.rows.push(Row {
-                origin: leaf.origin(),
-                started: body.clone(),
-                at: leaf.entry.ts,
-                by: leaf.entry.actor.clone(),
-                env: self.envs.get(&body.service).cloned().unwrap_or_else(|| "prod".into()),
-                ended_at: None,
-            }),
+            Event::ApprovalConsumed(body) => {
+                self.change = Some((Change::Approval(body.approval.clone()), leaf.entry.ts));
+            }
+            Event::EmergencyUsed(body) => {
+                self.change = Some((Change::Emergency(body.emergency.clone()), leaf.entry.ts));
+            }
+            Event::DeploymentStarted(body) => {
+                let change = self.change.as_ref().filter(|(_, at)| *at == leaf.entry.ts).map(|(change, _)| change);
+                let emergency = matches!(change, Some(Change::Emergency(_)));
+                self.rows.push(Row {
+                    origin: leaf.origin(),
+                    started: body.clone(),
+                    at: leaf.entry.ts,
+                    by: leaf.entry.actor.clone(),
+                    env: self.envs.get(&body.service).cloned().unwrap_or_else(|| "prod".into()),
+                    change: change.map(|(Change::Approval(id) | Change::Emergency(id))| id.clone()),
+                    emergency,
+                    ended_at: None,
+                });
+            }
             Event::DeploymentEnded(body) => {
                 let live = |row: &&mut Row| row.started.deployment == body.deployment && row.ended_at.is_none();
                 if let Some(row) = self.rows.iter_mut().rev().find(live) {
@@ -79,12 +106,12 @@ impl Table for Deployments {
                 ms(row.at),
                 row.ended_at.map_or(Cell::Null, ms),
                 (&row.by).into(),
-                Cell::Null,
+                row.change.as_ref().into(),
                 Cell::Null,
                 Cell::Null,
                 row.started.artifact_sha256.as_ref().into(),
                 Cell::Null,
-                Cell::Null,
+                row.emergency.into(),
             ];
             out.push(row.origin, cells);
         }

@@ -1,0 +1,130 @@
+//! Which commands need an approval, by whom, and by how many.
+//!
+//! Some need one always; an organisation may ask for more of them, for more votes, or for another role's, and never for
+//! fewer. Changing that is a command that needs an approval itself.
+
+use serde::{Deserialize, Serialize};
+
+use crate::people::ActorRegistered;
+use crate::serving::{RiskTier, ServiceDeclared};
+use crate::{Command, Event, Refusal, RefusalCode, State};
+
+/// The most votes that can be asked for.
+pub const MAX_QUORUM: u64 = 9;
+
+/// That a command needs an approval.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalRule {
+    /// The command's name.
+    pub command: String,
+    /// How many must approve.
+    pub quorum: u64,
+    /// The role whose holders vote.
+    pub role: String,
+    /// For services only: from which risk on. Left out, whatever the risk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub risk_tier: Option<RiskTier>,
+}
+
+/// What an organisation asks for beyond the rules that always hold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalsConfigured {
+    /// Sorted by command, each once.
+    pub rules: Vec<ApprovalRule>,
+}
+
+/// Rules that always hold: command, role, and the risk from which on.
+const ALWAYS: [(&str, &str, Option<RiskTier>); 4] = [
+    ("approvals.configure", "security_lead", None),
+    ("policies.install", "security_lead", None),
+    ("role.define", "security_lead", None),
+    ("service.declare", "model_approver", Some(RiskTier::High)),
+];
+
+/// Commands that can be made to need an approval: what people decide, and can wait for.
+pub const APPROVABLE: [&str; 10] = [
+    "approvals.configure",
+    "controls.scope",
+    "key.revoke",
+    "model.register",
+    "policies.install",
+    "provider.declare",
+    "provider.retire",
+    "role.define",
+    "service.declare",
+    "service.retire",
+];
+
+impl State {
+    /// The rules in force, sorted by command.
+    #[must_use]
+    pub fn approval_rules(&self) -> Vec<ApprovalRule> {
+        let mut rules = self.approval_rules.as_ref().map(|set| set.rules.clone()).unwrap_or_default();
+        for (command, role, risk_tier) in ALWAYS {
+            if !rules.iter().any(|rule| rule.command == command) {
+                rules.push(ApprovalRule { command: command.into(), quorum: 1, role: role.into(), risk_tier });
+            }
+        }
+        rules.sort_by(|a, b| a.command.cmp(&b.command));
+        rules
+    }
+
+    /// The rule by which a command needs an approval, if it does.
+    #[must_use]
+    pub fn approval_rule(&self, command: &Command) -> Option<ApprovalRule> {
+        let rule = self.approval_rules().into_iter().find(|rule| rule.command == command.name())?;
+        match (rule.risk_tier, command) {
+            (Some(least), Command::DeclareService(body)) => self.riskiest(body).reaches(least).then_some(rule),
+            _ => Some(rule),
+        }
+    }
+
+    /// A service's risk as declared, or as it was before if that is higher: who lowers it needs the approval still.
+    fn riskiest(&self, body: &ServiceDeclared) -> RiskTier {
+        let before = self.services.get(&body.service).map(|spec| spec.risk_tier);
+        before.filter(|tier| tier.reaches(body.spec.risk_tier)).unwrap_or(body.spec.risk_tier)
+    }
+}
+
+pub(crate) fn configure(state: &State, body: &ApprovalsConfigured) -> Result<Vec<Event>, Refusal> {
+    let invalid = |why: String| Err(Refusal::new(RefusalCode::Invalid, why));
+    if !body.rules.is_sorted_by(|a, b| a.command < b.command) {
+        return invalid("rules of approval must be sorted by command, each once".into());
+    }
+    for rule in &body.rules {
+        let command = &rule.command;
+        if !APPROVABLE.contains(&command.as_str()) {
+            return invalid(format!(
+                "`{command}` cannot be made to need an approval; these can: {}",
+                APPROVABLE.join(", ")
+            ));
+        }
+        if !(1..=MAX_QUORUM).contains(&rule.quorum) {
+            return invalid(format!("the quorum of `{command}` must be between 1 and {MAX_QUORUM}"));
+        }
+        let own = state.custom_roles.get(&rule.role);
+        let votes = own.is_none_or(|own| own.actions.iter().any(|action| action == "approval.vote"));
+        if rule.role == "auditor" || !state.has_role(&rule.role) || !votes {
+            return invalid(format!(
+                "`{}` does not vote on `{command}`: name a role that may, such as security_lead, or one of your own with `approval.vote`",
+                rule.role
+            ));
+        }
+        if rule.risk_tier.is_some() && command != "service.declare" {
+            return invalid(format!("`{command}` has no risk tier: only `service.declare` does"));
+        }
+    }
+    let same = state.approval_rules.as_ref().map_or(body.rules.is_empty(), |known| known == body);
+    Ok(if same { vec![] } else { vec![Event::ApprovalsConfigured(body.clone())] })
+}
+
+/// Who would gain by a command.
+pub(super) fn beneficiary(command: &Command) -> Option<&str> {
+    match command {
+        Command::RequestGrant(body) => Some(&body.actor),
+        Command::RegisterActor(ActorRegistered { actor, .. }) => Some(actor),
+        _ => None,
+    }
+}

@@ -1,0 +1,289 @@
+//! Policies as changes: what new ones would let whom do, or no longer do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use domain::people::roles::{ORG, ROLES};
+use domain::{Command, Refusal, RefusalCode, State};
+use serde::Serialize;
+
+use crate::authorize::{ACTIONS, Policies};
+use crate::{Engine, ExecuteError, Principal};
+
+/// How many things of one kind are asked about by name; policies seldom name any.
+const NAMED_MAX: usize = 50;
+
+/// Somebody, an action, and the things on which they gain or lose it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// `role NAME`, or the pseudonym of an actor.
+    pub who: String,
+    /// What they may do from then on, or may no longer do.
+    pub action: String,
+    /// On what, as `kind/name`, or as `kind` for all of them.
+    pub resources: Vec<String>,
+}
+
+/// What differs between the policies in force and others.
+#[derive(Clone, Debug, Serialize)]
+pub struct PolicyDiff {
+    /// SHA-256 of the text in force.
+    pub from: String,
+    /// SHA-256 of the other text.
+    pub to: String,
+    /// Identifiers of policies that only the other text has.
+    pub added: Vec<String>,
+    /// Identifiers of policies that only the text in force has.
+    pub removed: Vec<String>,
+    /// Identifiers of policies that read otherwise.
+    pub changed: Vec<String>,
+    /// What becomes possible.
+    pub gains: Vec<Change>,
+    /// What is no longer possible.
+    pub losses: Vec<Change>,
+}
+
+/// Somebody to ask about, with all who are asked about together because they hold the same roles.
+struct Asked {
+    names: Vec<String>,
+    principal: Principal,
+}
+
+impl Engine {
+    /// What would change if `text` came into force, for each role and each actor, over all actions and kinds of things.
+    ///
+    /// # Errors
+    /// A refusal when the text cannot be used as policies.
+    pub async fn policy_diff(self: &Arc<Self>, text: &str) -> Result<PolicyDiff, ExecuteError> {
+        let own = self.read(|state| state.custom_roles.clone());
+        let other = Policies::with_roles(text, &own).map_err(|e| Refusal::new(RefusalCode::Invalid, e.to_string()))?;
+        let diff = self.blocking(move |engine| {
+            let (asked, things) = engine.read(|state| (asked(state, Self::now_ms()), things(state)));
+            diff(&engine.policies(), &other, &asked, &things)
+        });
+        diff.await
+    }
+}
+
+fn diff(from: &Policies, to: &Policies, asked: &[Asked], things: &BTreeMap<&str, Vec<String>>) -> PolicyDiff {
+    let (old, new) = (from.texts(), to.texts());
+    let only = |one: &BTreeMap<String, String>, other: &BTreeMap<String, String>| {
+        one.keys().filter(|id| !other.contains_key(*id)).cloned().collect()
+    };
+    let changed = old.iter().filter(|(id, text)| new.get(*id).is_some_and(|other| other != *text));
+    let changed = changed.map(|(id, _)| id.clone()).collect();
+    let (mut gains, mut losses) = (Vec::new(), Vec::new());
+    for action in Command::NAMES.iter().chain(&ACTIONS) {
+        for Asked { names, principal } in asked {
+            let (mut gained, mut lost) = (Vec::new(), Vec::new());
+            for kind in kinds(action) {
+                let named = things.get(kind).into_iter().flatten();
+                // A thing that nobody thought of stands for all of its kind.
+                for resource in std::iter::once((*kind).to_owned()).chain(named.cloned()) {
+                    let may = |policies: &Policies| policies.decide(principal, action, &resource).is_ok();
+                    match (may(from), may(to)) {
+                        (false, true) => gained.push(resource),
+                        (true, false) => lost.push(resource),
+                        _ => {}
+                    }
+                }
+            }
+            for (resources, changes) in [(gained, &mut gains), (lost, &mut losses)] {
+                let resources = shortened(resources);
+                let change = |who: &String| Change {
+                    who: who.clone(),
+                    action: (*action).to_owned(),
+                    resources: resources.clone(),
+                };
+                if !resources.is_empty() {
+                    changes.extend(names.iter().map(change));
+                }
+            }
+        }
+    }
+    let (from, to) = (from.version().to_owned(), to.version().to_owned());
+    PolicyDiff { from, to, added: only(&new, &old), removed: only(&old, &new), changed, gains, losses }
+}
+
+/// Without the things of a kind that is there as a whole.
+fn shortened(resources: Vec<String>) -> Vec<String> {
+    let kinds: BTreeSet<String> = resources.iter().filter(|name| !name.contains('/')).cloned().collect();
+    let whole = |name: &String| name.split_once('/').is_some_and(|(kind, _)| kinds.contains(kind));
+    resources.into_iter().filter(|name| !whole(name)).collect()
+}
+
+/// Each role by itself, and each actor with what they hold, those alike together.
+fn asked(state: &State, now: i64) -> Vec<Asked> {
+    let role = |name: &str| Asked {
+        names: vec![format!("role {name}")],
+        principal: Principal {
+            actor: "a_holder".to_owned(),
+            roles: vec![(name.to_owned(), ORG.to_owned())],
+            ..Principal::default()
+        },
+    };
+    let names = ROLES.iter().map(|known| known.name).chain(state.custom_roles.keys().map(String::as_str));
+    let mut asked: Vec<Asked> = names.map(role).collect();
+    let mut alike: BTreeMap<_, Asked> = BTreeMap::new();
+    for principal in Principal::all(state, now) {
+        // Policies may name an actor, so the first of those alike is asked by name and the others are taken to be the same.
+        let key = (principal.roles.clone(), principal.stands_in.clone(), principal.owns.clone());
+        let entry = alike.entry(key).or_insert_with(|| Asked { names: vec![], principal: principal.clone() });
+        entry.names.push(principal.actor);
+    }
+    asked.extend(alike.into_values());
+    asked
+}
+
+/// Things that there are, by kind.
+fn things(state: &State) -> BTreeMap<&'static str, Vec<String>> {
+    fn named<'a>(kind: &str, names: impl Iterator<Item = &'a String>) -> Vec<String> {
+        names.take(NAMED_MAX).map(|name| format!("{kind}/{name}")).collect()
+    }
+    BTreeMap::from([
+        ("service", named("service", state.services.keys())),
+        ("provider", named("provider", state.providers.keys())),
+        ("model", named("model", state.models.keys())),
+    ])
+}
+
+/// The kinds of things that an action concerns.
+fn kinds(action: &str) -> &'static [&'static str] {
+    const READ: &[&str] = &[
+        "approvals",
+        "controls",
+        "control",
+        "evidence",
+        "inferences",
+        "ledger",
+        "log",
+        "org",
+        "people",
+        "policies",
+        "segments",
+        "state",
+    ];
+    match action {
+        "key.create" => &["service", "actor"],
+        "keys.use" => &["node"],
+        "artifact.put" => &["model"],
+        "segment.request" => &["segments", "log"],
+        "read" => READ,
+        "sql" | "state.digest" => &["ledger"],
+        _ => match action.split('.').next().unwrap_or_default() {
+            "account" | "actor" | "identity" | "profile" | "session" => &["actor"],
+            "signin" => &["actor", "people"],
+            "approval" => &["approval", "delegation"],
+            "approvals" => &["approvals"],
+            "emergency" => &["emergency"],
+            "control" => &["control", "controls"],
+            "controls" => &["controls"],
+            "evidence" => &["evidence"],
+            "gateway" | "node" | "segment" => &["node"],
+            "grant" => &["grant"],
+            "key" => &["key", "service", "actor"],
+            "keys" => &["keys"],
+            "ledger" => &["ledger"],
+            "model" => &["model"],
+            "org" => &["org"],
+            "policies" => &["policies"],
+            "provider" => &["provider"],
+            "role" => &["role"],
+            "service" => &["service"],
+            "workload" => &["workload"],
+            _ => EVERY,
+        },
+    }
+}
+
+/// Kinds to ask about when an action is not known to concern fewer.
+const EVERY: &[&str] = &[
+    "actor",
+    "approval",
+    "approvals",
+    "control",
+    "controls",
+    "delegation",
+    "emergency",
+    "evidence",
+    "grant",
+    "inferences",
+    "key",
+    "keys",
+    "ledger",
+    "log",
+    "model",
+    "node",
+    "org",
+    "people",
+    "policies",
+    "provider",
+    "segments",
+    "service",
+    "state",
+    "workload",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHIPPED: &str = include_str!("../../../policies/counterfoil.cedar");
+
+    #[test]
+    fn given_other_policies_when_compared_then_the_diff_says_who_gains_and_loses_what() {
+        let from = Policies::parse(SHIPPED).expect("the shipped policies");
+        let more = r#"
+@id("monitors-stop-services")
+permit (principal in Role::"monitor", action == Action::"service.retire", resource);
+@id("one-service")
+permit (principal in Role::"privacy_officer", action == Action::"service.declare", resource == Service::"credit");
+"#;
+        let text = SHIPPED
+            .replace("Action::\"control.request\", Action::\"evidence.request\"\n", "Action::\"control.request\"\n")
+            + more;
+        assert_ne!(text, SHIPPED.to_owned() + more, "the auditor loses something");
+        let to = Policies::parse(&text).expect("policies");
+        let role = |name: &str| (name.to_owned(), ORG.to_owned());
+        let asked_of = |names: &[&str], roles: Vec<(String, String)>| Asked {
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            principal: Principal { actor: names[0].to_owned(), roles, ..Principal::default() },
+        };
+        let things = BTreeMap::from([("service", vec!["service/credit".to_owned(), "service/chat".to_owned()])]);
+        let asked = [
+            asked_of(&["a_1", "a_2"], vec![role("monitor")]),
+            asked_of(&["a_3"], vec![role("privacy_officer")]),
+            asked_of(&["a_4"], vec![role("auditor")]),
+        ];
+        let found = diff(&from, &to, &asked, &things);
+        let change = |who: &str, action: &str, resource: &str| Change {
+            who: who.into(),
+            action: action.into(),
+            resources: vec![resource.into()],
+        };
+        let gains = [
+            change("a_3", "service.declare", "service/credit"),
+            change("a_1", "service.retire", "service"),
+            change("a_2", "service.retire", "service"),
+        ];
+        assert_eq!(found.gains, gains);
+        assert_eq!(found.losses, [change("a_4", "evidence.request", "evidence")]);
+        assert_eq!(found.added, ["monitors-stop-services", "one-service"]);
+        assert_eq!(
+            (found.removed.as_slice(), found.changed.as_slice()),
+            (&[][..], &["auditor-reads-and-tests".to_owned()][..])
+        );
+    }
+
+    #[test]
+    fn given_every_action_when_its_kinds_are_asked_for_then_the_schema_knows_them() {
+        let words: BTreeSet<&str> = crate::authorize::SCHEMA.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+        for action in Command::NAMES.iter().chain(&ACTIONS) {
+            for kind in kinds(action).iter().chain(EVERY) {
+                let (first, rest) = kind.split_at(1);
+                let entity = first.to_ascii_uppercase() + rest;
+                assert!(words.contains(entity.as_str()), "{action} {kind}");
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What somebody needs to see before they vote: what exactly is asked, how it differs from what is, and who said what.
+
+use std::sync::Arc;
+
+use domain::people::Approval;
+use domain::people::approvals::Standing;
+use domain::{Command, State};
+use engine::{PolicyDiff, Principal};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::App;
+use crate::failure::Failure;
+use crate::ui::clock;
+
+/// A member of a declaration that would read otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Difference {
+    pub member: String,
+    pub from: Option<String>,
+    pub to: Option<String>,
+}
+
+/// A request with its context.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub id: String,
+    pub approval: Approval,
+    pub standing: Standing,
+    /// What is to be done; `None` when it is not in the object store any more.
+    pub command: Option<Command>,
+    pub differences: Vec<Difference>,
+    /// What other policies would change for whom.
+    pub policies: Option<PolicyDiff>,
+    pub comments: Vec<Said>,
+    pub can_vote: bool,
+    pub is_asker: bool,
+}
+
+/// What somebody said about a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Said {
+    pub comment: String,
+    pub by: String,
+    pub at: i64,
+    /// `None` when whoever said it was forgotten.
+    pub text: Option<String>,
+}
+
+impl Asked {
+    /// A request as `who` sees it.
+    pub(crate) async fn read(app: &Arc<App>, who: &Principal, id: &str) -> Result<Self, Failure> {
+        let now = clock();
+        let approval = app.engine.approval(id)?;
+        let can_vote = app.engine.read(|state| state.can_vote(&approval, &who.actor, now));
+        let is_asker = approval.requested_by == who.actor;
+        // Whoever has a part in it may see it, whatever their roles: a vote can be handed to anybody.
+        if !can_vote && !is_asker && !approval.voted(&who.actor) {
+            app.may_read(who, "approvals")?;
+        }
+        let command = app.engine.asked_command(id).await.ok();
+        let policies = match &command {
+            Some(Command::InstallPolicies(body)) => Some(app.engine.policy_diff(&body.text).await?),
+            _ => None,
+        };
+        let before = |command: &Command| app.engine.read(|state| before(state, command));
+        let differences = command.as_ref().map(|command| differences(&before(command), &after(command)));
+        let mut comments = Vec::with_capacity(approval.comments.len());
+        for comment in &approval.comments {
+            let text = app.engine.comment_text(comment).await?;
+            comments.push(Said { comment: comment.comment.clone(), by: comment.by.clone(), at: comment.at, text });
+        }
+        let (standing, differences) = (approval.standing(now), differences.unwrap_or_default());
+        Ok(Self { id: id.to_owned(), approval, standing, command, differences, policies, comments, can_vote, is_asker })
+    }
+
+    /// As the API answers it.
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "approval": self.id, "standing": self.standing, "asked": self.approval.requested,
+            "requested_by": self.approval.requested_by, "requested_at": self.approval.requested_at,
+            "votes": self.approval.votes, "used": self.approval.consumed, "command": self.command,
+            "differences": self.differences, "policies": self.policies, "comments": self.comments,
+            "can_vote": self.can_vote, "is_asker": self.is_asker,
+        })
+    }
+}
+
+/// The declaration that a command would replace.
+fn before(state: &State, command: &Command) -> Value {
+    let declared = match command {
+        Command::DeclareService(body) => state.services.get(&body.service).map(|spec| json!(spec)),
+        Command::DeclareProvider(body) => state.providers.get(&body.provider).map(|spec| json!(spec)),
+        Command::InstallPolicies(_) => state.policies.as_ref().map(|known| json!({"sha256": known.sha256})),
+        Command::ScopeControls(_) => Some(json!({"controls": state.controls.keys().collect::<Vec<_>>()})),
+        Command::ConfigureApprovals(_) => Some(json!({"rules": state.approval_rules()})),
+        _ => None,
+    };
+    declared.unwrap_or_default()
+}
+
+/// The declaration that it would make.
+fn after(command: &Command) -> Value {
+    match command {
+        Command::DeclareService(body) => json!(body.spec),
+        Command::DeclareProvider(body) => json!(body.spec),
+        Command::InstallPolicies(body) => json!({"sha256": body.sha256}),
+        Command::ScopeControls(body) => {
+            json!({"controls": body.controls.iter().map(|scoped| &scoped.control).collect::<Vec<_>>()})
+        }
+        other => json!(other).get("body").cloned().unwrap_or_default(),
+    }
+}
+
+fn differences(from: &Value, to: &Value) -> Vec<Difference> {
+    let none = Map::new();
+    let (from, to) = (from.as_object().unwrap_or(&none), to.as_object().unwrap_or(&none));
+    let members: std::collections::BTreeSet<&String> = from.keys().chain(to.keys()).collect();
+    let differing = members.into_iter().filter(|member| from.get(*member) != to.get(*member));
+    let shown = |value: Option<&Value>| {
+        value.filter(|value| !value.is_null()).map(|value| match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        })
+    };
+    differing
+        .map(|member| Difference { member: member.clone(), from: shown(from.get(member)), to: shown(to.get(member)) })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_members_that_differ_are_shown_and_what_is_not_there_is_nothing() {
+        let found = differences(
+            &json!({"owner": "a", "region": null, "routes": [1], "purpose": "p"}),
+            &json!({"owner": "b", "routes": [1, 2], "purpose": "p", "oversight": "human"}),
+        );
+        let members: Vec<&str> = found.iter().map(|difference| difference.member.as_str()).collect();
+        assert_eq!(members, ["oversight", "owner", "region", "routes"]);
+        assert_eq!((found[0].from.as_deref(), found[0].to.as_deref()), (None, Some("human")));
+        assert_eq!((found[1].from.as_deref(), found[1].to.as_deref()), (Some("a"), Some("b")));
+        assert_eq!(found[3].to.as_deref(), Some("[1,2]"));
+    }
+}
