@@ -270,7 +270,8 @@ impl Engine {
         let system = self.system().clone();
         let now = Self::now_ms();
         let known = self.read(|state| {
-            let administers = |actor: &str| state.roles_of(actor, now).any(|held| held == ("administrator", "org"));
+            let administers =
+                |actor: &str| state.standing_roles_of(actor, now).any(|held| held == ("administrator", "org"));
             state.actors.keys().find(|actor| administers(actor)).cloned()
         });
         let actor = match known {

@@ -251,7 +251,7 @@ permit (principal in Role::"monitor", action == Action::"service.retire", resour
 permit (principal in Role::"privacy_officer", action == Action::"service.declare", resource == Service::"credit");
 "#;
         let text = SHIPPED
-            .replace("Action::\"evidence.request\", Action::\"session.close\"\n", "Action::\"session.close\"\n")
+            .replace("Action::\"control.request\", Action::\"evidence.request\"\n", "Action::\"control.request\"\n")
             + more;
         assert_ne!(text, SHIPPED.to_owned() + more, "the auditor loses something");
         let to = Policies::parse(&text).expect("policies");

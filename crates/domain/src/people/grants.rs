@@ -143,11 +143,7 @@ impl State {
     }
 
     /// Those of them that somebody approved, or that the actor began with: whoever votes needs one.
-    pub(crate) fn standing_roles_of<'a>(
-        &'a self,
-        actor: &'a str,
-        now: i64,
-    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+    pub fn standing_roles_of<'a>(&'a self, actor: &'a str, now: i64) -> impl Iterator<Item = (&'a str, &'a str)> {
         let here = self.actors.get(actor).filter(|_| !self.left.contains_key(actor));
         let first = here.into_iter().flat_map(|actor| &actor.roles).map(|role| (role.as_str(), ORG));
         let granted = self.grants.values().filter(move |grant| grant.requested.actor == actor && grant.holds(now));
