@@ -355,7 +355,7 @@ impl Disk {
             uses: keys::Uses::default(),
             admitted: workloads::Admitted::default(),
             refused: Default::default(),
-            activity: Activity::new(Self::now_ms()),
+            activity: Activity::new(Engine::now_ms()),
             last_progress: Mutex::new(None),
             last_accesses: Mutex::new(None),
             last_snapshot,

@@ -84,8 +84,9 @@ pub(crate) async fn show(
     let mut answer = shown(&app, &who, &id, &group).await?;
     let members: Vec<&String> = group.members.keys().collect();
     let names = Names::of(&app, &who, members).await?;
-    let member = |(actor, sources)| json!({ "actor": actor, "name": names.name(actor), "sources": sources });
-    answer["members"] = group.members.iter().map(member).collect();
+    let members = group.members.iter();
+    let members = members.map(|(actor, sources)| json!({ "actor": actor, "name": names.name(actor), "sources": sources }));
+    answer["members"] = members.collect();
     Ok(Answer(answer))
 }
 

@@ -1,8 +1,6 @@
 //! Where a person goes after signing in, or after proving again who they are: back to where they were, and never to
 //! another site.
 
-use std::sync::Arc;
-
 use askama::Template;
 use axum::extract::Request;
 use axum::middleware::Next;

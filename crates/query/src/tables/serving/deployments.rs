@@ -1,5 +1,7 @@
 //! `deployments`: which model version answered for which service, and when.
 
+use std::collections::BTreeMap;
+
 use domain::Event;
 use domain::serving::DeploymentStarted;
 
