@@ -3,7 +3,7 @@ WITH held AS (
   COALESCE(revoked_at, expires_at, CAST($end AS TIMESTAMP)) AS until
  FROM role_grants g LEFT JOIN principals p ON p.principal_id=g.principal_id
  WHERE granted_at<$end AND COALESCE(revoked_at, expires_at, CAST($end AS TIMESTAMP))>$start
- UNION ALL SELECT principal_id, principal_id, role, scope, declared_at, COALESCE(ended_at, ends_at)
+ UNION ALL SELECT principal_id, principal_id AS person, role, scope, declared_at, COALESCE(ended_at, ends_at)
  FROM emergencies WHERE declared_at<$end AND COALESCE(ended_at, ends_at)>$start)
 SELECT a.principal_id AS item, 'held '||a.role||' in '||a.scope||' and '||b.role||' in '||b.scope||' by '||b.principal_id AS detail,
  GREATEST(a.granted_at, b.granted_at) AS at

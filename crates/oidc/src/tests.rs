@@ -377,7 +377,7 @@ fn given_a_sign_in_when_sent_then_all_that_comes_back_follows_from_its_secret() 
 fn the_challenge_is_the_one_of_the_specification() {
     // RFC 7636, appendix B.
     let challenge = Flow::challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
-    assert_eq!(challenge, "E9Melhoa2OwvFrEMTJHguCM_cM-cBraAF1-mRzOAvtQ");
+    assert_eq!(challenge, "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
 }
 
 #[test]

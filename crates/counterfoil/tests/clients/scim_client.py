@@ -16,7 +16,22 @@ http = httpx2.Client(
 scim = SyncSCIMClient(http)
 scim.discover()
 results = check_server(scim)
-failed = [result for result in results if result.status in (Status.ERROR, Status.CRITICAL)]
+
+# What docs/api.md says is not offered: searching all kinds of resources at once, and leaving open whether somebody may
+# sign in.
+NOT_OFFERED = {
+    "search_with_attributes": "nothing is at this address",
+    "check_remove_attribute": "PATCH modify() did not remove attribute 'active'",
+}
+
+
+def counts(result):
+    """Whether a result says that something is wrong."""
+    known = NOT_OFFERED.get(result.title)
+    return result.status in (Status.ERROR, Status.CRITICAL) and (known is None or known not in str(result.reason))
+
+
+failed = [result for result in results if counts(result)]
 for result in failed:
     print(f"{result.status.name} {result.title}: {result.reason}", file=sys.stderr)
 counted = {status.name: sum(result.status == status for result in results) for status in Status}

@@ -175,7 +175,7 @@ fn given_requests_that_make_no_sense_when_asked_then_each_is_refused() {
         (wish(|wish| wish.ends_at = i64::MAX), RefusalCode::Invalid),
         (wish(|wish| wish.reference = "because Anna said so".into()), RefusalCode::Invalid),
         (wish(|wish| wish.actor = "a_none".into()), RefusalCode::NotFound),
-        (wish(|wish| wish.actor = "a_system".into()), RefusalCode::NotFound),
+        (wish(|wish| wish.actor = "a_system".into()), RefusalCode::Forbidden),
         (wish(|wish| wish.grant = "g_1".into()), RefusalCode::Exists),
         (wish(|wish| wish.actor = "a_1".into()), RefusalCode::Exists),
         (approve("g_none"), RefusalCode::NotFound),

@@ -76,7 +76,7 @@ fn a_review_is_over_what_was_held_when_it_started_and_follows_what_is_decided() 
             world.add(T0, Event::GrantRequested(wish));
             world.add(T0, Event::GrantApproved(GrantNamed { grant: grant.into() }));
         };
-        ["1", "2", "3"].map(|n| grant(&format!("g_{n}"), &format!("a_{n}")));
+        let _ = ["1", "2", "3"].map(|n| grant(&format!("g_{n}"), &format!("a_{n}")));
         let started = ReviewStarted {
             review: "r_1".into(),
             scope: "org".into(),

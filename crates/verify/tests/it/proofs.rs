@@ -136,7 +136,7 @@ fn an_event_is_proven_with_a_key_and_unknown_without() {
 fn lines_out_of_place_are_named() {
     let text = record_proof(&World::full(), 0, 2).to_string();
     for (from, to, expected) in [
-        ("schema 1", "schema 2", "expected `schema 1` in line 2"),
+        ("schema 1", "schema 3", "expected `schema"),
         ("index 2\n", "index 02\n", "expected `index` and a number in line 4"),
         ("event ", "evnt ", "expected a hash in base64, or `event` and base64 in line 8"),
         ("\n\nc2sp", "\ndisclose 1\n\nc2sp", "expected `commits` and base64 of 32 bytes for each field in line 9"),

@@ -71,7 +71,7 @@ pub(crate) async fn list(
         app.may(&who, "people.read", "people")?;
         let found = app.engine.find_by_user_name(user_name).await?;
         let mut people = vec![];
-        for actor in &found {
+        if let Some(actor) = &found {
             people.push(person(&app, &who, actor).await?);
         }
         return Ok(Answer(json!({ "total": people.len(), "people": people })));

@@ -85,7 +85,8 @@ pub(crate) async fn show(
     let members: Vec<&String> = group.members.keys().collect();
     let names = Names::of(&app, &who, members).await?;
     let members = group.members.iter();
-    let members = members.map(|(actor, sources)| json!({ "actor": actor, "name": names.name(actor), "sources": sources }));
+    let members =
+        members.map(|(actor, sources)| json!({ "actor": actor, "name": names.name(actor), "sources": sources }));
     answer["members"] = members.collect();
     Ok(Answer(answer))
 }

@@ -18,8 +18,22 @@ use crate::support::World;
 /// How many events the ledger has.
 const EVENTS: u64 = 100_000;
 
-/// How long a start may take with that many.
+/// How long a start may take with that many, on the machine of docs/performance.md.
 const LIMIT: Duration = Duration::from_secs(2);
+
+/// How long that machine takes to hash 128 MiB. It has instructions for it, as all of its kind have.
+const HASHING: Duration = Duration::from_millis(75);
+
+/// The limit on this machine: one that is slower, or busy, has more time in proportion.
+fn limit() -> Duration {
+    let (bytes, began) = (vec![7; 1 << 20], Instant::now());
+    let mut hash = Sha256::new();
+    for _ in 0..128 {
+        hash.update(&bytes);
+    }
+    assert_ne!(hash.finalize().as_slice(), [0; 32]);
+    LIMIT.mul_f64((began.elapsed().as_secs_f64() / HASHING.as_secs_f64()).max(1.0))
+}
 
 /// The ledger's signing key.
 fn signer(data: &Path) -> SignerKey {
@@ -99,8 +113,9 @@ fn given_a_hundred_thousand_events_when_started_after_a_kill_then_it_listens_wit
     });
     // The machine may be busy with something else for a while, but not three times.
     let took: Vec<Duration> = took.collect();
-    eprintln!("starts with {EVENTS} events took {took:?}");
-    assert!(took.iter().any(|took| *took < LIMIT), "{took:?}");
+    let limit = limit();
+    eprintln!("starts with {EVENTS} events took {took:?} of {limit:?}");
+    assert!(took.iter().any(|took| *took < limit), "{took:?} of {limit:?}");
     let events = world.sql("select count(*) as n from events")[0]["n"].as_u64().expect("a number");
     assert!(events > EVENTS, "{events}");
     assert_eq!(world.chat("chat").status, 200, "the newest key is known");

@@ -85,11 +85,11 @@ fn reviewers_fit<'a>(
 
 pub(crate) fn assign(state: &State, given: &Given, body: &ReviewAssigned) -> Result<Vec<Event>, Refusal> {
     let review = open(state, &body.review)?;
-    if (&review.reviewer, &review.alternate) == (&body.reviewer, &body.alternate) {
-        return Ok(vec![]);
-    }
     reviewers_fit(state, given, &body.reviewer, body.alternate.as_deref(), review.items.values())?;
-    Ok(vec![Event::ReviewAssigned(body.clone())])
+    match (&review.reviewer, &review.alternate) == (&body.reviewer, &body.alternate) {
+        true => Ok(vec![]),
+        false => Ok(vec![Event::ReviewAssigned(body.clone())]),
+    }
 }
 
 pub(crate) fn decide_one(state: &State, given: &Given, body: &ReviewDecided) -> Result<Vec<Event>, Refusal> {

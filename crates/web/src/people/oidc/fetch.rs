@@ -182,7 +182,8 @@ mod tests {
         for address in ["https://10.0.0.1/x", "https://169.254.169.254/x"] {
             assert!(matches!(fetch.get(address).await, Err(FetchError::Forbidden(_))), "{address}");
         }
-        assert!(matches!(fetch.get("nowhere").await, Err(FetchError::Address(_))));
+        assert!(matches!(fetch.get("nowhere").await, Err(FetchError::Host(_))));
+        assert!(matches!(fetch.get("/nowhere").await, Err(FetchError::Address(_))));
     }
 
     #[tokio::test]
