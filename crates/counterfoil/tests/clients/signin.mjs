@@ -24,13 +24,15 @@ async function visitor(name) {
 const here = (url) => url.href.startsWith(BASE_URL);
 const session = async (context) => (await context.cookies(BASE_URL)).find((it) => it.name === "counterfoil_session")?.value;
 
-// Until the page is there that somebody comes to: a page that leads on by itself does so at once.
+// Until the page is there that somebody comes to: a page that leads on by itself does so at once. Its address and what is
+// on it change one after the other, so both must have stayed for a while.
 async function settle(page) {
-  await page.waitForLoadState("load");
-  const leads = page.locator("meta[http-equiv=refresh]");
-  if (await leads.count()) {
-    const from = page.url();
-    await page.waitForURL((url) => url.href !== from, { waitUntil: "load" });
+  for (let stayed = 0, before; stayed < 3; ) {
+    await page.waitForLoadState("load");
+    const leads = await page.locator("meta[http-equiv=refresh]").count();
+    stayed = !leads && page.url() === before ? stayed + 1 : 0;
+    before = page.url();
+    await page.waitForTimeout(100);
   }
 }
 

@@ -107,7 +107,7 @@ fn given_a_provider_when_people_sign_in_and_out_then_sessions_follow_and_the_led
     assert_eq!(company.signin("ben again", "ben", "/")["fresh"], json!(true));
 
     // Signing out here signs out there: the provider asks, and leads back.
-    company.goto("ben again", "/");
+    company.goto("ben again", "/sessions");
     let left = company.press("ben again", "Sign out");
     assert!(left["url"].as_str().is_some_and(|url| url.starts_with(&company.issuer)), "{left}");
     let back = company.press("ben again", "Sign out");
@@ -246,7 +246,7 @@ fn given_a_command_line_when_a_person_lets_it_in_then_it_acts_as_them_until_it_g
     let (code, _) = company.world.cli(&["--json", "logout"]).error();
     assert_eq!(code, 65, "once");
     let keys =
-        company.world.sql("select revoked_at from credentials where kind = 'api_key' order by created_at desc limit 1");
+        company.world.sql("select revoked_at from credentials where kind = 'human' order by created_at desc limit 1");
     assert!(keys[0]["revoked_at"].is_string(), "{keys:?}");
 
     // By a code, from a machine without a browser.

@@ -328,11 +328,12 @@ pub(crate) fn rotate(state: &State, given: &Given, body: &RotateKey) -> Result<V
             format!("key `{}` signs in `{actor}`: only they can replace it, for who makes a key can use it", body.key);
         return Err(Refusal { code: RefusalCode::Forbidden, message, policies: vec!["let-in-once".into()] });
     }
-    if body.ends_at < given.now || body.ends_at > given.now.saturating_add(MAX_OVERLAP_MS) {
+    // No overlap at all is a time that has passed by now.
+    if body.ends_at > given.now.saturating_add(MAX_OVERLAP_MS) {
         return invalid("the old key may go on for 30 days at most beside the new one".into());
     }
     is_new(state, given, &body.by)?;
-    let rotated = KeyRotated { key: body.key.clone(), by: body.by.key.clone(), ends_at: body.ends_at };
+    let rotated = KeyRotated { key: body.key.clone(), by: body.by.key.clone(), ends_at: body.ends_at.max(given.now) };
     Ok(vec![Event::KeyCreated(body.by.clone()), Event::KeyRotated(rotated)])
 }
 

@@ -205,6 +205,10 @@ impl<R: RecordKind> RecordLog<R> {
     /// # Errors
     /// What failed; everything is as it was, and the call may be made again.
     pub fn seal(&self, force: bool, now_us: i64) -> Result<Option<SegmentSealed>, RecordError> {
+        if force {
+            // What was handed in before is meant too, even if nobody waited for it.
+            self.settle()?;
+        }
         if self.begins.spent() > MAX_SPENT {
             self.begins.rotate()?;
         }
