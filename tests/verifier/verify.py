@@ -45,6 +45,14 @@ EVENTS = {
     "grant.requested": ("grant/{grant}", "grant actor role scope ends_at reference"),
     "grant.approved": ("grant/{grant}", "grant"),
     "grant.ended": ("grant/{grant}", "grant reason"),
+    "passkey.registered": (
+        "actor/{actor}",
+        "passkey actor credential algorithm public_key sign_count synced name_sha256",
+    ),
+    "passkey.used": ("actor/{actor}", "passkey actor sign_count"),
+    "passkey.removed": ("actor/{actor}", "passkey actor"),
+    "recovery.issued": ("actor/{actor}", "actor codes"),
+    "recovery.used": ("actor/{actor}", "actor code_sha256"),
     "signin.link.created": ("actor/{actor}", "actor link_sha256 expires_at"),
     "session.opened": ("actor/{actor}", "actor link_sha256 session_sha256 expires_at"),
     "session.started": (
@@ -363,7 +371,7 @@ class State:
     """The fold of entries, for `state.digest`."""
 
     def __init__(self):
-        maps = "actors left accounts grants links sessions keys key_by_secret workloads spent_tokens providers models services deployments nodes controls runs identities profiles" \
+        maps = "actors left accounts grants passkeys recovery links sessions keys key_by_secret workloads spent_tokens providers models services deployments nodes controls runs identities profiles" \
                " streams recent"
         self.all = {name: {} for name in maps.split()}
         self.all.update(size=0, org=None, policies=None, keys_limited=None, recent_by_age=[])
@@ -392,6 +400,7 @@ class State:
             state["actors"][body["actor"]] = body
         elif type_ == "actor.left":
             state["left"][body["actor"]] = entry["ts"]
+            state["recovery"].pop(body["actor"], None)
             for kind in ("links", "sessions"):
                 state[kind] = {sha: who for sha, who in state[kind].items() if who["actor"] != body["actor"]}
         elif type_ == "identity.linked":
@@ -409,6 +418,24 @@ class State:
         elif type_ == "grant.ended":
             if body["grant"] in state["grants"]:
                 state["grants"][body["grant"]]["ended_at"] = entry["ts"]
+        elif type_ == "passkey.registered":
+            known = {"registered": body, "registered_at": entry["ts"], "sign_count": body["sign_count"]}
+            state["passkeys"][body["passkey"]] = {**known, "used_at": None}
+        elif type_ == "passkey.used":
+            if body["passkey"] in state["passkeys"]:
+                state["passkeys"][body["passkey"]].update(sign_count=body["sign_count"], used_at=entry["ts"])
+        elif type_ == "passkey.removed":
+            state["passkeys"].pop(body["passkey"], None)
+        elif type_ == "recovery.issued":
+            used_at = state["recovery"].get(body["actor"], {}).get("used_at")
+            codes = sorted(set(body["codes"]))
+            issued = {"issued_at": entry["ts"], "unused": codes, "used_at": used_at}
+            state["recovery"][body["actor"]] = issued
+        elif type_ == "recovery.used":
+            if body["actor"] in state["recovery"]:
+                known = state["recovery"][body["actor"]]
+                known["unused"] = [code for code in known["unused"] if code != body["code_sha256"]]
+                known["used_at"] = entry["ts"]
         elif type_ == "signin.link.created":
             state["links"][body["link_sha256"]] = until
         elif type_ == "session.opened":

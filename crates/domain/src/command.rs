@@ -66,6 +66,12 @@ commands! {
     "grant.approve" ApproveGrant(people::GrantNamed) on |b| format!("grant/{}", b.grant);
     /// Decline, withdraw or revoke a grant.
     "grant.end" EndGrant(people::GrantEnded) on |b| format!("grant/{}", b.grant);
+    /// Register a passkey.
+    "passkey.register" RegisterPasskey(people::PasskeyRegistered) on |b| format!("actor/{}", b.actor);
+    /// Remove a passkey.
+    "passkey.remove" RemovePasskey(people::PasskeyRemoved) on |b| format!("actor/{}", b.actor);
+    /// Issue recovery codes.
+    "recovery.issue" IssueRecovery(people::RecoveryIssued) on |b| format!("actor/{}", b.actor);
     /// Make a one-time sign-in link.
     "signin.link.create" CreateSigninLink(people::SigninLinkCreated) on |b| format!("actor/{}", b.actor);
     /// Open a session for somebody who proved who they are.

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::people::{Account, ActorRegistered, Grant, Identity, Key, KeysLimited, Link, Session, WorkloadRule};
+use crate::people::{
+    Account, ActorRegistered, Grant, Identity, Key, KeysLimited, Link, Passkey, Recovery, Session, WorkloadRule,
+};
 use crate::serving::{Deployment, ServiceSpec};
 use crate::vendors::ProviderSpec;
 use crate::{Entry, Event, assurance, infrastructure, models};
@@ -36,6 +38,10 @@ pub struct State {
     pub profiles: BTreeMap<String, String>,
     /// Grants by public identifier, ended ones too.
     pub grants: BTreeMap<String, Grant>,
+    /// Passkeys by public identifier.
+    pub passkeys: BTreeMap<String, Passkey>,
+    /// Recovery codes, by the actor whom they let in.
+    pub recovery: BTreeMap<String, Recovery>,
     /// Unused sign-in links by digest.
     pub links: BTreeMap<String, Link>,
     /// Open sessions by digest.
@@ -128,6 +134,7 @@ impl State {
             }
             Event::ActorLeft(body) => {
                 self.left.insert(body.actor.clone(), ts);
+                self.recovery.remove(&body.actor);
                 self.links.retain(|_, link| link.actor != body.actor);
                 self.sessions.retain(|_, session| session.actor != body.actor);
             }
@@ -156,6 +163,19 @@ impl State {
                     grant.ended_at = Some(ts);
                 }
             }
+            Event::PasskeyRegistered(body) => {
+                self.passkeys.insert(body.passkey.clone(), Passkey::registered(body, ts));
+            }
+            Event::PasskeyUsed(body) => {
+                if let Some(passkey) = self.passkeys.get_mut(&body.passkey) {
+                    (passkey.sign_count, passkey.used_at) = (body.sign_count, Some(ts));
+                }
+            }
+            Event::PasskeyRemoved(body) => {
+                self.passkeys.remove(&body.passkey);
+            }
+            Event::RecoveryIssued(body) => self.recovery_issued(body, ts),
+            Event::RecoveryUsed(body) => self.recovery_used(body, ts),
             Event::SigninLinkCreated(body) => {
                 let link = Link { actor: body.actor.clone(), expires_at: body.expires_at };
                 self.links.insert(body.link_sha256.clone(), link);

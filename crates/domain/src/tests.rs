@@ -4,6 +4,7 @@ mod decisions;
 mod duties;
 mod golden;
 mod keys;
+mod passkeys;
 mod records;
 mod sessions;
 mod workloads;

@@ -5,11 +5,12 @@ use cedar_policy::{
     RestrictedExpression, Schema, ValidationMode, Validator,
 };
 use domain::people::roles::ORG;
+use domain::people::{Proof, recovery};
 use domain::{Refusal, RefusalCode};
 use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
 
-use crate::{Engine, Principal};
+use crate::{Engine, Principal, Visit};
 
 /// Source of the schema that all policies are validated against.
 const SCHEMA: &str = include_str!("../../../policies/counterfoil.cedarschema");
@@ -105,6 +106,11 @@ impl Engine {
     /// # Errors
     /// A [`Refusal`] with code `forbidden`.
     pub fn authorize(&self, who: &Principal, action: &str, resource: &str) -> Result<Permit, Refusal> {
+        let recovered = |visit: &Visit| visit.proof == Proof::Recovery;
+        if who.session.as_ref().is_some_and(recovered) && !recovery::permits(action) {
+            let why = "a recovery code lets you register a passkey, and nothing else: sign in with that";
+            return Err(forbidden(who, action, resource, why, vec![recovery::RECOVERY_RULE.to_owned()]));
+        }
         let policies = self.policies.read().expect("no panic while the policies are locked").clone();
         policies.decide(who, action, resource)
     }

@@ -6,7 +6,10 @@ use askama::Template;
 use crate::assurance::{ControlPage, ControlsPage, CriteriaPage, EvidencePage};
 use crate::failure::FailurePage;
 use crate::infrastructure::{EventPage, LedgerPage, OverviewPage, SqlPage};
-use crate::people::{AccessPage, CliPage, KeysPage, NewKeyPage, OnwardPage, SessionsPage, SigninPage};
+use crate::people::{
+    AccessPage, CliPage, CodesPage, KeysPage, NewKeyPage, OnwardPage, PasskeysPage, RecoverPage, SessionsPage,
+    SigninPage,
+};
 use crate::serving::{InferencePage, InferencesPage};
 
 mod door;
@@ -19,6 +22,9 @@ fn samples() -> Vec<(String, String)> {
     add(&mut pages, "cli", CliPage::samples());
     add(&mut pages, "onward", [OnwardPage::sample()]);
     add(&mut pages, "sessions", [SessionsPage::sample()]);
+    add(&mut pages, "passkeys", PasskeysPage::samples());
+    add(&mut pages, "codes", [CodesPage::sample()]);
+    add(&mut pages, "recover", RecoverPage::samples());
     add(&mut pages, "people", AccessPage::samples());
     add(&mut pages, "keys", KeysPage::samples());
     add(&mut pages, "key", NewKeyPage::samples());

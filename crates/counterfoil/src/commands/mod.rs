@@ -10,8 +10,10 @@ mod keys;
 mod ledger;
 mod login;
 mod orgfile;
+mod passkeys;
 mod people;
 mod records;
+mod recovery;
 mod scan;
 mod serve;
 mod sessions;
@@ -72,6 +74,12 @@ enum Command {
     Login(login::Login),
     /// Give the key of `counterfoil login` back
     Logout(login::Logout),
+    /// Passkeys of people
+    #[command(subcommand)]
+    Passkeys(passkeys::Passkeys),
+    /// Recovery codes: the way back for an administrator who lost every passkey
+    #[command(subcommand)]
+    Recovery(recovery::Recovery),
     /// Make a one-time link to sign in to the pages
     Signin(signin::Signin),
     /// Where one is signed in, and ending it
@@ -124,6 +132,8 @@ impl Cli {
             Command::Authz(command) => command.run(json, connect).await,
             Command::Login(command) => command.run(json, connect).await,
             Command::Logout(command) => command.run(json, connect).await,
+            Command::Passkeys(command) => command.run(json, connect).await,
+            Command::Recovery(command) => command.run(json, connect).await,
             Command::Signin(command) => command.run(json, connect).await,
             Command::Sessions(command) => command.run(json, connect).await,
             Command::Sql(command) => command.run(json, connect).await,

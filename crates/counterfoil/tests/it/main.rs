@@ -7,6 +7,7 @@ mod crash;
 mod doors;
 mod infrastructure;
 mod keys;
+mod passkeys;
 mod people;
 mod serving;
 mod signin;

@@ -47,7 +47,9 @@ pub(crate) fn may_let_in(state: &State, given: &Given, actor: &str) -> Result<()
     let entered = state.keys.values().any(key)
         || state.sessions.values().any(|session| theirs(&session.actor, session.expires_at))
         || state.links.values().any(|link| theirs(&link.actor, link.expires_at))
-        || state.identities.values().any(known);
+        || state.identities.values().any(known)
+        || state.passkeys_of(actor).next().is_some()
+        || state.recovery.get(actor).is_some_and(|recovery| !recovery.unused.is_empty());
     if !entered {
         return Ok(());
     }
@@ -83,5 +85,7 @@ pub(crate) fn leave(state: &State, given: &Given, body: &ActorLeft) -> Result<Ve
     let keys = state.keys.values().filter(|key| key.is_live(given.now)).filter(of);
     let keys = keys.map(|key| Event::KeyRevoked(KeyRevoked { key: key.created.key.clone() }));
     let accounts = accounts::handed_over(state, given, &body.actor);
-    Ok(std::iter::once(Event::ActorLeft(body.clone())).chain(grants).chain(keys).chain(accounts).collect())
+    let passkeys = super::passkeys::all_removed(state, &body.actor);
+    let ended = grants.chain(keys).chain(accounts).chain(passkeys);
+    Ok(std::iter::once(Event::ActorLeft(body.clone())).chain(ended).collect())
 }

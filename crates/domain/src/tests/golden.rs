@@ -7,11 +7,12 @@ use crate::infrastructure::{
 };
 use crate::models::{ModelFacts, ModelRegistered, Tensor};
 use crate::people::{
-    AccountOwned, ActorKind, ActorLeft, ActorRegistered, Door, EndReason, GrantEnded, GrantNamed, GrantRequested,
-    IdentityLinked, IdentitySource, IdentityUnlinked, InferenceScope, KeyCreated, KeyExchanged, KeyLeaked, KeyRevoked,
-    KeyRotated, KeyScope, KeysLimited, KeysUsed, OwnerReason, ProfileSet, Proof, SessionClosed, SessionEnd,
-    SessionEnded, SessionOpened, SessionStarted, SigninLinkCreated, SigninRefused, TokenRule, WorkloadDeclared,
-    WorkloadProof, WorkloadRetired, WorkloadRule,
+    AccountOwned, ActorKind, ActorLeft, ActorRegistered, Algorithm, Door, EndReason, GrantEnded, GrantNamed,
+    GrantRequested, IdentityLinked, IdentitySource, IdentityUnlinked, InferenceScope, KeyCreated, KeyExchanged,
+    KeyLeaked, KeyRevoked, KeyRotated, KeyScope, KeysLimited, KeysUsed, OwnerReason, PasskeyRegistered, PasskeyRemoved,
+    PasskeyUsed, ProfileSet, Proof, RecoveryIssued, RecoveryUsed, SessionClosed, SessionEnd, SessionEnded,
+    SessionOpened, SessionStarted, SigninLinkCreated, SigninRefused, TokenRule, WorkloadDeclared, WorkloadProof,
+    WorkloadRetired, WorkloadRule,
 };
 use crate::serving::{
     DeploymentEnded, DeploymentStarted, GatewayCountLost, GatewayCounted, RiskTier, Route, SegmentFile,
@@ -93,6 +94,20 @@ fn people() -> Vec<Event> {
         }),
         Event::GrantApproved(GrantNamed { grant: s("g_1") }),
         Event::GrantEnded(GrantEnded { grant: s("g_1"), reason: EndReason::Revoked }),
+        Event::PasskeyRegistered(PasskeyRegistered {
+            passkey: s("p_1"),
+            actor: s("a_1"),
+            credential: s("c0ffee"),
+            algorithm: Algorithm::Es256,
+            public_key: s("04abcd"),
+            sign_count: 0,
+            synced: true,
+            name_sha256: s("ff"),
+        }),
+        Event::PasskeyUsed(PasskeyUsed { passkey: s("p_1"), actor: s("a_1"), sign_count: 7 }),
+        Event::PasskeyRemoved(PasskeyRemoved { passkey: s("p_1"), actor: s("a_1") }),
+        Event::RecoveryIssued(RecoveryIssued { actor: s("a_1"), codes: vec![s("0a"), s("0b")] }),
+        Event::RecoveryUsed(RecoveryUsed { actor: s("a_1"), code_sha256: s("0a") }),
         Event::SigninLinkCreated(SigninLinkCreated { actor: s("a_1"), link_sha256: s("dd"), expires_at: 1 }),
         Event::SessionOpened(SessionOpened {
             actor: s("a_1"),

@@ -4,6 +4,7 @@ mod assurance;
 mod infrastructure;
 mod keys;
 mod login;
+mod passkeys;
 mod people;
 mod serving;
 mod sessions;
@@ -59,6 +60,9 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/login/exchange", post(login::exchange))
         .route("/login/device", post(login::begin))
         .route("/login/device/token", post(login::poll))
+        .route("/passkeys", get(passkeys::list))
+        .route("/passkeys/{id}", delete(passkeys::remove))
+        .route("/recovery-codes", post(passkeys::recovery_codes))
         .route("/sessions", get(sessions::list))
         .route("/sessions/{id}", delete(sessions::revoke))
         .route("/inferences/{id}", get(serving::inference))

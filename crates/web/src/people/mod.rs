@@ -8,6 +8,8 @@ mod keys;
 pub(crate) mod login;
 pub(crate) mod oidc;
 pub(crate) mod onward;
+mod passkeys;
+mod recover;
 mod sessions;
 mod signin;
 
@@ -26,6 +28,13 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/signin/oidc/backchannel-logout", post(oidc::doors::backchannel_logout))
         .route("/signin/oidc/frontchannel-logout", get(oidc::doors::frontchannel_logout))
         .route("/signin/{secret}", get(signin::confirm).post(signin::open))
+        .route("/signin/passkey", passkeys::step(passkeys::sign_in))
+        .route("/signin/passkey/options", passkeys::step(passkeys::ask_to_show))
+        .route("/recover", get(recover::ask).post(recover::enter))
+        .route("/passkeys", get(passkeys::show).merge(passkeys::step(passkeys::register)))
+        .route("/passkeys/options", passkeys::step(passkeys::ask_to_make))
+        .route("/passkeys/recovery", post(passkeys::issue_codes))
+        .route("/passkeys/{id}/remove", post(passkeys::remove))
         .route("/signout", post(signin::close))
         .route("/reauthenticate", get(signin::reauthenticate))
         .route("/login/cli", get(cli::ask).post(cli::allow))
@@ -53,6 +62,8 @@ pub(crate) use {
     cli::CliPage,
     keys::{KeysPage, NewKeyPage},
     onward::OnwardPage,
+    passkeys::{CodesPage, PasskeysPage},
+    recover::RecoverPage,
     sessions::SessionsPage,
     signin::SigninPage,
 };

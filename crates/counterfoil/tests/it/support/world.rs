@@ -146,6 +146,17 @@ impl World {
         world
     }
 
+    /// A server that browsers reach by a name, as passkeys need; nothing is declared.
+    pub fn named() -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = free.local_addr().expect("an address").port();
+        let mut world = Self::empty(&[("COUNTERFOIL_SERVER_PUBLIC_URL", &format!("http://localhost:{port}"))]);
+        world.listen = format!("127.0.0.1:{port}");
+        drop(free);
+        world.start();
+        world
+    }
+
     /// A directory and a provider; nothing runs.
     pub fn empty(settings: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");

@@ -3,6 +3,7 @@
 use crate::table::Planned;
 
 mod credentials;
+mod passkeys;
 mod principals;
 mod role_grants;
 mod sessions;
