@@ -35,6 +35,8 @@ pub const TARGETS: &[(&str, Target, &[&[u8]])] = &[
     ("oip_infer", oip_infer, &[OIP]),
     ("leaked_keys", leaked_keys, &[LEAKED]),
     ("openid", openid, OPENID),
+    ("passkey", passkey, PASSKEYS),
+    ("recovery_code", recovery_code, &[b"0000-0000-0000-0000-0000-0000-0000"]),
     ("scim_filter", scim_filter, &[FILTER, b"members[value eq \"a_1\" or not (type pr)]"]),
     ("scim_patch", scim_patch, &[PATCH]),
 ];
@@ -43,6 +45,8 @@ const LEAKED: &[u8] = b"key = \"cfk_00000000000000000000000000000000000000000002
 const CHECKPOINT: &[u8] = include_bytes!("../seeds/note/checkpoint.txt");
 const RECORD_PROOFS: &[&[u8]] =
     &[include_bytes!("../seeds/record_proof/record.txt"), include_bytes!("../seeds/record_proof/event.txt")];
+const PASSKEYS: &[&[u8]] =
+    &[include_bytes!("../seeds/passkey/made.json"), include_bytes!("../seeds/passkey/shown.json")];
 const POLICY: &[u8] = b"# who counts\ngroup g any a b\nquorum none\n";
 const OPENAI: &[u8] = br#"{"model":"gpt","stream":true,"stream_options":{},"user":"u","messages":[]}"#;
 const OPENID: &[&[u8]] = &[
@@ -226,6 +230,27 @@ pub fn openid(data: &[u8]) {
     let _ = oidc::Keys::parse(data);
     let keys = oidc::Keys::parse(OPENID[1]).expect("a set of keys");
     assert!(keys.open(text(data)).is_err());
+}
+
+/// What a browser sends of a passkey proves nothing when nobody asked for it, down to the authenticator's own bytes.
+pub fn passkey(data: &[u8]) {
+    let site = webauthn::Site::at("http://localhost:8600").expect("a site");
+    // The seeds answer a challenge of zeroes, so that what comes after it is reached.
+    let challenge = [0; 32];
+    if let Ok(made) = webauthn::Creation::parse(data) {
+        let _ = made.verify(&site, &challenge);
+    }
+    if let Ok(shown) = webauthn::Assertion::parse(data) {
+        let key = webauthn::PublicKey { algorithm: webauthn::Algorithm::Ed25519, bytes: vec![0; 32] };
+        assert!(shown.verify(&site, &challenge, &key, false).is_err());
+    }
+}
+
+/// Recovery codes print in one way, which reads back.
+pub fn recovery_code(data: &[u8]) {
+    if let Some(printed) = engine::probe_recovery_code(text(data)) {
+        assert_eq!(engine::probe_recovery_code(&printed).as_deref(), Some(printed.as_str()));
+    }
 }
 
 /// Filters and paths print back to something that reads the same, whatever they are about.

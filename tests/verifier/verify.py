@@ -78,6 +78,14 @@ EVENTS = {
     "emergency.used": ("emergency/{emergency}", "emergency command resource"),
     "emergency.ended": ("emergency/{emergency}", "emergency"),
     "emergency.reviewed": ("emergency/{emergency}", "emergency finding reference"),
+    "passkey.registered": (
+        "actor/{actor}",
+        "passkey actor credential algorithm public_key sign_count synced name_sha256",
+    ),
+    "passkey.used": ("actor/{actor}", "passkey actor sign_count"),
+    "passkey.removed": ("actor/{actor}", "passkey actor"),
+    "recovery.issued": ("actor/{actor}", "actor codes"),
+    "recovery.used": ("actor/{actor}", "actor code_sha256"),
     "signin.link.created": ("actor/{actor}", "actor link_sha256 expires_at"),
     "session.opened": ("actor/{actor}", "actor link_sha256 session_sha256 expires_at"),
     "session.started": (
@@ -416,8 +424,8 @@ class State:
     """The fold of entries, for `state.digest`."""
 
     def __init__(self):
-        maps = "actors left accounts identities profiles groups grants links sessions keys key_by_secret workloads spent_tokens" \
-               " providers models services deployments nodes controls runs" \
+        maps = "actors left accounts identities profiles groups grants passkeys recovery links sessions keys key_by_secret" \
+               " workloads spent_tokens providers models services deployments nodes controls runs" \
                " streams recent"
         maps += " approvals delegations emergencies registrants custom_roles"
         self.all = {name: {} for name in maps.split()}
@@ -486,6 +494,7 @@ class State:
             state["actors"][body["actor"]] = body
         elif type_ == "actor.left":
             state["left"][body["actor"]] = entry["ts"]
+            state["recovery"].pop(body["actor"], None)
             for kind in ("links", "sessions"):
                 state[kind] = {sha: who for sha, who in state[kind].items() if who["actor"] != body["actor"]}
         elif type_ == "identity.linked":
@@ -582,6 +591,24 @@ class State:
                 emergency["ended_at"] = entry["ts"]
             elif emergency:
                 emergency["reviewed"] = [entry["actor"], body["finding"]]
+        elif type_ == "passkey.registered":
+            known = {"registered": body, "registered_at": entry["ts"], "sign_count": body["sign_count"]}
+            state["passkeys"][body["passkey"]] = {**known, "used_at": None}
+        elif type_ == "passkey.used":
+            if body["passkey"] in state["passkeys"]:
+                state["passkeys"][body["passkey"]].update(sign_count=body["sign_count"], used_at=entry["ts"])
+        elif type_ == "passkey.removed":
+            state["passkeys"].pop(body["passkey"], None)
+        elif type_ == "recovery.issued":
+            used_at = state["recovery"].get(body["actor"], {}).get("used_at")
+            codes = sorted(set(body["codes"]))
+            issued = {"issued_at": entry["ts"], "unused": codes, "used_at": used_at}
+            state["recovery"][body["actor"]] = issued
+        elif type_ == "recovery.used":
+            if body["actor"] in state["recovery"]:
+                known = state["recovery"][body["actor"]]
+                known["unused"] = [code for code in known["unused"] if code != body["code_sha256"]]
+                known["used_at"] = entry["ts"]
         elif type_ == "signin.link.created":
             state["links"][body["link_sha256"]] = until
         elif type_ == "session.opened":

@@ -44,7 +44,7 @@ settings! {
         state: String = String::new();
         /// Address and port to listen on.
         listen: String = "127.0.0.1:8600".into();
-        /// How the server is reached from outside, for sign-in links; the listening address when empty.
+        /// How the server is reached from outside, for sign-in links and passkeys; the listening address when empty.
         public_url: String = String::new();
         /// Whether a proxy in front of this server speaks TLS for it; without that and without a certificate of its own, only loopback addresses are listened on.
         behind_proxy: bool = false;

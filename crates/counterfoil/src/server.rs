@@ -226,6 +226,21 @@ impl Visit {
         web::router(Arc::clone(&self.app))
     }
 
+    /// Makes recovery codes by the right of whoever holds the data directory: the administrator, and the codes.
+    ///
+    /// # Errors
+    /// When there is no such administrator, or several and none was named.
+    pub async fn recovery_codes(&self, actor: Option<&str>) -> Result<(String, Vec<String>), Failure> {
+        let made = self.engine.issue_recovery_by_directory(actor).await;
+        made.map_err(|error| match error {
+            engine::ExecuteError::Refused(refusal) => {
+                let policies = refusal.policies;
+                Failure { policies, ..Failure::refused(refusal.code.as_str(), refusal.message) }
+            }
+            error => Failure::io(error.to_string()),
+        })
+    }
+
     /// Seals the accesses that were recorded and signs what the command added.
     ///
     /// # Errors
@@ -314,8 +329,11 @@ fn not_opened(error: &OpenError) -> Failure {
 
 fn public_url(config: &Config) -> String {
     match config.server.public_url.as_str() {
-        "" if config.is_secured() => format!("https://{}", config.server.listen),
-        "" => format!("http://{}", config.server.listen),
+        // Browsers use passkeys at a name, and at no number.
+        "" => {
+            let scheme = if config.is_secured() { "https" } else { "http" };
+            format!("{scheme}://{}", config.server.listen.replacen("127.0.0.1:", "localhost:", 1))
+        }
         url => url.trim_end_matches('/').to_owned(),
     }
 }

@@ -110,6 +110,12 @@ commands! {
     "role.define" DefineRole(people::RoleDefined) on |b| format!("role/{}", b.role);
     /// Take such a role away.
     "role.retire" RetireRole(people::RoleRetired) on |b| format!("role/{}", b.role);
+    /// Register a passkey.
+    "passkey.register" RegisterPasskey(people::PasskeyRegistered) on |b| format!("actor/{}", b.actor);
+    /// Remove a passkey.
+    "passkey.remove" RemovePasskey(people::PasskeyRemoved) on |b| format!("actor/{}", b.actor);
+    /// Issue recovery codes.
+    "recovery.issue" IssueRecovery(people::RecoveryIssued) on |b| format!("actor/{}", b.actor);
     /// Make a one-time sign-in link.
     "signin.link.create" CreateSigninLink(people::SigninLinkCreated) on |b| format!("actor/{}", b.actor);
     /// Open a session for somebody who proved who they are.

@@ -131,6 +131,16 @@ events! {
     "role.defined" RoleDefined(people::RoleDefined) on |b| format!("role/{}", b.role);
     /// Such a role is no longer there.
     "role.retired" RoleRetired(people::RoleRetired) on |b| format!("role/{}", b.role);
+    /// A person registered a passkey.
+    "passkey.registered" PasskeyRegistered(people::PasskeyRegistered) on |b| format!("actor/{}", b.actor);
+    /// Somebody proved who they are with a passkey.
+    "passkey.used" PasskeyUsed(people::PasskeyUsed) on |b| format!("actor/{}", b.actor);
+    /// A passkey opens nothing any more.
+    "passkey.removed" PasskeyRemoved(people::PasskeyRemoved) on |b| format!("actor/{}", b.actor);
+    /// Recovery codes were issued; earlier ones are void.
+    "recovery.issued" RecoveryIssued(people::RecoveryIssued) on |b| format!("actor/{}", b.actor);
+    /// A recovery code was used up.
+    "recovery.used" RecoveryUsed(people::RecoveryUsed) on |b| format!("actor/{}", b.actor);
     /// A one-time sign-in link was made.
     "signin.link.created" SigninLinkCreated(people::SigninLinkCreated) on |b| format!("actor/{}", b.actor);
     /// A sign-in link was used, and a session began.

@@ -9,7 +9,8 @@ use crate::people::custom::RoleDefined;
 use crate::people::emergencies::Emergency;
 use crate::people::reviews::Review;
 use crate::people::{
-    Account, ActorRegistered, Grant, Group, Identity, Key, KeysLimited, Link, Mapping, Session, WorkloadRule,
+    Account, ActorRegistered, Grant, Group, Identity, Key, KeysLimited, Link, Mapping, Passkey, Recovery, Session,
+    WorkloadRule,
 };
 use crate::serving::{Deployment, ServiceSpec};
 use crate::vendors::ProviderSpec;
@@ -58,6 +59,10 @@ pub struct State {
     pub custom_roles: BTreeMap<String, RoleDefined>,
     /// Emergencies by public identifier, those that are over too.
     pub emergencies: BTreeMap<String, Emergency>,
+    /// Passkeys by public identifier.
+    pub passkeys: BTreeMap<String, Passkey>,
+    /// Recovery codes, by the actor whom they let in.
+    pub recovery: BTreeMap<String, Recovery>,
     /// Unused sign-in links by digest.
     pub links: BTreeMap<String, Link>,
     /// Open sessions by digest.
@@ -152,6 +157,7 @@ impl State {
             }
             Event::ActorLeft(body) => {
                 self.left.insert(body.actor.clone(), ts);
+                self.recovery.remove(&body.actor);
                 self.links.retain(|_, link| link.actor != body.actor);
                 self.sessions.retain(|_, session| session.actor != body.actor);
             }
@@ -299,6 +305,19 @@ impl State {
                     emergency.reviewed = Some((by.to_owned(), body.finding));
                 }
             }
+            Event::PasskeyRegistered(body) => {
+                self.passkeys.insert(body.passkey.clone(), Passkey::registered(body, ts));
+            }
+            Event::PasskeyUsed(body) => {
+                if let Some(passkey) = self.passkeys.get_mut(&body.passkey) {
+                    (passkey.sign_count, passkey.used_at) = (body.sign_count, Some(ts));
+                }
+            }
+            Event::PasskeyRemoved(body) => {
+                self.passkeys.remove(&body.passkey);
+            }
+            Event::RecoveryIssued(body) => self.recovery_issued(body, ts),
+            Event::RecoveryUsed(body) => self.recovery_used(body, ts),
             Event::SigninLinkCreated(body) => {
                 let link = Link { actor: body.actor.clone(), expires_at: body.expires_at };
                 self.links.insert(body.link_sha256.clone(), link);

@@ -8,6 +8,7 @@ mod duties;
 mod emergencies;
 mod golden;
 mod keys;
+mod passkeys;
 mod records;
 mod reviews;
 mod sessions;

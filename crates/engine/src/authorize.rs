@@ -4,15 +4,15 @@ use cedar_policy::{
     ActionConstraint, Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicySet,
     Request, RestrictedExpression, Schema, ValidationMode, Validator,
 };
-use domain::people::RoleDefined;
 use domain::people::roles::ORG;
+use domain::people::{Proof, RoleDefined, recovery};
 use domain::{Refusal, RefusalCode};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::{Engine, Principal};
+use crate::{Engine, Principal, Visit};
 
 /// Source of the schema that all policies are validated against.
 pub(crate) const SCHEMA: &str = include_str!("../../../policies/counterfoil.cedarschema");
@@ -122,7 +122,8 @@ impl Policies {
         installed.map(|policy| (policy.id().to_string(), policy.to_string())).collect()
     }
 
-    /// Whether `who` may do `action` on `resource` (`kind/name`).
+    /// Whether `who` may do `action` on `resource` (`kind/name`). A session by recovery code may do nothing but what it is
+    /// for, whatever the policies say.
     ///
     /// # Errors
     /// A [`Refusal`] with code `forbidden` and the policies that forbade it, if any did.
@@ -130,6 +131,11 @@ impl Policies {
         let forbidden = |who: &Principal, action: &str, resource: &str, why: &str, policies| {
             forbidden(who, action, resource, why, policies, &self.version)
         };
+        let recovered = |visit: &Visit| visit.proof == Proof::Recovery;
+        if who.session.as_ref().is_some_and(recovered) && !recovery::permits(action) {
+            let why = "a recovery code lets you register a passkey, and nothing else: sign in with that";
+            return Err(forbidden(who, action, resource, why, vec![recovery::RECOVERY_RULE.to_owned()]));
+        }
         let answer = self.ask(who, action, resource).map_err(|why| forbidden(who, action, resource, &why, vec![]))?;
         let mut policies: Vec<String> = answer.diagnostics().reason().map(ToString::to_string).collect();
         policies.sort_unstable();

@@ -125,6 +125,29 @@ impl Engine {
         work.await.map_err(|e| ExecuteError::Internal(e.to_string()))?
     }
 
+    /// Records that something was refused before it became a command, because whoever asked did not prove who they are.
+    /// Returns the refusal, or why it was not recorded.
+    pub(crate) async fn record_refusal(
+        self: &Arc<Self>,
+        who: &Principal,
+        command: &'static str,
+        resource: String,
+        refusal: Refusal,
+    ) -> ExecuteError {
+        let (code, policies) = (refusal.code, refusal.policies.clone());
+        let refused = CommandRefused { command: command.to_owned(), resource: nameable(resource), code, policies };
+        let (engine, who) = (Arc::clone(self), who.clone());
+        let work = tokio::spawn(async move {
+            let _turn = engine.turn.lock().await;
+            engine.commit(&who, vec![Event::CommandRefused(refused)], None, Self::now_ms()).await
+        });
+        match work.await {
+            Ok(Ok(_)) => refusal.into(),
+            Ok(Err(error)) => error,
+            Err(error) => ExecuteError::Internal(error.to_string()),
+        }
+    }
+
     /// Permission, then whether it was done before, then facts, then expectation and the rules.
     async fn settle(self: &Arc<Self>, who: &Principal, ask: &Ask) -> Result<Settled, Refusal> {
         self.authorize(who, ask.command.name(), &self.resource_of(&ask.command))?;

@@ -16,11 +16,13 @@ mod identity;
 mod keys;
 mod open;
 mod outbound;
+mod passkeys;
 mod people;
 mod policies;
 mod profiles;
 mod reconcile;
 mod recover;
+mod recovery;
 mod refused;
 mod reviews;
 mod rollback;
@@ -38,9 +40,11 @@ pub use identity::{AuthError, ClientCertificate, Principal, random_secret};
 pub use keys::{Lookup, NewKey, Opens, Rotated};
 pub use open::{EngineOptions, OpenError};
 pub use outbound::{Forbidden, Outbound};
+pub use passkeys::{MAX_NAME_CHARS, NotLetIn};
 pub use people::{Explanation, Wish, Would};
 pub use policies::{Change, PolicyDiff};
 pub use profiles::Profile;
+pub use recovery::{MISTYPED, probe_recovery_code};
 pub use reviews::{Campaign, Due};
 pub use sessions::{NewSession, Proven, SessionLimits, Visit};
 pub use workloads::ShownToken;
@@ -84,6 +88,8 @@ pub struct Engine {
     admitted: workloads::Admitted,
     /// Those turned away at the doors.
     refused: refused::Refused,
+    /// What browsers were asked to prove, and have not answered.
+    ceremonies: passkeys::Ceremonies,
     /// When sessions were last used.
     activity: sessions::Activity,
     system: Principal,

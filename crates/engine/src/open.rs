@@ -18,6 +18,7 @@ use vault::Vault;
 
 use crate::authorize::Policies;
 use crate::counters::Counters;
+use crate::passkeys::Ceremonies;
 use crate::sealer::Sealer;
 use crate::sessions::{Activity, SessionLimits};
 use crate::snapshot::Snapshot;
@@ -257,7 +258,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Whoever may read the data directory may administer it: its first administrator's key lies in `operator.token`.
+    /// Whoever may read the data directory may administer it: its first administrator's key lies in `operator.token`. Once
+    /// an administrator has a passkey, a key that was revoked or deleted is not made anew.
     async fn ensure_operator(self: &Arc<Self>) -> Result<(), ExecuteError> {
         let path = self.data_dir().join("operator.token");
         let io = |e: std::io::Error| ExecuteError::Unavailable(format!("{}: {e}", path.display()));
@@ -268,13 +270,12 @@ impl Engine {
             Err(e) => return Err(ExecuteError::Unavailable(chain(&e))),
         }
         let system = self.system().clone();
-        let now = Self::now_ms();
-        let known = self.read(|state| {
-            let administers =
-                |actor: &str| state.standing_roles_of(actor, now).any(|held| held == ("administrator", "org"));
-            state.actors.keys().find(|actor| administers(actor)).cloned()
-        });
-        let actor = match known {
+        let administrators = self.administrators();
+        // Whoever signs in by passkey gave the operator's key up for it, or will.
+        if self.read(|state| administrators.iter().any(|actor| state.passkeys_of(actor).next().is_some())) {
+            return Ok(());
+        }
+        let actor = match administrators.into_iter().next() {
             Some(actor) => actor,
             None => {
                 let (actor, roles) = (identity::identifier("a_"), vec!["administrator".to_owned()]);
@@ -355,6 +356,7 @@ impl Disk {
             uses: keys::Uses::default(),
             admitted: workloads::Admitted::default(),
             refused: Default::default(),
+            ceremonies: Ceremonies::default(),
             activity: Activity::new(Engine::now_ms()),
             last_progress: Mutex::new(None),
             last_accesses: Mutex::new(None),

@@ -175,7 +175,7 @@ fn kinds(action: &str) -> &'static [&'static str] {
         "read" => READ,
         "sql" | "state.digest" => &["ledger"],
         _ => match action.split('.').next().unwrap_or_default() {
-            "account" | "actor" | "identity" | "person" | "profile" | "session" => &["actor"],
+            "account" | "actor" | "identity" | "passkey" | "person" | "profile" | "recovery" | "session" => &["actor"],
             "signin" => &["actor", "people"],
             "approval" => &["approval", "delegation"],
             "approvals" => &["approvals"],

@@ -7,9 +7,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use domain::people::recovery::RECOVERY_SESSION_MS;
 use domain::people::sessions::fresh;
 use domain::people::{
-    LINK_MS, OpenSession, Proof, Session, SessionEnd, SessionEnded, SessionStarted, SigninLinkCreated,
+    LINK_MS, OpenSession, PasskeyUsed, Proof, Session, SessionEnd, SessionEnded, SessionStarted, SigninLinkCreated,
 };
 use domain::{Command, Refusal, RefusalCode};
 
@@ -57,6 +58,10 @@ pub struct Proven {
     pub mfa: bool,
     /// SHA-256 of the issuer, a newline and the provider's session identifier, hexadecimal, if it named one.
     pub provider_session_sha256: Option<String>,
+    /// The passkey that proves it, when it is a passkey.
+    pub passkey: Option<PasskeyUsed>,
+    /// Digest of the recovery code that proves it, when it is one.
+    pub recovery_sha256: Option<String>,
 }
 
 /// A session as its owner's browser receives it, once.
@@ -198,7 +203,10 @@ impl Engine {
     ) -> Result<NewSession, ExecuteError> {
         let secret = secret("cfs_")?;
         let absolute = i64::try_from(self.options.sessions.absolute.as_millis()).unwrap_or(i64::MAX);
-        let expires_at = Self::now_ms().saturating_add(absolute);
+        let expires_at = match proven.proof {
+            Proof::Recovery => proven.authenticated_at.saturating_add(absolute.min(RECOVERY_SESSION_MS)),
+            Proof::Link | Proof::Oidc | Proof::Passkey => Self::now_ms().saturating_add(absolute),
+        };
         let own =
             |session: &&str| self.read(|state| state.session(session).is_some_and(|known| known.actor == proven.actor));
         let replaces = replaces.filter(own).map(str::to_owned);
@@ -213,7 +221,9 @@ impl Engine {
             mfa: proven.mfa,
             expires_at,
         };
-        self.execute(self.system(), Command::OpenSession(OpenSession { started, replaces })).await?;
+        let (passkey, recovery_sha256) = (proven.passkey, proven.recovery_sha256);
+        let wish = OpenSession { started, replaces, passkey, recovery_sha256 };
+        self.execute(self.system(), Command::OpenSession(wish)).await?;
         Ok(NewSession { secret, expires_at })
     }
 

@@ -9,6 +9,7 @@ use engine::{Engine, Principal};
 use merkle::Hash;
 use prometheus_client::registry::Registry;
 use query::{At, Database};
+use webauthn::{NoPasskeys, Site};
 
 use crate::failure::Failure;
 use crate::metrics::Metrics;
@@ -35,6 +36,8 @@ pub struct App {
     pub(crate) gate: Gate,
     /// Whether browsers reach this server by https, so that cookies must not travel otherwise.
     pub(crate) secure: bool,
+    /// The site that passkeys are good for, or why there is none.
+    pub(crate) site: Result<Site, NoPasskeys>,
 }
 
 impl App {
@@ -54,6 +57,7 @@ impl App {
         let oidc = provider.map_err(|e| format!("the certificates of `oidc.ca_file` cannot be used: {e}"))?;
         let issuers = Issuers::new(&settings.workload, engine.outbound());
         let issuers = issuers.map_err(|e| format!("the certificates of `workload.ca_file` cannot be used: {e}"))?;
+        let site = Site::at(&settings.public_url);
         Ok(Arc::new(Self {
             engine,
             db,
@@ -64,6 +68,7 @@ impl App {
             logins: Logins::default(),
             gate: Gate::default(),
             secure,
+            site,
         }))
     }
 

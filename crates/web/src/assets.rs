@@ -38,6 +38,8 @@ pub(crate) static SCRIPT: Asset =
     asset!("app.js", "text/javascript; charset=utf-8", include_bytes!("../assets/script/app.js"));
 pub(crate) static VERIFY: Asset =
     asset!("verify.js", "text/javascript; charset=utf-8", include_bytes!("../assets/script/verify.js"));
+pub(crate) static PASSKEY: Asset =
+    asset!("passkey.js", "text/javascript; charset=utf-8", include_bytes!("../assets/script/passkey.js"));
 pub(crate) static ICON: Asset = asset!("favicon.svg", "image/svg+xml", include_bytes!("../assets/favicon.svg"));
 
 impl Asset {
@@ -54,8 +56,8 @@ fn digest(bytes: &[u8]) -> String {
 
 /// `GET /assets/{digest}/{name}`
 pub(crate) async fn serve(Path((digest, name)): Path<(String, String)>) -> Response {
-    let known =
-        [&STYLE, &SCRIPT, &VERIFY, &ICON].into_iter().find(|asset| asset.name == name && *asset.digest == digest);
+    let all = [&STYLE, &SCRIPT, &VERIFY, &PASSKEY, &ICON];
+    let known = all.into_iter().find(|asset| asset.name == name && *asset.digest == digest);
     match known {
         Some(asset) => {
             let kept = "public, max-age=31536000, immutable";

@@ -114,8 +114,13 @@ fn same_origin(headers: &HeaderMap) -> bool {
 
 /// The cookie that carries a session's secret for `seconds`; zero takes it away.
 pub(crate) fn set_cookie(secret: &str, seconds: i64, secure: bool) -> String {
-    let (name, secure) = (cookie_name(secure), if secure { "; Secure" } else { "" });
-    format!("{name}={secret}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
+    cookie_line(cookie_name(secure), secret, seconds, secure)
+}
+
+/// A cookie that our own pages send back, and no script reads.
+pub(crate) fn cookie_line(name: &str, value: &str, seconds: i64, secure: bool) -> String {
+    let secure = if secure { "; Secure" } else { "" };
+    format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
 }
 
 #[cfg(test)]

@@ -46,7 +46,8 @@ pub(crate) async fn attempt(
         Ok(purpose) => purpose.into_iter().for_each(|purpose| attempt.purpose(purpose)),
         Err(failure) => return fail(door, failure),
     }
-    let enters = route == "/signin/oidc/callback" || route.starts_with("/signin") && request.method() == Method::POST;
+    let opens = route == "/recover" || route.starts_with("/signin");
+    let enters = route == "/signin/oidc/callback" || opens && request.method() == Method::POST;
     request.extensions_mut().insert(attempt.clone());
     let response = next.run(request).await;
     let failed = response.extensions().get::<Failed>().copied();

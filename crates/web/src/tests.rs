@@ -7,8 +7,9 @@ use crate::assurance::{ControlPage, ControlsPage, CriteriaPage, EvidencePage};
 use crate::failure::FailurePage;
 use crate::infrastructure::{EventPage, LedgerPage, OverviewPage, SqlPage};
 use crate::people::{
-    AccessPage, AccessesPage, ApprovalPage, ApprovalsPage, CliPage, EmergenciesPage, GroupPage, GroupsPage, KeysPage,
-    NewKeyPage, OnwardPage, PersonPage, PoliciesPage, ReviewPage, ReviewsPage, SessionsPage, SigninPage,
+    AccessPage, AccessesPage, ApprovalPage, ApprovalsPage, CliPage, CodesPage, EmergenciesPage, GroupPage, GroupsPage,
+    KeysPage, NewKeyPage, OnwardPage, PasskeysPage, PersonPage, PoliciesPage, RecoverPage, ReviewPage, ReviewsPage,
+    SessionsPage, SigninPage,
 };
 use crate::serving::{InferencePage, InferencesPage};
 
@@ -23,6 +24,9 @@ fn samples() -> Vec<(String, String)> {
     add(&mut pages, "cli", CliPage::samples());
     add(&mut pages, "onward", [OnwardPage::sample()]);
     add(&mut pages, "sessions", [SessionsPage::sample()]);
+    add(&mut pages, "passkeys", PasskeysPage::samples());
+    add(&mut pages, "codes", [CodesPage::sample()]);
+    add(&mut pages, "recover", RecoverPage::samples());
     add(&mut pages, "people", AccessPage::samples());
     add(&mut pages, "keys", KeysPage::samples());
     add(&mut pages, "key", NewKeyPage::samples());

@@ -14,9 +14,11 @@ mod keys;
 mod ledger;
 mod login;
 mod orgfile;
+mod passkeys;
 mod people;
 mod policies;
 mod records;
+mod recovery;
 mod reviews;
 mod roles;
 mod roster;
@@ -101,6 +103,12 @@ enum Command {
     Login(login::Login),
     /// Give the key of `counterfoil login` back
     Logout(login::Logout),
+    /// Passkeys of people
+    #[command(subcommand)]
+    Passkeys(passkeys::Passkeys),
+    /// Recovery codes: the way back for an administrator who lost every passkey
+    #[command(subcommand)]
+    Recovery(recovery::Recovery),
     /// Make a one-time link to sign in to the pages
     Signin(signin::Signin),
     /// Where one is signed in, and ending it
@@ -160,6 +168,8 @@ impl Cli {
             Command::Authz(command) => command.run(json, connect).await,
             Command::Login(command) => command.run(json, connect).await,
             Command::Logout(command) => command.run(json, connect).await,
+            Command::Passkeys(command) => command.run(json, connect).await,
+            Command::Recovery(command) => command.run(json, connect).await,
             Command::Signin(command) => command.run(json, connect).await,
             Command::Sessions(command) => command.run(json, connect).await,
             Command::Sql(command) => command.run(json, connect).await,

@@ -32,6 +32,7 @@ impl Company {
         let issuer = provider.line();
         let mut world = World::empty(settings);
         world.listen = format!("127.0.0.1:{}", free_port());
+        world.set("COUNTERFOIL_SERVER_PUBLIC_URL", &format!("http://{}", world.listen));
         let secret = world.file("client.secret", SECRET);
         std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).expect("changed");
         world.set("COUNTERFOIL_OIDC_ISSUER", &issuer);

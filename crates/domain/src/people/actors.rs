@@ -48,7 +48,9 @@ pub(crate) fn may_let_in(state: &State, given: &Given, actor: &str) -> Result<()
     let entered = state.keys.values().any(key)
         || state.sessions.values().any(|session| theirs(&session.actor, session.expires_at))
         || state.links.values().any(|link| theirs(&link.actor, link.expires_at))
-        || state.identities.values().any(known);
+        || state.identities.values().any(known)
+        || state.passkeys_of(actor).next().is_some()
+        || state.recovery.get(actor).is_some_and(|recovery| !recovery.unused.is_empty());
     if !entered {
         return Ok(());
     }
@@ -88,6 +90,7 @@ pub(crate) fn leave(state: &State, given: &Given, body: &ActorLeft) -> Result<Ve
         .emergencies_of(&body.actor, given.now)
         .map(|emergency| Event::EmergencyEnded(EmergencyNamed { emergency: emergency.declared.emergency.clone() }));
     let accounts = accounts::handed_over(state, given, &body.actor);
-    let ends = grants.chain(emergencies).chain(keys).chain(accounts);
+    let passkeys = super::passkeys::all_removed(state, &body.actor);
+    let ends = grants.chain(emergencies).chain(keys).chain(accounts).chain(passkeys);
     Ok(std::iter::once(Event::ActorLeft(body.clone())).chain(ends).collect())
 }

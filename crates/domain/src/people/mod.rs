@@ -16,6 +16,8 @@ pub mod grants;
 pub mod groups;
 pub mod identities;
 pub mod keys;
+pub mod passkeys;
+pub mod recovery;
 pub mod reviews;
 pub mod roles;
 pub mod sessions;
@@ -44,6 +46,8 @@ pub use identities::{Identity, IdentityLinked, IdentitySource, IdentityUnlinked,
 pub use keys::{
     InferenceScope, Key, KeyCreated, KeyLeaked, KeyRevoked, KeyRotated, KeyScope, KeyStatus, KeysLimited, KeysUsed,
 };
+pub use passkeys::{Algorithm, Passkey, PasskeyRegistered, PasskeyRemoved, PasskeyUsed};
+pub use recovery::{Recovery, RecoveryIssued, RecoveryUsed};
 pub use sessions::{OpenSession, Proof, Session, SessionEnd, SessionEnded, SessionStarted};
 pub use workloads::{
     ExchangeKey, KeyExchanged, TokenRule, WorkloadDeclared, WorkloadProof, WorkloadRetired, WorkloadRule,

@@ -6,7 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::PasskeyUsed;
 use super::actors::{is_the_system, present};
+use super::recovery::RECOVERY_SESSION_MS;
 use crate::decide::identifier_is_valid;
 use crate::{Command, Event, Given, Refusal, RefusalCode, State};
 
@@ -175,6 +177,10 @@ pub struct OpenSession {
     pub started: SessionStarted,
     /// Public identifier of the session of the same actor whose place it takes.
     pub replaces: Option<String>,
+    /// The passkey that proved it, when it was a passkey.
+    pub passkey: Option<PasskeyUsed>,
+    /// Digest of the recovery code that proved it, when it was one.
+    pub recovery_sha256: Option<String>,
 }
 
 impl State {
@@ -197,6 +203,7 @@ pub(crate) fn open(state: &State, given: &Given, body: &OpenSession) -> Result<V
         (Some(_), _) => return invalid("only a session by link names one"),
         (None, _) => {}
     }
+    let proof = other_proof(state, body)?;
     let (now, last) = (given.now, given.now.saturating_add(SESSION_MAX_MS));
     if started.expires_at <= now || started.expires_at > last || started.authenticated_at > now {
         return invalid("a session must end within 7 days, and begin with a proof that was given before");
@@ -204,7 +211,7 @@ pub(crate) fn open(state: &State, given: &Given, body: &OpenSession) -> Result<V
     if state.sessions.contains_key(&started.session_sha256) || state.session(&started.session).is_some() {
         return Err(Refusal::new(RefusalCode::Exists, "there is such a session already"));
     }
-    let mut events = Vec::new();
+    let mut events = Vec::from_iter(proof);
     if let Some(known) = body.replaces.as_deref().and_then(|session| state.session(session)) {
         if known.actor != started.actor {
             return invalid("a session takes the place of one of the same actor only");
@@ -214,6 +221,24 @@ pub(crate) fn open(state: &State, given: &Given, body: &OpenSession) -> Result<V
     }
     events.push(Event::SessionStarted(started.clone()));
     Ok(events)
+}
+
+/// The use of a passkey or of a recovery code, when the session is opened by one.
+fn other_proof(state: &State, body: &OpenSession) -> Result<Option<Event>, Refusal> {
+    let (started, invalid) = (&body.started, |why: &str| Err(Refusal::new(RefusalCode::Invalid, why)));
+    match (started.proof, &body.passkey, &body.recovery_sha256) {
+        (Proof::Passkey, Some(used), None) if used.actor == started.actor => {
+            super::passkeys::used(state, used).map(Some)
+        }
+        (Proof::Recovery, None, Some(code)) => {
+            if started.expires_at > started.authenticated_at.saturating_add(RECOVERY_SESSION_MS) {
+                return invalid("a session by recovery code lasts 15 minutes");
+            }
+            super::recovery::used(state, &started.actor, code).map(Some)
+        }
+        (Proof::Link | Proof::Oidc, None, None) => Ok(None),
+        _ => invalid("a session by passkey or recovery code must name it, and no other may"),
+    }
 }
 
 fn link_is_good(state: &State, given: &Given, actor: &str, link: &str) -> Result<(), Refusal> {
@@ -272,6 +297,9 @@ pub fn is_critical(command: &Command) -> bool {
             | Command::OwnAccount(_)
             | Command::DeclareWorkload(_)
             | Command::CreateSigninLink(_)
+            | Command::RegisterPasskey(_)
+            | Command::RemovePasskey(_)
+            | Command::IssueRecovery(_)
     );
     sends_away || changes_rights
 }

@@ -166,7 +166,7 @@ fn given_a_sign_in_link_when_used_twice_or_late_then_it_is_refused() {
             mfa: false,
             expires_at: 9_000,
         };
-        Command::OpenSession(OpenSession { started, replaces: None })
+        Command::OpenSession(OpenSession { started, replaces: None, passkey: None, recovery_sha256: None })
     };
     world.given.by = "a_1".into();
     world.done(link("l1"));

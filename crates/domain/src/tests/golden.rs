@@ -15,10 +15,11 @@ use crate::people::emergencies::{EmergencyDeclared, EmergencyNamed, EmergencyRev
 use crate::people::founding::DutyStoodIn;
 use crate::people::reviews::{ReviewAssigned, ReviewCompleted, ReviewDecided, ReviewReason, ReviewStarted, Verdict};
 use crate::people::{
-    AccountOwned, ActorKind, ActorLeft, ActorRegistered, ActorRemoved, ActorReturned, Door, EndReason, GrantEnded,
-    GrantNamed, GrantPreapproved, GrantRequested, GrantWithheld, GroupDescribed, GroupMapped, GroupMember, GroupNamed,
-    IdentityLinked, IdentitySource, IdentityUnlinked, InferenceScope, KeyCreated, KeyExchanged, KeyLeaked, KeyRevoked,
-    KeyRotated, KeyScope, KeysLimited, KeysUsed, MappedRole, OwnerReason, ProfileSet, Proof, SessionClosed, SessionEnd,
+    AccountOwned, ActorKind, ActorLeft, ActorRegistered, ActorRemoved, ActorReturned, Algorithm, Door, EndReason,
+    GrantEnded, GrantNamed, GrantPreapproved, GrantRequested, GrantWithheld, GroupDescribed, GroupMapped, GroupMember,
+    GroupNamed, IdentityLinked, IdentitySource, IdentityUnlinked, InferenceScope, KeyCreated, KeyExchanged, KeyLeaked,
+    KeyRevoked, KeyRotated, KeyScope, KeysLimited, KeysUsed, MappedRole, OwnerReason, PasskeyRegistered,
+    PasskeyRemoved, PasskeyUsed, ProfileSet, Proof, RecoveryIssued, RecoveryUsed, SessionClosed, SessionEnd,
     SessionEnded, SessionOpened, SessionStarted, SigninLinkCreated, SigninRefused, TokenRule, WorkloadDeclared,
     WorkloadProof, WorkloadRetired, WorkloadRule,
 };
@@ -158,6 +159,20 @@ fn people() -> Vec<Event> {
             days: 90,
         }),
         Event::GroupMapApproved(GroupNamed { group: s("gr_1") }),
+        Event::PasskeyRegistered(PasskeyRegistered {
+            passkey: s("p_1"),
+            actor: s("a_1"),
+            credential: s("c0ffee"),
+            algorithm: Algorithm::Es256,
+            public_key: s("04abcd"),
+            sign_count: 0,
+            synced: true,
+            name_sha256: s("ff"),
+        }),
+        Event::PasskeyUsed(PasskeyUsed { passkey: s("p_1"), actor: s("a_1"), sign_count: 7 }),
+        Event::PasskeyRemoved(PasskeyRemoved { passkey: s("p_1"), actor: s("a_1") }),
+        Event::RecoveryIssued(RecoveryIssued { actor: s("a_1"), codes: vec![s("0a"), s("0b")] }),
+        Event::RecoveryUsed(RecoveryUsed { actor: s("a_1"), code_sha256: s("0a") }),
         Event::SigninLinkCreated(SigninLinkCreated { actor: s("a_1"), link_sha256: s("dd"), expires_at: 1 }),
         Event::SessionOpened(SessionOpened {
             actor: s("a_1"),

@@ -72,7 +72,12 @@ fn started(session: &str, actor: &str) -> SessionStarted {
 
 fn open(session: &str, actor: &str, replaces: Option<&str>) -> Command {
     let replaces = replaces.map(str::to_owned);
-    Command::OpenSession(OpenSession { started: started(session, actor), replaces })
+    Command::OpenSession(OpenSession {
+        started: started(session, actor),
+        replaces,
+        passkey: None,
+        recovery_sha256: None,
+    })
 }
 
 fn close(session: &str, actor: &str, reason: SessionEnd) -> Command {
@@ -121,7 +126,12 @@ fn given_a_session_that_makes_no_sense_when_opened_then_it_is_refused() {
     for change in changes {
         let mut started = started("s_1", "a_1");
         change(&mut started);
-        let wish = Command::OpenSession(OpenSession { started: started.clone(), replaces: None });
+        let wish = Command::OpenSession(OpenSession {
+            started: started.clone(),
+            replaces: None,
+            passkey: None,
+            recovery_sha256: None,
+        });
         assert_eq!(house.refused("a_system", wish), RefusalCode::Invalid, "{started:?}");
     }
     assert_eq!(house.refused("a_system", open("s_1", "a_9", None)), RefusalCode::NotFound);
@@ -155,7 +165,10 @@ fn given_sessions_whose_time_is_over_when_another_begins_then_they_are_forgotten
     house.given.now = NOW + 60_000;
     let mut late = started("s_2", "a_1");
     late.expires_at = NOW + 120_000;
-    house.done("a_system", Command::OpenSession(OpenSession { started: late, replaces: None }));
+    house.done(
+        "a_system",
+        Command::OpenSession(OpenSession { started: late, replaces: None, passkey: None, recovery_sha256: None }),
+    );
     assert_eq!(house.open(), [("s_2", "a_1")]);
 }
 

@@ -9,6 +9,7 @@ mod groups;
 mod infrastructure;
 mod keys;
 mod login;
+mod passkeys;
 mod people;
 pub(crate) mod policies;
 mod reviews;
@@ -101,6 +102,9 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/login/exchange", post(login::exchange))
         .route("/login/device", post(login::begin))
         .route("/login/device/token", post(login::poll))
+        .route("/passkeys", get(passkeys::list))
+        .route("/passkeys/{id}", delete(passkeys::remove))
+        .route("/recovery-codes", post(passkeys::recovery_codes))
         .route("/sessions", get(sessions::list))
         .route("/sessions/{id}", delete(sessions::revoke))
         .route("/inferences/{id}", get(serving::inference))

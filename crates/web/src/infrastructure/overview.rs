@@ -20,6 +20,9 @@ use crate::ui::{
 
 const HOUR_MS: i64 = 3_600_000;
 
+/// How long the use of a recovery code is told of.
+const ALERT_MS: i64 = 30 * 24 * HOUR_MS;
+
 /// Bars of a service's chart, and what each covers.
 const BARS: usize = 30;
 const BAR_MS: i64 = HOUR_MS / BARS as i64;
@@ -38,6 +41,7 @@ pub(crate) struct OverviewPage {
     query: Query,
     controls: Controls,
     health: Health,
+    recovered: Vec<Recovered>,
     records: Table,
     latest: Table,
 }
@@ -68,6 +72,20 @@ impl Service {
 
     fn p95(&self) -> String {
         self.p95_ms.map_or("–".to_owned(), |ms| if ms < 10.0 { format!("{ms:.1} ms") } else { format!("{ms:.0} ms") })
+    }
+}
+
+/// A recovery code was used lately: whoever reads this should know of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Recovered {
+    actor: String,
+    at: Instant,
+    unused: usize,
+}
+
+impl Recovered {
+    fn link(&self) -> Link {
+        Link::to("/ledger").with("stream", &format!("actor/{}", self.actor))
     }
 }
 
@@ -159,6 +177,7 @@ impl OverviewPage {
                 query: query.clone(),
                 controls,
                 health,
+                recovered: vec![Recovered { actor: "a_7f3k2m9q".into(), at, unused: 7 }],
                 records: Latest::table(&[]),
                 latest: latest_table(&events),
             },
@@ -169,6 +188,7 @@ impl OverviewPage {
                 query,
                 controls: Controls::default(),
                 health: empty_health,
+                recovered: vec![],
                 records: Latest::table(&[]),
                 latest: latest_table(&[]),
             },
@@ -199,6 +219,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
         query: Query { sql, size: hour.size },
         controls: controls(&app),
         health: health(&app, &recent),
+        recovered: recovered(&app, clock()),
         records,
         latest: latest_table(recent.get(..recent.len().min(10)).unwrap_or_default()),
     })
@@ -257,6 +278,17 @@ fn controls(app: &App) -> Controls {
             }
             counts
         })
+    })
+}
+
+/// The uses of recovery codes in the last month.
+fn recovered(app: &App, now: i64) -> Vec<Recovered> {
+    app.engine.read(|state| {
+        let used = state.recovery.iter().filter_map(|(actor, known)| {
+            let at = known.used_at.filter(|at| now - at < ALERT_MS)?;
+            Some(Recovered { actor: actor.clone(), at: Instant(at), unused: known.unused.len() })
+        });
+        used.collect()
     })
 }
 

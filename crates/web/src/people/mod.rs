@@ -15,8 +15,10 @@ pub(crate) mod login;
 mod names;
 pub(crate) mod oidc;
 pub(crate) mod onward;
+mod passkeys;
 mod person;
 mod policies;
+mod recover;
 mod reviews;
 mod roster;
 mod sessions;
@@ -42,6 +44,13 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/signin/oidc/backchannel-logout", post(oidc::doors::backchannel_logout))
         .route("/signin/oidc/frontchannel-logout", get(oidc::doors::frontchannel_logout))
         .route("/signin/{secret}", get(signin::confirm).post(signin::open))
+        .route("/signin/passkey", passkeys::step(passkeys::sign_in))
+        .route("/signin/passkey/options", passkeys::step(passkeys::ask_to_show))
+        .route("/recover", get(recover::ask).post(recover::enter))
+        .route("/passkeys", get(passkeys::show).merge(passkeys::step(passkeys::register)))
+        .route("/passkeys/options", passkeys::step(passkeys::ask_to_make))
+        .route("/passkeys/recovery", post(passkeys::issue_codes))
+        .route("/passkeys/{id}/remove", post(passkeys::remove))
         .route("/signout", post(signin::close))
         .route("/reauthenticate", get(signin::reauthenticate))
         .route("/login/cli", get(cli::ask).post(cli::allow))
@@ -107,8 +116,10 @@ pub(crate) use {
     groups::{GroupPage, GroupsPage},
     keys::{KeysPage, NewKeyPage},
     onward::OnwardPage,
+    passkeys::{CodesPage, PasskeysPage},
     person::PersonPage,
     policies::PoliciesPage,
+    recover::RecoverPage,
     reviews::{ReviewPage, ReviewsPage},
     sessions::SessionsPage,
     signin::SigninPage,

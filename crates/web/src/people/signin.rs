@@ -27,6 +27,8 @@ pub(crate) struct SigninPage {
     provider: Option<String>,
     /// Where to go afterwards.
     back: Local,
+    /// Whether passkeys work at this address.
+    passkeys: bool,
 }
 
 /// What somebody wants at the door.
@@ -42,7 +44,8 @@ enum Why {
 
 impl SigninPage {
     fn new(app: &App, why: Why, back: Local) -> Self {
-        Self { why, provider: app.oidc.as_ref().map(|oidc| oidc.settings.label.clone()), back }
+        let provider = app.oidc.as_ref().map(|oidc| oidc.settings.label.clone());
+        Self { why, provider, passkeys: app.site.is_ok(), back }
     }
 
     /// The way to the provider.
@@ -54,7 +57,8 @@ impl SigninPage {
     #[cfg(test)]
     pub(crate) fn samples() -> [Self; 3] {
         let provider = Some("Example Bank's account".to_owned());
-        let page = |why| Self { why, provider: provider.clone(), back: Local::or_home(Some("/people")) };
+        let page =
+            |why| Self { why, provider: provider.clone(), passkeys: true, back: Local::or_home(Some("/people")) };
         [Why::SignIn, Why::UseLink, Why::Reauthenticate].map(page)
     }
 }

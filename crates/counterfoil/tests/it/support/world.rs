@@ -153,6 +153,17 @@ impl World {
         world
     }
 
+    /// A server that browsers reach by a name, as passkeys need; nothing is declared.
+    pub fn named() -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = free.local_addr().expect("an address").port();
+        let mut world = Self::empty(&[("COUNTERFOIL_SERVER_PUBLIC_URL", &format!("http://localhost:{port}"))]);
+        world.listen = format!("127.0.0.1:{port}");
+        drop(free);
+        world.start();
+        world
+    }
+
     /// The operator's key.
     pub fn token(&self) -> String {
         let token = std::fs::read_to_string(self.data.join("operator.token")).expect("the operator's key");

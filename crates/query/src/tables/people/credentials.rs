@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::Event;
 use domain::people::{ActorKind, Key, KeyScope, roles};
 
+use super::passkeys::Passkeys;
 use crate::fold::{Leaf, Moment};
 use crate::table::{Cell, Column, Origin, Rows, Table, boolean, ms, text, time};
 
@@ -30,6 +31,7 @@ struct Actor {
 #[derive(Clone, Default)]
 pub(crate) struct Credentials {
     keys: BTreeMap<String, Row>,
+    passkeys: Passkeys,
     actors: BTreeMap<String, Actor>,
     /// Privileged roles that were asked for: the actor and the end, by grant.
     asked: BTreeMap<String, (String, i64)>,
@@ -38,9 +40,9 @@ pub(crate) struct Credentials {
 impl Table for Credentials {
     const ROOM: &'static str = "people";
     const NAME: &'static str = "credentials";
-    const DOC: &'static str = "Keys of applications, programs and people. Sessions are in `sessions`; sign-in links live minutes and are in `events` only.";
+    const DOC: &'static str = "Keys of applications, programs and people, and passkeys. Sessions are in `sessions`; sign-in links live minutes and are in `events` only.";
     const COLUMNS: &'static [Column] = &[
-        text("credential_id", "Public identifier of the key"),
+        text("credential_id", "Public identifier of the key or passkey"),
         text("principal_id", "The actor that it signs in, or the service account it belongs to; NULL when it has none"),
         text(
             "service_id",
@@ -48,14 +50,17 @@ impl Table for Credentials {
         ),
         text(
             "kind",
-            "`human` for a key of a person, `workload` for one that a proof was exchanged for, else `api_key`",
+            "`human` for a passkey or a key of a person, `workload` for one that a proof was exchanged for, else `api_key`",
         ),
         boolean("privileged", "Whether it signs in somebody who holds a privileged role, at the ledger's newest entry"),
-        boolean("mfa", "Whether two factors are needed: never so, a key is one factor, whoever holds it"),
+        boolean(
+            "mfa",
+            "Whether two factors are needed: true of a passkey, never of a key, which is one, whoever holds it",
+        ),
         time("created_at", "When it was created"),
         time("expires_at", "When it becomes void by itself, or did because another took its place"),
-        time("last_used_at", "The hour in which it was last shown; NULL when it never was"),
-        time("revoked_at", "When it was withdrawn; NULL while it was not"),
+        time("last_used_at", "When a passkey was last shown, or the hour in which a key was; NULL when it never was"),
+        time("revoked_at", "When it was withdrawn or removed; NULL while it was not"),
         text("owner_id", "The person who answers for it; NULL when that person has left"),
         text("env", "The environments that it is for, by commas; NULL when it is not bound to any"),
         text("purpose_id", "The purposes that it is for, by commas; NULL when it is not bound to any"),
@@ -68,6 +73,7 @@ impl Table for Credentials {
 
     fn apply(&mut self, leaf: &Leaf<'_>) {
         self.apply_to_actors(leaf);
+        self.passkeys.apply(leaf);
         let mut change = |key: &str, change: &dyn Fn(&mut Key)| {
             if let Some(row) = self.keys.get_mut(key) {
                 change(&mut row.key);
@@ -92,6 +98,9 @@ impl Table for Credentials {
     }
 
     fn rows(&self, moment: &Moment, out: &mut Rows) {
+        let privileged =
+            |actor: &str| self.actors.get(actor).is_some_and(|actor| self.is_privileged(actor, moment.now));
+        self.passkeys.rows(privileged, out);
         for (id, Row { origin, key }) in &self.keys {
             let scope = &key.created.scope;
             let actor = scope.principal().and_then(|actor| self.actors.get(actor));

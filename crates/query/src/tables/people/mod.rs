@@ -9,6 +9,7 @@ mod changes;
 mod credentials;
 mod emergencies;
 mod group_members;
+mod passkeys;
 mod people_groups;
 mod policy_versions;
 mod principals;
