@@ -131,10 +131,7 @@ impl Filter {
 }
 
 /// The values of a multi-valued complex attribute, as objects.
-pub(crate) fn elements<'a>(
-    attr: Attr,
-    resource: &'a Map<String, Value>,
-) -> impl Iterator<Item = &'a Map<String, Value>> {
+pub(crate) fn elements(attr: Attr, resource: &Map<String, Value>) -> impl Iterator<Item = &Map<String, Value>> {
     let holder = match attr.extension {
         Some(extension) => resource.get(extension.id).and_then(Value::as_object),
         None => Some(resource),

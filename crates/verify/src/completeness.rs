@@ -19,13 +19,16 @@ const SILENCE_MS: i64 = HOUR_MS;
 /// So long after its end, all records of an hour have been sealed.
 const SETTLED_MS: i64 = HOUR_MS;
 
+/// Segments with the entries that seal them, by kind of record, node and incarnation.
+type Sealed<'h> = BTreeMap<(u32, &'h str, u64), Vec<(u64, &'h SegmentSealed)>>;
+
 /// What the events say of nodes and their segments.
 #[derive(Default)]
 struct Told<'h> {
     /// Newest incarnation of each node.
     nodes: BTreeMap<&'h str, u64>,
-    /// Segments of a kind of record, a node and an incarnation.
-    sealed: BTreeMap<(u32, &'h str, u64), Vec<(u64, &'h SegmentSealed)>>,
+    /// Segments that were sealed.
+    sealed: Sealed<'h>,
     /// Furthest progress of each segment: how many records, and the entry that says so.
     progress: BTreeMap<Name<'h>, (u64, u64)>,
     /// The newest count of each hour, and when it was made.

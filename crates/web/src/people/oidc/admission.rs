@@ -49,6 +49,7 @@ impl Oidc {
             authenticated_at: token.authenticated_at.map_or(0, |seconds| seconds.saturating_mul(1000)),
             mfa: token.mfa,
             provider_session_sha256: token.session.as_deref().map(|session| self.session_digest(session)),
+            ..Proven::default()
         })
     }
 
