@@ -23,7 +23,7 @@ use domain::{Entry, Event};
 use ledger::records::segment::{Place, core_properties, core_schema, leaves, to_batch};
 use merkle::{Hash, hex, leaf_hash, root_of};
 use parquet::arrow::ArrowWriter;
-use query::{At, Database, Limits, Source};
+use query::{At, Database, Limits, Source, Tail};
 use sha2::{Digest, Sha256};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -115,8 +115,8 @@ impl Source for Ledger {
         self.dir.clone()
     }
 
-    fn tail(&self) -> Vec<InferenceCore> {
-        Vec::new()
+    fn tail(&self) -> Tail {
+        Tail::default()
     }
 }
 

@@ -331,7 +331,7 @@ impl Config {
         let wrong = |section, key, why: &str| Err((section, key, why.to_owned()));
         let tls = &self.tls;
         let files = !tls.certificate.is_empty();
-        if files != !tls.key.is_empty() {
+        if files == tls.key.is_empty() {
             let key = if files { "key" } else { "certificate" };
             return wrong("tls", key, "a certificate and its key go together: name both files");
         }

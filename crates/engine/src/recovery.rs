@@ -221,7 +221,7 @@ mod tests {
         engine.close_session(&back).await.expect("signed out");
 
         let named = events(&engine).into_iter().map(|entry| entry.encode().expect("fits"));
-        let text = named.flat_map(|bytes| String::from_utf8(bytes)).collect::<String>();
+        let text = named.flat_map(String::from_utf8).collect::<String>();
         assert!(codes.iter().all(|code| !text.contains(code)), "the ledger has digests");
         let used = |entry: &domain::Entry| match &entry.event {
             domain::Event::RecoveryUsed(RecoveryUsed { actor, .. }) => *actor == who.actor,

@@ -30,7 +30,7 @@ impl Site {
         };
         let digits = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|number| number.to_string() == port));
         let local = host == "localhost" || host.ends_with(".localhost");
-        let named = host.split('.').all(is_label) && host.parse::<std::net::Ipv4Addr>().is_err();
+        let named = host.split('.').all(is_label) && host.parse::<core::net::Ipv4Addr>().is_err();
         let usual = match scheme {
             "https" if local || host.contains('.') => "443",
             "http" if local => "80",

@@ -186,9 +186,12 @@ fn given_each_algorithm_when_a_passkey_is_made_then_it_is_shown_well_and_by_no_o
     }
 }
 
+/// What makes a device's answer wrong, and what is found.
+type Spoil = (fn(&mut Device), Flaw);
+
 #[test]
 fn given_an_answer_that_is_wrong_in_one_place_when_verified_then_that_is_what_is_found() {
-    let spoils: [(fn(&mut Device), Flaw); 15] = [
+    let spoils: [Spoil; 15] = [
         (|device| device.client["challenge"] = json!(encode(&[6; 32])), Flaw::Challenge),
         (|device| device.client["challenge"] = json!(""), Flaw::Challenge),
         (|device| device.client["type"] = json!("payment.get"), Flaw::Form),

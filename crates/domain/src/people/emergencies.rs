@@ -3,7 +3,7 @@
 //!
 //! An emergency lifts the wait for an approval, and nothing else. Roles that are kept apart stay apart, whoever trained
 //! a model version does not deploy it even now, and an emergency's role has no vote on anything.
-//! `docs/decisions/0017-breaking-the-glass.md` says why.
+//! `docs/decisions/0012-breaking-the-glass.md` says why.
 
 use serde::{Deserialize, Serialize};
 

@@ -202,5 +202,5 @@ pub(super) fn all_removed<'a>(state: &'a State, actor: &'a str) -> impl Iterator
 /// How many bytes lower-case hexadecimal digits stand for; `None` when it is something else.
 fn hex_bytes(text: &str) -> Option<usize> {
     let digits = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    (digits && text.len() % 2 == 0).then_some(text.len() / 2)
+    (digits && text.len().is_multiple_of(2)).then_some(text.len() / 2)
 }

@@ -150,6 +150,9 @@ fn refused<T: std::fmt::Debug>(result: Result<T, ExecuteError>) -> Refusal {
     }
 }
 
+/// What makes an authenticator's answer wrong, and the word for what is found.
+type Spoil = (fn(&mut Authenticator), &'static str);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn given_a_passkey_when_registered_then_it_signs_in_with_two_factors_and_its_name_is_sealed() {
     let rig = Rig::new().await;
@@ -192,7 +195,7 @@ async fn given_proofs_that_are_forged_replayed_or_for_others_when_shown_then_eac
     let (later, _) = begin();
     assert_eq!(unproven(rig.enter(&later, &answer).await), "challenge", "an older challenge's");
 
-    let spoils: [(fn(&mut Authenticator), &str); 8] = [
+    let spoils: [Spoil; 8] = [
         (|device| device.origin = "https://localhost:8600".into(), "origin"),
         (|device| device.origin = "http://localhost:8600.evil.example".into(), "origin"),
         (|device| device.site = "evil.example".into(), "site"),
@@ -225,7 +228,7 @@ async fn given_proofs_that_are_forged_replayed_or_for_others_when_shown_then_eac
 #[tokio::test(flavor = "multi_thread")]
 async fn given_passkeys_that_are_not_made_as_asked_when_registered_then_they_are_refused_and_recorded() {
     let rig = Rig::new().await;
-    let spoils: [(fn(&mut Authenticator), &str); 3] = [
+    let spoils: [Spoil; 3] = [
         (|device| device.origin = "https://evil.example".into(), "passkey-origin"),
         (|device| device.site = "evil.example".into(), "passkey-site"),
         (|device| device.verifies = false, "passkey-user-not-verified"),

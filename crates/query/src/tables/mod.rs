@@ -90,8 +90,11 @@ filled! {
     evidence_packages: assurance::EvidencePackages,
 }
 
-/// Tables that queries over tables of records define: name and query.
-pub(crate) const VIEWS: &[(&str, fn() -> String)] = &[
+/// A table that a query over a table of records defines: its name, and what makes the query.
+type View = (&'static str, fn() -> String);
+
+/// Tables that queries over tables of records define.
+pub(crate) const VIEWS: &[View] = &[
     (serving::INFERENCES, serving::inference_select),
     (people::ACCESS_EVENTS, people::access_select),
     (people::EXTERNAL, people::external_select),

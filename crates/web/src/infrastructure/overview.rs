@@ -85,7 +85,7 @@ pub(crate) struct Recovered {
 
 impl Recovered {
     fn link(&self) -> Link {
-        Link::to("/ledger").with("stream", &format!("actor/{}", self.actor))
+        Link::to("/ledger").with("stream", format!("actor/{}", self.actor))
     }
 }
 

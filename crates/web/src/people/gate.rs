@@ -127,7 +127,7 @@ impl Origin {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
         let told = app.settings.address_header.as_deref().and_then(|name| {
             // The last one is what our own proxy saw; those before it are what the client claims.
-            let last = parts.headers.get_all(name).into_iter().last()?.to_str().ok()?;
+            let last = parts.headers.get_all(name).into_iter().next_back()?.to_str().ok()?;
             let last = last.rsplit(',').next()?.trim();
             last.parse::<IpAddr>().ok().or_else(|| last.parse::<SocketAddr>().ok().map(|address| address.ip()))
         });

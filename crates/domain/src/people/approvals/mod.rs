@@ -2,7 +2,7 @@
 //!
 //! A request names a command and the digest of exactly what would be done. Others vote; the command carries the
 //! approval off, once. If what is to be done, or what it would replace, changes meanwhile, the approval no longer fits.
-//! Grants of roles have a life of their own ([`super::grants`]): `docs/decisions/0016-approvals.md` says why.
+//! Grants of roles have a life of their own ([`super::grants`]): `docs/decisions/0011-approvals.md` says why.
 
 pub(crate) mod guard;
 pub mod rules;
