@@ -92,7 +92,7 @@ settings! {
     }
     /// The company's OpenID Connect provider.
     oidc Oidc {
-        /// Its issuer, exactly as it writes it, such as https://id.example.com; empty for no provider.
+        /// Its issuer, exactly as it writes it, such as `https://id.example.com`; empty for no provider.
         issuer: String = String::new();
         /// What it knows Counterfoil as.
         client_id: String = String::new();
