@@ -13,10 +13,12 @@
 //! | `stream` | a streamed answer as it comes from the provider |
 //! | `passage` | a streamed answer on its way to the client |
 //! | `record` | the record of one request, from its arrival until it is durable |
+//! | `bell` | waking those whose records are durable, many at once |
 //! | `problem` | everything that can go wrong, and how it is worded at each door |
 //!
 //! Bodies are forwarded as they came. Nothing is answered that is not on record, unless a service is declared so.
 
+mod bell;
 mod body;
 mod detached;
 pub mod dialect;
@@ -51,6 +53,7 @@ pub struct Gateway {
     metrics: metrics::Metrics,
     snapshots: Arc<snapshot::Snapshots>,
     upstream: upstream::Upstream,
+    bell: Arc<bell::Bell>,
     /// One place for each request that may be served at once.
     places: Arc<Semaphore>,
 }
@@ -64,13 +67,14 @@ impl Gateway {
             snapshots: Arc::new(snapshot::Snapshots::new()),
             upstream: upstream::Upstream::new(engine.clone()),
             engine,
+            bell: Arc::default(),
             places: Arc::new(Semaphore::new(limits.concurrent)),
             limits,
         })
     }
 
-    /// The same gateway, with connections to providers that it shares with no other: for a thread with a runtime of its
-    /// own.
+    /// The same gateway for a thread with a runtime of its own: its connections to providers and its bell it shares with no
+    /// other.
     #[must_use]
     pub fn twin(&self) -> Arc<Self> {
         Arc::new(Self {
@@ -79,6 +83,7 @@ impl Gateway {
             metrics: self.metrics.clone(),
             snapshots: self.snapshots.clone(),
             upstream: upstream::Upstream::new(self.engine.clone()),
+            bell: Arc::default(),
             places: self.places.clone(),
         })
     }

@@ -216,7 +216,7 @@ fn understand<'a>(
         Door::OipOther => return Err(Problem::NoOperation(request_line(head))),
     };
     // The name that was asked for may be anything, so it is sealed; the core has only names that are declared.
-    draft.request_meta.insert("model".into(), shortened(ask.model()).into());
+    draft.request_meta.put("model", shortened(ask.model()));
     let in_body = match &ask {
         Ask::Text(_, peek) => {
             draft.core.stream = i64::from(peek.stream);
@@ -230,14 +230,14 @@ fn understand<'a>(
 
 /// What is known of a request before its body, for the sealed part of the record.
 fn note_request(draft: &mut Draft, head: &http::request::Parts) {
-    draft.request_meta.insert("request".into(), request_line(head).into());
+    draft.request_meta.put("request", request_line(head));
     for (name, header) in [("user_agent", "user-agent"), ("client_request_id", "x-client-request-id")] {
         if let Some(value) = head.headers.get(header).and_then(|value| value.to_str().ok()) {
-            draft.request_meta.insert(name.into(), shortened(value).into());
+            draft.request_meta.put(name, shortened(value));
         }
     }
     if let Some(ConnectInfo(address)) = head.extensions.get::<ConnectInfo<std::net::SocketAddr>>() {
-        draft.request_meta.insert("remote_address".into(), address.to_string().into());
+        draft.request_meta.put("remote_address", address);
     }
 }
 
@@ -247,7 +247,8 @@ fn request_line(head: &http::request::Parts) -> String {
 
 /// As much of a client's own text as is worth keeping or repeating.
 fn shortened(text: &str) -> String {
-    text.chars().take(256).collect()
+    let end = text.char_indices().nth(256).map_or(text.len(), |(end, _)| end);
+    text[..end].to_owned()
 }
 
 /// The secret that a request shows, in any of the three headers that clients use.
@@ -306,9 +307,9 @@ async fn ask_provider(
     let limits = &gateway.limits;
     let begun = gateway.upstream.call(permitted, provider, operation, client, body).await?;
     draft.first_byte();
-    draft.response_meta.insert("status".into(), begun.status.as_u16().into());
+    draft.response_meta.put("status", begun.status.as_u16());
     if let Some(id) = begun.headers.get("x-request-id").and_then(|id| id.to_str().ok()) {
-        draft.response_meta.insert("request_id".into(), id.into());
+        draft.response_meta.put("request_id", id);
     }
     let (status, mut headers) = (begun.status, begun.headers.clone());
     if begun.is_stream() {

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use domain::serving::{InferenceCore, Status, WhenUnrecordable};
 use engine::Engine;
 use ledger::records::{Payload, RecordError};
-use serde_json::{Map, Value};
+use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
-use vault::SubjectRef;
+use vault::{Sealed, Signet, SubjectRef, VaultError};
 
 use crate::Gateway;
 use crate::problem::Problem;
@@ -37,8 +37,32 @@ enum Subject {
     Unnamed,
     /// The identifier, not yet looked up.
     Named(String),
-    /// The vault's reference, and the tag of the day once it was made.
-    Known(SubjectRef, Option<[u8; 16]>),
+    /// What it takes to seal for them.
+    Known(Arc<Signet>),
+}
+
+/// A JSON object that is only ever added to, each name once.
+#[derive(Default)]
+pub(crate) struct Meta(Vec<u8>);
+
+impl Meta {
+    /// Adds a field.
+    pub(crate) fn put(&mut self, name: &'static str, value: impl Serialize) {
+        let before = self.0.len();
+        self.0.push(if self.0.is_empty() { b'{' } else { b',' });
+        let written = serde_json::to_writer(&mut self.0, name).and_then(|()| {
+            self.0.push(b':');
+            serde_json::to_writer(&mut self.0, &value)
+        });
+        if written.is_err() {
+            self.0.truncate(before);
+        }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let begun: &[u8] = if self.0.is_empty() { b"{" } else { &self.0 };
+        [begun, b"}"].concat()
+    }
 }
 
 /// How a request ended.
@@ -60,9 +84,9 @@ pub(crate) struct Draft {
     /// The answer's body, as far as it came.
     pub(crate) response: Bytes,
     /// What else is known of the request; personal, hence sealed.
-    pub(crate) request_meta: Map<String, Value>,
+    pub(crate) request_meta: Meta,
     /// What else is known of the answer.
-    pub(crate) response_meta: Map<String, Value>,
+    pub(crate) response_meta: Meta,
     /// What happens when recording is impossible.
     pub(crate) when_unrecordable: WhenUnrecordable,
     subject: Subject,
@@ -93,8 +117,8 @@ impl Draft {
             door,
             request: Bytes::new(),
             response: Bytes::new(),
-            request_meta: Map::new(),
-            response_meta: Map::new(),
+            request_meta: Meta::default(),
+            response_meta: Meta::default(),
             when_unrecordable: WhenUnrecordable::Refuse,
             subject: Subject::Unnamed,
             called: None,
@@ -143,7 +167,7 @@ impl Draft {
     }
 
     async fn try_begin(&mut self) -> Result<(), &'static str> {
-        let payload = self.seal().await?;
+        let payload = self.seal(None).await?;
         self.gateway.engine.records().begin(&self.core, &payload).map_err(|error| reason(&error))
     }
 
@@ -173,91 +197,119 @@ impl Draft {
     }
 
     async fn append(mut self) -> Result<(), &'static str> {
-        let payload = self.seal().await?;
-        let records = self.gateway.engine.records().clone();
-        records.append(self.core, payload).await.map(drop).map_err(|error| reason(&error))
+        let answer = (self.response.clone(), self.response_meta.bytes());
+        let payload = self.seal(Some(answer)).await?;
+        let Self { gateway, core, .. } = self;
+        let records = gateway.engine.records();
+        gateway.bell.sleep(records.append(core, payload)).await.map(drop).map_err(|error| reason(&error))
     }
 
-    /// Seals the contents as far as they are known, and fills the core's fields that depend on it.
-    async fn seal(&mut self) -> Result<Payload, &'static str> {
-        let mut work = Sealing {
-            gateway: self.gateway.clone(),
-            service: self.core.service.clone(),
-            class: self.core.classification.clone(),
-            day: self.core.day.clone(),
-            subject: self.subject.clone(),
-            request: self.request.clone(),
-            response: self.response.clone(),
-            request_meta: meta(&self.request_meta),
-            response_meta: meta(&self.response_meta),
+    /// Seals the contents, with the answer and what is known of it once there is one, and fills the core's fields that
+    /// depend on it.
+    async fn seal(&mut self, answer: Option<(Bytes, Vec<u8>)>) -> Result<Payload, &'static str> {
+        if let Subject::Named(identifier) = &self.subject {
+            let (vault, core) = (self.gateway.engine.vault(), &self.core);
+            let found = vault.signet_at_hand(scope(core), identifier, &core.classification, &core.day);
+            if let Some(signet) = found {
+                self.subject = Subject::Known(signet);
+            }
+        }
+        let contents = Contents { request: self.request.clone(), request_meta: self.request_meta.bytes(), answer };
+        let heavy = self.request.len() + self.response.len() >= HEAVY;
+        let sealed = match &self.subject {
+            Subject::Known(signet) if !heavy => {
+                signet.seal(&contents.fields()).map(|sealed| (signet.subject(), sealed))
+            }
+            Subject::Unnamed if !heavy => self.sealing(contents).unnamed(),
+            // The first use of a subject writes its key to disk; large bodies take long to compress.
+            _ => {
+                let work = self.sealing(contents);
+                let worked = tokio::task::spawn_blocking(move || work.run()).await;
+                worked.map_err(|error| sealing_failed(&error))?.map(|(signet, subject, sealed)| {
+                    self.subject = signet.map_or(Subject::Unnamed, Subject::Known);
+                    (subject, sealed)
+                })
+            }
         };
-        // The first use of a subject writes its key to disk; large bodies take long to compress.
-        let sealed = if !work.is_at_hand() || work.request.len() + work.response.len() >= HEAVY {
-            tokio::task::spawn_blocking(move || work.run()).await.map_err(|error| sealing_failed(&error))?
-        } else {
-            work.run()
-        };
-        let (subject, tag, sealed) = sealed.map_err(|error| sealing_failed(&error))?;
-        if let Some(tag) = tag {
-            self.core.subject_tag = Some(tag.to_vec());
-            self.subject = Subject::Known(subject, Some(tag));
+        let (subject, sealed) = sealed.map_err(|error| sealing_failed(&error))?;
+        if let Subject::Known(signet) = &self.subject {
+            self.core.subject_tag = Some(signet.tag().to_vec());
         }
         self.core.r = sealed.r.to_vec();
         self.core.ct_sha256 = sealed.ct_sha256.to_vec();
         self.core.c_root = sealed.c_root.to_vec();
         Ok(Payload { ct: sealed.ct, subject_ref: subject.0 })
     }
+
+    fn sealing(&self, contents: Contents) -> Sealing {
+        Sealing {
+            gateway: self.gateway.clone(),
+            scope: scope(&self.core).to_owned(),
+            class: self.core.classification.clone(),
+            day: self.core.day.clone(),
+            subject: self.subject.clone(),
+            contents,
+        }
+    }
+}
+
+/// In which identifiers of subjects are unique.
+fn scope(core: &InferenceCore) -> &str {
+    core.service.as_deref().unwrap_or(UNCLASSIFIED)
+}
+
+/// What is sealed.
+struct Contents {
+    request: Bytes,
+    request_meta: Vec<u8>,
+    /// The answer and what else is known of it.
+    answer: Option<(Bytes, Vec<u8>)>,
+}
+
+impl Contents {
+    fn fields(&self) -> Vec<(u16, &[u8])> {
+        let request = [(field::REQUEST, &self.request[..]), (field::REQUEST_META, &self.request_meta)];
+        let answer = self.answer.as_ref();
+        let answer = answer.map(|(body, meta)| [(field::RESPONSE, &body[..]), (field::RESPONSE_META, &meta[..])]);
+        let mut fields: Vec<_> = request.into_iter().chain(answer.into_iter().flatten()).collect();
+        fields.sort_unstable_by_key(|(number, _)| *number);
+        fields
+    }
 }
 
 /// All that sealing needs, so that it can be done elsewhere.
 struct Sealing {
     gateway: Arc<Gateway>,
-    service: Option<String>,
+    scope: String,
     class: String,
     day: String,
     subject: Subject,
-    request: Bytes,
-    response: Bytes,
-    request_meta: Vec<u8>,
-    response_meta: Vec<u8>,
+    contents: Contents,
 }
 
 impl Sealing {
-    /// Whether nothing must be fetched from the key store for a named subject. Looks it up when that is so.
-    fn is_at_hand(&mut self) -> bool {
-        let Subject::Named(identifier) = &self.subject else { return true };
-        let vault = self.gateway.engine.vault();
-        let found = vault.subject_at_hand(self.scope(), identifier, &self.class, &self.day);
-        if let Some(subject) = found {
-            self.subject = Subject::Known(subject, None);
-        }
-        found.is_some()
-    }
-
-    fn scope(&self) -> &str {
-        self.service.as_deref().unwrap_or(UNCLASSIFIED)
-    }
-
-    fn run(self) -> Result<(SubjectRef, Option<[u8; 16]>, vault::Sealed), vault::VaultError> {
-        let vault = self.gateway.engine.vault();
-        let now = u64::try_from(Engine::now_ms()).unwrap_or(0);
-        let (named, tag) = match &self.subject {
-            Subject::Unnamed => (None, None),
-            Subject::Named(identifier) => (Some(vault.subject(self.scope(), identifier, now)?), None),
-            Subject::Known(subject, tag) => (Some(*subject), *tag),
+    fn run(self) -> Result<(Option<Arc<Signet>>, SubjectRef, Sealed), VaultError> {
+        let signet = match &self.subject {
+            Subject::Unnamed => return self.unnamed().map(|(subject, sealed)| (None, subject, sealed)),
+            Subject::Named(identifier) => {
+                self.gateway.engine.vault().signet(&self.scope, identifier, &self.class, &self.day, now_ms())?
+            }
+            Subject::Known(signet) => signet.clone(),
         };
-        let make_tag = || named.map(|subject| vault.subject_tag(&subject, &self.day, now)).transpose();
-        let tag = if tag.is_some() { tag } else { make_tag()? };
-        let subject = named.map_or_else(|| vault.anonymous_subject(&self.day), Ok)?;
-        let fields: [(u16, &[u8]); 4] = [
-            (field::REQUEST, &self.request),
-            (field::RESPONSE, &self.response),
-            (field::REQUEST_META, &self.request_meta),
-            (field::RESPONSE_META, &self.response_meta),
-        ];
-        let sealed = vault.seal(&self.class, &self.day, &subject, &fields, now)?;
-        Ok((subject, tag, sealed))
+        let sealed = signet.seal(&self.contents.fields())?;
+        Ok((Some(signet.clone()), signet.subject(), sealed))
     }
+
+    fn unnamed(&self) -> Result<(SubjectRef, Sealed), VaultError> {
+        let vault = self.gateway.engine.vault();
+        let subject = vault.anonymous_subject(&self.day)?;
+        let sealed = vault.seal(&self.class, &self.day, &subject, &self.contents.fields(), now_ms())?;
+        Ok((subject, sealed))
+    }
+}
+
+fn now_ms() -> u64 {
+    u64::try_from(Engine::now_ms()).unwrap_or(0)
 }
 
 /// Why a record was not taken, in words for a client; paths and the like are for our own log.
@@ -274,10 +326,6 @@ fn reason(error: &RecordError) -> &'static str {
 fn sealing_failed(error: &(dyn std::error::Error + 'static)) -> &'static str {
     tracing::error!(error, "the contents of an inference could not be sealed");
     "its contents could not be sealed"
-}
-
-fn meta(fields: &Map<String, Value>) -> Vec<u8> {
-    serde_json::to_vec(fields).unwrap_or_else(|_| b"{}".to_vec())
 }
 
 fn micros(took: std::time::Duration) -> i64 {
@@ -300,7 +348,17 @@ pub(crate) fn day(us: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::day;
+    use super::{Meta, day};
+
+    #[test]
+    fn what_is_noted_is_one_json_object() {
+        let mut meta = Meta::default();
+        assert_eq!(meta.bytes(), b"{}");
+        meta.put("model", "a \"b\"");
+        meta.put("unwritable", std::collections::HashMap::from([(vec![1], 2)]));
+        meta.put("status", 200);
+        assert_eq!(meta.bytes(), br#"{"model":"a \"b\"","status":200}"#);
+    }
 
     #[test]
     fn days_are_those_of_the_calendar() {

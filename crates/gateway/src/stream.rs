@@ -204,7 +204,7 @@ impl Flow {
             self.sent.extend_from_slice(&frame);
         }
         let Flow { mut draft, watch, sent, http, .. } = *self;
-        draft.response_meta.insert("complete".into(), whole.into());
+        draft.response_meta.put("complete", whole);
         let outcome = Outcome { status: Status::Cancelled, http: Some(http), code: Some(code) };
         // Nobody is left to be told; the failure was logged and counted.
         let _ = close(draft, &watch, sent, outcome).await;

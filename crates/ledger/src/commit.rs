@@ -2,9 +2,12 @@
 //!
 //! While one batch is being synced the next one gathers, so a lone writer pays one sync and a crowd shares it. Where
 //! syncs are quick a crowd would hardly share: each sync would carry one or two items, and cost more processor time than
-//! all else that is done for them. So when many come, the writer lingers while the queue grows, a millisecond at most. The queue is bounded and keeps the order of `submit` calls. What a batch means is the `Sink`'s business;
-//! items carry their own callback. When the sink reports that the state of the disk is unknown, nobody is called back
-//! and the process ends: it must recover from the disk.
+//! all else that is done for them. So when many come, the writer lingers while the queue grows, a millisecond at most, and
+//! until half of those on their way are there: while their batch is synced, the other half is worked on.
+//!
+//! The queue is bounded and keeps the order of `submit` calls. What a batch means is the `Sink`'s business; items carry
+//! their own callback. When the sink reports that the state of the disk is unknown, nobody is called back and the process
+//! ends: it must recover from the disk.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -17,7 +20,7 @@ const CROWD: u32 = 4000;
 const COUNTED: Duration = Duration::from_millis(20);
 /// Most time that the writer lingers.
 const LINGER: Duration = Duration::from_millis(1);
-/// How often it looks whether the queue still grows.
+/// How long it waits for the next item before it takes the queue to grow no more.
 const LOOK: Duration = Duration::from_micros(100);
 
 /// What the writer thread does with a batch.
@@ -28,6 +31,11 @@ pub trait Sink: Send + 'static {
     /// Makes the items durable in order, then answers each, taking them out of `batch`. An error means that what is on
     /// disk is unknown: the sink must not have answered anybody whose item it concerns.
     fn commit(&mut self, batch: &mut Vec<Self::Item>) -> Result<(), Fatal>;
+
+    /// How many items are on their way, those that wait already included; `None` when nobody knows.
+    fn coming(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// The state of the disk is unknown; the process cannot go on.
@@ -83,7 +91,7 @@ pub struct Committer<T: Send + 'static> {
 struct Shared<T> {
     queue: Mutex<Queue<T>>,
     limits: Limits,
-    /// Signalled when the writer waits and an item comes, or at the end.
+    /// Signalled when the writer waits and as many items are there as it waits for, or at the end.
     work: Condvar,
     /// Signalled when a submitter waits and room is made, or at the end.
     room: Condvar,
@@ -93,7 +101,8 @@ struct Queue<T> {
     items: VecDeque<(T, usize)>,
     bytes: usize,
     closed: bool,
-    writer_waits: bool,
+    /// How many items the writer waits for; `None` while it does not wait.
+    wanted: Option<usize>,
     submitters_wait: usize,
 }
 
@@ -103,7 +112,7 @@ impl<T: Send + 'static> Committer<T> {
     where
         S: Sink<Item = T>,
     {
-        let queue = Queue { items: VecDeque::new(), bytes: 0, closed: false, writer_waits: false, submitters_wait: 0 };
+        let queue = Queue { items: VecDeque::new(), bytes: 0, closed: false, wanted: None, submitters_wait: 0 };
         let (work, room) = (Condvar::new(), Condvar::new());
         let shared = Arc::new(Shared { queue: Mutex::new(queue), limits, work, room });
         let writer = Arc::clone(&shared);
@@ -180,9 +189,10 @@ impl<T> Shared<T> {
     fn push(&self, mut queue: MutexGuard<'_, Queue<T>>, item: T, bytes: usize) {
         queue.items.push_back((item, bytes));
         queue.bytes += bytes;
-        let wake = std::mem::take(&mut queue.writer_waits);
+        let waiting = queue.items.len();
+        let enough = queue.wanted.take_if(|wanted| waiting >= *wanted).is_some();
         drop(queue);
-        if wake {
+        if enough {
             self.work.notify_one();
         }
     }
@@ -197,7 +207,7 @@ impl<T> Shared<T> {
         // Whatever ends this thread, a panic included, nobody may go on waiting for it.
         let _close = CloseOnDrop(self);
         let (mut batch, mut pace) = (Vec::new(), Pace { since: Instant::now(), items: 0, crowd: false });
-        while self.gather(&mut batch, pace.crowd) {
+        while self.gather(&mut batch, || pace.crowd.then(|| sink.coming())) {
             pace.count(batch.len());
             if let Err(fatal) = sink.commit(&mut batch) {
                 on_fatal(&fatal);
@@ -207,33 +217,39 @@ impl<T> Shared<T> {
         }
     }
 
-    /// Waits while the queue grows.
-    fn linger<'a>(&'a self, mut queue: MutexGuard<'a, Queue<T>>) -> MutexGuard<'a, Queue<T>> {
+    /// Waits while the queue grows, until it has as many items as are `wanted`.
+    fn linger<'a>(&'a self, mut queue: MutexGuard<'a, Queue<T>>, wanted: usize) -> MutexGuard<'a, Queue<T>> {
         let start = Instant::now();
-        while queue.has_room_in_batch(&self.limits) && !queue.closed && start.elapsed() < LINGER {
+        while queue.items.len() < wanted
+            && queue.has_room_in_batch(&self.limits)
+            && !queue.closed
+            && start.elapsed() < LINGER
+        {
             let before = queue.items.len();
-            drop(queue);
-            std::thread::sleep(LOOK);
-            queue = self.lock();
+            queue.wanted = Some(wanted);
+            (queue, _) = self.work.wait_timeout(queue, LOOK).unwrap_or_else(PoisonError::into_inner);
             if queue.items.len() == before {
                 break;
             }
         }
+        queue.wanted = None;
         queue
     }
 
-    /// Waits for work and moves one batch of it out; false when closed and empty.
-    fn gather(&self, batch: &mut Vec<T>, crowd: bool) -> bool {
+    /// Waits for work and moves one batch of it out; false when closed and empty. `crowd` says, when items come in
+    /// crowds, how many are on their way if that is known.
+    fn gather(&self, batch: &mut Vec<T>, crowd: impl FnOnce() -> Option<Option<usize>>) -> bool {
         let mut queue = self.lock();
         while queue.items.is_empty() {
             if queue.closed {
                 return false;
             }
-            queue.writer_waits = true;
+            queue.wanted = Some(1);
             queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
-        if crowd {
-            queue = self.linger(queue);
+        queue.wanted = None;
+        if let Some(coming) = crowd() {
+            queue = self.linger(queue, coming.map_or(usize::MAX, |coming| coming.div_ceil(2)));
         }
         let mut total = 0;
         while batch.len() < self.limits.batch_items

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 /// Most entries held at once.
 pub(crate) const CAPACITY: usize = 50_000;
-/// Longest life of an entry, however often it is used.
-pub(crate) const TTL: Duration = Duration::from_secs(300);
+/// Longest life of an entry, however often it is used. A signet may outlive the keys it was made of by its own.
+pub(crate) const TTL: Duration = Duration::from_secs(270);
 
 /// Concurrent map that forgets. Locks are held for a lookup only.
 pub(crate) struct Cache<K, V> {

@@ -98,6 +98,7 @@ impl Vault {
     fn forget(&self, destruction: &Destruction) {
         let is_replaced = |name: &KeyName| destruction.rewraps.iter().any(|r| r.bucket.name == *name);
         self.ring.evict(|name| destruction.dooms(name) || is_replaced(name));
+        self.signets.evict(|_, signet| signet.is_doomed_by(destruction));
         if let Target::Subject(gone) = &destruction.target {
             self.forget_subject(gone);
         }

@@ -36,6 +36,7 @@ mod names;
 pub mod note;
 mod ports;
 pub mod record;
+mod signet;
 mod vault;
 pub mod wrap;
 
@@ -47,5 +48,6 @@ pub use ports::{
     Custodian, DestroyOutcome, Destruction, KeyInfo, KeyState, KeyStore, Put, Rewrap, Stored, Target, WrappedKey,
 };
 pub use record::{Sealed, SealedRef};
+pub use signet::Signet;
 pub use vault::{Disclosed, Disclosure, Vault};
 pub use wrap::SecretKey;

@@ -9,7 +9,8 @@ use crate::keyring::KeyRing;
 use crate::names::{KeyName, LINK_CLASS, SubjectRef, check_day, check_log_id, check_name};
 use crate::ports::{Custodian, KeyInfo, KeyStore};
 use crate::record::{self, Opened, RecordKeys, Sealed, SealedRef};
-use crate::wrap::random_bytes;
+use crate::signet::{self, Signet};
+use crate::wrap::{SecretKey, random_bytes};
 
 const IDENTIFIER_MAX_BYTES: usize = 1_024;
 
@@ -22,6 +23,8 @@ pub struct Vault {
     pub(crate) ring: KeyRing,
     /// Blind index values already looked up. They are keyed hashes, unique over scopes.
     subjects: Cache<[u8; 32], SubjectRef>,
+    /// By the same values.
+    pub(crate) signets: Cache<[u8; 32], Arc<Signet>>,
     /// The day, and the subject that stands for everyone unknown on it.
     anonymous: Mutex<Option<(String, SubjectRef)>>,
 }
@@ -63,8 +66,8 @@ impl Vault {
         // A wrong root key or log id is to show here and not at the first request: so the first
         // opening makes one key, and every later one unwraps it.
         ring.obtain(&KeyName::class(LINK_CLASS), now_ms)?;
-        let subjects = Cache::new(CAPACITY, TTL);
-        Ok(Vault { ring, subjects, anonymous: Mutex::new(None) })
+        let (subjects, signets) = (Cache::new(CAPACITY, TTL), Cache::new(CAPACITY, signet::TTL));
+        Ok(Vault { ring, subjects, signets, anonymous: Mutex::new(None) })
     }
 
     /// The reference of the subject that `identifier` names in `scope` (a kind of identifier, or a
@@ -107,16 +110,6 @@ impl Vault {
         self.ring.store.find_subject(scope, &idx).map_err(VaultError::KeyStore)
     }
 
-    /// The subject that `identifier` names in `scope`, if it and all keys that sealing and tagging need for it are at
-    /// hand: then neither waits for the key store. `None` says only that they might.
-    pub fn subject_at_hand(&self, scope: &str, identifier: &str, class: &str, day: &str) -> Option<SubjectRef> {
-        let normalised = normalise(identifier).ok()?;
-        let idx = self.ring.at_hand(&KeyName::index(scope))?.key.hmac(&[normalised.as_bytes()]);
-        let subject = self.subjects.get(&idx, Instant::now())?;
-        let needed = [KeyName::link(&subject), KeyName::subject(class, &subject), KeyName::day(class, day)];
-        needed.iter().all(|name| self.ring.at_hand(name).is_some()).then_some(subject)
-    }
-
     /// The subject for requests whose subject is unknown: a fresh random reference for each day and
     /// each opened vault (so a new one after a restart), in no blind index.
     ///
@@ -152,14 +145,26 @@ impl Vault {
         fields: &[(u16, &[u8])],
         now_ms: u64,
     ) -> Result<Sealed, VaultError> {
-        check_name("class", class)?;
-        check_day(day)?;
-        let subject_key = self.ring.obtain(&KeyName::subject(class, subject), now_ms)?;
-        let day_key = self.ring.obtain(&KeyName::day(class, day), now_ms)?;
+        let (subject_key, day_key) = self.keys(class, day, subject, now_ms)?;
         let context = record::context(self.ring.log_id(), class);
         let r = random_bytes()?;
-        let keys = RecordKeys::derive(&context, &r, &subject_key.key, &day_key.key);
+        let keys = RecordKeys::derive(&context, &r, &subject_key, &day_key);
         record::seal(&keys, &context, r, fields)
+    }
+
+    /// The two keys that payloads are sealed under, made when they are missing.
+    pub(crate) fn keys(
+        &self,
+        class: &str,
+        day: &str,
+        subject: &SubjectRef,
+        now_ms: u64,
+    ) -> Result<(Arc<SecretKey>, Arc<SecretKey>), VaultError> {
+        check_name("class", class)?;
+        check_day(day)?;
+        let subject_key = self.ring.obtain(&KeyName::subject(class, subject), now_ms)?.key;
+        let day_key = self.ring.obtain(&KeyName::day(class, day), now_ms)?.key;
+        Ok((subject_key, day_key))
     }
 
     /// Decrypts a sealed payload and checks it against its commitment.
@@ -253,7 +258,7 @@ impl Vault {
     }
 }
 
-fn normalise(identifier: &str) -> Result<String, VaultError> {
+pub(crate) fn normalise(identifier: &str) -> Result<String, VaultError> {
     let trimmed = identifier.trim();
     if !(1..=IDENTIFIER_MAX_BYTES).contains(&trimmed.len()) {
         // The identifier itself is personal data and stays out of messages.

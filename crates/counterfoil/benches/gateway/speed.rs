@@ -21,16 +21,25 @@ pub struct Speed {
     /// Calls a second of the steady load
     #[arg(long, default_value_t = 500)]
     rate: u64,
+    /// Connections of the load that takes all it can get; 0 leaves it out
+    #[arg(long, value_delimiter = ',', default_values_t = CROWDS)]
+    connections: Vec<usize>,
+    /// Leave latency out
+    #[arg(long)]
+    throughput_only: bool,
 }
 
 impl Default for Speed {
     fn default() -> Self {
-        Self { seconds: 3.0, rounds: 2, rate: 500 }
+        Self { seconds: 3.0, rounds: 2, rate: 500, connections: CROWDS.to_vec(), throughput_only: false }
     }
 }
 
 /// Connections of the steady load: enough that a slow answer delays no other.
 const STEADY_CONNECTIONS: usize = 16;
+
+/// Connections of the loads that saturate.
+const CROWDS: [usize; 2] = [16, 64];
 
 /// Synced writes before and after each round.
 const SYNCS: u64 = 200;
@@ -81,11 +90,14 @@ impl Speed {
         let mut report = Report::default();
         // Keys of subjects are made and connections are pooled before anything is measured.
         gateway.target.at_once(64, Duration::from_secs(1))?;
-        self.latency(&mut report, "one after the other", fresh(), dir.path(), |target, time| target.in_turn(time))?;
-        let steadily = |target: &Target, time| target.steadily(self.rate, STEADY_CONNECTIONS, time);
-        self.latency(&mut report, &format!("{} a second", self.rate), fresh(), dir.path(), steadily)?;
-        for connections in [16, 64] {
-            self.throughput(&mut report, connections, fresh())?;
+        if !self.throughput_only {
+            let in_turn = |target: &Target, time| target.in_turn(time);
+            self.latency(&mut report, "one after the other", fresh(), dir.path(), in_turn)?;
+            let steadily = |target: &Target, time| target.steadily(self.rate, STEADY_CONNECTIONS, time);
+            self.latency(&mut report, &format!("{} a second", self.rate), fresh(), dir.path(), steadily)?;
+        }
+        for connections in self.connections.iter().filter(|connections| **connections > 0) {
+            self.throughput(&mut report, *connections, fresh())?;
         }
         println!("{}", report.json());
         Ok(())

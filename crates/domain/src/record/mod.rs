@@ -107,22 +107,20 @@ pub trait Record: Clone + core::fmt::Debug + Default + PartialEq + Send + Sync +
         }
     }
 
-    /// The byte form without the last field, `node_seq`, which the log's writer appends when it knows it.
-    #[must_use]
-    fn encode_unnumbered(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(512);
+    /// Appends the byte form without the last field, `node_seq`, which the log's writer appends when it knows it.
+    fn encode_unnumbered(&self, out: &mut Vec<u8>) {
         for field in Self::FIELDS.iter().filter(|field| field.id != common::NODE_SEQ) {
             if let Some(value) = self.get(field.id) {
-                tlv::write(field.id, value, &mut out);
+                tlv::write(field.id, value, out);
             }
         }
-        out
     }
 
     /// The whole byte form: the preimage of the leaf.
     #[must_use]
     fn encode(&self) -> Vec<u8> {
-        let mut out = self.encode_unnumbered();
+        let mut out = Vec::with_capacity(1024);
+        self.encode_unnumbered(&mut out);
         tlv::write(common::NODE_SEQ, Value::Int(self.int(common::NODE_SEQ)), &mut out);
         out
     }
@@ -157,7 +155,7 @@ pub trait Record: Clone + core::fmt::Debug + Default + PartialEq + Send + Sync +
     }
 }
 
-/// Appends `node_seq` to what [`Record::encode_unnumbered`] returned.
+/// Appends `node_seq` to what [`Record::encode_unnumbered`] wrote.
 pub fn append_node_seq(unnumbered: &mut Vec<u8>, node_seq: u64) {
     let number = i64::try_from(node_seq).unwrap_or(i64::MAX);
     tlv::write(common::NODE_SEQ, Value::Int(number), unnumbered);

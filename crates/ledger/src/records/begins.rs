@@ -18,7 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::error::RecordError;
 use crate::vfs::{Access, Vfs, VfsFile, read_exact_at};
 
-const HEADER_BYTES: usize = 8;
+/// Bytes before each frame.
+pub(super) const HEADER_BYTES: usize = 8;
 
 pub(super) struct Begins {
     vfs: Arc<dyn Vfs>,
@@ -55,19 +56,22 @@ impl Begins {
         Ok(Self { vfs, dir, open: Mutex::new(Open { number: last + 1, ..Open::default() }) })
     }
 
-    /// Hands a beginning to the operating system.
-    pub fn begin(&self, id: &str, frame: &[u8]) -> Result<(), RecordError> {
+    /// Hands a beginning to the operating system: a frame after as many bytes as its header will take.
+    pub fn begin(&self, id: &str, mut entry: Vec<u8>) -> Result<(), RecordError> {
+        fill_header(&mut entry);
+        let (id, len) = (id.to_owned(), entry.len() - HEADER_BYTES);
         let mut open = self.lock();
-        let path = self.path(open.number);
-        match open.append(&*self.vfs, &path, frame).map_err(|error| self.failed("write", &path, error)) {
+        let number = open.number;
+        let written = open.append(&*self.vfs, || self.path(number), &entry);
+        match written.map_err(|error| self.failed("write", &self.path(number), error)) {
             Ok(at) => {
                 open.no_room_for = 0;
-                open.flying.insert(id.to_owned(), (at, frame.len()));
+                open.flying.insert(id, (at, len));
                 Ok(())
             }
             Err(error) => {
                 if matches!(error, RecordError::Full { .. }) {
-                    open.no_room_for = frame.len();
+                    open.no_room_for = len;
                 }
                 Err(error)
             }
@@ -82,8 +86,8 @@ impl Begins {
     /// Whether the last beginning found no room and there still is none: if so, as many zeros are tried.
     pub fn is_full(&self) -> bool {
         let mut open = self.lock();
-        let path = self.path(open.number);
-        if open.no_room_for > 0 && open.try_room(&*self.vfs, &path).is_ok() {
+        let number = open.number;
+        if open.no_room_for > 0 && open.try_room(&*self.vfs, || self.path(number)).is_ok() {
             open.no_room_for = 0;
         }
         open.no_room_for > 0
@@ -132,12 +136,13 @@ impl Begins {
         // In their order, which is that of their records should they be cut off.
         let mut flying: Vec<_> = from.flying.iter().collect();
         flying.sort_unstable_by_key(|(_, place)| **place);
-        let mut frame = Vec::new();
+        let mut entry = Vec::new();
         for (id, (at, len)) in flying {
-            frame.resize(*len, 0);
+            entry.resize(HEADER_BYTES + *len, 0);
             let old = self.path(from.number);
-            read_exact_at(&**file, &mut frame, *at).map_err(RecordError::io("read", &old))?;
-            let at = to.append(&*self.vfs, path, &frame).map_err(|error| self.failed("write", path, error))?;
+            read_exact_at(&**file, &mut entry, *at - HEADER_BYTES as u64).map_err(RecordError::io("read", &old))?;
+            let written = to.append(&*self.vfs, || path.to_owned(), &entry);
+            let at = written.map_err(|error| self.failed("write", path, error))?;
             to.flying.insert(id.clone(), (at, *len));
         }
         Ok(())
@@ -170,29 +175,35 @@ impl Begins {
 
 impl Open {
     /// The file that is written, made when it is not there.
-    fn file(&mut self, vfs: &dyn Vfs, path: &Path) -> std::io::Result<&dyn VfsFile> {
+    fn file(&mut self, vfs: &dyn Vfs, path: impl FnOnce() -> PathBuf) -> std::io::Result<&dyn VfsFile> {
         match &mut self.file {
             Some(file) => Ok(&**file),
-            none => Ok(&**none.insert(vfs.create(path)?)),
+            none => Ok(&**none.insert(vfs.create(&path())?)),
         }
     }
 
     /// Writes zeros where the next frame will be; a length of zero ends what is read.
-    fn try_room(&mut self, vfs: &dyn Vfs, path: &Path) -> std::io::Result<()> {
+    fn try_room(&mut self, vfs: &dyn Vfs, path: impl FnOnce() -> PathBuf) -> std::io::Result<()> {
         let (zeros, end) = (vec![0; HEADER_BYTES + self.no_room_for], self.end);
         self.file(vfs, path)?.write_at(&zeros, end)
     }
 
-    /// Writes one frame, and returns where it is. A frame that fails is written over by the next.
-    fn append(&mut self, vfs: &dyn Vfs, path: &Path, frame: &[u8]) -> std::io::Result<u64> {
+    /// Writes one frame with its header, and returns where the frame is. One that fails is written over by the next.
+    fn append(&mut self, vfs: &dyn Vfs, path: impl FnOnce() -> PathBuf, entry: &[u8]) -> std::io::Result<u64> {
         let end = self.end;
-        let len = u32::try_from(frame.len()).map_err(std::io::Error::other)?;
-        let crc = crc32c::crc32c(frame);
-        self.file(vfs, path)?.write_at(&[&len.to_le_bytes(), &crc.to_le_bytes(), frame].concat(), end)?;
-        let at = end + HEADER_BYTES as u64;
-        self.end = at + u64::from(len);
-        Ok(at)
+        self.file(vfs, path)?.write_at(entry, end)?;
+        self.end = end + entry.len() as u64;
+        Ok(end + HEADER_BYTES as u64)
     }
+}
+
+/// Puts length and checksum of the frame that follows into the first bytes.
+fn fill_header(entry: &mut [u8]) {
+    let (header, frame) = entry.split_at_mut(HEADER_BYTES);
+    // Records are far smaller than 4 GiB; a longer one would not be read back, and was refused before.
+    let len = u32::try_from(frame.len()).unwrap_or(0);
+    header[..4].copy_from_slice(&len.to_le_bytes());
+    header[4..].copy_from_slice(&crc32c::crc32c(frame).to_le_bytes());
 }
 
 /// The files in `dir`, oldest first.

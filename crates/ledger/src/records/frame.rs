@@ -15,8 +15,8 @@ use domain::record::append_node_seq;
 use super::Payload;
 
 const HEADER: usize = 36;
-/// Bytes of the field `node_seq`.
-const NODE_SEQ: usize = 14;
+/// More than the bytes of nearly every core.
+const CORE: usize = 1024;
 const SEGMENT: std::ops::Range<usize> = 12..20;
 
 /// A frame read back.
@@ -59,33 +59,41 @@ impl<'a> Frame<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Building {
     bytes: Vec<u8>,
+    /// Where it begins: what is before is its owner's.
+    at: usize,
     core_at: usize,
 }
 
 impl Building {
     /// `None` when the ciphertext has 4 GiB or more.
     pub fn new(core: &impl Record, subject_ref: &[u8; 16], ct: &[u8], incarnation: u64) -> Option<Self> {
-        let tlv = core.encode_unnumbered();
-        let mut bytes = Vec::with_capacity(HEADER + ct.len() + tlv.len() + NODE_SEQ);
+        Self::after(0, core, subject_ref, ct, incarnation)
+    }
+
+    /// A frame that comes after `room` zeros.
+    fn after(room: usize, core: &impl Record, subject_ref: &[u8; 16], ct: &[u8], incarnation: u64) -> Option<Self> {
+        let mut bytes = Vec::with_capacity(room + HEADER + ct.len() + CORE);
+        bytes.resize(room, 0);
         bytes.extend_from_slice(&u32::try_from(ct.len()).ok()?.to_le_bytes());
         bytes.extend_from_slice(&incarnation.to_le_bytes());
         bytes.extend_from_slice(&0_u64.to_le_bytes());
         bytes.extend_from_slice(subject_ref);
         bytes.extend_from_slice(ct);
         let core_at = bytes.len();
-        bytes.extend_from_slice(&tlv);
-        Some(Self { bytes, core_at })
+        core.encode_unnumbered(&mut bytes);
+        Some(Self { bytes, at: room, core_at })
     }
 
     /// Gives the record its place. Once only.
     pub fn number(&mut self, segment: u64, node_seq: u64) {
-        self.bytes[SEGMENT].copy_from_slice(&segment.to_le_bytes());
+        let place = self.at + SEGMENT.start..self.at + SEGMENT.end;
+        self.bytes[place].copy_from_slice(&segment.to_le_bytes());
         append_node_seq(&mut self.bytes, node_seq);
     }
 
     /// The frame.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.bytes[self.at..]
     }
 
     /// The core's byte form; the preimage of the leaf once the record is numbered.
@@ -94,9 +102,9 @@ impl Building {
     }
 }
 
-/// The frame of a beginning.
-pub(super) fn begin(core: &impl Record, payload: &Payload, incarnation: u64) -> Option<Vec<u8>> {
-    let mut frame = Building::new(core, &payload.subject_ref, &payload.ct, incarnation)?;
+/// The frame of a beginning, after `room` zeros.
+pub(super) fn begin(room: usize, core: &impl Record, payload: &Payload, incarnation: u64) -> Option<Vec<u8>> {
+    let mut frame = Building::after(room, core, &payload.subject_ref, &payload.ct, incarnation)?;
     frame.number(0, 0);
     Some(frame.bytes)
 }

@@ -170,11 +170,11 @@ impl<R: RecordKind> RecordLog<R> {
             return Err(RecordError::Full { dir: self.sealer.wal_dir() });
         }
         let too_large = || self.too_large(payload.ct.len());
-        let frame = frame::begin(core, payload, incarnation).ok_or_else(too_large)?;
-        if frame.len() as u64 > self.options.max_record() {
+        let entry = frame::begin(begins::HEADER_BYTES, core, payload, incarnation).ok_or_else(too_large)?;
+        if (entry.len() - begins::HEADER_BYTES) as u64 > self.options.max_record() {
             return Err(too_large());
         }
-        self.begins.begin(core.id(), &frame)
+        self.begins.begin(core.id(), entry)
     }
 
     /// Makes a record durable, then returns its number and leaf. Node, incarnation and number are filled in here. Once

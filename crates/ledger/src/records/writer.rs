@@ -111,6 +111,11 @@ impl Sink for Writer {
         }
         Ok(())
     }
+
+    /// Every call that has begun ends with a record.
+    fn coming(&self) -> Option<usize> {
+        usize::try_from(self.begins.in_flight()).ok().filter(|calls| *calls > 0)
+    }
 }
 
 impl Writer {

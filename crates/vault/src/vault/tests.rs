@@ -262,20 +262,36 @@ fn many_threads_make_one_key_and_survive_destructions() {
 }
 
 #[test]
-fn a_subject_is_at_hand_once_its_keys_were_used_and_not_after_its_destruction() {
+fn a_signet_is_at_hand_once_it_was_made_and_not_after_a_destruction() {
     let World { keys, vault } = world();
-    let at_hand = |vault: &Vault| vault.subject_at_hand("user", "anna", "pii", DAY);
-    assert_eq!(at_hand(&vault), None, "never seen");
+    let at_hand = |vault: &Vault, class, day| vault.signet_at_hand("user", "anna", class, day).is_some();
+    assert!(!at_hand(&vault, "pii", DAY), "never seen");
+    let signet = vault.signet("user", "anna", "pii", DAY, NOW_MS).unwrap();
+    assert!(at_hand(&vault, "pii", DAY));
+    assert!(!at_hand(&vault, "pii", NEXT_DAY) && !at_hand(&vault, "public", DAY), "another day, another class");
+    assert!(!at_hand(&reopen("log.example/1", &keys, 1).unwrap(), "pii", DAY), "only the store knows it");
+    vault.destroy_day("pii", DAY, NOW_MS).unwrap();
+    assert!(!at_hand(&vault, "pii", DAY), "its day is gone");
+    vault.signet("user", "anna", "pii", NEXT_DAY, NOW_MS).unwrap();
+    vault.destroy_subject(&BEN, NOW_MS).unwrap();
+    assert!(at_hand(&vault, "pii", NEXT_DAY), "somebody else is gone");
+    vault.destroy_subject(&signet.subject(), NOW_MS).unwrap();
+    assert!(!at_hand(&vault, "pii", NEXT_DAY), "its subject is gone");
+}
+
+#[test]
+fn what_a_signet_seals_is_opened_like_any_other_and_by_nobody_after_a_destruction() {
+    let World { vault, .. } = world();
+    let signet = vault.signet("user", "anna", "pii", DAY, NOW_MS).unwrap();
     let subject = vault.subject("user", "anna", NOW_MS).unwrap();
-    assert_eq!(at_hand(&vault), None, "its keys are not made yet");
-    vault.subject_tag(&subject, DAY, NOW_MS).unwrap();
-    seal(&vault, &subject);
-    assert_eq!(at_hand(&vault), Some(subject));
-    assert_eq!(vault.subject_at_hand("user", "anna", "pii", NEXT_DAY), None, "no key of that day yet");
-    let restarted = reopen("log.example/1", &keys, 1).unwrap();
-    assert_eq!(at_hand(&restarted), None, "only the store knows it");
+    assert_eq!((signet.subject(), signet.tag()), (subject, vault.subject_tag(&subject, DAY, NOW_MS).unwrap()));
+    let sealed = signet.seal(&[(1, b"prompt"), (2, b"answer")]).unwrap();
+    assert_eq!(open(&vault, &subject, &sealed).unwrap(), open(&vault, &subject, &seal(&vault, &subject)).unwrap());
     vault.destroy_subject(&subject, NOW_MS).unwrap();
-    assert_eq!(at_hand(&vault), None, "gone");
+    let late = signet.seal(&[(1, b"prompt")]).unwrap();
+    for sealed in [sealed, late] {
+        assert!(open(&vault, &subject, &sealed).unwrap_err().is_destroyed());
+    }
 }
 
 #[test]
