@@ -211,7 +211,7 @@ mod tests {
         let address = listener.local_addr().expect("an address");
         let stop = Arc::new(Notify::new());
         let stopped = Arc::clone(&stop);
-        let mut workers = Workers::start(2, bounds, None, || router.clone()).expect("threads");
+        let mut workers = Workers::start(2, bounds, None, || router.clone(), || None).expect("threads");
         let serving =
             tokio::spawn(async move { workers.serve(listener, async move { stopped.notified().await }).await });
         Rig { address, stop, serving }

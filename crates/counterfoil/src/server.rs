@@ -118,7 +118,8 @@ impl Server {
         };
         let bounds = connections::Bounds::new(self.config.limits.connections);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut workers = Workers::start(threads, bounds, listening.tls.as_ref(), || self.router())?;
+        let hand = || Some(self.engine.records().hand());
+        let mut workers = Workers::start(threads, bounds, listening.tls.as_ref(), || self.router(), hand)?;
         let serving = workers.serve(listening.listener, graceful);
         let late = async move {
             let _ = stop.wait_for(|stop| *stop).await;

@@ -16,6 +16,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::serve::Listener;
 use http::StatusCode;
+use ledger::records::Hand;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -62,14 +63,21 @@ impl Drop for Seat {
 }
 
 impl Workers {
-    /// Starts `count` threads, each with a router of its own; `tls` secures what they serve.
+    /// Starts `count` threads, each with a router of its own; `tls` secures what they serve. The `hand` of each tells the
+    /// log of records when its thread has nothing to do.
     ///
     /// # Errors
     /// When a thread or its runtime cannot be made.
-    pub fn start(count: usize, bounds: Bounds, tls: Option<&Tls>, router: impl Fn() -> Router) -> io::Result<Self> {
+    pub fn start(
+        count: usize,
+        bounds: Bounds,
+        tls: Option<&Tls>,
+        router: impl Fn() -> Router,
+        hand: impl Fn() -> Option<Hand>,
+    ) -> io::Result<Self> {
         let places = Arc::new(Semaphore::new(bounds.connections));
-        let workers =
-            (0..count.max(1)).map(|number| Worker::start(number, Connections::new(router(), tls.cloned(), bounds)));
+        let connections = || Connections::new(router(), tls.cloned(), bounds);
+        let workers = (0..count.max(1)).map(|number| Worker::start(number, connections(), hand()));
         Ok(Self { workers: workers.collect::<io::Result<_>>()?, places })
     }
 
@@ -127,8 +135,14 @@ impl Drop for Workers {
 }
 
 impl Worker {
-    fn start(number: usize, connections: Connections) -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+    fn start(number: usize, connections: Connections, hand: Option<Hand>) -> io::Result<Self> {
+        let mut runtime = Builder::new_current_thread();
+        runtime.enable_all();
+        if let Some(rests) = hand.map(Arc::new) {
+            let works = Arc::clone(&rests);
+            runtime.on_thread_park(move || rests.rests()).on_thread_unpark(move || works.works());
+        }
+        let runtime = runtime.build()?;
         let (clients, come) = mpsc::unbounded_channel();
         let (end, ended) = oneshot::channel();
         let (running, stopped) = oneshot::channel::<()>();

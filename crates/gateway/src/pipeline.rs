@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
-use domain::serving::Status;
+use domain::serving::{Status, WhenUnrecordable};
 use engine::Engine;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
@@ -90,13 +90,15 @@ pub(crate) async fn serve(gateway: Arc<Gateway>, door: Door, request: Request, d
         false => answer(&gateway, &door, request, &mut draft).await,
     };
     let shape = door.shape();
-    let mut response = match reply {
-        Err(problem) => refuse(draft, problem, shape, &departed).await,
-        Ok(Reply::Whole { status, headers, body }) => whole(draft, status, headers, body, shape, &departed).await,
-        Ok(Reply::Stream { status, headers, start }) => {
-            let body = StreamBody::new(Flow::new(*start, draft));
-            respond(status, headers, Body::new(body))
-        }
+    let ended = match reply {
+        Err(problem) => Ok(refused(&mut draft, problem, shape, &departed)),
+        Ok(Reply::Whole { status, headers, body }) => Ok(answered(&mut draft, status, headers, body, &departed)),
+        Ok(Reply::Stream { status, headers, start }) => Err((status, headers, start)),
+    };
+    let mut response = match ended {
+        Ok((outcome, response)) => release(draft, outcome, response, shape).await,
+        // A stream is released as it comes, but for its end.
+        Err((status, headers, start)) => respond(status, headers, Body::new(StreamBody::new(Flow::new(*start, draft)))),
     };
     if let Some(id) = id {
         response.headers_mut().insert(INFERENCE, id);
@@ -345,47 +347,47 @@ async fn ask_provider(
     Ok(Reply::Whole { status, headers, body })
 }
 
-/// Completes the record of an answer that is there as a whole, then releases it.
-async fn whole(
-    mut draft: Draft,
+/// How an answer that is there as a whole ends.
+fn answered(
+    draft: &mut Draft,
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
-    shape: Shape,
     departed: &Departed,
-) -> Response {
+) -> (Outcome, Response) {
     draft.response = body.clone();
     draft.core.response_bytes = i64::try_from(body.len()).unwrap_or(i64::MAX);
-    let lenient = draft.may_go_unrecorded();
     let http = Some(status.as_u16());
     let outcome = match (departed.has(), status.is_success()) {
         (true, _) => Outcome { status: Status::Cancelled, http: None, code: Some("client_gone") },
         (_, true) => Outcome { status: Status::Ok, http, code: None },
         (_, false) => Outcome { status: Status::Error, http, code: Some("provider_error") },
     };
-    match draft.close(outcome).await {
-        Ok(()) => respond(status, headers, Body::from(body)),
-        Err(_) if lenient => {
-            let mut response = respond(status, headers, Body::from(body));
-            response.headers_mut().insert(RECORDED, HeaderValue::from_static("false"));
-            response
-        }
-        Err(problem) => problem.response(shape),
-    }
+    (outcome, respond(status, headers, Body::from(body)))
 }
 
-/// Completes the record of a request that was not answered as asked, then says why.
-async fn refuse(mut draft: Draft, problem: Problem, shape: Shape, departed: &Departed) -> Response {
+/// How a request ends that was not answered as asked, and what says why.
+fn refused(draft: &mut Draft, problem: Problem, shape: Shape, departed: &Departed) -> (Outcome, Response) {
     let body = problem.body(shape);
     draft.core.response_bytes = i64::try_from(body.len()).unwrap_or(i64::MAX);
     if draft.response.is_empty() {
         draft.response = body.into();
     }
+    // What is refused cannot go out unrecorded: a client that hears why knows to come back.
+    draft.when_unrecordable = WhenUnrecordable::Refuse;
     let http = Some(problem.http().as_u16()).filter(|_| !departed.has());
-    let outcome = Outcome { status: problem.status(), http, code: Some(problem.code()) };
+    (Outcome { status: problem.status(), http, code: Some(problem.code()) }, problem.response(shape))
+}
+
+/// Completes the record, then releases the response.
+async fn release(draft: Box<Draft>, outcome: Outcome, mut response: Response, shape: Shape) -> Response {
+    let lenient = draft.may_go_unrecorded();
     match draft.close(outcome).await {
-        Ok(()) => problem.response(shape),
-        // What cannot be recorded gets this answer and no other, so that a client knows to come back.
+        Ok(()) => response,
+        Err(_) if lenient => {
+            response.headers_mut().insert(RECORDED, HeaderValue::from_static("false"));
+            response
+        }
         Err(unrecordable) => unrecordable.response(shape),
     }
 }

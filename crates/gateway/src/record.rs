@@ -97,8 +97,9 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    /// Opens the record of a request that has just arrived.
-    pub(crate) fn new(gateway: Arc<Gateway>, door: &'static str, permit: Option<OwnedSemaphorePermit>) -> Self {
+    /// Opens the record of a request that has just arrived. It is boxed: it goes through many hands, and futures copy
+    /// what they are given.
+    pub(crate) fn new(gateway: Arc<Gateway>, door: &'static str, permit: Option<OwnedSemaphorePermit>) -> Box<Self> {
         gateway.metrics.arrived();
         let now = Engine::now_us();
         let core = InferenceCore {
@@ -111,7 +112,7 @@ impl Draft {
             day: day(now),
             ..InferenceCore::default()
         };
-        Self {
+        Box::new(Self {
             gateway,
             core,
             door,
@@ -124,7 +125,7 @@ impl Draft {
             called: None,
             begun: false,
             permit,
-        }
+        })
     }
 
     /// Names whom the request concerns.
@@ -177,7 +178,7 @@ impl Draft {
     }
 
     /// Completes the record; it is durable when this returns without an error. Call once, at the end of the request.
-    pub(crate) async fn close(mut self, outcome: Outcome) -> Result<(), Problem> {
+    pub(crate) async fn close(mut self: Box<Self>, outcome: Outcome) -> Result<(), Problem> {
         self.call_ends();
         self.core.ts_end = Engine::now_us();
         self.core.status = outcome.status.as_str().to_owned();
@@ -196,12 +197,11 @@ impl Draft {
         written.map_err(Problem::Unrecordable)
     }
 
-    async fn append(mut self) -> Result<(), &'static str> {
+    async fn append(&mut self) -> Result<(), &'static str> {
         let answer = (self.response.clone(), self.response_meta.bytes());
         let payload = self.seal(Some(answer)).await?;
-        let Self { gateway, core, .. } = self;
-        let records = gateway.engine.records();
-        gateway.bell.sleep(records.append(core, payload)).await.map(drop).map_err(|error| reason(&error))
+        let durable = self.gateway.engine.records().append(std::mem::take(&mut self.core), payload);
+        self.gateway.bell.sleep(durable).await.map(drop).map_err(|error| reason(&error))
     }
 
     /// Seals the contents, with the answer and what is known of it once there is one, and fills the core's fields that

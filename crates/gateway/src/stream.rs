@@ -24,7 +24,7 @@ pub(crate) struct Flow {
     upstream: Answer,
     frames: Frames,
     watch: Watch,
-    draft: Draft,
+    draft: Box<Draft>,
     /// HTTP status that was answered.
     http: u16,
     /// What was passed on.
@@ -59,7 +59,7 @@ pub(crate) struct Start {
 }
 
 impl Flow {
-    pub(crate) fn new(start: Start, draft: Draft) -> Self {
+    pub(crate) fn new(start: Start, draft: Box<Draft>) -> Self {
         let mut frames = Frames::default();
         let limit = draft.gateway.limits.response_bytes;
         frames.push(start.first.unwrap_or_default());
@@ -211,7 +211,7 @@ impl Flow {
     }
 }
 
-async fn close(mut draft: Draft, watch: &Watch, sent: Vec<u8>, outcome: Outcome) -> Result<(), Problem> {
+async fn close(mut draft: Box<Draft>, watch: &Watch, sent: Vec<u8>, outcome: Outcome) -> Result<(), Problem> {
     draft.core.tokens_in = watch.tokens.input;
     draft.core.tokens_out = watch.tokens.output;
     draft.core.response_bytes = i64::try_from(sent.len()).unwrap_or(i64::MAX);

@@ -5,11 +5,15 @@
 //! all else that is done for them. So when many come, the writer lingers while the queue grows, a millisecond at most, and
 //! until half of those on their way are there: while their batch is synced, the other half is worked on.
 //!
+//! Where the threads that make items are known to it ([`Committer::hand`]), it need not guess from how many come: while all of
+//! them have work, nobody is kept from anything by a batch that fills, and the writer lingers until one of them has none.
+//!
 //! The queue is bounded and keeps the order of `submit` calls. What a batch means is the `Sink`'s business; items carry
 //! their own callback. When the sink reports that the state of the disk is unknown, nobody is called back and the process
 //! ends: it must recover from the disk.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -22,6 +26,8 @@ const COUNTED: Duration = Duration::from_millis(20);
 const LINGER: Duration = Duration::from_millis(1);
 /// How long it waits for the next item before it takes the queue to grow no more.
 const LOOK: Duration = Duration::from_micros(100);
+/// Most time that it lingers while every thread that makes items has work.
+const BUSY_LINGER: Duration = Duration::from_millis(5);
 
 /// What the writer thread does with a batch.
 pub trait Sink: Send + 'static {
@@ -91,6 +97,12 @@ pub struct Committer<T: Send + 'static> {
 struct Shared<T> {
     queue: Mutex<Queue<T>>,
     limits: Limits,
+    /// Threads that make items and say when they have nothing to do.
+    hands: AtomicUsize,
+    /// How many of them have nothing to do.
+    resting: AtomicUsize,
+    /// Whether the writer waits for one of them to rest. Written under the lock of the queue.
+    lingers: AtomicBool,
     /// Signalled when the writer waits and as many items are there as it waits for, or at the end.
     work: Condvar,
     /// Signalled when a submitter waits and room is made, or at the end.
@@ -114,7 +126,8 @@ impl<T: Send + 'static> Committer<T> {
     {
         let queue = Queue { items: VecDeque::new(), bytes: 0, closed: false, wanted: None, submitters_wait: 0 };
         let (work, room) = (Condvar::new(), Condvar::new());
-        let shared = Arc::new(Shared { queue: Mutex::new(queue), limits, work, room });
+        let (hands, resting, lingers) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
+        let shared = Arc::new(Shared { queue: Mutex::new(queue), limits, hands, resting, lingers, work, room });
         let writer = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name(name.into()).spawn(move || writer.run(sink, &on_fatal))?;
         Ok(Self { shared, thread: Some(thread) })
@@ -148,6 +161,12 @@ impl<T: Send + 'static> Committer<T> {
         Ok(())
     }
 
+    /// One more thread that makes items and will say when it has nothing to do.
+    pub fn hand(&self) -> Hand {
+        self.shared.hands.fetch_add(1, Ordering::SeqCst);
+        Hand { station: self.shared.clone(), resting: AtomicBool::new(false) }
+    }
+
     /// Whether the writer has stopped, or is told to.
     pub fn is_closed(&self) -> bool {
         self.shared.lock().closed
@@ -168,6 +187,61 @@ impl<T: Send + 'static> Drop for Committer<T> {
             // A panic in the sink has already been reported by the thread itself.
             let _ = thread.join();
         }
+    }
+}
+
+/// A thread that makes items, as the writer knows it; until it is dropped.
+pub struct Hand {
+    station: Arc<dyn Station>,
+    resting: AtomicBool,
+}
+
+impl Hand {
+    /// It has nothing to do, so what it is waiting for should be made durable.
+    pub fn rests(&self) {
+        if !self.resting.swap(true, Ordering::SeqCst) {
+            self.station.rests();
+        }
+    }
+
+    /// It has work again.
+    pub fn works(&self) {
+        if self.resting.swap(false, Ordering::SeqCst) {
+            self.station.works();
+        }
+    }
+}
+
+impl Drop for Hand {
+    fn drop(&mut self) {
+        self.works();
+        self.station.leaves();
+    }
+}
+
+/// Where hands are counted, whatever the items are.
+trait Station: Send + Sync {
+    fn rests(&self);
+    fn works(&self);
+    fn leaves(&self);
+}
+
+impl<T: Send> Station for Shared<T> {
+    fn rests(&self) {
+        self.resting.fetch_add(1, Ordering::SeqCst);
+        if self.lingers.load(Ordering::SeqCst) {
+            // Taking the lock sees to it that the writer is not between its look at the hands and its sleep.
+            drop(self.lock());
+            self.work.notify_one();
+        }
+    }
+
+    fn works(&self) {
+        self.resting.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn leaves(&self) {
+        self.hands.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -207,7 +281,7 @@ impl<T> Shared<T> {
         // Whatever ends this thread, a panic included, nobody may go on waiting for it.
         let _close = CloseOnDrop(self);
         let (mut batch, mut pace) = (Vec::new(), Pace { since: Instant::now(), items: 0, crowd: false });
-        while self.gather(&mut batch, || pace.crowd.then(|| sink.coming())) {
+        while self.gather(&mut batch, pace.crowd, || sink.coming()) {
             pace.count(batch.len());
             if let Err(fatal) = sink.commit(&mut batch) {
                 on_fatal(&fatal);
@@ -220,11 +294,7 @@ impl<T> Shared<T> {
     /// Waits while the queue grows, until it has as many items as are `wanted`.
     fn linger<'a>(&'a self, mut queue: MutexGuard<'a, Queue<T>>, wanted: usize) -> MutexGuard<'a, Queue<T>> {
         let start = Instant::now();
-        while queue.items.len() < wanted
-            && queue.has_room_in_batch(&self.limits)
-            && !queue.closed
-            && start.elapsed() < LINGER
-        {
+        while self.may_grow(&queue, wanted) && start.elapsed() < LINGER {
             let before = queue.items.len();
             queue.wanted = Some(wanted);
             (queue, _) = self.work.wait_timeout(queue, LOOK).unwrap_or_else(PoisonError::into_inner);
@@ -236,9 +306,29 @@ impl<T> Shared<T> {
         queue
     }
 
-    /// Waits for work and moves one batch of it out; false when closed and empty. `crowd` says, when items come in
-    /// crowds, how many are on their way if that is known.
-    fn gather(&self, batch: &mut Vec<T>, crowd: impl FnOnce() -> Option<Option<usize>>) -> bool {
+    /// Waits while every hand has work, until the queue has as many items as are `wanted`.
+    fn linger_busy<'a>(&'a self, mut queue: MutexGuard<'a, Queue<T>>, wanted: usize) -> MutexGuard<'a, Queue<T>> {
+        let start = Instant::now();
+        self.lingers.store(true, Ordering::SeqCst);
+        while self.may_grow(&queue, wanted)
+            && self.resting.load(Ordering::SeqCst) == 0
+            && let Some(left) = BUSY_LINGER.checked_sub(start.elapsed())
+        {
+            queue.wanted = Some(wanted);
+            (queue, _) = self.work.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner);
+        }
+        self.lingers.store(false, Ordering::SeqCst);
+        queue.wanted = None;
+        queue
+    }
+
+    fn may_grow(&self, queue: &Queue<T>, wanted: usize) -> bool {
+        queue.items.len() < wanted && queue.has_room_in_batch(&self.limits) && !queue.closed
+    }
+
+    /// Waits for work and moves one batch of it out; false when closed and empty. `crowd` says whether items come in
+    /// crowds, `coming` how many are on their way if that is known.
+    fn gather(&self, batch: &mut Vec<T>, crowd: bool, coming: impl FnOnce() -> Option<usize>) -> bool {
         let mut queue = self.lock();
         while queue.items.is_empty() {
             if queue.closed {
@@ -248,8 +338,11 @@ impl<T> Shared<T> {
             queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         queue.wanted = None;
-        if let Some(coming) = crowd() {
-            queue = self.linger(queue, coming.map_or(usize::MAX, |coming| coming.div_ceil(2)));
+        let half = || coming().map_or(usize::MAX, |coming| coming.div_ceil(2));
+        if self.hands.load(Ordering::SeqCst) > 0 {
+            queue = self.linger_busy(queue, half());
+        } else if crowd {
+            queue = self.linger(queue, half());
         }
         let mut total = 0;
         while batch.len() < self.limits.batch_items

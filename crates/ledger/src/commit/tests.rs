@@ -130,3 +130,62 @@ fn after_a_failure_the_handler_is_called_and_nobody_is_answered() {
     drop(ack);
     assert_eq!(acks.iter().count(), 0);
 }
+
+/// Counts what it is given as on its way.
+struct Crowd {
+    recorder: Recorder,
+    coming: usize,
+}
+
+impl Sink for Crowd {
+    type Item = (u32, Sender<u32>);
+
+    fn commit(&mut self, batch: &mut Vec<Self::Item>) -> Result<(), Fatal> {
+        self.recorder.commit(batch)
+    }
+
+    fn coming(&self) -> Option<usize> {
+        Some(self.coming)
+    }
+}
+
+/// A writer that knows of `coming` items, with its gate open, and the batches it makes.
+fn crowd(coming: usize) -> (Committer<(u32, Sender<u32>)>, Receiver<Vec<u32>>) {
+    let (gate, gate_rx) = channel();
+    let (batches_tx, batches) = channel();
+    (0..100).for_each(|_| gate.send(()).unwrap());
+    let recorder = Recorder { gate: gate_rx, batches: batches_tx, fail_on: None };
+    let handler: FatalHandler = Arc::new(|_| {});
+    (Committer::spawn("test", Crowd { recorder, coming }, Limits::default(), handler).unwrap(), batches)
+}
+
+#[test]
+fn given_hands_that_all_have_work_a_batch_fills_to_half_of_what_comes() {
+    let (committer, batches) = crowd(8);
+    let _hands = [committer.hand(), committer.hand()];
+    let (ack, _acks) = channel();
+    let start = Instant::now();
+    (0..4).for_each(|number| committer.submit((number, ack.clone()), 1).unwrap());
+    let first = batches.recv().unwrap();
+    // A machine that stops for as long as the writer lingers may see the batch cut.
+    assert!(first == [0, 1, 2, 3] || start.elapsed() >= BUSY_LINGER, "{first:?}");
+}
+
+#[test]
+fn given_a_hand_without_work_nothing_lingers() {
+    let (committer, batches) = crowd(1000);
+    let (busy, idle) = (committer.hand(), committer.hand());
+    idle.rests();
+    let (ack, _acks) = channel();
+    committer.submit((0, ack.clone()), 1).unwrap();
+    assert_eq!(batches.recv().unwrap(), [0]);
+
+    // When: it has work again, and rests while the writer lingers.
+    idle.works();
+    committer.submit((1, ack), 1).unwrap();
+    idle.rests();
+    assert_eq!(batches.recv().unwrap(), [1]);
+    drop((busy, idle));
+    assert_eq!(committer.shared.hands.load(Ordering::SeqCst), 0);
+    assert_eq!(committer.shared.resting.load(Ordering::SeqCst), 0);
+}

@@ -34,11 +34,13 @@ use begins::Begins;
 pub use error::RecordError;
 use frame::Building;
 use recover::Recovery;
+use reply::Answer;
 use seal::{Sealer, Tables};
 use state::{Segment, State, lock};
 pub use types::{Payload, Receipt, RecordOptions, RecordStats, Recovered, Resume, Roll};
 use writer::{Item, Record, Write, Writer};
 
+pub use crate::commit::Hand;
 use crate::commit::{Committer, Limits, Rejected};
 use crate::vfs::{LockGuard, Vfs};
 use crate::wal::{Batch, Wal, WalOptions};
@@ -177,13 +179,33 @@ impl<R: RecordKind> RecordLog<R> {
         self.begins.begin(core.id(), entry)
     }
 
-    /// Makes a record durable, then returns its number and leaf. Node, incarnation and number are filled in here. Once
-    /// polled, the record is written even if the future is dropped.
+    /// One more thread that appends records and will say when it has nothing to do: while all of them are busy, the writer
+    /// lets batches fill.
+    #[must_use]
+    pub fn hand(&self) -> Hand {
+        self.committer.hand()
+    }
+
+    /// Hands a record in, and returns what waits until it is durable, for its number and leaf. Node, incarnation and number
+    /// are filled in here. The record is written even if nobody waits.
     ///
     /// # Errors
     /// A retryable error when it cannot be taken, [`RecordError::TooLarge`], [`RecordError::NotStarted`], or
     /// [`RecordError::Stopped`]: then it is unknown whether it is durable.
-    pub async fn append(&self, mut core: R, payload: Payload) -> Result<Receipt, RecordError> {
+    pub fn append(
+        &self,
+        core: R,
+        payload: Payload,
+    ) -> impl Future<Output = Result<Receipt, RecordError>> + Send + use<R> {
+        let answer = self.submit_record(core, &payload);
+        async move { answer?.await.unwrap_or(Err(RecordError::Stopped)) }
+    }
+
+    fn submit_record(
+        &self,
+        mut core: R,
+        payload: &Payload,
+    ) -> Result<Answer<Result<Receipt, RecordError>>, RecordError> {
         let incarnation = self.admit()?;
         core.written_by(&self.options.node, i64::try_from(incarnation).unwrap_or(i64::MAX));
         let too_large = || self.too_large(payload.ct.len());
@@ -195,7 +217,7 @@ impl<R: RecordKind> RecordLog<R> {
         let payload_bytes = payload.ct.len() as u64;
         let (id, ts_end, receipt) = (core.id().to_owned(), core.ended_us(), Receipt::default());
         self.submit(Write::Record(Box::new(Record { id, frame, payload_bytes, ts_end, receipt, reply })))?;
-        answer.await.unwrap_or(Err(RecordError::Stopped))
+        Ok(answer)
     }
 
     /// Seals the oldest segment that is closed, or closes the open one if it is large or old, or `force` and not empty.
