@@ -8,7 +8,7 @@ use std::time::Duration;
 use ::http::Method;
 use serde_json::{Value, json};
 
-use crate::support::people::{session, somebody};
+use crate::support::people::{form, session, somebody};
 use crate::support::{World, http, tools};
 
 /// Files that list addresses, and what stands before each.
@@ -277,4 +277,37 @@ fn given_whatever_ended_when_shown_at_any_address_then_it_is_refused_and_each_re
     assert!(untold.is_empty(), "refused, and not on record: {untold:?}");
     let refused = world.sql("select count(*) as n from inference_records where status = 'refused'")[0]["n"].as_u64();
     assert!(refused.is_some_and(|refused| refused >= 8 * 4), "each refused inference is on record: {refused:?}");
+}
+
+/// Asks at a door that needs no key: how it answers.
+fn ask(world: &World, path: &str, body: &Value) -> http::Response {
+    let kind = [("content-type", "application/json")];
+    http::send(Method::POST, &format!("{}{path}", world.url), &kind, body.to_string())
+}
+
+#[test]
+fn given_what_lets_somebody_in_once_when_they_left_or_signed_out_before_it_was_used_then_it_lets_nobody_in() {
+    let world = World::new();
+    let origin = [("origin", world.url.as_str()), ("sec-fetch-site", "same-origin")];
+    for (how, open) in [("used at once", true), ("signed out", false), ("left", false)] {
+        let (actor, secret) = somebody(&world);
+        let link = text(&world.json(&["--token", &secret, "signin"]), "url");
+        let link = link.rsplit('/').next().expect("a secret").to_owned();
+        let cookie = session(&world, &secret);
+        let begun = ask(&world, "/api/v1/login/device", &json!({})).json();
+        let said = format!("code={}&answer=allow", text(&begun, "user_code"));
+        assert_eq!(form(&world, &cookie, "/device", &said).status, 200, "{how}");
+        match how {
+            "signed out" => drop(form(&world, &cookie, "/signout", "")),
+            "left" => drop(world.json(&["people", "leave", &actor])),
+            _ => {}
+        }
+        let device = json!({"device_code": text(&begun, "device_code")});
+        let let_in = ask(&world, "/api/v1/login/device/token", &device);
+        assert_eq!(let_in.status == 200, open, "{how}: {}", let_in.text());
+        assert_eq!(ask(&world, "/api/v1/login/device/token", &device).status, 400, "{how}: once");
+        // A link is a person's, not a session's.
+        let opened = http::send(Method::POST, &format!("{}/signin/{link}", world.url), &origin, "");
+        assert_eq!(opened.header("set-cookie").is_some(), how != "left", "{how}: {}", opened.text());
+    }
 }
