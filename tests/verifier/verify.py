@@ -427,7 +427,7 @@ class State:
         maps = "actors left accounts identities profiles groups grants passkeys recovery links sessions keys key_by_secret" \
                " workloads spent_tokens providers models services deployments nodes controls runs" \
                " streams recent"
-        maps += " approvals delegations emergencies registrants custom_roles"
+        maps += " approvals delegations emergencies registrants custom_roles permitted retired"
         self.all = {name: {} for name in maps.split()}
         self.all.update(
             size=0, org=None, policies=None, keys_limited=None, approval_rules=None, recent_by_age=[], removed=[], reviews={}
@@ -474,6 +474,7 @@ class State:
 
     def apply(self, entry):
         state, body, type_ = self.all, entry["body"], entry["t"]
+        person = state["accounts"].get(entry["actor"], {}).get("owner", entry["actor"])
         state["streams"][entry["stream"]] = entry["sv"]
         state["recent"][entry["id"]] = state["size"]
         state["recent_by_age"].append([entry["ts"], entry["id"]])
@@ -504,7 +505,7 @@ class State:
         elif type_ == "profile.set":
             state["profiles"][body["actor"]] = body["sealed_sha256"]
         elif type_ == "grant.requested":
-            grant = {"requested": body, "requested_by": entry["actor"], "approved": None, "ended_at": None}
+            grant = {"requested": body, "requested_by": entry["actor"], "asker": person, "approved": None, "ended_at": None}
             state["grants"][body["grant"]] = grant
         elif type_ == "grant.approved":
             if body["grant"] in state["grants"]:
@@ -533,12 +534,13 @@ class State:
                     members[body["actor"]] = sorted(said)
         elif type_ == "group.mapped":
             if body["group"] in state["groups"]:
-                mapping = {"roles": body["roles"], "days": body["days"], "mapped_by": entry["actor"], "approved": None}
+                mapping = {"roles": body["roles"], "days": body["days"], "mapped_by": entry["actor"], "mapper": person,
+                           "approved": None, "approver": None}
                 state["groups"][body["group"]]["mapping"] = mapping if body["roles"] else None
         elif type_ == "group.map.approved":
             mapping = state["groups"].get(body["group"], {}).get("mapping")
             if mapping:
-                mapping["approved"] = [entry["actor"], entry["ts"]]
+                mapping["approved"], mapping["approver"] = [entry["actor"], entry["ts"]], person
         elif type_ == "grant.ended":
             if body["grant"] in state["grants"]:
                 state["grants"][body["grant"]]["ended_at"] = entry["ts"]
@@ -561,8 +563,8 @@ class State:
                 state["reviews"][body["review"]]["completed_at"] = entry["ts"]
         elif type_ == "approval.requested":
             state["approvals"][body["approval"]] = {
-                "requested": body, "requested_by": entry["actor"], "requested_at": entry["ts"], "votes": [],
-                "comments": [], "withdrawn_at": None, "consumed": None,
+                "requested": body, "requested_by": entry["actor"], "asker": person, "requested_at": entry["ts"],
+                "votes": [], "comments": [], "withdrawn_at": None, "consumed": None,
             }
         elif type_.startswith("approval."):
             self.apply_approval(entry, state["approvals"].get(body["approval"]))
@@ -576,6 +578,7 @@ class State:
             state["approval_rules"] = body
         elif type_ == "role.defined":
             state["custom_roles"][body["role"]] = body
+            state["permitted"][body["role"]] = sorted({*state["permitted"].get(body["role"], []), *body["actions"]})
         elif type_ == "role.retired":
             state["custom_roles"].pop(body["role"], None)
         elif type_ == "emergency.declared":
@@ -665,12 +668,15 @@ class State:
         elif type_ in ("provider.declared", "service.declared"):
             kind = type_.split(".")[0]
             state[kind + "s"][body[kind]] = body["spec"]
+            if kind == "service":
+                state["retired"].pop(body[kind], None)
         elif type_ in ("provider.retired", "service.retired"):
             kind = type_.split(".")[0]
-            state[kind + "s"].pop(body[kind], None)
+            gone = state[kind + "s"].pop(body[kind], None)
+            if gone and kind == "service":
+                state["retired"][body[kind]] = gone["risk_tier"]
         elif type_ == "model.registered":
             state["models"].setdefault(body["model"], {})[body["version"]] = body
-            person = state["accounts"].get(entry["actor"], {}).get("owner", entry["actor"])
             state["registrants"].setdefault(body["model"], {})[body["version"]] = person
         elif type_ == "deployment.started":
             started = {"started": body, "at": entry["ts"]}

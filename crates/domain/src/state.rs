@@ -12,7 +12,7 @@ use crate::people::{
     Account, ActorRegistered, Grant, Group, Identity, Key, KeysLimited, Link, Mapping, Passkey, Recovery, Session,
     WorkloadRule,
 };
-use crate::serving::{Deployment, ServiceSpec};
+use crate::serving::{Deployment, RiskTier, ServiceSpec};
 use crate::vendors::ProviderSpec;
 use crate::{Entry, Event, assurance, infrastructure, models};
 
@@ -57,6 +57,8 @@ pub struct State {
     pub delegations: BTreeMap<String, Delegation>,
     /// Roles of the organisation's own, by name.
     pub custom_roles: BTreeMap<String, RoleDefined>,
+    /// Every action that each of them ever permitted, sorted, also when it is retired.
+    pub permitted: BTreeMap<String, Vec<String>>,
     /// Emergencies by public identifier, those that are over too.
     pub emergencies: BTreeMap<String, Emergency>,
     /// Passkeys by public identifier.
@@ -85,6 +87,8 @@ pub struct State {
     pub registrants: BTreeMap<String, BTreeMap<String, String>>,
     /// Services offered.
     pub services: BTreeMap<String, ServiceSpec>,
+    /// Risk of the services that were offered, as last declared.
+    pub retired: BTreeMap<String, RiskTier>,
     /// Live deployments: service, then route.
     pub deployments: BTreeMap<String, BTreeMap<String, Deployment>>,
     /// Nodes by name.
@@ -183,7 +187,8 @@ impl State {
             }
             Event::GrantRequested(body) => {
                 let (requested, requested_by) = (body.clone(), by.to_owned());
-                let grant = Grant { requested, requested_by, approved: None, ended_at: None };
+                let asker = self.person_of(by).to_owned();
+                let grant = Grant { requested, requested_by, asker, approved: None, ended_at: None };
                 self.grants.insert(body.grant.clone(), grant);
             }
             Event::GrantApproved(body) => {
@@ -207,15 +212,17 @@ impl State {
             Event::GroupMemberRemoved(body) => self.change_member(body, false),
             Event::GroupMapped(body) => {
                 let (roles, days, mapped_by) = (body.roles.clone(), body.days, by.to_owned());
-                let mapping = Mapping { roles, days, mapped_by, approved: None };
+                let mapper = self.person_of(by).to_owned();
+                let mapping = Mapping { roles, days, mapped_by, mapper, approved: None, approver: None };
                 if let Some(group) = self.groups.get_mut(&body.group) {
                     group.mapping = Some(mapping).filter(|mapping| !mapping.roles.is_empty());
                 }
             }
             Event::GroupMapApproved(body) => {
+                let approver = self.person_of(by).to_owned();
                 let mapping = self.groups.get_mut(&body.group).and_then(|group| group.mapping.as_mut());
                 if let Some(mapping) = mapping {
-                    mapping.approved = Some((by.to_owned(), ts));
+                    (mapping.approved, mapping.approver) = (Some((by.to_owned(), ts)), Some(approver));
                 }
             }
             Event::GrantEnded(body) => {
@@ -239,6 +246,7 @@ impl State {
                 let approval = Approval {
                     requested: body.clone(),
                     requested_by: by.to_owned(),
+                    asker: self.person_of(by).to_owned(),
                     requested_at: ts,
                     votes: Vec::new(),
                     comments: Vec::new(),
@@ -279,9 +287,7 @@ impl State {
                 }
             }
             Event::ApprovalsConfigured(body) => self.approval_rules = Some(body.clone()),
-            Event::RoleDefined(body) => {
-                self.custom_roles.insert(body.role.clone(), body.clone());
-            }
+            Event::RoleDefined(body) => self.role_defined(body),
             Event::RoleRetired(body) => {
                 self.custom_roles.remove(&body.role);
             }
@@ -399,10 +405,13 @@ impl State {
                 self.models.entry(body.model.clone()).or_default().insert(body.version.clone(), body.clone());
             }
             Event::ServiceDeclared(body) => {
+                self.retired.remove(&body.service);
                 self.services.insert(body.service.clone(), body.spec.clone());
             }
             Event::ServiceRetired(body) => {
-                self.services.remove(&body.service);
+                if let Some(spec) = self.services.remove(&body.service) {
+                    self.retired.insert(body.service.clone(), spec.risk_tier);
+                }
             }
             Event::DeploymentStarted(body) => {
                 let deployment = Deployment { started: body.clone(), at: ts };

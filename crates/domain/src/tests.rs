@@ -12,4 +12,5 @@ mod passkeys;
 mod records;
 mod reviews;
 mod sessions;
+mod walks;
 mod workloads;

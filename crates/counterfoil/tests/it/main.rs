@@ -7,6 +7,7 @@ mod assurance;
 mod crash;
 mod directory;
 mod doors;
+mod every_door;
 mod infrastructure;
 mod keys;
 mod passkeys;

@@ -51,17 +51,36 @@ impl State {
         roles::find(role).is_some() || self.custom_roles.contains_key(role)
     }
 
+    /// What a role amounts to: what it is called, or what it permits when it is one of an organisation's own.
+    fn duties<'a>(&'a self, role: &'a str) -> Vec<&'a str> {
+        self.custom_roles.get(role).map_or_else(|| vec![role], |defined| duties_of(&defined.actions).collect())
+    }
+
+    /// Whether holding a role is having a duty.
+    #[must_use]
+    pub fn has_duty(&self, role: &str, duty: &str) -> bool {
+        self.duties(role).contains(&duty)
+    }
+
     /// The rule that keeps two roles apart, by what they are called or by what they permit.
     #[must_use]
     pub fn conflict_between(&self, one: &str, other: &str) -> Option<&'static Conflict> {
-        let duties = |role: &str| -> Vec<String> {
-            match self.custom_roles.get(role) {
-                Some(defined) => duties_of(&defined.actions).map(str::to_owned).collect(),
-                None => vec![role.to_owned()],
-            }
-        };
-        let others = duties(other);
-        duties(one).iter().find_map(|one| others.iter().find_map(|other| roles::conflict_between(one, other)))
+        let others = self.duties(other);
+        self.duties(one).iter().find_map(|one| others.iter().find_map(|other| roles::conflict_between(one, other)))
+    }
+
+    /// Whether a role is or ever was a duty, so that whoever was given it may have had that.
+    pub(super) fn was_duty(&self, role: &str, duty: &str) -> bool {
+        role == duty || self.permitted.get(role).is_some_and(|ever| duties_of(ever).any(|one| one == duty))
+    }
+
+    /// Takes in what a role permits. What it permitted before is not forgotten.
+    pub(crate) fn role_defined(&mut self, body: &RoleDefined) {
+        self.custom_roles.insert(body.role.clone(), body.clone());
+        let ever = self.permitted.entry(body.role.clone()).or_default();
+        ever.extend(body.actions.iter().cloned());
+        ever.sort_unstable();
+        ever.dedup();
     }
 }
 

@@ -214,7 +214,7 @@ pub(crate) fn review(state: &State, given: &Given, body: &EmergencyReviewed) -> 
 pub(crate) fn acting<'a>(state: &'a State, given: &'a Given, command: &Command) -> Option<&'a Emergency> {
     let (duty, resource) = (super::founding::duty_of(command)?, command.resource());
     let here = |scope: &str| scope == ORG || scope == resource;
-    if state.standing_roles_of(&given.by, given.now).any(|(role, scope)| role == duty && here(scope)) {
+    if state.standing_roles_of(&given.by, given.now).any(|(role, scope)| state.has_duty(role, duty) && here(scope)) {
         return None;
     }
     let mut theirs = state.emergencies_of(&given.by, given.now);

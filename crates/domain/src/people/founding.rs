@@ -1,5 +1,6 @@
 //! While an organisation begins, whoever administers it stands in for duties that nobody was ever given. The first
-//! grant of a duty ends that, for good; each time it happened, an event says so.
+//! grant of a duty ends that, for good, also of a role of the organisation's own that amounts to it; each time it
+//! happened, an event says so.
 
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +34,7 @@ pub(crate) fn duty_of(command: &Command) -> Option<&'static str> {
 /// Whether somebody may do a duty only because nobody was ever given it.
 pub(crate) fn stands_in(state: &State, actor: &str, duty: &str, now: i64) -> bool {
     DUTIES.contains(&duty) && state.standing_roles_of(actor, now).any(|held| held == ("administrator", ORG)) && {
-        let given = |grant: &super::Grant| grant.requested.role == duty && grant.approved.is_some();
+        let given = |grant: &super::Grant| grant.approved.is_some() && state.was_duty(&grant.requested.role, duty);
         !state.grants.values().any(given)
     }
 }

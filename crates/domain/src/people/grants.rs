@@ -15,7 +15,7 @@ use crate::{Event, Given, Refusal, RefusalCode, State};
 /// The longest time that a grant may last, in milliseconds.
 pub const GRANT_MS: i64 = 366 * 24 * 60 * 60 * 1000;
 
-/// Roles whose holders may approve grants.
+/// Roles whose holders may approve grants, beside those of an organisation's own that permit it.
 const APPROVERS: [&str; 2] = ["security_lead", "administrator"];
 
 /// A role was asked for.
@@ -94,6 +94,8 @@ pub struct Grant {
     pub requested: GrantRequested,
     /// Who asked.
     pub requested_by: String,
+    /// The person behind them then: a program may be somebody else's tomorrow.
+    pub asker: String,
     /// Who approved, and when in milliseconds since the epoch.
     pub approved: Option<(String, i64)>,
     /// When it ended before its time, or was refused.
@@ -197,7 +199,7 @@ pub(crate) fn approve(state: &State, given: &Given, body: &GrantNamed) -> Result
             format!("grant `{}` is for you: somebody else must approve it", body.grant),
         );
     }
-    if state.is_one_person(&given.by, &grant.requested_by) && somebody_else(state, given, grant) {
+    if state.person_of(&given.by) == grant.asker && somebody_else(state, given, grant) {
         let message = format!("you asked for grant `{}`: somebody else must approve it", body.grant);
         return forbidden("request-not-approve", message);
     }
@@ -249,7 +251,7 @@ fn pending<'a>(state: &'a State, given: &Given, body: &GrantNamed) -> Result<&'a
 /// Whether anybody but the one who asked and the one who is to hold the role could approve. While an organisation
 /// begins there is nobody yet; AI-AC-02 names such grants.
 fn somebody_else(state: &State, given: &Given, grant: &Grant) -> bool {
-    somebody_approves(state, given.now, &[&grant.requested_by, &grant.requested.actor])
+    somebody_approves(state, given.now, &[&grant.asker, &grant.requested.actor])
 }
 
 /// Whether anybody could approve who is not concerned, neither by themselves nor by a program.
@@ -260,7 +262,8 @@ pub(super) fn somebody_approves(state: &State, now: i64, concerned: &[&str]) -> 
 
 /// Whether an actor holds a role whose holders approve grants, by more than an emergency.
 fn approves(state: &State, now: i64, actor: &str) -> bool {
-    state.standing_roles_of(actor, now).any(|(role, scope)| APPROVERS.contains(&role) && scope == ORG)
+    let approver = |role: &str| APPROVERS.contains(&role) || state.has_duty(role, "security_lead");
+    state.standing_roles_of(actor, now).any(|(role, scope)| scope == ORG && approver(role))
 }
 
 /// An emergency gives no vote: `what` is approved by somebody who approves without one.

@@ -1,17 +1,18 @@
 //! What a second person must agree to: asking, voting, carrying out, and what stays apart whatever happens.
 
-use proptest::prelude::*;
+use std::collections::BTreeSet;
+
 use sha2::{Digest, Sha256};
 
 use crate::command::RegisterModel;
 use crate::infrastructure::PoliciesInstalled;
 use crate::models::ModelFacts;
 use crate::people::{
-    ActorKind, ActorLeft, ActorRegistered, ApprovalCommented, ApprovalNamed, ApprovalRule, ApprovalVoted,
-    ApprovalsConfigured, DelegationEnded, EmergencyDeclared, EndReason, GrantEnded, GrantNamed, GrantRequested,
-    RequestApproval, Vote, VoteDelegated,
+    AccountOwned, ActorKind, ActorRegistered, ApprovalCommented, ApprovalNamed, ApprovalRule, ApprovalVoted,
+    ApprovalsConfigured, DelegationEnded, EndReason, GrantEnded, GrantNamed, GrantRequested, GroupMapped, GroupNamed,
+    IdentitySource, MappedRole, OwnerReason, ProvisionGroup, RequestApproval, Vote, VoteDelegated,
 };
-use crate::serving::{RiskTier, Route, ServiceDeclared, ServiceSpec, Target, WhenUnrecordable};
+use crate::serving::{RiskTier, Route, ServiceDeclared, ServiceRetired, ServiceSpec, Target, WhenUnrecordable};
 use crate::{Command, Entry, Event, Given, Refusal, RefusalCode, State, decide};
 
 const ORG: &str = "org";
@@ -20,16 +21,17 @@ const ORG: &str = "org";
 pub(super) struct Company {
     pub state: State,
     pub given: Given,
-    events: Vec<(String, Event)>,
+    /// What each command did: when, by whom, and its events.
+    pub done: Vec<(i64, String, Vec<Event>)>,
 }
 
-const PEOPLE: [&str; 6] = ["a_admin", "a_lead", "a_trainer", "a_approver", "a_deployer", "a_other"];
+pub(super) const PEOPLE: [&str; 6] = ["a_admin", "a_lead", "a_trainer", "a_approver", "a_deployer", "a_other"];
 
 impl Company {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let facts = ModelFacts { bytes: 1, operators: vec![], inputs: vec![], outputs: vec![] };
         let given = Given { now: 1_000, fresh: "f".into(), model: Some(Ok(facts)), ..Given::default() };
-        let mut company = Self { state: State::default(), given, events: Vec::new() };
+        let mut company = Self { state: State::default(), given, done: Vec::new() };
         let register = |actor: &str, kind, roles: &[&str]| {
             let roles = roles.iter().map(|role| (*role).to_owned()).collect();
             Command::RegisterActor(ActorRegistered { actor: actor.into(), kind, roles })
@@ -57,13 +59,13 @@ impl Company {
     }
 
     #[track_caller]
-    fn grant(&mut self, actor: &str, role: &str, approver: &str) {
+    pub fn grant(&mut self, actor: &str, role: &str, approver: &str) {
         let grant = format!("g_{}", self.state.size);
         self.done("a_admin", request_grant(&grant, actor, role, ORG));
         self.done(approver, Command::ApproveGrant(GrantNamed { grant }));
     }
 
-    fn ask(&mut self, by: &str, command: Command) -> Result<Vec<&'static str>, Refusal> {
+    pub fn ask(&mut self, by: &str, command: Command) -> Result<Vec<&'static str>, Refusal> {
         self.given.by = by.to_owned();
         let events = decide(&self.state, &self.given, &command)?;
         for event in &events {
@@ -71,9 +73,10 @@ impl Company {
             let sv = self.state.version(&stream) + 1;
             let entry = Entry { v: 1, id, ts: self.given.now, actor: by.into(), stream, sv, event: event.clone() };
             self.state.apply(&entry);
-            self.events.push((by.to_owned(), event.clone()));
         }
-        Ok(events.iter().map(Event::name).collect())
+        let names = events.iter().map(Event::name).collect();
+        self.done.push((self.given.now, by.to_owned(), events));
+        Ok(names)
     }
 
     #[track_caller]
@@ -109,7 +112,7 @@ pub(super) fn install(text: &str) -> Command {
     Command::InstallPolicies(PoliciesInstalled { sha256, text: text.into() })
 }
 
-fn register_model(version: &str) -> Command {
+pub(super) fn register_model(version: &str) -> Command {
     let (model, artifact_sha256) = ("m".into(), format!("sha-{version}"));
     Command::RegisterModel(RegisterModel { model, version: version.into(), artifact_sha256 })
 }
@@ -148,7 +151,7 @@ pub(super) fn request(approval: &str, command: Command) -> Command {
     })
 }
 
-fn vote(approval: &str, vote: Vote) -> Command {
+pub(super) fn vote(approval: &str, vote: Vote) -> Command {
     Command::VoteOnApproval(ApprovalVoted { approval: approval.into(), vote, on_behalf_of: None })
 }
 
@@ -188,8 +191,10 @@ fn given_a_service_of_high_risk_when_approved_by_another_then_its_deployer_puts_
     assert!(company.done("a_deployer", high("1")).is_empty(), "nothing has to change");
     company.done("a_trainer", register_model("2"));
     assert_eq!(company.rule("a_deployer", high("2")), "approval-required", "an approval is good once");
-    // A lower risk needs none, but lowering it does.
+    // A lower risk needs none, but lowering it does, also by way of retiring the service.
     company.done("a_deployer", service("support", RiskTier::Low, "1"));
+    assert_eq!(company.rule("a_deployer", service("credit", RiskTier::Low, "1")), "approval-required");
+    company.done("a_deployer", Command::RetireService(ServiceRetired { service: "credit".into() }));
     assert_eq!(company.rule("a_deployer", service("credit", RiskTier::Low, "1")), "approval-required");
 }
 
@@ -295,8 +300,47 @@ fn given_a_vote_handed_on_when_used_then_it_counts_once_for_both_and_only_to_who
     company.done("a_approver", Command::EndDelegation(DelegationEnded { delegation: "v_1".into() }));
     assert_eq!(company.rule("a_other", approve("p_2")), "vote-by-role", "it was taken back");
     company.done("a_approver", delegate("v_2", "a_other", "model_approver"));
+    // Whoever is given a role that is kept from the votes has them no more.
+    company.grant("a_other", "deployer", "a_lead");
+    assert_eq!(company.rule("a_other", approve("p_2")), "vote-by-role", "it could not be handed to them now");
+    let grant = company.state.grants.values().find(|grant| grant.requested.actor == "a_other").expect("granted");
+    let grant = grant.requested.grant.clone();
+    company.done("a_lead", Command::EndGrant(GrantEnded { grant, reason: EndReason::Revoked }));
+    assert!(company.state.can_vote(&company.state.approvals["p_2"], "a_other", 1_000));
     company.given.now = 400_000;
     assert_eq!(company.rule("a_other", approve("p_2")), "vote-by-role", "it came to its end");
+}
+
+#[test]
+fn given_a_program_that_asked_when_it_is_handed_on_then_whoever_it_belonged_to_is_no_second_person() {
+    let mut company = Company::staffed();
+    let roles = vec![];
+    company.done(
+        "a_admin",
+        Command::RegisterActor(ActorRegistered { actor: "a_bot".into(), kind: ActorKind::Service, roles }),
+    );
+    let own = |owner: &str| {
+        let (actor, owner) = ("a_bot".into(), owner.into());
+        Command::OwnAccount(AccountOwned { actor, owner, reason: OwnerReason::Named })
+    };
+    company.done("a_admin", own("a_approver"));
+    company.done("a_bot", request("p_1", high("1")));
+    company.done("a_approver", own("a_lead"));
+    assert_eq!(company.rule("a_approver", approve("p_1")), "request-not-approve");
+    company.done("a_bot", request_grant("g_x", "a_other", "monitor", ORG));
+    let described = Some((BTreeSet::from(["a".repeat(32)]), "e".repeat(64)));
+    let (group, add, remove) = ("gr_a".to_owned(), BTreeSet::new(), BTreeSet::new());
+    let made = ProvisionGroup { group: group.clone(), described, source: IdentitySource::Scim, add, remove };
+    company.done("a_admin", Command::ProvisionGroup(made));
+    let roles = vec![MappedRole { role: "monitor".into(), scope: ORG.into() }];
+    company.done("a_bot", Command::MapGroup(GroupMapped { group: group.clone(), roles, days: 9 }));
+    company.done("a_lead", own("a_trainer"));
+    let named = || GrantNamed { grant: "g_x".into() };
+    assert_eq!(company.rule("a_lead", Command::ApproveGrant(named())), "request-not-approve");
+    let mapping = || Command::ApproveGroupMap(GroupNamed { group: group.clone() });
+    assert_eq!(company.rule("a_lead", mapping()), "request-not-approve");
+    company.done("a_admin", Command::ApproveGrant(named()));
+    company.done("a_admin", mapping());
 }
 
 #[test]
@@ -356,169 +400,4 @@ fn given_an_organisation_that_begins_when_the_administrator_does_every_duty_then
     let grant = grant.requested.grant.clone();
     company.done("a_lead", Command::EndGrant(GrantEnded { grant, reason: EndReason::Revoked }));
     assert_eq!(company.state.stand_ins_of("a_admin", 1_000), ["model_approver", "model_trainer"], "for good");
-}
-
-/// One step of somebody's day.
-#[derive(Clone, Copy, Debug)]
-enum Step {
-    Ask { actor: usize, role: usize },
-    Approve { by: usize, grant: usize },
-    Revoke { grant: usize },
-    Leave { actor: usize },
-    Register { by: usize, version: usize },
-    Request { by: usize, version: usize },
-    Vote { by: usize, approval: usize, yes: bool },
-    Delegate { by: usize, to: usize },
-    Deploy { by: usize, version: usize, tier: RiskTier },
-    Break { by: usize },
-    Wait,
-}
-
-const ROLES: [&str; 5] = ["security_lead", "model_trainer", "model_approver", "deployer", "administrator"];
-const VERSIONS: [&str; 3] = ["1", "2", "3"];
-
-fn step() -> impl Strategy<Value = Step> {
-    let tier = prop_oneof![3 => Just(RiskTier::High), 1 => Just(RiskTier::Low)];
-    prop_oneof![
-        6 => (0..6_usize, 0..5_usize).prop_map(|(actor, role)| Step::Ask { actor, role }),
-        6 => (0..6_usize, 0..20_usize).prop_map(|(by, grant)| Step::Approve { by, grant }),
-        2 => (0..20_usize).prop_map(|grant| Step::Revoke { grant }),
-        1 => (1..6_usize).prop_map(|actor| Step::Leave { actor }),
-        4 => (0..6_usize, 0..3_usize).prop_map(|(by, version)| Step::Register { by, version }),
-        4 => (0..6_usize, 0..3_usize).prop_map(|(by, version)| Step::Request { by, version }),
-        8 => (0..6_usize, 0..10_usize, prop::bool::weighted(0.9))
-            .prop_map(|(by, approval, yes)| Step::Vote { by, approval, yes }),
-        2 => (0..6_usize, 0..6_usize).prop_map(|(by, to)| Step::Delegate { by, to }),
-        8 => (0..6_usize, 0..3_usize, tier).prop_map(|(by, version, tier)| Step::Deploy { by, version, tier }),
-        2 => (0..6_usize).prop_map(|by| Step::Break { by }),
-        1 => Just(Step::Wait),
-    ]
-}
-
-/// What the policies that ship would let somebody do: the property must not hang on people being idle.
-fn permitted(company: &Company, by: &str, command: &Command) -> bool {
-    let role = match command {
-        Command::RegisterModel(_) => "model_trainer",
-        Command::DeclareService(_) => "deployer",
-        _ => return true,
-    };
-    let now = company.given.now;
-    company.state.roles_of(by, now).any(|(held, _)| held == role) || company.state.stand_ins_of(by, now).contains(&role)
-}
-
-fn take(company: &mut Company, step: Step, grants: &mut Vec<String>, approvals: &mut Vec<String>) {
-    let (by, command) = match step {
-        Step::Ask { actor, role } => {
-            let grant = format!("g_{}", grants.len());
-            let command = request_grant(&grant, PEOPLE[actor], ROLES[role], ORG);
-            grants.push(grant);
-            ("a_admin", command)
-        }
-        Step::Approve { by, grant } if grant < grants.len() => {
-            (PEOPLE[by], Command::ApproveGrant(GrantNamed { grant: grants[grant].clone() }))
-        }
-        Step::Revoke { grant } if grant < grants.len() => {
-            let (grant, reason) = (grants[grant].clone(), EndReason::Revoked);
-            ("a_admin", Command::EndGrant(GrantEnded { grant, reason }))
-        }
-        Step::Leave { actor } => ("a_admin", Command::Leave(ActorLeft { actor: PEOPLE[actor].into() })),
-        Step::Register { by, version } => (PEOPLE[by], register_model(VERSIONS[version])),
-        Step::Request { by, version } => {
-            let approval = format!("p_{}", approvals.len());
-            let command = request(&approval, high(VERSIONS[version]));
-            approvals.push(approval);
-            (PEOPLE[by], command)
-        }
-        Step::Vote { by, approval, yes } if approval < approvals.len() => {
-            (PEOPLE[by], vote(&approvals[approval], if yes { Vote::Approve } else { Vote::Decline }))
-        }
-        Step::Delegate { by, to } => {
-            (PEOPLE[by], delegate(&format!("v_{}", company.state.size), PEOPLE[to], "model_approver"))
-        }
-        Step::Deploy { by, version, tier } => (PEOPLE[by], service("credit", tier, VERSIONS[version])),
-        Step::Break { by } => {
-            let emergency = format!("e_{}", company.state.size);
-            let (role, scope, ends_at) = ("deployer".into(), ORG.into(), company.given.now + 60_000);
-            let declared = EmergencyDeclared { emergency, role, scope, ends_at, reference: "INC-1".into() };
-            (PEOPLE[by], Command::DeclareEmergency(declared))
-        }
-        Step::Wait => {
-            company.given.now += 50_000;
-            return;
-        }
-        Step::Approve { .. } | Step::Revoke { .. } | Step::Vote { .. } => return,
-    };
-    if permitted(company, by, &command) {
-        // What is refused changes nothing; the rest must keep the rules.
-        let _ = company.ask(by, command);
-    }
-}
-
-/// The events of the command that an event belongs to stand together, and the first is the service's.
-fn beside(events: &[(String, Event)], at: usize) -> &[(String, Event)] {
-    let first = events[..at].iter().rposition(|(_, event)| matches!(event, Event::ServiceDeclared(_)));
-    &events[first.unwrap_or(at)..=at]
-}
-
-/// Everybody who had a part in approving a version in these events.
-fn voters<'a>(company: &'a Company, events: &'a [(String, Event)], version: &str) -> Vec<&'a str> {
-    let of = |approval: &str| company.state.approvals[approval].requested.deploys.contains(version);
-    let votes = events.iter().filter_map(|(by, event)| match event {
-        Event::ApprovalVoted(body) if body.vote == Vote::Approve && of(&body.approval) => Some((by, body)),
-        _ => None,
-    });
-    votes.flat_map(|(by, body)| std::iter::once(by.as_str()).chain(body.on_behalf_of.as_deref())).collect()
-}
-
-/// For each deployment there was: nobody trained, approved and deployed the version, and nobody two of the three for
-/// one approval. But for whoever administers an organisation that begins, nobody deployed what they trained.
-fn apart(company: &Company) -> Result<(), String> {
-    for (at, (deployer, event)) in company.events.iter().enumerate() {
-        let Event::DeploymentStarted(started) = event else { continue };
-        let (model, version) = started.target.model_and_version();
-        let trainer = &company.state.registrants[&model][&version];
-        let version = format!("{model}/{version}");
-        let beside = beside(&company.events, at);
-        let any = |which: fn(&Event) -> bool| beside.iter().any(|(_, event)| which(event));
-        let stood_in = any(|event| matches!(event, Event::DutyStoodIn(_)));
-        let emergency = any(|event| matches!(event, Event::EmergencyUsed(_)));
-        let high = any(|event| matches!(event, Event::ServiceDeclared(body) if body.spec.risk_tier == RiskTier::High));
-        let used = beside.iter().find_map(|(_, event)| match event {
-            Event::ApprovalConsumed(used) => Some(&company.state.approvals[&used.approval]),
-            _ => None,
-        });
-        let agreed = voters(company, &company.events[..at], &version);
-        if trainer == deployer && (!stood_in || agreed.contains(&deployer.as_str())) {
-            return Err(format!("{deployer} trained and deployed {version}"));
-        }
-        if high && used.is_none() && !stood_in && !emergency {
-            return Err(format!("{version} was deployed without an approval"));
-        }
-        if high && used.is_none() && emergency && agreed.contains(&deployer.as_str()) {
-            return Err(format!("{deployer} approved and deployed {version} in an emergency"));
-        }
-        for cast in used.into_iter().flat_map(|approval| &approval.votes) {
-            for voter in std::iter::once(&cast.by).chain(&cast.on_behalf_of) {
-                if voter == deployer || voter == trainer {
-                    return Err(format!("{voter} approved {version}, trained by {trainer}, deployed by {deployer}"));
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-proptest! {
-    #[test]
-    fn no_reachable_state_lets_one_person_train_approve_and_deploy_a_version(
-        begins in any::<bool>(),
-        steps in prop::collection::vec(step(), 0..80),
-    ) {
-        let mut company = if begins { Company::new() } else { Company::staffed() };
-        let (mut grants, mut approvals) = (Vec::new(), Vec::new());
-        for step in steps {
-            take(&mut company, step, &mut grants, &mut approvals);
-        }
-        prop_assert_eq!(apart(&company), Ok(()));
-    }
 }

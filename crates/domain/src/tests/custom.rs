@@ -1,7 +1,9 @@
 //! Roles of an organisation's own, and the rules that they inherit.
 
-use super::approvals::{Company, approve, request, request_grant};
-use crate::people::{ApprovalRule, ApprovalsConfigured, GrantNamed, RoleDefined, RoleRetired};
+use super::approvals::{Company, approve, high, register_model, request, request_grant};
+use crate::people::{
+    ApprovalRule, ApprovalsConfigured, EmergencyDeclared, EndReason, GrantEnded, GrantNamed, RoleDefined, RoleRetired,
+};
 use crate::{Command, RefusalCode};
 
 fn define(role: &str, actions: &[&str]) -> Command {
@@ -64,6 +66,46 @@ fn given_a_role_with_what_is_kept_apart_when_defined_or_held_beside_another_then
     defined(&mut company, "helper", &["read"]);
     granted(&mut company, "a_trainer", "helper");
     assert_eq!(company.rule("a_admin", define("helper", &["read", "service.declare"])), "train-not-deploy");
+}
+
+/// Ends what somebody holds.
+#[track_caller]
+fn revoked(company: &mut Company, actor: &str) {
+    let now = company.given.now;
+    let grant = company.state.grants.values().find(|grant| grant.requested.actor == actor && grant.holds(now));
+    let grant = grant.expect("granted").requested.grant.clone();
+    company.done("a_admin", Command::EndGrant(GrantEnded { grant, reason: EndReason::Revoked }));
+}
+
+#[test]
+fn given_a_duty_by_a_role_of_their_own_when_granted_then_nobody_stands_in_for_it_any_more_nor_acts_without_approval() {
+    let mut company = Company::new();
+    company.grant("a_lead", "security_lead", "a_admin");
+    company.done("a_admin", register_model("1"));
+    defined(&mut company, "releaser", &["service.declare"]);
+    assert!(company.state.stand_ins_of("a_admin", 1_000).contains(&"deployer"), "defined is not given");
+    granted(&mut company, "a_other", "releaser");
+    assert_eq!(company.state.stand_ins_of("a_admin", 1_000), ["model_approver", "model_trainer"]);
+    let (emergency, role, scope) = ("e_1".into(), "deployer".into(), "org".into());
+    let declared = EmergencyDeclared { emergency, role, scope, ends_at: 61_000, reference: "INC-1".into() };
+    company.done("a_other", Command::DeclareEmergency(declared));
+    assert_eq!(company.rule("a_other", high("1")), "approval-required", "the duty was theirs without an emergency");
+    company.given.now = 61_000;
+    revoked(&mut company, "a_other");
+    company.done("a_admin", retire("releaser"));
+    assert_eq!(company.state.stand_ins_of("a_admin", 61_000), ["model_approver", "model_trainer"], "for good");
+}
+
+#[test]
+fn given_somebody_who_approves_by_a_role_of_their_own_when_another_asks_then_they_do_not_approve_it_themselves() {
+    let mut company = Company::staffed();
+    defined(&mut company, "clerk", &["grant.approve"]);
+    granted(&mut company, "a_other", "clerk");
+    revoked(&mut company, "a_lead");
+    company.done("a_admin", request_grant("g_x", "a_lead", "monitor", "org"));
+    let approve = || Command::ApproveGrant(GrantNamed { grant: "g_x".into() });
+    assert_eq!(company.rule("a_admin", approve()), "request-not-approve");
+    company.done("a_other", approve());
 }
 
 #[test]

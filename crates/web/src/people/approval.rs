@@ -102,6 +102,7 @@ impl ApprovalPage {
         let approval = |votes| Approval {
             requested: requested.clone(),
             requested_by: "a_91bc77".into(),
+            asker: "a_91bc77".into(),
             requested_at: 1_795_380_000_000,
             votes,
             comments: vec![],

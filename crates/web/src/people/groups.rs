@@ -174,7 +174,9 @@ impl GroupPage {
             roles: vec![MappedRole { role: "deployer".into(), scope: "service/credit-risk".into() }],
             days: 90,
             mapped_by: "a_7f3k2m9q".into(),
+            mapper: "a_7f3k2m9q".into(),
             approved: Some(("a_50".into(), 1_795_380_849_000)),
+            approver: Some("a_50".into()),
         };
         let members = [("a_91bc77".to_owned(), BTreeSet::from([IdentitySource::Oidc, IdentitySource::Scim]))].into();
         let full = Group { members, mapping: Some(mapping), ..Group::default() };

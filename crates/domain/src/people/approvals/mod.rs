@@ -154,6 +154,8 @@ pub struct Approval {
     pub requested: ApprovalRequested,
     /// Who asked.
     pub requested_by: String,
+    /// The person behind them then: a program may be somebody else's tomorrow.
+    pub asker: String,
     /// When, in milliseconds since the epoch.
     pub requested_at: i64,
     /// The votes, in the order in which they were cast.

@@ -81,9 +81,11 @@ impl State {
         }
     }
 
-    /// A service's risk as declared, or as it was before if that is higher: who lowers it needs the approval still.
+    /// A service's risk as declared, or as it was before if that is higher: who lowers it needs the approval still, also
+    /// by way of retiring it.
     fn riskiest(&self, body: &ServiceDeclared) -> RiskTier {
         let before = self.services.get(&body.service).map(|spec| spec.risk_tier);
+        let before = before.or_else(|| self.retired.get(&body.service).copied());
         before.filter(|tier| tier.reaches(body.spec.risk_tier)).unwrap_or(body.spec.risk_tier)
     }
 }

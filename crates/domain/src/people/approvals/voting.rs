@@ -9,7 +9,7 @@ use super::{
 use crate::decide::{identifier_is_valid, reference_is_valid};
 use crate::people::ActorKind;
 use crate::people::actors::present;
-use crate::people::roles::ORG;
+use crate::people::roles::{Conflict, ORG};
 use crate::serving::{ServiceDeclared, Target};
 use crate::{Command, Event, Given, Refusal, RefusalCode, State, canonical};
 
@@ -165,7 +165,7 @@ fn may_vote(state: &State, approval: &Approval, actor: &str) -> Result<(), Refus
     if state.actors.get(actor).is_none_or(|known| known.kind != ActorKind::Human) {
         return Err(forbidden("people-vote", format!("`{actor}` is a program: people vote on approval `{id}`")));
     }
-    if actor == state.person_of(&approval.requested_by) {
+    if actor == approval.asker {
         let message = format!("`{actor}` asked for approval `{id}`: somebody else must vote");
         return Err(forbidden("request-not-approve", message));
     }
@@ -196,7 +196,7 @@ fn is_entitled(state: &State, now: i64, approval: &Approval, actor: &str) -> boo
     state.standing_roles_of(actor, now).any(|(role, scope)| role == approval.requested.role && here(scope))
 }
 
-/// The votes on a request that were handed to somebody by those who have them still.
+/// The votes on a request that were handed to somebody by those who have them still, and that they may have still.
 fn handed_to<'a>(
     state: &'a State,
     now: i64,
@@ -207,6 +207,7 @@ fn handed_to<'a>(
         delegation.holds(now)
             && delegation.delegated.to == to
             && delegation.delegated.role == approval.requested.role
+            && kept_from(state, now, &delegation.delegated).is_none()
             && is_entitled(state, now, approval, &delegation.from)
     })
 }
@@ -254,16 +255,21 @@ pub(crate) fn delegate(state: &State, given: &Given, body: &VoteDelegated) -> Re
         return refuse(RefusalCode::Invalid, "a vote is handed on for a time that ends within 30 days".into());
     }
     // Whoever could not be given the role is not given its votes either.
-    for (role, scope) in state.hands_of(&body.to).flat_map(|hand| state.roles_of(hand, given.now)) {
-        if let Some(rule) = state.conflict_between(role, &body.role) {
-            let message = format!(
-                "`{}` has `{role}` in `{scope}`, and rule `{}` keeps it apart from `{}`: one person could {}",
-                body.to, rule.rule, body.role, rule.why
-            );
-            return Err(forbidden(rule.rule, message));
-        }
+    if let Some((role, scope, rule)) = kept_from(state, given.now, body) {
+        let message = format!(
+            "`{}` has `{role}` in `{scope}`, and rule `{}` keeps it apart from `{}`: one person could {}",
+            body.to, rule.rule, body.role, rule.why
+        );
+        return Err(forbidden(rule.rule, message));
     }
     Ok(vec![Event::VoteDelegated(body.clone())])
+}
+
+/// What keeps somebody from votes that are handed to them, or were before they were given that: a role, where it holds,
+/// and the rule.
+fn kept_from<'a>(state: &'a State, now: i64, body: &'a VoteDelegated) -> Option<(&'a str, &'a str, &'static Conflict)> {
+    let mut held = state.hands_of(&body.to).flat_map(move |hand| state.roles_of(hand, now));
+    held.find_map(|(role, scope)| Some((role, scope, state.conflict_between(role, &body.role)?)))
 }
 
 pub(crate) fn end_delegation(state: &State, given: &Given, body: &DelegationEnded) -> Result<Vec<Event>, Refusal> {

@@ -79,8 +79,12 @@ pub struct Mapping {
     pub days: u16,
     /// Who mapped.
     pub mapped_by: String,
+    /// The person behind them then.
+    pub mapper: String,
     /// Who approved the mapping, and when in milliseconds since the epoch.
     pub approved: Option<(String, i64)>,
+    /// The person behind them then.
+    pub approver: Option<String>,
 }
 
 /// What a grant's `reference` says when it came by a group.
@@ -172,10 +176,10 @@ impl<'a> Asking<'a> {
                 ends_at: self.given.now.saturating_add(i64::from(mapping.days) * DAY_MS),
                 reference: reference(group),
             }));
-            let approver = mapping.approved.as_ref().map(|(by, _)| by).filter(|_| beforehand);
+            let approved = mapping.approved.as_ref().zip(mapping.approver.as_ref()).filter(|_| beforehand);
             let concerned =
-                |by: &String| [actor, self.given.by.as_str()].iter().any(|one| self.state.is_one_person(by, one));
-            if let Some(by) = approver.filter(|by| !concerned(by)) {
+                |person: &str| [actor, self.given.by.as_str()].iter().any(|one| self.state.person_of(one) == person);
+            if let Some(((by, _), _)) = approved.filter(|(_, person)| !concerned(person)) {
                 let (group, approved_by) = (group.to_owned(), by.clone());
                 events.push(Event::GrantPreapproved(GrantPreapproved { grant, group, approved_by }));
             }
@@ -249,7 +253,8 @@ pub(crate) fn map(state: &State, given: &Given, body: &GroupMapped) -> Result<Ve
     // What was mapped before was asked for before, and may have been taken away since.
     let known = |role: &MappedRole| old.is_some_and(|old| old.roles.contains(role));
     let roles = body.roles.iter().filter(|role| !known(role)).cloned().collect();
-    let fresh = Mapping { roles, days: body.days, mapped_by: given.by.clone(), approved: None };
+    let (mapped_by, mapper) = (given.by.clone(), state.person_of(&given.by).to_owned());
+    let fresh = Mapping { roles, days: body.days, mapped_by, mapper, approved: None, approver: None };
     for actor in group.members.keys().filter(|actor| !state.left.contains_key(*actor)) {
         events.extend(asking.ask(&body.group, &fresh, actor, false));
     }
@@ -291,15 +296,15 @@ pub(crate) fn approve(state: &State, given: &Given, body: &GroupNamed) -> Result
         let message = format!("group `{}` has no mapping that waits for approval", body.group);
         return Err(refuse(RefusalCode::Conflict, message));
     };
-    if state.is_one_person(&given.by, &mapping.mapped_by) && grants::somebody_approves(state, given.now, &[&given.by]) {
+    let person = state.person_of(&given.by);
+    if person == mapping.mapper && grants::somebody_approves(state, given.now, &[person]) {
         let message = format!("you mapped group `{}`: somebody else must approve it", body.group);
         let policies = vec!["request-not-approve".to_owned()];
         return Err(Refusal { code: RefusalCode::Forbidden, message, policies });
     }
     grants::no_vote_by_emergency(state, given, &format!("the roles of group `{}`", body.group))?;
     let counts = |grant: &&Grant| {
-        let concerned =
-            [&grant.requested.actor, &grant.requested_by].iter().any(|one| state.is_one_person(&given.by, one));
+        let concerned = person == grant.asker || person == state.person_of(&grant.requested.actor);
         grant.is_pending(given.now) && !concerned && grants::kept_apart(state, given.now, &grant.requested).is_ok()
     };
     let waiting = by_group(state, &body.group, given.now).filter(counts).map(|grant| {

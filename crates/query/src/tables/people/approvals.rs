@@ -20,6 +20,8 @@ impl Requests {
                 let approval = Approval {
                     requested: body.clone(),
                     requested_by: by.clone(),
+                    // Tables name who asked; who answers for a program is in `principals`.
+                    asker: by.clone(),
                     requested_at: at,
                     votes: vec![],
                     comments: vec![],
