@@ -1,12 +1,14 @@
 //! Headers on every answer, and the count of answers.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::Next;
+use axum::middleware::{Next, map_response};
 use axum::response::Response;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::App;
 
@@ -34,15 +36,28 @@ pub(crate) async fn guard(
     let mut response = next.run(request).await;
     let route = path.as_ref().map_or("none", MatchedPath::as_str);
     app.metrics.answered(route, response.status(), begun.elapsed());
-    let headers = response.headers_mut();
+    add(response.headers_mut(), app.secure);
+    response
+}
+
+/// Adds the same headers to the answers of `router`, which is served beside these doors and on the same address.
+pub fn with_headers(router: Router, app: &App) -> Router {
+    let secure = app.secure;
+    router.layer(map_response(move |mut response: Response| {
+        add(response.headers_mut(), secure);
+        ready(response)
+    }))
+}
+
+/// Adds the headers that every answer carries. `secure` says whether clients come by https.
+fn add(headers: &mut HeaderMap, secure: bool) {
     for (name, value) in ALWAYS {
         // A page that the provider may frame says so itself.
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
-    if app.secure {
+    if secure {
         let year = HeaderValue::from_static("max-age=31536000");
         headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
 }

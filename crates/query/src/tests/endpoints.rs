@@ -1,8 +1,6 @@
 //! Endpoints, as probes found them.
 
-use domain::infrastructure::{
-    ClientAuth, Endpoint, EndpointsProbed, Found, NodeJoined, NodeStopped, TlsVersion, Zone,
-};
+use domain::infrastructure::{ClientAuth, Endpoint, EndpointsProbed, Found, NodeJoined, NodeStopped, TlsVersion, Zone};
 use domain::vendors::ProviderRetired;
 
 use super::*;
@@ -38,10 +36,7 @@ fn an_endpoint_is_a_row_before_it_is_probed_and_says_what_the_newest_probe_found
         let acme = ("provider/acme", ACME, found(Zone::Public, Some(TlsVersion::V1_2), None));
         world.add(T0 + HOUR, probed(1, &[listener, acme]));
         let at = "2026-11-22T11:00:00";
-        let first = [
-            format!("listener/n1|loopback|-|required|{at}|-"),
-            format!("provider/acme|public|1.2|-|{at}|-"),
-        ];
+        let first = [format!("listener/n1|loopback|-|required|{at}|-"), format!("provider/acme|public|1.2|-|{at}|-")];
         assert_eq!(ask(&world.session().await, ROWS).await, first);
         // What cannot be reached any more keeps what was found, and its age.
         world.add(T0 + 2 * HOUR, probed(1, &[listener, ("provider/acme", ACME, None)]));

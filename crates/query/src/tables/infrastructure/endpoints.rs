@@ -70,9 +70,8 @@ impl Endpoints {
                 // The provider may have moved or gone while it was asked.
                 true => {
                     let row = self.rows.get_mut(&endpoint.endpoint);
-                    let same = |row: &&mut Row| {
-                        row.retired_at.is_none() && row.address.as_ref() == Some(&endpoint.address)
-                    };
+                    let same =
+                        |row: &&mut Row| row.retired_at.is_none() && row.address.as_ref() == Some(&endpoint.address);
                     if let Some(row) = row.filter(same) {
                         row.probed(leaf, endpoint);
                     }
@@ -101,8 +100,14 @@ impl Table for Endpoints {
             "client_auth",
             "What it said to a request without credentials: `required` (refused), `none` (answered), `redirects` (sent to an address with TLS); NULL when that was neither, or it was never reached",
         ),
-        time("checked_at", "When a probe last reached it; NULL when none did since it was declared or its node started"),
-        time("retired_at", "When the node ended or listened there no more, or the provider was retired; NULL while in use"),
+        time(
+            "checked_at",
+            "When a probe last reached it; NULL when none did since it was declared or its node started",
+        ),
+        time(
+            "retired_at",
+            "When the node ended or listened there no more, or the provider was retired; NULL while in use",
+        ),
         text("address", "Where it is asked; NULL before a listener was probed"),
     ];
 
