@@ -61,3 +61,25 @@ fn add(headers: &mut HeaderMap, secure: bool) {
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_an_answer_when_clients_come_by_https_then_they_are_told_to_stay_and_what_was_said_before_holds() {
+        let answered = |secure: bool| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("max-age=60"));
+            add(&mut headers, secure);
+            headers
+        };
+        let (secured, clear) = (answered(true), answered(false));
+        assert_eq!(secured[header::STRICT_TRANSPORT_SECURITY], "max-age=31536000");
+        assert!(!clear.contains_key(header::STRICT_TRANSPORT_SECURITY), "https is not promised to whoever has none");
+        for headers in [secured, clear] {
+            assert!(ALWAYS.iter().all(|(name, value)| headers[name] == *value), "{headers:?}");
+            assert_eq!(headers[header::CACHE_CONTROL], "max-age=60");
+        }
+    }
+}
