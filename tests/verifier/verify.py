@@ -36,6 +36,7 @@ EVENTS = {
     "ledger.heartbeat": ("ledger", "checkpoint signed_at"),
     "ledger.rollback.accepted": ("ledger", "remembered from_size to_size reference"),
     "state.digest": ("ledger", "size sha256"),
+    "endpoints.probed": ("node/{node}", "node incarnation endpoints"),
     "command.refused": ("refusals", "command resource code policies"),
     "actor.registered": ("actor/{actor}", "actor kind roles"),
     "actor.left": ("actor/{actor}", "actor"),

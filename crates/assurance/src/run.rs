@@ -262,6 +262,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn given_controls_with_a_defect_a_line_when_each_is_seeded_alone_then_each_is_found() {
+        for id in ["AI-CR-03", "AI-LG-01"] {
+            let control = catalogue().control(id).expect("in the catalogue");
+            for defect in control.fail_rows.lines() {
+                let (_, violations) = answers(control, &[control.pass_rows, defect]).await;
+                assert_eq!(violations.iter().count(), 1, "{id}: {defect}");
+            }
+        }
+    }
+
+    #[tokio::test]
     async fn given_each_control_when_there_are_no_rows_then_it_is_not_tested_and_never_passes() {
         let session = query::sample([]).expect("empty tables");
         for control in &catalogue().controls {

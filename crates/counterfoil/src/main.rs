@@ -6,6 +6,7 @@ mod config;
 mod connections;
 mod demo;
 mod doors;
+mod endpoints;
 mod logins;
 mod output;
 mod server;

@@ -1,5 +1,6 @@
 //! Wiring: the engine, the gateway and the web behind one listener, started and ended well.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::connections;
 use crate::doors;
+use crate::endpoints;
 use crate::output::{self, Failure};
 use crate::tls::admit::with_certificates;
 use crate::tls::{Files, Tls, Unusable, redirect};
@@ -99,7 +101,8 @@ impl Server {
 
     /// All doors, for one thread: the gateway's, which are served there, and the web's, which are not.
     fn router(&self) -> Router {
-        let doors = gateway::router(self.gateway.twin()).merge(elsewhere(web::router(Arc::clone(&self.app))));
+        let inference = web::with_headers(gateway::router(self.gateway.twin()), &self.app);
+        let doors = inference.merge(elsewhere(web::router(Arc::clone(&self.app))));
         match self.config.tls.client_ca.is_empty() {
             true => doors,
             false => with_certificates(doors, &self.engine),
@@ -163,11 +166,15 @@ impl Server {
             Tls::new(&self.config.tls).map_err(|Unusable(key, why)| Failure::usage(format!("`tls.{key}`: {why}")))?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{local}");
+        let mut redirect = None;
         if let Some(tls) = &tls {
             self.secure(tls, &url, stop.clone());
-            self.redirect(local.port(), stop).await?;
+            redirect = self.redirect(local.port(), stop.clone()).await?;
         }
         tell(&self.config, &url, tls.as_ref())?;
+        let certificates = tls.as_ref().map(|tls| Arc::clone(&tls.certificates));
+        let own = endpoints::Own { listener: local, certificates, redirect };
+        tokio::spawn(endpoints::follow(Arc::clone(&self.engine), own, stop));
         Ok(Listening { listener, tls, url })
     }
 
@@ -183,16 +190,18 @@ impl Server {
         tokio::spawn(Files::new(settings).follow(Arc::clone(certificates), stop, changed));
     }
 
-    async fn redirect(&self, port: u16, stop: watch::Receiver<bool>) -> Result<(), Failure> {
+    /// Sends browsers on from a listener without TLS, if there is to be one; where it listens.
+    async fn redirect(&self, port: u16, stop: watch::Receiver<bool>) -> Result<Option<SocketAddr>, Failure> {
         let from = &self.config.tls.redirect_from;
         if from.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let listener = TcpListener::bind(from).await;
         let listener = listener.map_err(|e| Failure::io(format!("cannot listen on {from}: {e}")))?;
+        let local = listener.local_addr()?;
         let public_url = Some(public_url(&self.config)).filter(|_| !self.config.server.public_url.is_empty());
         tokio::spawn(redirect::serve(listener, redirect::Target { public_url, port }, stop));
-        Ok(())
+        Ok(Some(local))
     }
 }
 

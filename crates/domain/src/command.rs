@@ -49,6 +49,8 @@ commands! {
     "ledger.rollback.accept" AcceptRollback(AcceptRollback) on |_| "ledger".into();
     /// Record a digest of the state.
     "state.digest" DigestState(infrastructure::StateDigest) on |_| "ledger".into();
+    /// Report what a node found out about endpoints.
+    "endpoints.probe" ProbeEndpoints(infrastructure::EndpointsProbed) on |b| format!("node/{}", b.node);
 
     /// Register an actor.
     "actor.register" RegisterActor(people::ActorRegistered) on |b| format!("actor/{}", b.actor);

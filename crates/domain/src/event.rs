@@ -52,6 +52,8 @@ events! {
     "ledger.rollback.accepted" RollbackAccepted(infrastructure::RollbackAccepted) on |_| "ledger".into();
     /// Digest of the folded state before this event.
     "state.digest" StateDigest(infrastructure::StateDigest) on |_| "ledger".into();
+    /// What a node found out about its own listeners and the providers that it calls.
+    "endpoints.probed" EndpointsProbed(infrastructure::EndpointsProbed) on |b| format!("node/{}", b.node);
     /// A command was refused.
     "command.refused" CommandRefused(infrastructure::CommandRefused) on |_| "refusals".into();
 

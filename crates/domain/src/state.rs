@@ -449,6 +449,7 @@ impl State {
             | Event::LedgerHeartbeat(_)
             | Event::RollbackAccepted(_)
             | Event::StateDigest(_)
+            | Event::EndpointsProbed(_)
             | Event::CommandRefused(_)
             | Event::SigninRefused(_)
             | Event::GrantWithheld(_)

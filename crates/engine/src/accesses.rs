@@ -127,6 +127,12 @@ impl Attempt {
         self.noted().who = Some(Shown { actor, key, session });
     }
 
+    /// Who it is, by pseudonym, as far as somebody showed it.
+    #[must_use]
+    pub fn actor(&self) -> Option<String> {
+        self.noted().who.as_ref().map(|who| who.actor.clone())
+    }
+
     /// Notes why.
     pub fn purpose(&self, purpose: Purpose) {
         self.noted().purpose = Some(purpose);

@@ -384,10 +384,11 @@ impl Engine {
 }
 
 /// What Counterfoil alone does, whatever a role permits.
-const SYSTEM_ALONE: [&str; 19] = [
+const SYSTEM_ALONE: [&str; 20] = [
     "accesses.progress",
     "accesses.seal",
     "control.run",
+    "endpoints.probe",
     "evidence.export",
     "gateway.count",
     "gateway.count.lose",
@@ -407,7 +408,7 @@ const SYSTEM_ALONE: [&str; 19] = [
 ];
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
-const BOOKKEEPING: [(&str, &str); 16] = [
+const BOOKKEEPING: [(&str, &str); 17] = [
     ("policies.install", "policies"),
     ("node.join", "node/n1"),
     ("node.stop", "node/n1"),
@@ -420,6 +421,7 @@ const BOOKKEEPING: [(&str, &str); 16] = [
     ("accesses.progress", "node/n1"),
     ("gateway.count", "node/n1"),
     ("gateway.count.lose", "node/n1"),
+    ("endpoints.probe", "node/n1"),
     ("keys.use", "node/n1"),
     ("session.close", "actor/a_1"),
     ("signin.refused.count", "people"),

@@ -10,6 +10,7 @@ use engine::{AuthError, ExecuteError};
 use http::{HeaderValue, StatusCode, header};
 
 use crate::people::onward::Detour;
+use crate::people::roleless::NotPermitted;
 use crate::record::Failed;
 
 /// The code of what needs a fresh proof of identity.
@@ -193,6 +194,9 @@ impl IntoResponse for PageError {
             Ok(html) => (status, Extension(failed), Html(html)).into_response(),
             Err(_) => (status, Extension(failed), message).into_response(),
         };
+        if code == RefusalCode::Forbidden.as_str() {
+            response.extensions_mut().insert(NotPermitted);
+        }
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }

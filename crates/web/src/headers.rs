@@ -1,12 +1,14 @@
 //! Headers on every answer, and the count of answers.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::Next;
+use axum::middleware::{Next, map_response};
 use axum::response::Response;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::App;
 
@@ -34,15 +36,50 @@ pub(crate) async fn guard(
     let mut response = next.run(request).await;
     let route = path.as_ref().map_or("none", MatchedPath::as_str);
     app.metrics.answered(route, response.status(), begun.elapsed());
-    let headers = response.headers_mut();
+    add(response.headers_mut(), app.secure);
+    response
+}
+
+/// Adds the same headers to the answers of `router`, which is served beside these doors and on the same address.
+pub fn with_headers(router: Router, app: &App) -> Router {
+    let secure = app.secure;
+    router.layer(map_response(move |mut response: Response| {
+        add(response.headers_mut(), secure);
+        ready(response)
+    }))
+}
+
+/// Adds the headers that every answer carries. `secure` says whether clients come by https.
+fn add(headers: &mut HeaderMap, secure: bool) {
     for (name, value) in ALWAYS {
         // A page that the provider may frame says so itself.
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
-    if app.secure {
+    if secure {
         let year = HeaderValue::from_static("max-age=31536000");
         headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_an_answer_when_clients_come_by_https_then_they_are_told_to_stay_and_what_was_said_before_holds() {
+        let answered = |secure: bool| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("max-age=60"));
+            add(&mut headers, secure);
+            headers
+        };
+        let (secured, clear) = (answered(true), answered(false));
+        assert_eq!(secured[header::STRICT_TRANSPORT_SECURITY], "max-age=31536000");
+        assert!(!clear.contains_key(header::STRICT_TRANSPORT_SECURITY), "https is not promised to whoever has none");
+        for headers in [secured, clear] {
+            assert!(ALWAYS.iter().all(|(name, value)| headers[name] == *value), "{headers:?}");
+            assert_eq!(headers[header::CACHE_CONTROL], "max-age=60");
+        }
+    }
 }

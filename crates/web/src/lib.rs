@@ -24,6 +24,7 @@ mod settings;
 mod ui;
 
 pub use app::App;
+pub use headers::with_headers;
 pub use settings::{OidcSettings, Settings, WorkloadSettings};
 
 use std::sync::Arc;
@@ -44,6 +45,7 @@ pub fn router(app: Arc<App>) -> Router {
         .nest("/scim/v2", directory::routes())
         .route("/assets/{digest}/{name}", get(assets::serve))
         .fallback(async || PageError(Failure::not_found("page", "at this address")))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), people::roleless::explained))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), record::attempt))
         .layer(axum::middleware::from_fn(people::onward::detours))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), headers::guard))

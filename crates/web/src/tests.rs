@@ -9,12 +9,13 @@ use crate::infrastructure::{EventPage, LedgerPage, OverviewPage, SqlPage};
 use crate::people::{
     AccessPage, AccessesPage, ApprovalPage, ApprovalsPage, CliPage, CodesPage, EmergenciesPage, GroupPage, GroupsPage,
     KeysPage, NewKeyPage, OnwardPage, PasskeysPage, PersonPage, PoliciesPage, RecoverPage, ReviewPage, ReviewsPage,
-    SessionsPage, SigninPage,
+    RolelessPage, SessionsPage, SigninPage,
 };
 use crate::serving::{InferencePage, InferencesPage};
 
 mod accesses;
 mod door;
+mod kept_out;
 mod provider;
 mod rules;
 
@@ -27,6 +28,7 @@ fn samples() -> Vec<(String, String)> {
     add(&mut pages, "passkeys", PasskeysPage::samples());
     add(&mut pages, "codes", [CodesPage::sample()]);
     add(&mut pages, "recover", RecoverPage::samples());
+    add(&mut pages, "roleless", RolelessPage::samples());
     add(&mut pages, "people", AccessPage::samples());
     add(&mut pages, "keys", KeysPage::samples());
     add(&mut pages, "key", NewKeyPage::samples());

@@ -8,7 +8,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme, SupportedProtocolVersion};
 use sha2::{Digest, Sha256};
 
 use super::roots;
@@ -37,8 +37,16 @@ impl Trust {
     /// # Errors
     /// When the file cannot be used.
     pub fn config(&self) -> Result<ClientConfig, String> {
+        self.speaking(rustls::DEFAULT_VERSIONS)
+    }
+
+    /// The same for a client that speaks only these versions of TLS.
+    ///
+    /// # Errors
+    /// As [`Self::config`].
+    pub fn speaking(&self, versions: &[&'static SupportedProtocolVersion]) -> Result<ClientConfig, String> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(versions);
         let builder = builder.map_err(|e| e.to_string())?;
         let config = match self {
             Self::Only(sha256) => {

@@ -130,6 +130,7 @@ fn given_a_service_of_high_risk_when_trainer_approver_and_deployer_do_their_duty
         (&json!(staff.deployer.0), &json!(staff.deployer.0))
     );
     assert_eq!(change[0]["approved_by"], other.as_str());
+    assert_eq!(change[0]["tested"], json!(null), "nobody recorded a test, and an approval is none");
     let votes = world.sql("select principal_id, on_behalf_of from approval_votes");
     assert_eq!((&votes[0]["principal_id"], &votes[0]["on_behalf_of"]), (&json!(other), &json!(staff.approver.0)));
     let runs = world.json(&["controls", "run", "AI-AC-06"]);

@@ -1,6 +1,10 @@
 //! The installation itself: whose ledger it is, its nodes, its policies, its signs of life, and what it refused.
 
+pub mod endpoints;
+
 use serde::{Deserialize, Serialize};
+
+pub use endpoints::{ClientAuth, Endpoint, EndpointsProbed, Found, TlsVersion, Zone};
 
 /// Whose ledger this is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -296,6 +296,34 @@ fn given_a_node_when_segments_are_sealed_then_they_must_follow_one_another_witho
 }
 
 #[test]
+fn given_a_node_when_it_reports_endpoints_then_they_are_its_own_or_providers_and_no_other_incarnations() {
+    let mut world = World::new();
+    let joined = infrastructure::NodeJoined { node: "n1".into(), incarnation: 1, program: "p".into() };
+    world.done(Command::JoinNode(joined));
+    let probe = |incarnation: u64, named: &[&str]| {
+        let endpoint = |name: &&str| infrastructure::Endpoint {
+            endpoint: (*name).into(),
+            address: "https://x.example".into(),
+            found: None,
+        };
+        let endpoints = named.iter().map(endpoint).collect();
+        Command::ProbeEndpoints(infrastructure::EndpointsProbed { node: "n1".into(), incarnation, endpoints })
+    };
+    assert_eq!(world.done(probe(1, &["listener/n1", "provider/acme", "redirect/n1"])), ["endpoints.probed"]);
+    assert_eq!(world.refused(probe(2, &["listener/n1"])).0, RefusalCode::Conflict);
+    for wrong in [
+        &["provider/acme", "listener/n1"][..],
+        &["listener/n1", "listener/n1"],
+        &["listener/n2"],
+        &["provider/Ann Jones"],
+        &["elsewhere/n1"],
+        &["n1"],
+    ] {
+        assert_eq!(world.refused(probe(1, wrong)).0, RefusalCode::Invalid, "{wrong:?}");
+    }
+}
+
+#[test]
 fn given_a_run_that_claims_a_pass_over_nothing_when_recorded_then_it_is_refused() {
     let mut world = World::new();
     let run = |population, violations, outcome| {

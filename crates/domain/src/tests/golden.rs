@@ -2,8 +2,8 @@
 
 use crate::assurance::{ControlRan, ControlsScoped, EvidenceExported, Outcome, RunParams, ScopedControl};
 use crate::infrastructure::{
-    CommandRefused, LedgerHeartbeat, NodeJoined, NodeRecovered, NodeStopped, OrgCreated, PoliciesInstalled,
-    RollbackAccepted, StateDigest,
+    ClientAuth, CommandRefused, Endpoint, EndpointsProbed, Found, LedgerHeartbeat, NodeJoined, NodeRecovered,
+    NodeStopped, OrgCreated, PoliciesInstalled, RollbackAccepted, StateDigest, TlsVersion, Zone,
 };
 use crate::models::{ModelFacts, ModelRegistered, Tensor};
 use crate::people::approvals::{
@@ -66,6 +66,27 @@ fn infrastructure() -> Vec<Event> {
             reference: s("INC-2207"),
         }),
         Event::StateDigest(StateDigest { size: 4096, sha256: s("bb") }),
+        Event::EndpointsProbed(EndpointsProbed {
+            node: s("n1"),
+            incarnation: 1,
+            endpoints: vec![
+                Endpoint {
+                    endpoint: s("listener/n1"),
+                    address: s("https://0.0.0.0:8600"),
+                    found: Some(Found {
+                        zone: Zone::Any,
+                        tls_min: Some(TlsVersion::V1_2),
+                        client_auth: Some(ClientAuth::Required),
+                    }),
+                },
+                Endpoint {
+                    endpoint: s("provider/acme"),
+                    address: s("http://127.0.0.1:9/v1"),
+                    found: Some(Found { zone: Zone::Loopback, tls_min: None, client_auth: None }),
+                },
+                Endpoint { endpoint: s("provider/lost"), address: s("https://lost.example/v1"), found: None },
+            ],
+        }),
         Event::CommandRefused(CommandRefused {
             command: s("key.create"),
             resource: s("key/k_1"),

@@ -54,13 +54,19 @@ const NOT_FORWARDED: [HeaderName; 16] = [
     HeaderName::from_static("x-real-ip"),
 ];
 
-/// Response headers that concern the provider's own connection or site.
-const NOT_RETURNED: [HeaderName; 5] = [
+/// Response headers that concern the provider's own connection or site. What browsers are told of ours, we tell them.
+const NOT_RETURNED: [HeaderName; 11] = [
     header::CONTENT_LENGTH,
     header::SET_COOKIE,
     header::ALT_SVC,
     header::STRICT_TRANSPORT_SECURITY,
     header::WWW_AUTHENTICATE,
+    header::CONTENT_SECURITY_POLICY,
+    header::X_CONTENT_TYPE_OPTIONS,
+    header::X_FRAME_OPTIONS,
+    header::REFERRER_POLICY,
+    HeaderName::from_static("cross-origin-opener-policy"),
+    HeaderName::from_static("cross-origin-resource-policy"),
 ];
 
 impl Provider {
@@ -182,7 +188,13 @@ mod tests {
             ("x-request-id", "req_1"),
             ("content-type", "application/json"),
         ];
-        let lost = [("set-cookie", "a=b"), ("transfer-encoding", "chunked"), ("x-counterfoil-inference", "theirs")];
+        let lost = [
+            ("set-cookie", "a=b"),
+            ("transfer-encoding", "chunked"),
+            ("x-counterfoil-inference", "theirs"),
+            ("content-security-policy", "default-src *"),
+            ("cross-origin-resource-policy", "cross-origin"),
+        ];
         let sent = headers(&[&kept[..], &lost[..]].concat());
         assert_eq!(answer_headers(&sent), headers(&kept));
     }

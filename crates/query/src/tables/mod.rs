@@ -80,6 +80,7 @@ filled! {
     access_segments: serving::AccessSegments,
     gateway_counters: serving::GatewayCounters,
     nodes: infrastructure::Nodes,
+    endpoints: infrastructure::Endpoints,
     refusals: infrastructure::Refusals,
     checkpoints: infrastructure::Checkpoints,
     ledger_objects: infrastructure::LedgerObjects,

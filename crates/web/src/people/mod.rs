@@ -20,6 +20,7 @@ mod person;
 mod policies;
 mod recover;
 mod reviews;
+pub(crate) mod roleless;
 mod roster;
 mod sessions;
 mod signin;
@@ -121,6 +122,7 @@ pub(crate) use {
     policies::PoliciesPage,
     recover::RecoverPage,
     reviews::{ReviewPage, ReviewsPage},
+    roleless::RolelessPage,
     sessions::SessionsPage,
     signin::SigninPage,
 };

@@ -7,7 +7,7 @@ use super::door::{As, World, text};
 
 impl World {
     /// The accesses that were recorded, oldest first: action, object, decision, route.
-    async fn accesses(&self, filter: &str) -> Vec<Value> {
+    pub(super) async fn accesses(&self, filter: &str) -> Vec<Value> {
         tokio::task::block_in_place(|| self.engine.accesses().settle()).expect("what was asked is written");
         let (status, found) =
             self.json(Method::GET, &format!("/api/v1/accesses?{filter}"), &As::Operator, &json!(null)).await;

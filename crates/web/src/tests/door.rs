@@ -65,9 +65,10 @@ impl World {
         self.router.clone().oneshot(request).await.expect("the router always answers")
     }
 
-    /// Sends a form that needs no session.
+    /// Sends a form of one of our pages that needs no session.
     pub(super) async fn form(&self, path: &str, form: &str) -> Response {
         let request = Request::builder().method(Method::POST).uri(path).header(header::HOST, "127.0.0.1:8600");
+        let request = request.header(header::ORIGIN, "http://127.0.0.1:8600");
         let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         let request = request.body(Body::from(form.to_owned())).expect("a request");
         self.router.clone().oneshot(request).await.expect("the router always answers")
@@ -86,7 +87,12 @@ impl World {
 
     /// Signs the operator in as a person would, and returns the cookie.
     pub(super) async fn sign_in(&self) -> String {
-        let (status, link) = self.json(Method::POST, "/api/v1/signin-links", &As::Operator, &json!({})).await;
+        self.sign_in_by_link(&json!({})).await
+    }
+
+    /// Signs in by a link that the operator makes, for whoever it names.
+    pub(super) async fn sign_in_by_link(&self, wish: &Value) -> String {
+        let (status, link) = self.json(Method::POST, "/api/v1/signin-links", &As::Operator, wish).await;
         assert_eq!(status, StatusCode::OK, "{link}");
         let url = link["url"].as_str().expect("a link");
         let path = url.strip_prefix("http://127.0.0.1:8600").expect("an address of ours");

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::http::get;
-use crate::support::{World, http};
+use crate::support::{World, eventually, http};
 
 #[test]
 fn given_a_server_when_asked_how_it_is_then_it_says_so_without_a_key() {
@@ -28,6 +28,26 @@ fn given_open_doors_when_called_without_a_key_then_only_public_things_are_answer
             http::send(::http::Method::GET, &format!("{}{path}", world.url), &[("authorization", &bearer)], "");
         assert!(matches!(answer.status, 401 | 403), "a service's key opens no management: {path}: {}", answer.status);
     }
+}
+
+#[test]
+fn given_a_server_without_tls_when_probed_then_the_ledger_says_that_it_speaks_in_clear_on_this_machine_alone() {
+    let mut world = World::new();
+    let headers = get(&format!("{}/v1/models", world.url)).headers;
+    assert!(headers.contains_key("x-content-type-options") && !headers.contains_key("strict-transport-security"));
+    let found = |wanted: &str| {
+        let query = format!(
+            "select zone, tls_min, client_auth, retired_at is null as used from endpoints where endpoint_id = '{wanted}' and checked_at is not null"
+        );
+        eventually("it is probed", || world.sql(&query).pop())
+    };
+    let listener = json!({"zone": "loopback", "tls_min": null, "client_auth": "required", "used": true});
+    assert_eq!(found("listener/n1"), listener);
+    let provider = json!({"zone": "loopback", "tls_min": null, "client_auth": null, "used": true});
+    assert_eq!(found("provider/stand-in"), provider, "declared after the start, and asked then");
+    world.stop();
+    let gone = "select endpoint_id from endpoints where retired_at is not null";
+    assert_eq!(world.sql(gone), [json!({"endpoint_id": "listener/n1"})], "without a node nobody listens");
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use serde_json::json;
+
 use crate::support::pki::Authority;
 use crate::support::{World, eventually, tools, world::ask};
 
@@ -62,8 +64,15 @@ fn given_tls_when_clients_speak_it_then_old_versions_strangers_and_plain_http_ar
     for version in ["--tlsv1.2", "--tlsv1.3"] {
         let (code, said) = curl(&["--cacert", &ca, version, &page]);
         assert!(code == 0 && said.contains("200 OK"), "{version}: {said}");
+    }
+    // Every door says so: pages, API, and those for inference, whether they answer or refuse.
+    for path in ["/signin", "/api/v1/org", "/v1/models", "/v1/chat/completions", "/v1/nothing", "/v2", "/v2/nothing"] {
+        let (_, said) = curl(&["--cacert", &ca, &format!("{}{path}", world.url)]);
         let head = said.to_lowercase();
-        assert!(head.contains("strict-transport-security: max-age=31536000"), "{said}");
+        for header in ["strict-transport-security: max-age=31536000", "x-content-type-options: nosniff"] {
+            assert_eq!(head.matches(header).count(), 1, "{path}: {header}: {said}");
+        }
+        assert!(head.contains("content-security-policy: default-src 'none'"), "{path}: {said}");
     }
     let (code, said) =
         curl(&["--cacert", &ca, "--tlsv1.0", "--tls-max", "1.1", "--ciphers", "DEFAULT@SECLEVEL=0", &page]);
@@ -89,6 +98,34 @@ fn given_tls_when_clients_speak_it_then_old_versions_strangers_and_plain_http_ar
     let (_, opened) = curl(&["--cacert", &ca, "-X", "POST", "-H", &origin, "-H", "sec-fetch-site: same-origin", &open]);
     let cookie = opened.lines().find(|line| line.to_lowercase().starts_with("set-cookie:")).expect("a session");
     assert!(cookie.contains("Secure") && cookie.contains("HttpOnly"), "{cookie}");
+}
+
+#[test]
+fn given_a_listener_with_tls_when_probed_then_the_ledger_says_what_it_speaks_and_that_it_asks_who_calls() {
+    if !tools::programs("probes of the listener", &["openssl"]) {
+        return;
+    }
+    let from = format!("127.0.0.1:{}", free_port());
+    let (world, _authority, _ca) = secured(&[("COUNTERFOIL_TLS_REDIRECT_FROM", &from)]);
+    let query = "select endpoint_id, address, zone, tls_min, client_auth from endpoints \
+        where checked_at is not null and retired_at is null order by endpoint_id";
+    let found = eventually("everything is probed", || Some(world.sql(query)).filter(|rows| rows.len() == 3));
+    let expected = json!([
+        {"endpoint_id": "listener/n1", "address": world.url, "zone": "loopback", "tls_min": "1.2", "client_auth": "required"},
+        {"endpoint_id": "provider/stand-in", "address": world.upstream.base_url, "zone": "loopback", "tls_min": null,
+            "client_auth": null},
+        {"endpoint_id": "redirect/n1", "address": format!("http://{from}"), "zone": "loopback", "tls_min": null,
+            "client_auth": "redirects"},
+    ]);
+    assert_eq!(json!(found), expected);
+    let tested = world.json(&["controls", "run", "AI-CR-03"]);
+    let run = &tested["runs"][0];
+    // The stand-in speaks in clear. A listener that only sends browsers on serves nothing that could be secured.
+    assert_eq!(
+        (&run["outcome"], &run["population"], &run["violations"]),
+        (&json!("fail"), &json!(2), &json!(1)),
+        "{run}"
+    );
 }
 
 #[test]

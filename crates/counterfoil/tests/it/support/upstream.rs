@@ -50,7 +50,10 @@ impl Upstream {
 async fn converse(mut connection: TcpStream, seen: Arc<Mutex<Vec<Seen>>>) {
     // Calls of one connection come one after the other; an error ends it, as with any server.
     while let Some(call) = read(&mut connection).await {
-        seen.lock().expect("not poisoned").push(call.clone());
+        // What is asked with GET is no call of a model: the server probes whom it calls.
+        if call.head.starts_with("POST ") {
+            seen.lock().expect("not poisoned").push(call.clone());
+        }
         if answer(&mut connection, &call).await.is_none() {
             return;
         }

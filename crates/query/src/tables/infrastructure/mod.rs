@@ -4,6 +4,7 @@ use crate::table::Planned;
 
 mod catalogue;
 mod checkpoints;
+mod endpoints;
 mod events;
 mod ledger_objects;
 mod nodes;
@@ -12,6 +13,7 @@ mod sources;
 
 pub(crate) use catalogue::{LIST, list, list_rows};
 pub(crate) use checkpoints::Checkpoints;
+pub(crate) use endpoints::Endpoints;
 pub(crate) use events::{EVENTS, Entries, events};
 pub(crate) use ledger_objects::LedgerObjects;
 pub(crate) use nodes::Nodes;
@@ -21,7 +23,6 @@ pub(crate) use sources::{ExpectedSources, SourceActivity};
 /// Tables of this room without rows yet: name, meaning, what has to be built first, columns.
 #[rustfmt::skip]
 pub(crate) const PLANNED: &[Planned] = &[
-    Planned { name: "endpoints", doc: "Network endpoints and their transport security.", area: "infrastructure inventory", columns: "endpoint_id env zone tls_min client_auth checked_at:time retired_at:time" },
     Planned { name: "backups", doc: "Backups due and done.", area: "backup", columns: "backup_id scope due_at:time completed_at:time ok:bool encrypted:bool" },
     Planned { name: "restore_tests", doc: "Rehearsals of restoring.", area: "backup", columns: "test_id scope ts:time passed:bool rto_s:int rto_objective_s:int" },
     Planned { name: "zone_policy", doc: "Which zone may talk to which.", area: "network zones", columns: "src_zone dst_zone" },

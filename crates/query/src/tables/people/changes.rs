@@ -30,7 +30,10 @@ impl Table for Changes {
         text("implemented_by", "Who carried it out; NULL while nobody has"),
         time("implemented_at", "When"),
         text("env", "`prod`: an installation is one environment"),
-        boolean("tested", "NULL: tests of a change are not recorded yet"),
+        boolean(
+            "tested",
+            "Always NULL: nobody records a test of a change, and the check of a model's file when it is registered is none. NULL is not tested: a control must ask `COALESCE(tested, false)`, so that none passes by it",
+        ),
         boolean("emergency", "Whether it was done in an emergency, before anybody else agreed"),
         time("post_review_at", "When an emergency was reviewed; NULL while it was not, and for all other changes"),
         text("resource", "What it changes, as `kind/name`; NULL for an emergency, see `events`"),

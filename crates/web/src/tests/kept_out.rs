@@ -1,0 +1,76 @@
+//! Whoever is kept out is told how to go on and nothing else, and leaves a record.
+
+use http::{Method, StatusCode, header};
+use serde_json::json;
+
+use super::door::{As, World, text};
+use super::rules;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_recovery_code_that_is_not_good_when_tried_then_it_is_on_record_and_nobody_learns_whose_it_was() {
+    let world = World::new().await;
+    let (administrator, spent) = world.engine.issue_recovery_by_directory(None).await.expect("issued");
+    let (_, good) = world.engine.issue_recovery_by_directory(None).await.expect("issued in their place");
+    let elsewhere = World::new().await;
+    let (_, foreign) = elsewhere.engine.issue_recovery_by_directory(None).await.expect("issued elsewhere");
+
+    let entered = world.form("/recover", &format!("code={}", good[0])).await;
+    assert_eq!(entered.status(), StatusCode::SEE_OTHER, "what is good lets in");
+    // Of nobody here; of somebody, and replaced; of somebody, and used.
+    let mut answers = Vec::new();
+    for code in [&foreign[0], &spent[0], &good[0]] {
+        let answer = world.form("/recover", &format!("code={code}")).await;
+        assert!(!answer.headers().contains_key(header::SET_COOKIE));
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let html = text(answer).await;
+        assert!(!html.contains(code.as_str()) && !html.contains(&administrator), "{html}");
+        answers.push((status, headers, html));
+    }
+    assert_eq!(answers[0].0, StatusCode::FORBIDDEN);
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "one answer to all that is not good: {answers:?}");
+    let mistyped = world.form("/recover", "code=ann-jones").await;
+    assert_eq!(mistyped.status(), StatusCode::FORBIDDEN);
+
+    world.engine.seal_now().await.expect("sealed");
+    let denied = world.accesses("decision=deny").await;
+    let at_door: Vec<_> = denied.iter().filter(|row| row["route"] == "POST /recover").collect();
+    let [row] = &at_door[..] else { panic!("one kind of denial, counted: {denied:#?}") };
+    assert_eq!((&row["occurrences"], &row["code"]), (&json!(4), &json!("forbidden")), "{row}");
+    assert!(row["principal_id"].is_null(), "a code that is not good is nobody's: {row}");
+    let all = serde_json::to_string(&denied).expect("JSON");
+    assert!(!all.contains(good[0].as_str()) && !all.contains("ann-jones"), "{all}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_somebody_without_a_role_when_signed_in_then_a_page_says_who_they_are_whom_to_ask_and_lets_them_out() {
+    let world = World::new().await;
+    let (_, added) = world.json(Method::POST, "/api/v1/people", &As::Operator, &json!({ "kind": "human" })).await;
+    let actor = added["actor"].as_str().expect("a pseudonym").to_owned();
+    let cookie = world.sign_in_by_link(&json!({ "actor": actor })).await;
+    let who = As::Session { cookie, ours: true };
+    for path in ["/", "/ledger", "/controls"] {
+        let page = world.get(path, &who).await;
+        assert_eq!(page.status(), StatusCode::FORBIDDEN, "{path}");
+        let html = text(page).await;
+        for expected in ["You hold no role", &actor, "Example Bank", "action=\"/signout\"", "grants request --actor"] {
+            assert!(html.contains(expected), "{path}: {expected} in {html}");
+        }
+        assert_eq!(rules::broken(&html), Vec::<String>::new(), "{path}");
+    }
+    assert_eq!(world.get("/sessions", &who).await.status(), StatusCode::OK, "what is their own, they see");
+    let (status, error) = world.json(Method::GET, "/api/v1/ledger", &who, &json!(null)).await;
+    assert_eq!((status, &error["error"]["code"]), (StatusCode::FORBIDDEN, &json!("forbidden")), "programs get no page");
+
+    let ends_at = engine::Engine::now_ms() + 60_000;
+    let wish = json!({ "actor": actor, "role": "monitor", "scope": "org", "ends_at": ends_at, "reference": "CHG-1" });
+    let (status, asked) = world.json(Method::POST, "/api/v1/grants", &As::Operator, &wish).await;
+    assert_eq!(status, StatusCode::OK, "{asked}");
+    let html = text(world.get("/", &who).await).await;
+    assert!(html.contains("waiting for somebody else") && html.contains("monitor"), "{html}");
+
+    let denied = world.accesses(&format!("decision=deny&actor={actor}")).await;
+    let routes: Vec<&str> = denied.iter().filter_map(|row| row["route"].as_str()).collect();
+    assert!(routes.contains(&"GET /") && routes.contains(&"GET /ledger"), "each is on record: {routes:?}");
+    assert_eq!(world.send(Method::POST, "/signout", &who, "").await.status(), StatusCode::SEE_OTHER);
+    assert_eq!(world.get("/", &who).await.status(), StatusCode::SEE_OTHER, "the session is over");
+}
