@@ -135,6 +135,13 @@ fn given_two_directories_when_each_sends_what_it_sends_then_both_are_understood_
 }
 
 #[test]
+fn given_users_and_groups_when_searched_at_once_then_each_page_filter_and_attribute_is_as_the_standard_says() {
+    let world = World::new();
+    replay(&world, "search.json");
+    assert_eq!(world.sql("select * from refusals"), Vec::<Value>::new(), "a search is no command");
+}
+
+#[test]
 fn given_a_key_and_a_session_when_the_directory_deactivates_their_owner_then_the_next_request_is_refused() {
     let world = World::new();
     let door = Directory::new(&world);
@@ -209,6 +216,10 @@ fn given_what_is_not_for_this_door_when_it_comes_then_it_is_refused_in_the_stand
     let wrong =
         http::send(Method::GET, &format!("{}/scim/v2/Users", world.url), &[("authorization", &application)], "");
     assert_eq!((wrong.status, &wrong.json()["status"]), (403, &"403".into()));
+    let search = |headers: &[(&str, &str)]| {
+        http::send(Method::POST, &format!("{}/scim/v2/.search", world.url), headers, "{}").status
+    };
+    assert_eq!((search(&[]), search(&[("authorization", &application)])), (401, 403));
     // The directory's key opens nothing else.
     let own = ["--json", "--token", &door.secret];
     for beyond in [&["people", "add"][..], &["grants", "list"], &["people", "list"], &["groups", "list"]] {
@@ -229,6 +240,11 @@ fn given_what_is_not_for_this_door_when_it_comes_then_it_is_refused_in_the_stand
     let members: Vec<Value> = (0..2_100).map(|i| json!({"value": format!("a_{i}")})).collect();
     let (status, answer) = door.ask("POST", "/Groups", &json!({"displayName": "many", "members": members}));
     assert_eq!(status, 413, "{answer}");
+    let large = json!({"filter": format!("userName eq \"{}\"", "x".repeat(300 << 10))});
+    assert_eq!(door.ask("POST", "/.search", &large).0, 413);
+    let long = json!({"filter": format!("userName eq \"{}\"", "x".repeat(3 << 10))});
+    let (status, answer) = door.ask("POST", "/.search", &long);
+    assert_eq!((status, &answer["scimType"]), (400, &"invalidFilter".into()), "{answer}");
     let refused = world.sql("select command from refusals where code = 'invalid' order by seq");
     let refused: Vec<&Value> = refused.iter().map(|row| &row["command"]).collect();
     assert_eq!(refused, ["person.provision", "group.provision"], "what is too large is on record");
