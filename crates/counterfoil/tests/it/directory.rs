@@ -7,7 +7,7 @@ use std::process::Command;
 use ::http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{World, http, tools};
+use crate::support::{World, eventually, http, tools};
 
 /// A directory's program: its key, and the door.
 struct Directory<'a> {
@@ -375,14 +375,43 @@ fn given_names_when_pages_are_shown_then_only_roles_that_know_people_by_name_see
     let page =
         |cookie: &str, path: &str| http::send(Method::GET, &format!("{}{path}", world.url), &[("cookie", cookie)], "");
     let (admin, monitor) = (session(&[]), session(&["--actor", &ada]));
-    for path in
-        ["/people".to_owned(), format!("/people/{zoe}"), "/people?q=okonkwo".to_owned(), format!("/groups/{group}")]
-    {
+    let key = world.json(&["keys", "create", "--actor", &zoe, "--expires", "1d"])["secret"].clone();
+    let own = ["--token", key.as_str().expect("a secret"), "keys", "create", "--actor", &zoe, "--expires", "1d"];
+    let own = world.json(&own)["key"].as_str().expect("a key").to_owned();
+    let made = world.sql(&format!("select seq from credentials where credential_id = '{own}'"))[0]["seq"].clone();
+    let review = world.json(&["reviews", "start", "--reviewer", &zoe, "--alternate", &ada, "--due", "14d"]);
+    let review = review["review"].as_str().expect("a review").to_owned();
+    let paths = [
+        "/people".to_owned(),
+        format!("/people/{zoe}"),
+        "/people?q=okonkwo".to_owned(),
+        format!("/groups/{group}"),
+        "/keys".to_owned(),
+        format!("/ledger?actor={zoe}"),
+        format!("/ledger/{made}"),
+        "/reviews".to_owned(),
+        format!("/reviews/{review}"),
+    ];
+    for path in paths {
         let (known, unknown) = (page(&admin, &path), page(&monitor, &path));
         assert_eq!((known.status, unknown.status), (200, 200), "{path}");
         assert!(known.text().contains("Zoe Okonkwo"), "{path}: {}", known.text());
         assert!(!unknown.text().contains("Zoe Okonkwo"), "{path}");
     }
+    // Reading names is on record, at whatever page, and only of those who saw any.
+    let read = |of: &str| {
+        let query =
+            format!("select route from access_events where action = 'people.read' and principal_id {of} '{ada}'");
+        let rows = world.json(&["sql", "--tail", &query]);
+        let route = |row: &Value| row["route"].as_str().unwrap_or_default().to_owned();
+        rows.as_array().expect("rows").iter().map(route).collect::<std::collections::BTreeSet<_>>()
+    };
+    let routes = ["GET /keys", "GET /ledger", "GET /ledger/{seq}", "GET /reviews/{id}", "GET /people/{actor}"];
+    eventually("the reads are on record", || {
+        let found = read("<>");
+        routes.iter().all(|route| found.contains(*route)).then_some(())
+    });
+    assert!(read("=").is_empty(), "who is shown pseudonyms was denied nothing");
     assert!(page(&admin, "/groups").text().contains("Watchers of lending"));
     assert!(!page(&monitor, "/groups").text().contains("Watchers of lending"));
     assert!(page(&monitor, &format!("/people/{zoe}")).text().contains(&zoe), "pseudonyms are for everybody who reads");
