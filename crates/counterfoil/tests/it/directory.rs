@@ -376,7 +376,8 @@ fn given_names_when_pages_are_shown_then_only_roles_that_know_people_by_name_see
         |cookie: &str, path: &str| http::send(Method::GET, &format!("{}{path}", world.url), &[("cookie", cookie)], "");
     let (admin, monitor) = (session(&[]), session(&["--actor", &ada]));
     let key = world.json(&["keys", "create", "--actor", &zoe, "--expires", "1d"])["secret"].clone();
-    let own = ["--token", key.as_str().expect("a secret"), "keys", "create", "--actor", zoe.as_str(), "--expires", "1d"];
+    let own =
+        ["--token", key.as_str().expect("a secret"), "keys", "create", "--actor", zoe.as_str(), "--expires", "1d"];
     let own = world.json(&own)["key"].as_str().expect("a key").to_owned();
     let made = world.sql(&format!("select seq from credentials where credential_id = '{own}'"))[0]["seq"].clone();
     let review = world.json(&["reviews", "start", "--reviewer", &zoe, "--alternate", &ada, "--due", "14d"]);
