@@ -261,6 +261,7 @@ pub fn scim_filter(data: &[u8]) {
             let again = scim::Filter::parse(kind, &filter.to_string()).expect("what was printed reads");
             assert_eq!(again, filter);
             let _ = filter.matches(&serde_json::Map::new());
+            assert_eq!(scim::Filter::parse_of_all(kind, text(data)), Ok(filter), "no other type takes a name away");
         }
         if let Ok(path) = scim::path::Path::parse(kind, text(data)) {
             assert_eq!(scim::path::Path::parse(kind, &path.to_string()), Ok(path));

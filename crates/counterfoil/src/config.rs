@@ -533,11 +533,15 @@ fn at_value(path: &str, text: &str, section: &str, key: &str, why: String) -> Co
 }
 
 fn at_offset(path: &str, text: &str, at: usize, why: String) -> ConfigError {
-    let at = at.min(text.len());
-    let before = text.get(..at).unwrap_or("");
-    let line = before.matches('\n').count() + 1;
-    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    let (line, column) = position(text, at);
     ConfigError::Line { path: path.to_owned(), line, column, why }
+}
+
+/// The line and the column of an offset in a text, both from 1.
+pub fn position(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at.min(text.len())).unwrap_or("");
+    let line = before.matches('\n').count() + 1;
+    (line, before.chars().rev().take_while(|c| *c != '\n').count() + 1)
 }
 
 #[cfg(test)]

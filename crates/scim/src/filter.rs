@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::lexer::{Token, tokens};
 use crate::resolve::{Attr, Named, resolve};
-use crate::schema::{Attribute, Kind, ResourceType};
+use crate::schema::{Attribute, Kind, RESOURCE_TYPES, ResourceType};
 use crate::{Error, MAX_DEPTH, MAX_TERMS};
 
 /// A condition on a resource.
@@ -80,8 +80,21 @@ impl Filter {
     /// # Errors
     /// `invalidFilter`, with what cannot be understood.
     pub fn parse(kind: &'static ResourceType, text: &str) -> Result<Self, Error> {
+        Self::read(kind, &[], text)
+    }
+
+    /// Reads a filter that is asked of all types at once, as it is meant for resources of `kind`. An attribute that only
+    /// another type has is one without a value there (RFC 7644, section 3.4.2.1).
+    ///
+    /// # Errors
+    /// `invalidFilter`, with what cannot be understood.
+    pub fn parse_of_all(kind: &'static ResourceType, text: &str) -> Result<Self, Error> {
+        Self::read(kind, &RESOURCE_TYPES, text)
+    }
+
+    fn read(kind: &'static ResourceType, others: &'static [&'static ResourceType], text: &str) -> Result<Self, Error> {
         let tokens = tokens(text, |why| Error::filter(format!("the filter cannot be read: {why}")))?;
-        let mut parser = Parser { kind, parts_of: None, tokens, at: 0, depth: 0, terms: 0 };
+        let mut parser = Parser { kind, others, parts_of: None, tokens, at: 0, depth: 0, terms: 0 };
         let filter = parser.or()?;
         match parser.peek() {
             None => Ok(filter),
@@ -191,6 +204,8 @@ fn texts(leaf: &Attribute, op: Op, value: &str, wanted: &str) -> bool {
 /// Reads tokens by the grammar; each level of precedence is a function.
 pub(crate) struct Parser {
     pub kind: &'static ResourceType,
+    /// Types whose attributes may be named too.
+    pub others: &'static [&'static ResourceType],
     /// Inside brackets: the attribute whose parts names mean.
     pub parts_of: Option<&'static Attribute>,
     pub tokens: Vec<Token>,
@@ -284,10 +299,14 @@ impl Parser {
                 let attribute = of.part(&name).ok_or_else(unknown)?;
                 Ok(Attr { extension: None, attribute, part: None })
             }
-            None => match resolve(self.kind, &name) {
-                Some(Named::Attr(attr)) => Ok(attr),
-                _ => Err(unknown()),
-            },
+            None => {
+                let mut kinds = std::iter::once(self.kind).chain(self.others.iter().copied());
+                let found = kinds.find_map(|kind| match resolve(kind, &name) {
+                    Some(Named::Attr(attr)) => Some(attr),
+                    _ => None,
+                });
+                found.ok_or_else(unknown)
+            }
         }
     }
 

@@ -26,7 +26,7 @@ impl Path {
     /// `invalidPath`, with what cannot be understood.
     pub fn parse(kind: &'static ResourceType, text: &str) -> Result<Self, Error> {
         let tokens = tokens(text, |why| Error::path(format!("the path cannot be read: {why}")))?;
-        let mut parser = Parser { kind, parts_of: None, tokens, at: 0, depth: 0, terms: 0 };
+        let mut parser = Parser { kind, others: &[], parts_of: None, tokens, at: 0, depth: 0, terms: 0 };
         let Some(Token::Word(name)) = parser.take() else {
             return Err(Error::path("a path begins with the name of an attribute"));
         };

@@ -388,6 +388,9 @@ pub static USER: ResourceType = ResourceType {
 pub static GROUP: ResourceType =
     ResourceType { name: "Group", endpoint: "/Groups", doc: "Several people", schema: &GROUP_SCHEMA, extensions: &[] };
 
+/// All types of resources that are served.
+pub static RESOURCE_TYPES: [&ResourceType; 2] = [&USER, &GROUP];
+
 /// All schemas that are served.
 pub static SCHEMAS: [&Schema; 3] = [&USER_SCHEMA, &ENTERPRISE_SCHEMA, &GROUP_SCHEMA];
 

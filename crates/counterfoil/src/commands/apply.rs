@@ -1,5 +1,7 @@
 //! `counterfoil apply`: a file's declarations against what is in force; the differences become commands.
 
+mod groups;
+
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -54,6 +56,8 @@ pub enum Part {
     Keys,
     /// Roles of your own
     Roles,
+    /// Groups of people, and the roles that being in one asks for
+    Groups,
     /// Which commands need an approval
     Approvals,
     /// Controls in scope
@@ -84,8 +88,17 @@ struct Step {
     part: Part,
     sign: char,
     what: String,
+    /// What is kept under its digest before.
     upload: Option<Vec<u8>>,
-    command: Value,
+    /// Where the body is sent when it is no command, such as one with a name that must be sealed.
+    door: Option<(Method, String)>,
+    body: Value,
+}
+
+impl Step {
+    fn command(part: Part, sign: char, what: String, command: Value) -> Self {
+        Self { part, sign, what, upload: None, door: None, body: command }
+    }
 }
 
 impl Apply {
@@ -93,7 +106,7 @@ impl Apply {
         let file = OrgFile::read(&self.file)?;
         let client = connect.open().await?;
         let in_force = client.json(Method::GET, "/api/v1/org", None).await?;
-        let steps = self.steps(&file, &in_force)?;
+        let steps = self.steps(&file, &in_force, &client).await?;
         if !json {
             show(&steps)?;
         }
@@ -124,7 +137,7 @@ impl Apply {
         let file = OrgFile::read(&self.file)?;
         let client = connect.open().await?;
         let in_force = client.json(Method::GET, "/api/v1/org", None).await?;
-        let steps = self.steps(&file, &in_force)?;
+        let steps = self.steps(&file, &in_force, &client).await?;
         let mut asked = Vec::new();
         for step in &steps {
             if let Became::Asked(approval) = self.carry_out(&client, step).await? {
@@ -135,9 +148,16 @@ impl Apply {
         Ok((steps.into_iter().map(|step| format!("{} {}", step.sign, step.what)).collect(), asked))
     }
 
-    fn steps(&self, file: &OrgFile, in_force: &Value) -> Result<Vec<Step>, Failure> {
+    async fn steps(&self, file: &OrgFile, in_force: &Value, client: &Client) -> Result<Vec<Step>, Failure> {
+        let wants = |part: Part| self.only.is_empty() || self.only.contains(&part);
         let mut steps = plan(file, in_force, self.prune)?;
-        steps.retain(|step| self.only.is_empty() || self.only.contains(&step.part));
+        steps.retain(|step| wants(step.part));
+        if wants(Part::Groups) {
+            // They ask for roles in services: after those, and before the rules of approval, which come last.
+            let last = steps.iter().position(|step| step.part == Part::Approvals || step.sign == '-');
+            let at = last.unwrap_or(steps.len());
+            steps.splice(at..at, groups::plan(file, in_force, client).await?);
+        }
         Ok(steps)
     }
 
@@ -145,7 +165,8 @@ impl Apply {
         if let Some(bytes) = &step.upload {
             client.send(Method::PUT, "/api/v1/artifacts", "application/octet-stream", bytes.clone()).await?;
         }
-        let refused = match client.json(Method::POST, "/api/v1/commands", Some(&step.command)).await {
+        let (method, path) = step.door.clone().unwrap_or((Method::POST, "/api/v1/commands".to_owned()));
+        let refused = match client.json(method, &path, Some(&step.body)).await {
             Ok(done) => return Ok(Became::Done(done["events"].as_array().cloned().unwrap_or_default())),
             Err(refused) => refused,
         };
@@ -154,7 +175,7 @@ impl Apply {
         else {
             return Err(refused);
         };
-        let request = json!({"command": step.command, "reference": reference});
+        let request = json!({"command": step.body, "reference": reference});
         match client.json(Method::POST, "/api/v1/approvals", Some(&request)).await {
             Ok(asked) => Ok(Became::Asked(asked["approval"].as_str().unwrap_or_default().to_owned())),
             // It was asked before, and not enough have voted.
@@ -217,7 +238,7 @@ fn declared(kind: &str, name: &str, same: bool, old: &Value, new: &Value, body: 
         _ => ('~', format!("{kind} {name}: {}", changes(old, new))),
     };
     let part = Part::of(kind);
-    Some(Step { part, sign, what, upload: None, command: json!({"command": format!("{kind}.declare"), "body": body}) })
+    Some(Step::command(part, sign, what, json!({"command": format!("{kind}.declare"), "body": body})))
 }
 
 fn changes(old: &Value, new: &Value) -> String {
@@ -246,7 +267,8 @@ fn models(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) -> Result<(),
             sign: '+',
             what: format!("model {} version {} from {path} (sha256 {}…)", model.name, model.version, &sha256[..12]),
             upload: Some(bytes),
-            command: json!({"command": "model.register", "body": body}),
+            door: None,
+            body: json!({"command": "model.register", "body": body}),
         });
     }
     Ok(())
@@ -283,7 +305,7 @@ fn key_limit(file: &OrgFile, in_force: &Value) -> Option<Step> {
     let max_days = file.max_key_days.filter(|days| in_force["max_key_days"] != json!(days))?;
     let what = format!("keys live {max_days} days at most");
     let command = json!({"command": "keys.limit", "body": {"max_days": max_days}});
-    Some(Step { part: Part::Keys, sign: '~', what, upload: None, command })
+    Some(Step::command(Part::Keys, '~', what, command))
 }
 
 fn controls(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) -> Result<(), Failure> {
@@ -299,7 +321,7 @@ fn controls(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) -> Result<(
     let count = scoped.as_array().map_or(0, Vec::len);
     let command = json!({"command": "controls.scope", "body": {"controls": scoped}});
     let what = format!("controls in scope: {count}");
-    steps.push(Step { part: Part::Controls, sign: '~', what, upload: None, command });
+    steps.push(Step::command(Part::Controls, '~', what, command));
     Ok(())
 }
 
@@ -312,7 +334,7 @@ fn roles(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) {
         let sign = if known.is_null() { '+' } else { '~' };
         let what = format!("role {role}: {}", actions.join(", "));
         let command = json!({"command": "role.define", "body": {"role": role, "actions": actions}});
-        steps.push(Step { part: Part::Roles, sign, what, upload: None, command });
+        steps.push(Step::command(Part::Roles, sign, what, command));
     }
 }
 
@@ -324,14 +346,14 @@ fn approvals(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) {
     }
     let what = format!("rules of approval: {}", rules.as_array().map_or(0, Vec::len));
     let command = json!({"command": "approvals.configure", "body": {"rules": rules}});
-    steps.push(Step { part: Part::Approvals, sign: '~', what, upload: None, command });
+    steps.push(Step::command(Part::Approvals, '~', what, command));
 }
 
 fn retire(kind: &str, key: &str, named: impl Fn(&str) -> bool, in_force: &Value, steps: &mut Vec<Step>) {
     for name in in_force[key].as_object().into_iter().flat_map(|all| all.keys()).filter(|name| !named(name)) {
         let command = json!({"command": format!("{kind}.retire"), "body": {kind: name}});
         let part = Part::of(kind);
-        steps.push(Step { part, sign: '-', what: format!("{kind} {name}"), upload: None, command });
+        steps.push(Step::command(part, '-', format!("{kind} {name}"), command));
     }
 }
 

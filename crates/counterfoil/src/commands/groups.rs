@@ -1,6 +1,8 @@
 //! `counterfoil groups`.
 
 use clap::{Args, Subcommand};
+use domain::people::MappedRole;
+use domain::people::roles::ORG;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -118,14 +120,16 @@ impl Groups {
     }
 }
 
-fn at(group: &str) -> String {
+/// Where a group of this name, or identifier, is.
+pub(super) fn at(group: &str) -> String {
     let encoded: String = form_urlencoded::byte_serialize(group.as_bytes()).collect();
     format!("/api/v1/groups/{}", encoded.replace('+', "%20"))
 }
 
-fn mapped(role: &str) -> Value {
-    let (role, scope) = role.split_once('@').unwrap_or((role, "org"));
-    json!({ "role": role, "scope": scope })
+/// A role with its scope, as people write it.
+pub(super) fn mapped(role: &str) -> MappedRole {
+    let (role, scope) = role.split_once('@').unwrap_or((role, ORG));
+    MappedRole { role: role.to_owned(), scope: scope.to_owned() }
 }
 
 fn roles(group: &Value) -> String {

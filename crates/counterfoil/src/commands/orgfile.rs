@@ -1,15 +1,22 @@
-//! The organisation as declared in a file: providers, models, services with their routes, and controls in scope.
+//! The organisation as declared in a file: providers, models, services with their routes, roles, groups, and controls in
+//! scope.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use domain::people::{ApprovalRule, TokenRule, WorkloadProof};
+use domain::people::groups::mapping::{MAX_DAYS, MAX_ROLES};
+use domain::people::{ApprovalRule, MappedRole, TokenRule, WorkloadProof};
 use domain::serving::{RiskTier, Route, ServiceSpec, Target};
 use domain::vendors::ProviderSpec;
 use serde::Deserialize;
+use toml::Spanned;
 
-use crate::config::at_line;
+use super::groups::mapped;
+use crate::config::{at_line, position};
 use crate::output::{Failure, parse_duration};
+
+/// Days that a grant by a group holds when the file does not say.
+const DAYS: u16 = 90;
 
 /// What a file declares.
 #[derive(Debug, Default)]
@@ -26,10 +33,23 @@ pub struct OrgFile {
     pub max_key_days: Option<u32>,
     /// Roles of the organisation's own: name, and what each permits, sorted.
     pub roles: BTreeMap<String, Vec<String>>,
+    /// Groups of people by name.
+    pub groups: BTreeMap<String, GroupFile>,
     /// Which commands need an approval, sorted by command; `None` when the file says nothing of approvals.
     pub approvals: Option<Vec<ApprovalRule>>,
     /// Controls in scope; `None` when the file says nothing of controls.
     pub controls: Option<Vec<String>>,
+}
+
+/// A group and what being in it asks for. Who is in it stands in no file.
+#[derive(Debug, Default)]
+pub struct GroupFile {
+    /// The directory's own key for it.
+    pub external_id: Option<String>,
+    /// The roles, each with the place where the file says so.
+    pub roles: Vec<(MappedRole, String)>,
+    /// For how many days each grant holds.
+    pub days: u16,
 }
 
 /// A model version and the file with its artifact.
@@ -58,6 +78,8 @@ struct Raw {
     keys: Option<RawKeys>,
     #[serde(default)]
     role: BTreeMap<String, RawRole>,
+    #[serde(default)]
+    group: BTreeMap<String, RawGroup>,
     approval: Option<BTreeMap<String, RawApproval>>,
     controls: Option<RawControls>,
 }
@@ -127,6 +149,15 @@ struct RawRole {
     actions: std::collections::BTreeSet<String>,
 }
 
+/// A group as people write it, below its name.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawGroup {
+    external_id: Option<String>,
+    roles: Spanned<Vec<Spanned<String>>>,
+    days: Option<Spanned<u16>>,
+}
+
 /// An approval as people write it, below the command's name.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -179,7 +210,51 @@ impl OrgFile {
             workloads.insert(workload, rule);
         }
         let max_key_days = raw.keys.map(|keys| keys.max_days);
-        Ok(Self { providers: raw.provider, models, services, workloads, max_key_days, roles, approvals, controls })
+        let place = |at: usize| {
+            let (line, column) = position(text, at);
+            format!("{name}:{line}:{column}")
+        };
+        let mut groups = BTreeMap::new();
+        for (group, raw) in raw.group {
+            let known = raw.group(place);
+            let wrong = |(place, why): (String, String)| Failure::usage(format!("{place}: group `{group}`: {why}"));
+            groups.insert(group.clone(), known.map_err(wrong)?);
+        }
+        Ok(Self {
+            providers: raw.provider,
+            models,
+            services,
+            workloads,
+            max_key_days,
+            roles,
+            groups,
+            approvals,
+            controls,
+        })
+    }
+}
+
+impl RawGroup {
+    /// The group, or the place where it cannot be, and why.
+    fn group(self, place: impl Fn(usize) -> String) -> Result<GroupFile, (String, String)> {
+        let list = self.roles.span().start;
+        let mut roles: Vec<(MappedRole, String)> = Vec::new();
+        for written in self.roles.into_inner() {
+            let (at, role) = (place(written.span().start), mapped(written.get_ref()));
+            if roles.iter().any(|(known, _)| *known == role) {
+                return Err((at, format!("`{}` is named twice", written.get_ref())));
+            }
+            roles.push((role, at));
+        }
+        if roles.len() > MAX_ROLES {
+            return Err((place(list), format!("it is mapped to {} roles, {MAX_ROLES} is the most", roles.len())));
+        }
+        let days = self.days.as_ref().map_or(DAYS, |days| *days.get_ref());
+        if !(1..=MAX_DAYS).contains(&days) {
+            let at = self.days.map_or(list, |days| days.span().start);
+            return Err((place(at), format!("a grant holds 1 to {MAX_DAYS} days, not {days}")));
+        }
+        Ok(GroupFile { external_id: self.external_id, roles, days })
     }
 }
 
@@ -252,6 +327,11 @@ version = "1"
 [role.reader]
 actions = ["sql", "read"]
 
+[group."ML deployers"]
+external_id = "guid-7"
+roles = ["deployer@service/support", "monitor"]
+days = 30
+
 [approval."service.declare"]
 quorum = 2
 role = "model_approver"
@@ -269,6 +349,11 @@ in_scope = ["AI-IN-01"]
         assert_eq!(routes[1].target, Target::Model { model: "credit-risk".into(), version: "1".into() });
         assert_eq!(file.models[0].file, Path::new("/d/model.onnx"));
         assert_eq!(file.roles["reader"], ["read", "sql"]);
+        let group = &file.groups["ML deployers"];
+        let roles: Vec<_> = group.roles.iter().map(|(role, _)| (role.role.as_str(), role.scope.as_str())).collect();
+        assert_eq!(roles, [("deployer", "service/support"), ("monitor", "org")]);
+        assert_eq!((group.days, group.external_id.as_deref()), (30, Some("guid-7")));
+        assert!(group.roles[0].1.starts_with("org.toml:30:"), "{}", group.roles[0].1);
         let rules = file.approvals.expect("rules of approval");
         assert_eq!((rules[0].command.as_str(), rules[0].quorum), ("service.declare", 2));
         assert_eq!(file.controls.as_deref(), Some(&["AI-IN-01".to_owned()][..]));
@@ -281,6 +366,10 @@ in_scope = ["AI-IN-01"]
             ("owner = \"care\"", "ownr = \"care\"", "ownr"),
             ("version = \"1\"\n\n[role", "\n[role", "route `credit-risk`"),
             ("kind = \"openai\"", "kind = \"fax\"", "org.toml:3"),
+            ("days = 30", "days = 0", "org.toml:31:8: group `ML deployers`: a grant holds"),
+            ("days = 30", "members = [\"a_1\"]", "members"),
+            ("\"monitor\"]", "\"deployer@service/support\"]", "named twice"),
+            ("\"monitor\"]", "\"a\", \"b\", \"c\", \"d\"]", "org.toml:30:9: group `ML deployers`: it is mapped to 5"),
         ] {
             let text = GOOD.replace(from, to);
             let failure = OrgFile::parse("org.toml", &text, Path::new(".")).expect_err("wrong");

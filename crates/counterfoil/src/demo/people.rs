@@ -6,25 +6,36 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::Say;
-use crate::client::Connect;
+use crate::client::{Client, Connect};
 use crate::commands::{Apply, Part};
 use crate::output::Failure;
 
-/// Role, where it holds, and a word for the person who gets it.
-const DUTIES: [(&str, &str, &str); 6] = [
-    ("security_lead", "org", "the security lead, who approves from here on"),
-    ("model_trainer", "org", "a model trainer"),
-    ("model_approver", "org", "a model approver"),
-    ("deployer", "org", "a deployer"),
-    ("compliance_lead", "org", "a compliance lead"),
-    ("auditor", "org", "an auditor"),
+/// Each duty and who gets it: made-up people, called after what they do. The first approves the others.
+const DUTIES: [(&str, &str); 9] = [
+    ("security_lead", "Sam Security"),
+    ("data_steward", "Mira Steward"),
+    ("model_trainer", "Theo Trainer"),
+    ("model_approver", "Ana Approver"),
+    ("deployer", "Dana Deployer"),
+    ("monitor", "Mo Monitor"),
+    ("privacy_officer", "Pia Privacy"),
+    ("compliance_lead", "Cleo Compliance"),
+    ("auditor", "Otto Auditor"),
 ];
 
-/// How many people there are besides the administrator.
-pub const COUNT: usize = DUTIES.len();
+/// Who has been there from the beginning.
+const ADMINISTRATOR: &str = "Ada Administrator";
+
+/// Whoever does something in the story, and so needs a key.
+const ACTING: [&str; 4] = ["security_lead", "model_trainer", "model_approver", "deployer"];
+
+/// How many people there are.
+pub const COUNT: usize = DUTIES.len() + 1;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// How long the roles last, in milliseconds.
-const DAYS_90: i64 = 90 * 24 * 60 * 60 * 1000;
+const DAYS_90: i64 = 90 * DAY_MS;
 
 /// Where the reasons are written down.
 const REFERENCE: &str = "DEMO-1";
@@ -34,7 +45,7 @@ pub struct People {
     administrator: Connect,
     trainer: (String, Connect),
     approver: Connect,
-    deployer: Connect,
+    deployer: (String, Connect),
     /// What was refused, in words.
     pub refused: Vec<String>,
 }
@@ -44,18 +55,24 @@ pub struct People {
 /// # Errors
 /// The first step that did not work, and when the conflict was not refused.
 pub async fn duties(say: &Say, connect: &Connect, url: &str) -> Result<People, Failure> {
-    say.step("giving people their duties: counterfoil people add, counterfoil grants request and approve");
+    say.step("giving people their duties: counterfoil people set and add, counterfoil grants request and approve");
     let administrator = connect.open().await?;
+    call_by_name(say, &administrator).await?;
     let mut approver = None;
     let mut keys = std::collections::BTreeMap::new();
-    for (role, scope, who) in DUTIES {
-        let added = administrator.json(Method::POST, "/api/v1/people", Some(&json!({"kind": "human"}))).await?;
+    for (role, name) in DUTIES {
+        let user_name = format!("{}@example.com", name.to_lowercase().replace(' ', "."));
+        let person = json!({"kind": "human", "name": name, "user_name": user_name});
+        let added = administrator.json(Method::POST, "/api/v1/people", Some(&person)).await?;
         let actor = added["actor"].as_str().unwrap_or_default().to_owned();
-        let asked = administrator.json(Method::POST, "/api/v1/grants", Some(&wish(&actor, role, scope))).await?;
+        let asked = administrator.json(Method::POST, "/api/v1/grants", Some(&wish(&actor, role))).await?;
         let path = format!("/api/v1/grants/{}/approve", asked["grant"].as_str().unwrap_or_default());
         // While there is no second person who could, the administrator approves the first approver.
         approver.as_ref().unwrap_or(&administrator).json(Method::POST, &path, None).await?;
-        say.line(&format!("  {actor} is {who}"));
+        say.line(&format!("  {actor} is {name}, {}", role.replace('_', " ")));
+        if !ACTING.contains(&role) {
+            continue;
+        }
         let key = Connect::to(url, &key_of(&administrator, &actor).await?);
         if approver.is_none() {
             approver = Some(key.open().await?);
@@ -67,9 +84,9 @@ pub async fn duties(say: &Say, connect: &Connect, url: &str) -> Result<People, F
         keys.remove(role).ok_or_else(missing)
     };
     let trainer = take("model_trainer")?;
-    let (approver, deployer) = (take("model_approver")?.1, take("deployer")?.1);
+    let (approver, deployer) = (take("model_approver")?.1, take("deployer")?);
     say.step("asking for what nobody may have: the model trainer as deployer too");
-    let refused = administrator.json(Method::POST, "/api/v1/grants", Some(&wish(&trainer.0, "deployer", "org"))).await;
+    let refused = administrator.json(Method::POST, "/api/v1/grants", Some(&wish(&trainer.0, "deployer"))).await;
     let refused = vec![must_be_refused(say, refused, "training and deploying came into one hand")?];
     administrator.close().await?;
     Ok(People { administrator: connect.clone(), trainer, approver, deployer, refused })
@@ -99,20 +116,35 @@ impl People {
         say.step(&format!("the model trainer: counterfoil apply -f {name} --only models"));
         told(apply(&[Part::Models], None).quietly(&self.trainer.1).await?.0);
         say.step(&format!("the deployer: counterfoil apply -f {name} --only services --ask {REFERENCE}"));
-        let (steps, asked) = apply(&[Part::Services], Some(REFERENCE)).quietly(&self.deployer).await?;
+        let (steps, asked) = apply(&[Part::Services], Some(REFERENCE)).quietly(&self.deployer.1).await?;
         told(steps);
         for approval in &asked {
             say.line(&format!("  waits for approval: {approval}"));
             self.approve(say, approval).await?;
         }
         say.step("the deployer carries out what was approved, to the letter: counterfoil approvals carry-out");
-        let deployer = self.deployer.open().await?;
+        let deployer = self.deployer.1.open().await?;
         for approval in &asked {
             let done = deployer.json(Method::POST, &format!("/api/v1/approvals/{approval}/carry-out"), None).await?;
             let events = done["events"].as_array().into_iter().flatten().filter_map(|event| event["t"].as_str());
             say.line(&format!("  {approval}: {}", events.collect::<Vec<_>>().join(", ")));
         }
         deployer.close().await
+    }
+
+    /// Registers a program, for which the deployer answers, and returns its pseudonym.
+    ///
+    /// # Errors
+    /// The first step that did not work.
+    pub async fn account(&self, name: &str) -> Result<String, Failure> {
+        let administrator = self.administrator.open().await?;
+        let program = json!({"kind": "service", "name": name});
+        let added = administrator.json(Method::POST, "/api/v1/people", Some(&program)).await?;
+        let account = added["actor"].as_str().unwrap_or_default().to_owned();
+        let owner = json!({"owner": self.deployer.0});
+        administrator.json(Method::POST, &format!("/api/v1/people/{account}/owner"), Some(&owner)).await?;
+        administrator.close().await?;
+        Ok(account)
     }
 
     /// Somebody else approves, and the trainer cannot.
@@ -139,6 +171,20 @@ impl People {
     }
 }
 
+/// Writes down what the administrator is called.
+async fn call_by_name(say: &Say, administrator: &Client) -> Result<(), Failure> {
+    let people = administrator.json(Method::GET, "/api/v1/people", None).await?;
+    let administers = |person: &&Value| {
+        person["roles"].as_array().is_some_and(|roles| roles.iter().any(|role| role["role"] == "administrator"))
+    };
+    let first = people["people"].as_array().into_iter().flatten().find(administers);
+    let actor = first.and_then(|person| person["actor"].as_str()).unwrap_or_default();
+    let known = json!({"name": ADMINISTRATOR});
+    administrator.json(Method::PATCH, &format!("/api/v1/people/{actor}"), Some(&known)).await?;
+    say.line(&format!("  {actor} is {ADMINISTRATOR}, who began"));
+    Ok(())
+}
+
 /// The refusal's words; an error when there was none.
 fn must_be_refused<T>(say: &Say, tried: Result<T, Failure>, otherwise: &str) -> Result<String, Failure> {
     match tried {
@@ -151,13 +197,13 @@ fn must_be_refused<T>(say: &Say, tried: Result<T, Failure>, otherwise: &str) -> 
     }
 }
 
-fn wish(actor: &str, role: &str, scope: &str) -> Value {
+fn wish(actor: &str, role: &str) -> Value {
     let ends_at = chrono::Utc::now().timestamp_millis() + DAYS_90;
-    json!({"actor": actor, "role": role, "scope": scope, "ends_at": ends_at, "reference": REFERENCE})
+    json!({"actor": actor, "role": role, "scope": "org", "ends_at": ends_at, "reference": REFERENCE})
 }
 
-async fn key_of(administrator: &crate::client::Client, actor: &str) -> Result<String, Failure> {
-    let expires_at = chrono::Utc::now().timestamp_millis() + DAYS_90;
+async fn key_of(administrator: &Client, actor: &str) -> Result<String, Failure> {
+    let expires_at = chrono::Utc::now().timestamp_millis() + DAY_MS;
     let body = json!({"actor": actor, "expires_at": expires_at});
     let key = administrator.json(Method::POST, "/api/v1/keys", Some(&body)).await?;
     Ok(key["secret"].as_str().unwrap_or_default().to_owned())

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 
+use super::people::People;
 use super::traffic::{Tally, Traffic};
 use super::{Say, people, tamper};
 use crate::client::Connect;
@@ -14,8 +15,12 @@ use crate::output::Failure;
 const ORG: &str = include_str!("../../../../examples/demo/org.toml");
 const MODEL: &[u8] = include_bytes!("../../../../examples/credit-risk/model.onnx");
 
-/// Chat requests that are sent.
+/// Chat requests that are sent, and how many of them by the application; a program on its own account sends the rest.
 const CHATS: usize = 300;
+const BY_APPLICATION: usize = 200;
+
+/// The program.
+const PROGRAM: &str = "Support digest";
 
 /// Runs the scenario and returns what it found.
 ///
@@ -26,7 +31,7 @@ pub async fn run(say: &Say, dir: &Path, connect: &Connect, url: &str, stand_in: 
     let file = write_org(say, dir, stand_in)?;
     people.declare(say, &file).await?;
     let duties = json!({"people": people::COUNT, "refused": people.refused});
-    let (applications, chats) = traffic(say, connect, url).await?;
+    let (applications, chats) = traffic(say, connect, url, &people).await?;
     say.step("sealing segments: counterfoil records seal");
     let client = connect.open().await?;
     let sealed = client.json(http::Method::POST, "/api/v1/segments/seal", None).await?;
@@ -63,7 +68,7 @@ fn write_org(say: &Say, dir: &Path, stand_in: &str) -> Result<PathBuf, Failure> 
     Ok(file)
 }
 
-async fn traffic(say: &Say, connect: &Connect, url: &str) -> Result<(Tally, Tally), Failure> {
+async fn traffic(say: &Say, connect: &Connect, url: &str, people: &People) -> Result<(Tally, Tally), Failure> {
     say.step("giving each application a key: counterfoil keys create --service … --expires 90d");
     let mut keys = Vec::new();
     for service in ["credit-risk", "support-assistant"] {
@@ -72,11 +77,28 @@ async fn traffic(say: &Say, connect: &Connect, url: &str) -> Result<(Tally, Tall
         say.line(&format!("  {service}: {}", key["key"].as_str().unwrap_or_default()));
         keys.push(key["secret"].as_str().unwrap_or_default().to_owned());
     }
+    let account = people.account(PROGRAM).await?;
+    let create = CreateKey {
+        service: vec!["support-assistant".to_owned()],
+        account: Some(account.clone()),
+        expires: "1h".to_owned(),
+        ..CreateKey::default()
+    };
+    say.step(
+        "giving a program that the deployer answers for a key for an hour: counterfoil people add --kind service,",
+    );
+    say.line("   counterfoil people own, counterfoil keys create --account … --expires 1h");
+    let key = create.create(connect).await?;
+    say.line(&format!("  {account}, {PROGRAM}: {}", key["key"].as_str().unwrap_or_default()));
+    keys.push(key["secret"].as_str().unwrap_or_default().to_owned());
     say.step("1,000 credit applications through the Open Inference Protocol");
     let applications = Traffic::new(url, &keys[0]).applications().await?;
     say.line(&format!("  {}", tally(&applications)));
-    say.step(&format!("{CHATS} chat calls through the OpenAI protocol, every third one streamed"));
-    let chats = Traffic::new(url, &keys[1]).chats(CHATS).await?;
+    say.step(&format!(
+        "{CHATS} chat calls through the OpenAI protocol, every third one streamed, the last 100 by the program"
+    ));
+    let chats = Traffic::new(url, &keys[1]).chats(0..BY_APPLICATION).await?;
+    let chats = chats.with(&Traffic::new(url, &keys[2]).chats(BY_APPLICATION..CHATS).await?);
     say.line(&format!("  {} (the stand-in fails now and then)", tally(&chats)));
     Ok((applications, chats))
 }

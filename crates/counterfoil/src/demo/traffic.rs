@@ -1,5 +1,6 @@
 //! The demo's traffic: credit applications through the Open Inference Protocol, and chat through the OpenAI protocol.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -56,6 +57,17 @@ pub struct Tally {
     pub failed: AtomicU64,
 }
 
+impl Tally {
+    /// What came back of both.
+    pub fn with(self, other: &Self) -> Self {
+        let pairs = [(&self.sent, &other.sent), (&self.answered, &other.answered), (&self.failed, &other.failed)];
+        for (mine, theirs) in pairs {
+            mine.fetch_add(theirs.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        self
+    }
+}
+
 /// Sends requests with one key.
 pub struct Traffic {
     base: String,
@@ -89,13 +101,13 @@ impl Traffic {
         self.send_all(calls).await
     }
 
-    /// Sends `n` chat requests, every third one streamed.
+    /// Sends some of the chat requests, every third one streamed.
     ///
     /// # Errors
     /// When the gateway cannot be reached.
-    pub async fn chats(&self, n: usize) -> Result<Tally, Failure> {
+    pub async fn chats(&self, which: Range<usize>) -> Result<Tally, Failure> {
         let prompts: Vec<Value> = PROMPTS.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        let calls = prompts.iter().cycle().take(n).enumerate().map(|(i, prompt)| Call {
+        let calls = prompts.iter().cycle().enumerate().take(which.end).skip(which.start).map(|(i, prompt)| Call {
             path: "/v1/chat/completions",
             subject: prompt["customer"].as_str().unwrap_or("unknown").to_owned(),
             body: chat(prompt["prompt"].as_str().unwrap_or_default(), i % 3 == 2),

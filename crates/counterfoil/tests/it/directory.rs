@@ -7,7 +7,7 @@ use std::process::Command;
 use ::http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{World, http, tools};
+use crate::support::{World, eventually, http, tools};
 
 /// A directory's program: its key, and the door.
 struct Directory<'a> {
@@ -135,6 +135,13 @@ fn given_two_directories_when_each_sends_what_it_sends_then_both_are_understood_
 }
 
 #[test]
+fn given_users_and_groups_when_searched_at_once_then_each_page_filter_and_attribute_is_as_the_standard_says() {
+    let world = World::new();
+    replay(&world, "search.json");
+    assert_eq!(world.sql("select * from refusals"), Vec::<Value>::new(), "a search is no command");
+}
+
+#[test]
 fn given_a_key_and_a_session_when_the_directory_deactivates_their_owner_then_the_next_request_is_refused() {
     let world = World::new();
     let door = Directory::new(&world);
@@ -209,6 +216,10 @@ fn given_what_is_not_for_this_door_when_it_comes_then_it_is_refused_in_the_stand
     let wrong =
         http::send(Method::GET, &format!("{}/scim/v2/Users", world.url), &[("authorization", &application)], "");
     assert_eq!((wrong.status, &wrong.json()["status"]), (403, &"403".into()));
+    let search = |headers: &[(&str, &str)]| {
+        http::send(Method::POST, &format!("{}/scim/v2/.search", world.url), headers, "{}").status
+    };
+    assert_eq!((search(&[]), search(&[("authorization", &application)])), (401, 403));
     // The directory's key opens nothing else.
     let own = ["--json", "--token", &door.secret];
     for beyond in [&["people", "add"][..], &["grants", "list"], &["people", "list"], &["groups", "list"]] {
@@ -229,6 +240,11 @@ fn given_what_is_not_for_this_door_when_it_comes_then_it_is_refused_in_the_stand
     let members: Vec<Value> = (0..2_100).map(|i| json!({"value": format!("a_{i}")})).collect();
     let (status, answer) = door.ask("POST", "/Groups", &json!({"displayName": "many", "members": members}));
     assert_eq!(status, 413, "{answer}");
+    let large = json!({"filter": format!("userName eq \"{}\"", "x".repeat(300 << 10))});
+    assert_eq!(door.ask("POST", "/.search", &large).0, 413);
+    let long = json!({"filter": format!("userName eq \"{}\"", "x".repeat(3 << 10))});
+    let (status, answer) = door.ask("POST", "/.search", &long);
+    assert_eq!((status, &answer["scimType"]), (400, &"invalidFilter".into()), "{answer}");
     let refused = world.sql("select command from refusals where code = 'invalid' order by seq");
     let refused: Vec<&Value> = refused.iter().map(|row| &row["command"]).collect();
     assert_eq!(refused, ["person.provision", "group.provision"], "what is too large is on record");
@@ -359,14 +375,44 @@ fn given_names_when_pages_are_shown_then_only_roles_that_know_people_by_name_see
     let page =
         |cookie: &str, path: &str| http::send(Method::GET, &format!("{}{path}", world.url), &[("cookie", cookie)], "");
     let (admin, monitor) = (session(&[]), session(&["--actor", &ada]));
-    for path in
-        ["/people".to_owned(), format!("/people/{zoe}"), "/people?q=okonkwo".to_owned(), format!("/groups/{group}")]
-    {
+    let key = world.json(&["keys", "create", "--actor", &zoe, "--expires", "1d"])["secret"].clone();
+    let own =
+        ["--token", key.as_str().expect("a secret"), "keys", "create", "--actor", zoe.as_str(), "--expires", "1d"];
+    let own = world.json(&own)["key"].as_str().expect("a key").to_owned();
+    let made = world.sql(&format!("select seq from credentials where credential_id = '{own}'"))[0]["seq"].clone();
+    let review = world.json(&["reviews", "start", "--reviewer", &zoe, "--alternate", &ada, "--due", "14d"]);
+    let review = review["review"].as_str().expect("a review").to_owned();
+    let paths = [
+        "/people".to_owned(),
+        format!("/people/{zoe}"),
+        "/people?q=okonkwo".to_owned(),
+        format!("/groups/{group}"),
+        "/keys".to_owned(),
+        format!("/ledger?actor={zoe}"),
+        format!("/ledger/{made}"),
+        "/reviews".to_owned(),
+        format!("/reviews/{review}"),
+    ];
+    for path in paths {
         let (known, unknown) = (page(&admin, &path), page(&monitor, &path));
         assert_eq!((known.status, unknown.status), (200, 200), "{path}");
         assert!(known.text().contains("Zoe Okonkwo"), "{path}: {}", known.text());
         assert!(!unknown.text().contains("Zoe Okonkwo"), "{path}");
     }
+    // Reading names is on record, at whatever page, and only of those who saw any.
+    let read = |of: &str| {
+        let query =
+            format!("select route from access_events where action = 'people.read' and principal_id {of} '{ada}'");
+        let rows = world.json(&["sql", "--tail", &query]);
+        let route = |row: &Value| row["route"].as_str().unwrap_or_default().to_owned();
+        rows.as_array().expect("rows").iter().map(route).collect::<std::collections::BTreeSet<_>>()
+    };
+    let routes = ["GET /keys", "GET /ledger", "GET /ledger/{seq}", "GET /reviews/{id}", "GET /people/{actor}"];
+    eventually("the reads are on record", || {
+        let found = read("<>");
+        routes.iter().all(|route| found.contains(*route)).then_some(())
+    });
+    assert!(read("=").is_empty(), "who is shown pseudonyms was denied nothing");
     assert!(page(&admin, "/groups").text().contains("Watchers of lending"));
     assert!(!page(&monitor, "/groups").text().contains("Watchers of lending"));
     assert!(page(&monitor, &format!("/people/{zoe}")).text().contains(&zoe), "pseudonyms are for everybody who reads");

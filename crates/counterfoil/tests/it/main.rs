@@ -5,6 +5,7 @@
 mod approvals;
 mod assurance;
 mod crash;
+mod demo;
 mod directory;
 mod doors;
 mod every_door;

@@ -114,6 +114,26 @@ fn given_a_filter_that_makes_no_sense_when_read_then_it_is_an_invalid_filter() {
 }
 
 #[test]
+fn given_a_filter_for_users_and_groups_when_asked_of_one_then_what_only_the_other_has_is_no_value() {
+    let group = json!({"id": "gr_1", "displayName": "Trainers", "meta": {"resourceType": "Group"}});
+    let group = group.as_object().expect("an object");
+    for (filter, of_user, of_group) in [
+        (r#"userName sw "zoe""#, true, false),
+        (r#"displayName eq "trainers""#, false, true),
+        (r#"userName sw "zoe" or displayName eq "trainers""#, true, true),
+        ("not (userName pr)", false, true),
+        (r#"emails[type eq "work"] or members pr"#, true, false),
+        (r#"meta.resourceType eq "Group""#, false, true),
+    ] {
+        let user_filter = Filter::parse_of_all(&USER, filter).expect(filter);
+        let group_filter = Filter::parse_of_all(&GROUP, filter).expect(filter);
+        assert_eq!((user_filter.matches(&user()), group_filter.matches(group)), (of_user, of_group), "{filter}");
+    }
+    let error = Filter::parse_of_all(&USER, "password pr").expect_err("in neither");
+    assert_eq!(error.scim_type, Some("invalidFilter"));
+}
+
+#[test]
 fn given_a_filter_for_one_name_when_asked_then_it_says_so() {
     let parse = |text: &str| Filter::parse(&USER, text).expect("a filter");
     assert_eq!(parse(r#"userName eq "Zoe""#).wanted("userName"), Some("Zoe"));

@@ -16,13 +16,14 @@ use crate::auth::Caller;
 use crate::failure::{ApiError, Failure};
 use crate::people::{Names, group_wish, may_know};
 
-/// The identifier of a group that is named by it, or by its name.
+/// The identifier of a group that is named by it, or by its name. Whoever may not know names is told so, and not that
+/// there is no such group.
 async fn named(app: &App, who: &engine::Principal, group: &str) -> Result<String, Failure> {
     if app.engine.read(|state| state.groups.contains_key(group)) {
         return Ok(group.to_owned());
     }
-    let found = if may_know(app, who) { app.engine.find_group(group).await? } else { None };
-    found.ok_or_else(|| Failure::not_found("group", "of that name"))
+    app.may(who, "people.read", "people")?;
+    app.engine.find_group(group).await?.ok_or_else(|| Failure::not_found("group", "of that name"))
 }
 
 async fn shown(app: &App, who: &engine::Principal, id: &str, group: &Group) -> Result<Value, Failure> {
@@ -91,11 +92,12 @@ pub(crate) async fn show(
     Ok(Answer(answer))
 }
 
-/// What to call a group from now on.
+/// What to call a group from now on. A key at the directory that is not given stays.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Name {
     name: String,
+    external_id: Option<String>,
 }
 
 /// `PATCH /groups/{id}`
@@ -103,11 +105,12 @@ pub(crate) async fn rename(
     State(app): State<Arc<App>>,
     Caller(who): Caller,
     Path(id): Path<String>,
-    Json(name): Json<Name>,
+    Json(Name { name, external_id }): Json<Name>,
 ) -> Result<Answer<Value>, ApiError> {
     let id = named(&app, &who, &id).await?;
     let known = app.engine.group_note(&id).await?.unwrap_or_default();
-    let note = GroupNote { display_name: name.name, ..known };
+    let external_id = external_id.or_else(|| known.external_id.clone());
+    let note = GroupNote { display_name: name, external_id, ..known };
     let wish = GroupWish { note: Some(note), ..group_wish(Some(id.clone())) };
     app.engine.provision_group(&who, wish).await?;
     Ok(Answer(json!({ "group": id })))

@@ -18,6 +18,7 @@ use crate::App;
 use crate::api::assurance_failure;
 use crate::auth::Visitor;
 use crate::failure::{Failure, PageError};
+use crate::people::Names;
 use crate::rows::{self, Row};
 use crate::ui::{Cell, Column, Empty, Instant, Link, Page, Query, Section, Shell, Table, clock, page, parse_instant};
 
@@ -79,7 +80,7 @@ fn package_row(row: &Row) -> Vec<Cell> {
         Cell::Stub(seq, link),
         moment("ts"),
         Cell::Code(rows::text(row, "package_id")),
-        Cell::Code(rows::text(row, "principal_id")),
+        Cell::actor(rows::text(row, "principal_id")),
         moment("window_start"),
         moment("window_end"),
         Cell::count(rows::count(row, "tree_size")),
@@ -92,7 +93,10 @@ fn package_row(row: &Row) -> Vec<Cell> {
 pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> Page {
     app.may_read(&who, "evidence")?;
     let found = app.ask(SQL).await?;
-    page(&EvidencePage::new(Shell::new(&app, &who, Section::Evidence)?, &found.rows, clock(), found.size))
+    let shell = Shell::new(&app, &who, Section::Evidence)?;
+    let mut shown = EvidencePage::new(shell, &found.rows, clock(), found.size);
+    Names::on_page(&app, &who, vec![], &mut [&mut shown.table]).await?;
+    page(&shown)
 }
 
 /// The form's fields.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use scim::schema::{GROUP, ResourceType, SCHEMAS, Schema, USER};
+use scim::schema::{RESOURCE_TYPES, ResourceType, SCHEMAS, Schema};
 use serde_json::{Value, json};
 
 use super::answer::{Problem, list, plain};
@@ -13,8 +13,6 @@ use super::{MAX_BODY_BYTES, MAX_PAGE};
 use crate::App;
 
 type Answer = Result<Response, Problem>;
-
-static TYPES: [&ResourceType; 2] = [&USER, &GROUP];
 
 fn with_meta(app: &App, mut shown: Value, kind: &str, path: &str) -> Value {
     shown["meta"] = json!({ "resourceType": kind, "location": format!("{}/scim/v2{path}", app.settings.public_url) });
@@ -54,12 +52,12 @@ fn all(shown: impl Iterator<Item = Value>) -> Response {
 
 /// `GET /ResourceTypes`
 pub(super) async fn resource_types(State(app): State<Arc<App>>, _: Directory) -> Response {
-    all(TYPES.iter().map(|kind| type_shown(&app, kind)))
+    all(RESOURCE_TYPES.iter().map(|kind| type_shown(&app, kind)))
 }
 
 /// `GET /ResourceTypes/{name}`
 pub(super) async fn resource_type(State(app): State<Arc<App>>, _: Directory, Path(name): Path<String>) -> Answer {
-    let found = TYPES.iter().find(|kind| kind.name.eq_ignore_ascii_case(&name));
+    let found = RESOURCE_TYPES.iter().find(|kind| kind.name.eq_ignore_ascii_case(&name));
     let found = found.ok_or_else(|| Problem::missing("there is no resource type of that name"))?;
     Ok(plain(&type_shown(&app, found)))
 }

@@ -14,7 +14,7 @@ use scim::Filter;
 use scim::schema::{GROUP, GROUP_SCHEMA};
 use serde_json::{Map, Value, json};
 
-use super::answer::{Problem, Resource, list as page_of};
+use super::answer::{Problem, Resource};
 use super::request::{Directory, Precondition, Query, TRIES, document, has_it, moved, on_record};
 use crate::App;
 use crate::ui::Instant;
@@ -25,8 +25,8 @@ type Answer = Result<Response, Problem>;
 const COMMAND: &str = "group.provision";
 
 /// A group as it was when it was looked at.
-struct Seen {
-    resource: Resource,
+pub(super) struct Seen {
+    pub resource: Resource,
     note: GroupNote,
     members: BTreeSet<String>,
     stream: (String, u64),
@@ -51,7 +51,7 @@ fn missing(id: &str) -> Problem {
 }
 
 /// A group, with the members that a directory said are in it.
-async fn look(app: &App, id: &str, with_members: bool) -> Result<Seen, Problem> {
+pub(super) async fn look(app: &App, id: &str, with_members: bool) -> Result<Seen, Problem> {
     let found = app.engine.read(|state| {
         let group = state.groups.get(id)?;
         let said = group.members.iter().filter(|(_, sources)| sources.contains(&IdentitySource::Scim));
@@ -230,53 +230,14 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// `GET /Groups`
-pub(super) async fn list(State(app): State<Arc<App>>, _: Directory, Asked(query): Asked<Query>) -> Answer {
-    found(&app, &query).await
-}
-
-/// `POST /Groups/.search`
-pub(super) async fn search(
-    State(app): State<Arc<App>>,
-    Directory(who): Directory,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Answer {
-    let document = document(&app, &who, COMMAND, &headers, body).await?;
-    found(&app, &Query::of(&document)?).await
-}
-
-async fn found(app: &App, query: &Query) -> Answer {
-    let (start, count) = query.page()?;
-    let filter = query.filter.as_deref().filter(|filter| !filter.trim().is_empty());
-    let filter = filter.map(|filter| Filter::parse(&GROUP, filter)).transpose()?;
-    let all = || app.engine.read(|state| state.groups.keys().cloned().collect::<Vec<_>>());
-    let named = filter.as_ref().and_then(|filter| filter.wanted("displayName").or_else(|| filter.wanted("externalId")));
-    let candidates: Vec<String> = match named {
-        Some(name) => app.engine.find_group(name).await?.into_iter().collect(),
-        None => all(),
-    };
-    let with_members = filter.is_some() || query.shows(&GROUP, "members");
-    let (mut total, mut resources) = (0, Vec::new());
-    for (at, id) in candidates.iter().enumerate() {
-        // Without a condition no group outside the page needs to be looked at.
-        let on_page = at + 1 >= start && resources.len() < count;
-        if filter.is_none() && !on_page {
-            total += 1;
-            continue;
-        }
-        let seen = match look(app, id, with_members).await {
-            Ok(seen) => seen,
-            Err(problem) if problem.is_missing() => continue,
-            Err(problem) => return Err(problem),
-        };
-        if filter.as_ref().is_some_and(|filter| !filter.matches(&seen.resource.body)) {
-            continue;
-        }
-        total += 1;
-        if total >= start && resources.len() < count {
-            resources.push(query.shown(&GROUP, seen.resource.body));
-        }
+/// Groups that could meet a condition. Names and keys are found by their blind index.
+pub(super) async fn candidates(app: &App, filter: Option<&Filter>) -> Result<Vec<String>, Problem> {
+    let wanted = |attribute: &str| filter.and_then(|filter| filter.wanted(attribute));
+    if let Some(name) = wanted("displayName").or_else(|| wanted("externalId")) {
+        return Ok(app.engine.find_group(name).await?.into_iter().collect());
     }
-    Ok(page_of(total, start, resources))
+    if let Some(id) = wanted("id") {
+        return Ok(vec![id.to_owned()]);
+    }
+    Ok(app.engine.read(|state| state.groups.keys().cloned().collect()))
 }

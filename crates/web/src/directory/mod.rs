@@ -7,16 +7,19 @@ mod answer;
 mod discovery;
 mod groups;
 mod request;
+mod search;
 mod users;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::routing::{any, get, post};
 
 use crate::App;
 use answer::Problem;
+use request::{Directory, Query};
+use search::{Among, BOTH, GROUPS, USERS};
 
 /// The largest request, in bytes.
 const MAX_BODY_BYTES: usize = 256 << 10;
@@ -30,17 +33,21 @@ const MAX_SEARCHED: usize = 10_000;
 pub(crate) fn routes() -> Router<Arc<App>> {
     let user = get(users::read).put(users::replace).patch(users::change).delete(users::remove);
     let group = get(groups::read).put(groups::replace).patch(groups::change).delete(groups::remove);
+    let search = |among: &'static [Among]| {
+        move |State(app): State<Arc<App>>, _: Directory, query: Query| search::page(app, among, query)
+    };
     Router::new()
         .route("/ServiceProviderConfig", get(discovery::config))
         .route("/ResourceTypes", get(discovery::resource_types))
         .route("/ResourceTypes/{name}", get(discovery::resource_type))
         .route("/Schemas", get(discovery::schemas))
         .route("/Schemas/{urn}", get(discovery::schema))
-        .route("/Users", get(users::list).post(users::create))
-        .route("/Users/.search", post(users::search))
+        .route("/.search", post(search(BOTH)))
+        .route("/Users", get(search(USERS)).post(users::create))
+        .route("/Users/.search", post(search(USERS)))
         .route("/Users/{id}", user)
-        .route("/Groups", get(groups::list).post(groups::create))
-        .route("/Groups/.search", post(groups::search))
+        .route("/Groups", get(search(GROUPS)).post(groups::create))
+        .route("/Groups/.search", post(search(GROUPS)))
         .route("/Groups/{id}", group)
         .route("/Me", any(async || Problem::not_implemented("/Me")))
         .route("/Bulk", any(async || Problem::not_implemented("/Bulk")))

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
 use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, FromRequestParts, Query as Asked, Request};
 use bytes::Bytes;
 use domain::RefusalCode;
 use engine::Principal;
 use http::request::Parts;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -17,6 +17,8 @@ use super::{MAX_BODY_BYTES, MAX_PAGE};
 use crate::App;
 use crate::auth::Caller;
 use crate::failure::Failure;
+
+const SEARCH_REQUEST: &str = "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
 
 /// A directory, by its key.
 pub(super) struct Directory(pub Principal);
@@ -34,7 +36,7 @@ impl FromRequestParts<Arc<App>> for Directory {
     }
 }
 
-/// The JSON document of a request. One that is too large is refused on the record, as the command that it was to be.
+/// The JSON document of a change. One that is too large is refused on the record, as the command that it was to be.
 pub(super) async fn document(
     app: &App,
     who: &Principal,
@@ -42,11 +44,19 @@ pub(super) async fn document(
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Value, Problem> {
+    match sent(headers, body) {
+        Ok(document) => Ok(document),
+        Err(problem) => Err(on_record(app, who, command, problem).await),
+    }
+}
+
+/// The JSON document of a request.
+fn sent(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Value, Problem> {
     let body = match body {
         Ok(body) => body,
         Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
             let detail = format!("a request has at most {MAX_BODY_BYTES} bytes: send less at once");
-            return Err(on_record(app, who, command, Problem::new(413, detail)).await);
+            return Err(Problem::new(413, detail));
         }
         Err(rejection) => return Err(Problem::new(400, rejection.body_text())),
     };
@@ -122,21 +132,50 @@ pub(super) struct Query {
     pub excluded: Option<String>,
 }
 
+impl FromRequest<Arc<App>> for Query {
+    type Rejection = Problem;
+
+    /// From the document of a `POST`, else from the address.
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        if request.method() == Method::POST {
+            let headers = request.headers().clone();
+            return Self::of(&sent(&headers, Bytes::from_request(request, app).await)?);
+        }
+        let Asked(query) = Asked::try_from_uri(request.uri()).map_err(|e| Problem::new(400, e.body_text()))?;
+        Ok(query)
+    }
+}
+
 impl Query {
     /// The same, from the document of a search.
-    pub fn of(document: &Value) -> Result<Self, Problem> {
+    fn of(document: &Value) -> Result<Self, Problem> {
         let Value::Object(given) = document else {
             return Err(scim::Error::bad("invalidSyntax", "a search is a JSON object").into());
         };
-        let text = |name: &str| match given.get(name) {
-            Some(Value::String(text)) => Some(text.clone()),
-            Some(Value::Number(number)) => Some(number.to_string()),
-            Some(Value::Array(names)) => Some(names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")),
-            _ => None,
+        let named = |name: &str| given.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+        if let Some(schemas) = named("schemas") {
+            let mut schemas = schemas.as_array().into_iter().flatten().filter_map(Value::as_str);
+            if !schemas.any(|schema| schema.eq_ignore_ascii_case(SEARCH_REQUEST)) {
+                return Err(scim::Error::bad("invalidSyntax", "the `schemas` of a search name SearchRequest").into());
+            }
+        }
+        let text = |name: &str| match named(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(Value::Number(number)) => Ok(Some(number.to_string())),
+            Some(Value::Array(names)) if names.iter().all(Value::is_string) => {
+                Ok(Some(names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")))
+            }
+            // Passed over, a condition that was meant would let everything through.
+            Some(_) => Err(Problem::from(scim::Error::bad("invalidValue", format!("`{name}` of a search is text")))),
         };
-        let [filter, start, count] = ["filter", "startIndex", "count"].map(text);
-        let [attributes, excluded] = ["attributes", "excludedAttributes"].map(text);
-        Ok(Self { filter, start, count, attributes, excluded })
+        Ok(Self {
+            filter: text("filter")?,
+            start: text("startIndex")?,
+            count: text("count")?,
+            attributes: text("attributes")?,
+            excluded: text("excludedAttributes")?,
+        })
     }
 
     /// Where the page begins, counted from 1, and how many resources it has.

@@ -1,6 +1,5 @@
 //! Users: people, with the pseudonym as their id. What the directory says of somebody lies sealed in their profile.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::rejection::BytesRejection;
@@ -14,8 +13,7 @@ use scim::Filter;
 use scim::schema::{ENTERPRISE_SCHEMA, USER, USER_SCHEMA};
 use serde_json::{Map, Value, json};
 
-use super::MAX_SEARCHED;
-use super::answer::{Problem, Resource, list as page_of};
+use super::answer::{Problem, Resource};
 use super::request::{Directory, Precondition, Query, TRIES, document, has_it, moved, on_record};
 use crate::App;
 use crate::ui::Instant;
@@ -26,8 +24,8 @@ type Answer = Result<Response, Problem>;
 const COMMAND: &str = "person.provision";
 
 /// Somebody as they were when they were looked at.
-struct Seen {
-    resource: Resource,
+pub(super) struct Seen {
+    pub resource: Resource,
     /// What the client may change, in canonical form.
     theirs: Map<String, Value>,
     /// The stream of the actor, and its version.
@@ -39,7 +37,7 @@ fn missing(id: &str) -> Problem {
 }
 
 /// Somebody whom the directory knows.
-async fn look(app: &App, id: &str) -> Result<Seen, Problem> {
+pub(super) async fn look(app: &App, id: &str) -> Result<Seen, Problem> {
     let found = app.engine.read(|state| {
         let sealed = state.profiles.get(id).filter(|_| !state.removed.contains(id))?;
         let groups: Vec<String> = state.groups_of(id).map(|(group, _)| group.to_owned()).collect();
@@ -232,75 +230,14 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// `GET /Users`
-pub(super) async fn list(State(app): State<Arc<App>>, _: Directory, Asked(query): Asked<Query>) -> Answer {
-    found(&app, &query).await
-}
-
-/// `POST /Users/.search`
-pub(super) async fn search(
-    State(app): State<Arc<App>>,
-    Directory(who): Directory,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Answer {
-    let document = document(&app, &who, COMMAND, &headers, body).await?;
-    found(&app, &Query::of(&document)?).await
-}
-
-async fn found(app: &App, query: &Query) -> Answer {
-    let (start, count) = query.page()?;
-    let filter = query.filter.as_deref().filter(|filter| !filter.trim().is_empty());
-    let filter = filter.map(|filter| Filter::parse(&USER, filter)).transpose()?;
-    let Some(filter) = filter else {
-        // Without a condition nobody outside the page needs to be looked at.
-        let people = app.engine.directory_people();
-        let mut resources = Vec::new();
-        for id in people.iter().skip(start - 1).take(count) {
-            resources.extend(shown(app, id, query, None).await?);
-        }
-        return Ok(page_of(people.len(), start, resources));
-    };
-    let candidates = candidates(app, &filter).await?;
-    if candidates.len() > MAX_SEARCHED {
-        let detail = format!("more than {MAX_SEARCHED} users would have to be searched: ask by userName or externalId");
-        return Err(scim::Error::bad("tooMany", detail).into());
-    }
-    let (mut total, mut resources) = (0, Vec::new());
-    for id in &candidates {
-        let Some(resource) = shown(app, id, query, Some(&filter)).await? else { continue };
-        total += 1;
-        if total >= start && resources.len() < count {
-            resources.push(resource);
-        }
-    }
-    Ok(page_of(total, start, resources))
-}
-
 /// Who could meet a condition. Names and keys are found by their blind index.
-async fn candidates(app: &App, filter: &Filter) -> Result<BTreeSet<String>, Problem> {
+pub(super) async fn candidates(app: &App, filter: Option<&Filter>) -> Result<Vec<String>, Problem> {
+    let wanted = |attribute: &str| filter.and_then(|filter| filter.wanted(attribute));
     let one = |found: Option<String>| found.into_iter().collect();
-    let known = |id: &str| app.engine.read(|state| state.profiles.contains_key(id).then(|| id.to_owned()));
-    Ok(match (filter.wanted("userName"), filter.wanted("externalId"), filter.wanted("id")) {
+    Ok(match (wanted("userName"), wanted("externalId"), wanted("id")) {
         (Some(name), ..) => one(app.engine.find_by_user_name(name).await?),
         (_, Some(id), _) => one(app.engine.find_by_external_id(id).await?),
-        (.., Some(id)) => one(known(id)),
-        _ => app.engine.directory_people(),
+        (.., Some(id)) => vec![id.to_owned()],
+        _ => app.engine.directory_people().into_iter().collect(),
     })
-}
-
-/// What a list shows of somebody, if they are known and meet the condition.
-async fn shown(
-    app: &App,
-    id: &str,
-    query: &Query,
-    filter: Option<&Filter>,
-) -> Result<Option<Map<String, Value>>, Problem> {
-    let seen = match look(app, id).await {
-        Ok(seen) => seen,
-        Err(problem) if problem.is_missing() => return Ok(None),
-        Err(problem) => return Err(problem),
-    };
-    let body = Some(seen.resource.body).filter(|body| filter.is_none_or(|filter| filter.matches(body)));
-    Ok(body.map(|body| query.shown(&USER, body)))
 }

@@ -12,6 +12,7 @@ use crate::App;
 use crate::assets::VERIFY;
 use crate::auth::Visitor;
 use crate::failure::Failure;
+use crate::people::Names;
 use crate::reader::{self, Included};
 use crate::ui::{Instant, Link, Page, Section, Shell, page};
 
@@ -20,6 +21,7 @@ use crate::ui::{Instant, Link, Page, Section, Shell, page};
 #[template(path = "infrastructure/event.html")]
 pub(crate) struct EventPage {
     shell: Shell,
+    names: Names,
     seq: u64,
     kind: String,
     at: Option<Instant>,
@@ -47,6 +49,7 @@ impl EventPage {
         let text = |name: &str| value.get(name).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
         Self {
             shell,
+            names: Names::default(),
             seq,
             kind: text("t"),
             at: value.get("ts").and_then(serde_json::Value::as_i64).map(Instant),
@@ -109,5 +112,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor, Pat
     app.may_read(&who, "ledger")?;
     let number: u64 = seq.parse().map_err(|_| Failure::not_found("event", &seq))?;
     let included = reader::included(&app, number).await?.ok_or_else(|| Failure::not_found("event", &seq))?;
-    page(&EventPage::new(Shell::new(&app, &who, Section::Ledger)?, number, &included))
+    let mut shown = EventPage::new(Shell::new(&app, &who, Section::Ledger)?, number, &included);
+    shown.names = Names::of(&app, &who, [&shown.actor]).await?;
+    page(&shown)
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::App;
 use crate::auth::Visitor;
+use crate::people::Names;
 use crate::rows::{self, Row};
 use crate::ui::{self, Cell, Column, Empty, Link, Page, Place, Query, Section, Shell, Table, page};
 
@@ -109,7 +110,7 @@ pub(crate) fn event_row(row: &Row) -> Vec<Cell> {
         rows::instant(row, "ts").map_or(Cell::None, Cell::Time),
         Cell::Text(rows::text(row, "type")),
         Cell::Link(stream.clone(), Link::to("/ledger").with("stream", stream)),
-        Cell::Code(rows::text(row, "actor")),
+        Cell::actor(rows::text(row, "actor")),
         Cell::Wide(body),
     ]
 }
@@ -122,7 +123,10 @@ pub(crate) async fn show(
 ) -> Page {
     app.may_read(&who, "ledger")?;
     let found = app.ask(&filters.sql()).await?;
-    page(&LedgerPage::new(Shell::new(&app, &who, Section::Ledger)?, filters, &found.rows, found.size))
+    let shell = Shell::new(&app, &who, Section::Ledger)?;
+    let mut shown = LedgerPage::new(shell, filters, &found.rows, found.size);
+    Names::on_page(&app, &who, vec![], &mut [&mut shown.table]).await?;
+    page(&shown)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use domain::{Event, assurance::Outcome};
 
 use crate::App;
 use crate::auth::Visitor;
-use crate::people::OpenEmergency;
+use crate::people::{Names, OpenEmergency};
 use crate::reader::{self, Published};
 use crate::rows::{self, Row};
 use crate::serving::Latest;
@@ -35,6 +35,7 @@ const LOOK_BACK: u64 = 4096;
 #[template(path = "infrastructure/overview.html")]
 pub(crate) struct OverviewPage {
     shell: Shell,
+    names: Names,
     /// Roles taken at once, under way or not reviewed yet: everybody is to see them.
     emergencies: Vec<OpenEmergency>,
     services: Vec<Service>,
@@ -172,6 +173,7 @@ impl OverviewPage {
         [
             Self {
                 shell: Shell::sample(Section::Overview),
+                names: Names::sample(&[("a_7f3k2m9q", "Ada Okafor")]),
                 emergencies: vec![OpenEmergency::sample(true), OpenEmergency::sample(false)],
                 services,
                 query: query.clone(),
@@ -183,6 +185,7 @@ impl OverviewPage {
             },
             Self {
                 shell: Shell::sample(Section::Overview),
+                names: Names::default(),
                 emergencies: vec![],
                 services: vec![],
                 query,
@@ -212,16 +215,21 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
     let services = app.engine.read(|state| state.services.clone());
     let services = services.into_iter().map(|(name, spec)| service(name, spec, &hour.rows, &bars)).collect();
     let emergencies = app.engine.read(|state| OpenEmergency::all(state, &who.actor, clock()));
+    let recovered = recovered(&app, clock());
+    let mut latest = latest_table(recent.get(..recent.len().min(10)).unwrap_or_default());
+    let told = emergencies.iter().map(|one| one.actor.clone()).chain(recovered.iter().map(|one| one.actor.clone()));
+    let names = Names::on_page(&app, &who, told.collect(), &mut [&mut latest]).await?;
     page(&OverviewPage {
         shell: Shell::new(&app, &who, Section::Overview)?,
+        names,
         emergencies,
         services,
         query: Query { sql, size: hour.size },
         controls: controls(&app),
         health: health(&app, &recent),
-        recovered: recovered(&app, clock()),
+        recovered,
         records,
-        latest: latest_table(recent.get(..recent.len().min(10)).unwrap_or_default()),
+        latest,
     })
 }
 
@@ -320,6 +328,6 @@ fn event_row(seq: u64, entry: &domain::Entry) -> Vec<Cell> {
         Cell::Time(Instant(entry.ts)),
         Cell::Text(entry.event.name().to_owned()),
         Cell::Link(entry.stream.clone(), Link::to("/ledger").with("stream", &entry.stream)),
-        Cell::Code(entry.actor.clone()),
+        Cell::actor(&entry.actor),
     ]
 }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Query as Parameters, State};
 use domain::people::Purpose;
+use engine::Principal;
 use serde::Deserialize;
 
+use super::names::Names;
 use crate::App;
 use crate::auth::Visitor;
 use crate::failure::Failure;
@@ -162,7 +164,7 @@ fn row(row: &Row) -> Vec<Cell> {
     vec![
         Cell::Id(id, link),
         rows::instant(row, "ts").map_or(Cell::None, Cell::Time),
-        rows::maybe(row, "principal_id").map_or_else(|| Cell::Text("a stranger".into()), Cell::Code),
+        rows::maybe(row, "principal_id").map_or_else(|| Cell::Text("a stranger".into()), Cell::actor),
         Cell::Text(rows::text(row, "action")),
         Cell::Text(rows::text(row, "object_kind")),
         code("object_id"),
@@ -183,7 +185,7 @@ pub(crate) async fn show(
 ) -> Page {
     app.may_read(&who, "accesses")?;
     let shell = Shell::new(&app, &who, Section::People)?;
-    list(&app, shell, ALL, filters).await
+    list(&app, &who, shell, ALL, filters).await
 }
 
 /// `GET /accesses/mine`
@@ -194,13 +196,15 @@ pub(crate) async fn mine(
 ) -> Page {
     app.may_read(&who, &format!("actor/{}", who.actor))?;
     let shell = Shell::new(&app, &who, Section::People)?;
-    list(&app, shell, OWN, filters.of(&who.actor)).await
+    list(&app, &who, shell, OWN, filters.of(&who.actor)).await
 }
 
-async fn list(app: &App, shell: Shell, path: &'static str, filters: Filters) -> Page {
+async fn list(app: &App, who: &Principal, shell: Shell, path: &'static str, filters: Filters) -> Page {
     let sql = filters.sql(PAGE + 1)?;
     let found = app.ask(&sql).await?;
-    page(&AccessesPage::new(shell, path, filters, &found.rows, sql, found.size))
+    let mut shown = AccessesPage::new(shell, path, filters, &found.rows, sql, found.size);
+    Names::on_page(app, who, vec![], &mut [&mut shown.table]).await?;
+    page(&shown)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use domain::people::approvals::Standing;
 use serde::Deserialize;
 
 use super::asked::Asked;
+use super::names::Names;
 use crate::App;
 use crate::auth::Visitor;
 use crate::failure::PageError;
@@ -22,6 +23,7 @@ use crate::ui::{Instant, Mark, Page, Section, Shell, page};
 #[template(path = "people/approval.html")]
 pub(crate) struct ApprovalPage {
     shell: Shell,
+    names: Names,
     asked: Asked,
 }
 
@@ -142,12 +144,21 @@ impl ApprovalPage {
             can_vote,
             is_asker,
         };
+        let names = || Names::sample(&[("a_50", "Ben Lindqvist"), ("a_91bc77", "Zoë Nguyễn")]);
         let lost =
             Asked { command: None, policies: None, differences: vec![], ..of(vec![], Standing::Expired, false, false) };
         [
-            Self { shell: shell(), asked: of(vec![cast(Vote::Approve, Some("a_3"))], Standing::Waiting, true, false) },
-            Self { shell: shell(), asked: of(vec![cast(Vote::Approve, None)], Standing::Approved, false, true) },
-            Self { shell: shell(), asked: lost },
+            Self {
+                shell: shell(),
+                names: names(),
+                asked: of(vec![cast(Vote::Approve, Some("a_3"))], Standing::Waiting, true, false),
+            },
+            Self {
+                shell: shell(),
+                names: names(),
+                asked: of(vec![cast(Vote::Approve, None)], Standing::Approved, false, true),
+            },
+            Self { shell: shell(), names: Names::default(), asked: lost },
         ]
     }
 }
@@ -155,8 +166,9 @@ impl ApprovalPage {
 /// `GET /approvals/{id}`
 pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor, Path(id): Path<String>) -> Page {
     let asked = Asked::read(&app, &who, &id).await?;
+    let names = Names::of(&app, &who, asked.actors()).await?;
     let shell = Shell::new(&app, &who, Section::Approvals)?;
-    page(&ApprovalPage { shell, asked })
+    page(&ApprovalPage { shell, names, asked })
 }
 
 /// What a button leads to.

@@ -9,8 +9,10 @@ use axum::response::Redirect;
 use domain::State as Ledger;
 use domain::people::approvals::{Approval, ApprovalRule, Standing};
 use domain::people::{ActorKind, roles};
+use engine::Principal;
 use serde::Deserialize;
 
+use super::names::Names;
 use crate::app::{App, Found};
 use crate::auth::Visitor;
 use crate::failure::{Failure, PageError};
@@ -27,6 +29,7 @@ const ALL: &str = "SELECT seq, approval_id, command, resource, standing, votes_f
 #[template(path = "people/approvals.html")]
 pub(crate) struct ApprovalsPage {
     shell: Shell,
+    names: Names,
     waiting: Vec<Slip>,
     others: Vec<Slip>,
     grants: usize,
@@ -121,7 +124,19 @@ impl ApprovalsPage {
         };
         let until = Instant(now + 7 * 86_400_000).rfc3339().chars().take(10).collect();
         let Facts { waiting, others, grants, votes, people, rules } = facts;
-        Self { shell, waiting, others, grants, votes, people, until, rules, all: all.as_ref().map(table) }
+        let (names, all) = (Names::default(), all.as_ref().map(table));
+        Self { shell, names, waiting, others, grants, votes, people, until, rules, all }
+    }
+
+    /// The same with names, as `who` may see them.
+    async fn named(mut self, app: &App, who: &Principal) -> Result<Self, Failure> {
+        let asked = self.waiting.iter().chain(&self.others).map(|slip| slip.requested_by.clone());
+        // Those to whom votes can be handed are offered to whoever has some.
+        let offered = self.people.iter().filter(|_| !self.votes.is_empty()).cloned();
+        let shown = asked.chain(offered).collect();
+        let mut tables: Vec<&mut Table> = self.all.iter_mut().collect();
+        self.names = Names::on_page(app, who, shown, &mut tables).await?;
+        Ok(self)
     }
 
     #[cfg(test)]
@@ -155,7 +170,10 @@ impl ApprovalsPage {
         let found = |rows| Found { rows, size: 18_204 };
         let shell = || Shell::sample(Section::Approvals);
         let rows = vec![row.as_object().expect("an object").clone()];
-        [Self::new(shell(), facts, Some(found(rows)), now), Self::new(shell(), Facts::default(), None, now)]
+        let mut full = Self::new(shell(), facts, Some(found(rows)), now);
+        full.names = Names::sample(&[("a_91bc77", "Zoë Nguyễn")]);
+        full.names.fill(&mut full.all.iter_mut().collect::<Vec<_>>());
+        [full, Self::new(shell(), Facts::default(), None, now)]
     }
 }
 
@@ -180,9 +198,9 @@ fn row(row: &Row) -> Vec<Cell> {
         Cell::Text(text("resource")),
         Cell::Mark(mark(&text("standing"))),
         Cell::Text(format!("{} of {} by {}", text("votes_for"), text("quorum"), text("role"))),
-        Cell::Code(text("requested_by")),
+        Cell::actor(text("requested_by")),
         rows::instant(row, "requested_at").map_or(Cell::None, Cell::Time),
-        rows::maybe(row, "used_by").map_or(Cell::None, Cell::Code),
+        rows::maybe(row, "used_by").map_or(Cell::None, Cell::actor),
         Cell::Text(text("reference")),
     ]
 }
@@ -193,7 +211,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
     let facts = app.engine.read(|state| Facts::of(state, &who.actor, may_read, now));
     let all = if may_read { Some(app.ask(ALL).await?) } else { None };
     let shell = Shell::new(&app, &who, Section::Approvals)?;
-    page(&ApprovalsPage::new(shell, facts, all, now))
+    page(&ApprovalsPage::new(shell, facts, all, now).named(&app, &who).await?)
 }
 
 /// To whom a form hands votes.

@@ -74,6 +74,21 @@ impl Asked {
         Ok(Self { id: id.to_owned(), approval, standing, command, differences, policies, comments, can_vote, is_asker })
     }
 
+    /// Whom it names: who asked, trained, voted, commented, carried it out, and gains or loses something by it.
+    pub(crate) fn actors(&self) -> Vec<String> {
+        let approval = &self.approval;
+        let mut actors = vec![approval.requested_by.clone()];
+        actors.extend(approval.requested.trained_by.iter().cloned());
+        actors.extend(
+            approval.votes.iter().flat_map(|cast| [Some(cast.by.clone()), cast.on_behalf_of.clone()]).flatten(),
+        );
+        actors.extend(approval.consumed.iter().map(|(by, _)| by.clone()));
+        actors.extend(self.comments.iter().map(|said| said.by.clone()));
+        let changes = self.policies.iter().flat_map(|diff| diff.gains.iter().chain(&diff.losses));
+        actors.extend(changes.map(|change| change.who.clone()));
+        actors
+    }
+
     /// As the API answers it.
     pub(crate) fn json(&self) -> Value {
         json!({

@@ -11,6 +11,7 @@ use domain::people::emergencies::EMERGENCY_ROLES;
 use domain::people::{Emergency, Finding};
 use serde::Deserialize;
 
+use super::names::Names;
 use crate::app::{App, Found};
 use crate::auth::Visitor;
 use crate::failure::PageError;
@@ -25,6 +26,7 @@ const ALL: &str = "SELECT seq, emergency_id, principal_id, role, scope, declared
 #[template(path = "people/emergencies.html")]
 pub(crate) struct EmergenciesPage {
     shell: Shell,
+    names: Names,
     open: Vec<Open>,
     scopes: Vec<String>,
     roles: &'static [&'static str],
@@ -116,7 +118,8 @@ impl EmergenciesPage {
             table.query = Some(Query { sql: ALL.to_owned(), size: found.size });
             table
         };
-        Self { shell, open, scopes, roles: &EMERGENCY_ROLES, all: all.as_ref().map(table) }
+        let all = all.as_ref().map(table);
+        Self { shell, names: Names::default(), open, scopes, roles: &EMERGENCY_ROLES, all }
     }
 
     #[cfg(test)]
@@ -130,7 +133,10 @@ impl EmergenciesPage {
         let shell = || Shell::sample(Section::Approvals);
         let open = vec![Open::sample(true), Open::sample(false)];
         let scopes = vec!["service/credit-risk".to_owned()];
-        [Self::new(shell(), open, scopes, Some(found)), Self::new(shell(), vec![], vec![], None)]
+        let mut full = Self::new(shell(), open, scopes, Some(found));
+        full.names = Names::sample(&[("a_91bc77", "Zoë Nguyễn")]);
+        full.names.fill(&mut full.all.iter_mut().collect::<Vec<_>>());
+        [full, Self::new(shell(), vec![], vec![], None)]
     }
 }
 
@@ -144,14 +150,14 @@ fn row(row: &Row) -> Vec<Cell> {
     };
     vec![
         Cell::Id(text("emergency_id"), Link::into("/ledger", &text("seq"))),
-        Cell::Code(text("principal_id")),
+        Cell::actor(text("principal_id")),
         Cell::Text(text("role")),
         Cell::Text(text("scope")),
         moment("declared_at"),
         moment("over_at"),
         Cell::count(rows::count(row, "uses")),
         Cell::Mark(review),
-        rows::maybe(row, "reviewed_by").map_or(Cell::None, Cell::Code),
+        rows::maybe(row, "reviewed_by").map_or(Cell::None, Cell::actor),
         moment("review_due_at"),
         Cell::Text(text("reference")),
     ]
@@ -164,7 +170,11 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
     let (open, scopes) = app.engine.read(|state| (Open::all(state, &who.actor, clock()), scopes(state)));
     let all = app.ask(ALL).await?;
     let shell = Shell::new(&app, &who, Section::Approvals)?;
-    page(&EmergenciesPage::new(shell, open, scopes, Some(all)))
+    let concerned = open.iter().map(|one| one.actor.clone()).collect();
+    let mut shown = EmergenciesPage::new(shell, open, scopes, Some(all));
+    let mut tables: Vec<&mut Table> = shown.all.iter_mut().collect();
+    shown.names = Names::on_page(&app, &who, concerned, &mut tables).await?;
+    page(&shown)
 }
 
 /// What a button leads to.

@@ -156,11 +156,11 @@ impl GroupPage {
         });
         let empty =
             Empty::new("Nobody is in it", "Put somebody in:").command(format!("counterfoil groups join {id} ACTOR"));
-        let columns = ["member", "pseudonym", "said by"].map(Column::text).into();
+        let columns = ["member", "said by"].map(Column::text).into();
         let mut members = Table::new("Members", columns, empty);
         let row = |(actor, sources): (&String, &BTreeSet<IdentitySource>)| {
             let said: Vec<&str> = sources.iter().map(|source| source.as_str()).collect();
-            vec![actor_cell(names, actor), Cell::Code(actor.clone()), Cell::Text(said.join(", "))]
+            vec![actor_cell(names, actor), Cell::Text(said.join(", "))]
         };
         members.rows = group.members.iter().map(row).collect();
         Self { shell, id, name, mapping, members, others, roles: &ROLES, own, scopes }

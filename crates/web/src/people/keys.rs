@@ -11,6 +11,7 @@ use domain::people::{ActorKind, KeyScope};
 use engine::{NewKey, Opens, Rotated};
 use serde::Deserialize;
 
+use super::names::Names;
 use crate::app::{App, Found};
 use crate::auth::Visitor;
 use crate::failure::{Failure, PageError};
@@ -36,6 +37,7 @@ const HOUR_MS: i64 = 3_600_000;
 #[template(path = "people/keys.html")]
 pub(crate) struct KeysPage {
     shell: Shell,
+    names: Names,
     facts: Facts,
     until: String,
     keys: Table,
@@ -100,7 +102,7 @@ impl KeysPage {
         let accounts = table("Service accounts", &columns, &accounts, &account_row, ACCOUNTS, none);
         let days = DAYS.min(i64::from(facts.max_days));
         let until = Instant(now + days * 24 * HOUR_MS).rfc3339().chars().take(10).collect();
-        Self { shell, facts, until, keys, accounts }
+        Self { shell, names: Names::default(), facts, until, keys, accounts }
     }
 
     #[cfg(test)]
@@ -131,16 +133,16 @@ impl KeysPage {
         let shell = || Shell::sample(Section::Keys);
         let found = |rows: &[Row]| Found { rows: rows.to_vec(), size: 18_204 };
         let none = Facts { max_days: 90, ..Facts::default() };
-        [
-            Self::new(shell(), facts, [found(&[live, leaked]), found(&[account])], now),
-            Self::new(shell(), none, [found(&[]), found(&[])], now),
-        ]
+        let mut full = Self::new(shell(), facts, [found(&[live, leaked]), found(&[account])], now);
+        full.names = Names::sample(&[("a_7f3k2m9q", "Ada Okafor")]);
+        full.names.fill(&mut [&mut full.keys, &mut full.accounts]);
+        [full, Self::new(shell(), none, [found(&[]), found(&[])], now)]
     }
 }
 
 fn key_row(row: &Row) -> Vec<Cell> {
     let text = |column: &str| rows::text(row, column);
-    let code = |column: &str| rows::maybe(row, column).map_or(Cell::None, Cell::Code);
+    let actor = |column: &str| rows::maybe(row, column).map_or(Cell::None, Cell::actor);
     let moment = |column: &str| rows::instant(row, column).map_or(Cell::None, Cell::Time);
     let spaced = |column: &str| rows::maybe(row, column).map(|text| text.replace(',', ", "));
     let tone = match text("status").as_str() {
@@ -156,8 +158,8 @@ fn key_row(row: &Row) -> Vec<Cell> {
         Cell::Wide(opens),
         Cell::maybe(spaced("env")),
         spaced("purpose_id").map_or(Cell::None, Cell::Wide),
-        code("principal_id"),
-        code("owner_id"),
+        actor("principal_id"),
+        actor("owner_id"),
         moment("expires_at"),
         moment("last_used_at"),
         Cell::Code(format!("{}…", text("prefix"))),
@@ -173,7 +175,7 @@ fn account_row(row: &Row) -> Vec<Cell> {
     };
     vec![
         Cell::Id(rows::text(row, "principal_id"), event(row)),
-        rows::maybe(row, "owner_id").map_or(Cell::None, Cell::Code),
+        rows::maybe(row, "owner_id").map_or(Cell::None, Cell::actor),
         Cell::Mark(why),
         rows::instant(row, "registered_at").map_or(Cell::None, Cell::Time),
     ]
@@ -217,7 +219,10 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
     let facts = app.engine.read(|state| Facts::of(state, now));
     let found = [app.ask(KEYS).await?, app.ask(ACCOUNTS).await?];
     let shell = Shell::new(&app, &who, Section::Keys)?;
-    page(&KeysPage::new(shell, facts, found, now))
+    let mut shown = KeysPage::new(shell, facts, found, now);
+    let offered = shown.facts.people.iter().chain(&shown.facts.programs).cloned().collect();
+    shown.names = Names::on_page(&app, &who, offered, &mut [&mut shown.keys, &mut shown.accounts]).await?;
+    page(&shown)
 }
 
 /// What a form wants a key for: a service, or the management API as an actor.

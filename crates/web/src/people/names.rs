@@ -1,11 +1,12 @@
 //! What people are called, for those who may know it: everybody else sees pseudonyms. A name is read once a request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use engine::{Principal, Profile};
 
 use crate::App;
 use crate::failure::Failure;
+use crate::ui::{Actor, Table};
 
 /// The most names that one page reads.
 const MAX_NAMES: usize = 2_000;
@@ -22,7 +23,7 @@ pub(crate) fn may_know(app: &App, who: &Principal) -> bool {
 pub(crate) struct Names(BTreeMap<String, Profile>);
 
 impl Names {
-    /// The names of some actors.
+    /// The names of some actors. On record is that somebody read names when there are any but their own.
     ///
     /// # Errors
     /// When they cannot be read.
@@ -31,18 +32,48 @@ impl Names {
         who: &Principal,
         actors: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Result<Self, Failure> {
-        let all = may_know(app, who);
+        let described: BTreeSet<String> = app.engine.read(|state| {
+            let actors = actors.into_iter().take(MAX_NAMES).map(|actor| actor.as_ref().to_owned());
+            actors.filter(|actor| state.profiles.contains_key(actor)).collect()
+        });
+        let all = described.iter().any(|actor| *actor != who.actor) && may_know(app, who);
         let mut known = BTreeMap::new();
-        for actor in actors.into_iter().take(MAX_NAMES) {
-            let actor = actor.as_ref();
+        for actor in described {
             if (all || actor == who.actor)
-                && !known.contains_key(actor)
-                && let Some(profile) = app.engine.profile(actor).await?
+                && let Some(profile) = app.engine.profile(&actor).await?
             {
-                known.insert(actor.to_owned(), profile);
+                known.insert(actor, profile);
             }
         }
         Ok(Self(known))
+    }
+
+    /// The names of those whom a page shows: those given, and those in its tables, where the names are filled in.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub(crate) async fn on_page(
+        app: &App,
+        who: &Principal,
+        mut actors: Vec<String>,
+        tables: &mut [&mut Table],
+    ) -> Result<Self, Failure> {
+        actors.extend(tables.iter_mut().flat_map(|table| table.actors()).map(|actor| actor.id.clone()));
+        let names = Self::of(app, who, actors).await?;
+        names.fill(tables);
+        Ok(names)
+    }
+
+    /// Fills names in.
+    pub(crate) fn fill(&self, tables: &mut [&mut Table]) {
+        for actor in tables.iter_mut().flat_map(|table| table.actors()) {
+            *actor = self.actor(&actor.id);
+        }
+    }
+
+    /// An actor as a page shows them.
+    pub(crate) fn actor(&self, id: &str) -> Actor {
+        Actor { id: id.to_owned(), name: self.name(id).map(str::to_owned) }
     }
 
     /// What is known of an actor.

@@ -250,9 +250,12 @@ impl PersonPage {
     }
 }
 
-/// An actor in a cell: a name where it is known, else the pseudonym; either leads to their page.
+/// An actor in a cell: with their name where it is known; either way it leads to their page.
 pub(super) fn who(names: &Names, actor: &str) -> Cell {
-    Cell::Link(names.name(actor).unwrap_or(actor).to_owned(), Link::into("/people", actor))
+    match names.name(actor) {
+        Some(_) => Cell::Actor(names.actor(actor)),
+        None => Cell::Link(actor.to_owned(), Link::into("/people", actor)),
+    }
 }
 
 /// `GET /people/{actor}`

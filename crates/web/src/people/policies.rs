@@ -10,6 +10,7 @@ use domain::infrastructure::PoliciesInstalled;
 use engine::Asked as Wish;
 use serde::Deserialize;
 
+use super::names::Names;
 use crate::api::approvals::WEEK_MS;
 use crate::api::policies::install_command;
 use crate::app::{App, Found};
@@ -70,9 +71,9 @@ fn row(row: &Row) -> Vec<Cell> {
         Cell::Code(text("sha256").chars().take(12).collect()),
         moment("installed_at"),
         moment("superseded_at"),
-        Cell::Code(text("installed_by")),
+        Cell::actor(text("installed_by")),
         approval.map_or(Cell::None, |id| Cell::Link(id.clone(), Link::into("/approvals", &id))),
-        rows::maybe(row, "approved_by").map_or(Cell::None, Cell::Code),
+        rows::maybe(row, "approved_by").map_or(Cell::None, Cell::actor),
         Cell::Text(remark.to_owned()),
     ]
 }
@@ -84,7 +85,9 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
     let in_force = app.engine.read(|state| state.policies.clone()).unwrap_or_else(none);
     let found = app.ask(HISTORY).await?;
     let shell = Shell::new(&app, &who, Section::Policies)?;
-    page(&PoliciesPage::new(shell, in_force, &found))
+    let mut shown = PoliciesPage::new(shell, in_force, &found);
+    Names::on_page(&app, &who, vec![], &mut [&mut shown.history]).await?;
+    page(&shown)
 }
 
 /// Policies that a form proposes.

@@ -13,6 +13,7 @@ use http::header;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::names::Names;
 use crate::app::{App, Found};
 use crate::auth::Visitor;
 use crate::failure::{Failure, PageError};
@@ -33,6 +34,7 @@ const DAYS: i64 = 14;
 #[template(path = "people/reviews.html")]
 pub(crate) struct ReviewsPage {
     shell: Shell,
+    names: Names,
     due: Vec<Waiting>,
     people: Vec<String>,
     scopes: Vec<String>,
@@ -71,7 +73,7 @@ impl ReviewsPage {
         table.rows = found.rows.iter().map(campaign_row).collect();
         table.query = Some(Query { sql: CAMPAIGNS.to_owned(), size: found.size });
         let until = Instant(now + DAYS * 86_400_000).rfc3339().chars().take(10).collect();
-        Self { shell, due, people, scopes, until, table }
+        Self { shell, names: Names::default(), due, people, scopes, until, table }
     }
 
     #[cfg(test)]
@@ -94,10 +96,11 @@ impl ReviewsPage {
         let shell = || Shell::sample(Section::People);
         let (people, scopes) = (vec!["a_91bc77".to_owned()], vec!["service/credit-risk".to_owned()]);
         let none = Found { rows: vec![], size: 18_204 };
-        [
-            Self::new(shell(), vec![waiting(true, false), waiting(false, true)], people, scopes, &found, now),
-            Self::new(shell(), vec![], vec![], vec![], &none, now),
-        ]
+        let due = vec![waiting(true, false), waiting(false, true)];
+        let mut full = Self::new(shell(), due, people, scopes, &found, now);
+        full.names = Names::sample(&[("a_91bc77", "Zoë Nguyễn")]);
+        full.names.fill(&mut [&mut full.table]);
+        [full, Self::new(shell(), vec![], vec![], vec![], &none, now)]
     }
 }
 
@@ -115,7 +118,7 @@ fn campaign_row(row: &Row) -> Vec<Cell> {
     vec![
         Cell::Id(id, link),
         Cell::Text(text("scope")),
-        Cell::Code(text("reviewer_id")),
+        Cell::actor(text("reviewer_id")),
         Cell::Mark(stands),
         moment("started_at"),
         moment("due_at"),
@@ -132,6 +135,7 @@ fn campaign_row(row: &Row) -> Vec<Cell> {
 #[template(path = "people/review.html")]
 pub(crate) struct ReviewPage {
     shell: Shell,
+    names: Names,
     review: Review,
     started: Instant,
     due: Instant,
@@ -203,6 +207,7 @@ impl ReviewPage {
             people: people.collect(),
             substitute: review.alternate.clone().unwrap_or_default(),
             shell,
+            names: Names::default(),
             review,
             open,
             table,
@@ -251,10 +256,10 @@ impl ReviewPage {
             state.actors.insert(actor.clone(), ActorRegistered { actor, kind, roles });
         }
         let shell = || Shell::sample(Section::People);
-        [
-            Self::new(shell(), &state, review(None), "a_91bc77", 18_204, now),
-            Self::new(shell(), &state, review(Some(now)), "a_50", 18_204, now),
-        ]
+        let mut full = Self::new(shell(), &state, review(None), "a_91bc77", 18_204, now);
+        full.names = Names::sample(&[("a_91bc77", "Zoë Nguyễn"), ("a_7f3k2m9q", "Ada Okafor")]);
+        full.names.fill(&mut [&mut full.table]);
+        [full, Self::new(shell(), &state, review(Some(now)), "a_50", 18_204, now)]
     }
 }
 
@@ -268,13 +273,13 @@ fn item_row(name: &str, item: &ReviewItem, outcome: Outcome) -> Vec<Cell> {
     let link = Link::to("/ledger").with("stream", format!("grant/{name}"));
     vec![
         Cell::Id(name.to_owned(), link),
-        Cell::Code(item.actor.clone()),
+        Cell::actor(&item.actor),
         Cell::Text(item.role.clone()),
         Cell::Text(item.scope.clone()),
         Cell::Mark(Mark::new(outcome.as_str(), tone)),
         Cell::maybe(decided.map(|decided| decided.reason.as_str().to_owned())),
         Cell::maybe(decided.and_then(|decided| decided.reference.clone())),
-        decided.map_or(Cell::None, |decided| Cell::Code(decided.by.clone())),
+        decided.map_or(Cell::None, |decided| Cell::actor(&decided.by)),
         decided.map_or(Cell::None, |decided| Cell::Time(Instant(decided.at))),
     ]
 }
@@ -316,7 +321,11 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
     });
     let found = app.ask(CAMPAIGNS).await?;
     let shell = Shell::new(&app, &who, Section::People)?;
-    page(&ReviewsPage::new(shell, due, people, scopes, &found, clock()))
+    let mut shown = ReviewsPage::new(shell, due, people, scopes, &found, clock());
+    let reviewers = shown.due.iter().filter_map(|wait| wait.reviewer.clone());
+    let concerned = reviewers.chain(shown.people.iter().cloned()).collect();
+    shown.names = Names::on_page(&app, &who, concerned, &mut [&mut shown.table]).await?;
+    page(&shown)
 }
 
 /// The form that starts a campaign.
@@ -351,7 +360,10 @@ pub(crate) async fn start(
 pub(crate) async fn one(State(app): State<Arc<App>>, Visitor(who): Visitor, Path(id): Path<String>) -> Page {
     let review = may_see(&app, &who, &id)?;
     let shell = Shell::new(&app, &who, Section::People)?;
-    let shown = app.engine.read(|state| ReviewPage::new(shell, state, review, &who.actor, state.size, clock()));
+    let mut shown = app.engine.read(|state| ReviewPage::new(shell, state, review, &who.actor, state.size, clock()));
+    let mut concerned = vec![shown.review.reviewer.clone(), shown.review.started_by.clone()];
+    concerned.extend(shown.review.alternate.iter().chain(&shown.people).cloned());
+    shown.names = Names::on_page(&app, &who, concerned, &mut [&mut shown.table]).await?;
     page(&shown)
 }
 

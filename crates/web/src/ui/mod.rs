@@ -1,6 +1,7 @@
 //! The parts that pages are made of: the frame around each page, tables with their query, marks, instants, small
 //! charts, and links with their query strings. Each part is a value that renders itself; no page writes markup twice.
 
+mod actor;
 mod instant;
 mod link;
 mod mark;
@@ -10,6 +11,7 @@ mod spark;
 mod sql;
 mod table;
 
+pub(crate) use actor::Actor;
 pub(crate) use instant::{Instant, clock, parse_instant};
 pub(crate) use link::Link;
 pub(crate) use mark::{Mark, Tone};

@@ -5,7 +5,7 @@ use std::borrow::Borrow;
 use askama::Template;
 use askama::filters::HtmlSafe;
 
-use super::{Instant, Link, Mark};
+use super::{Actor, Instant, Link, Mark};
 
 /// A table with everything that belongs to it.
 #[derive(Clone, Debug, Template)]
@@ -27,6 +27,14 @@ impl Table {
     /// A table of these columns, to be filled.
     pub(crate) fn new(caption: &'static str, columns: Vec<Column>, empty: Empty) -> Self {
         Self { caption, columns, rows: Vec::new(), empty, query: None, next: None, first: None }
+    }
+
+    /// The actors in its cells.
+    pub(crate) fn actors(&mut self) -> impl Iterator<Item = &mut Actor> {
+        self.rows.iter_mut().flatten().filter_map(|cell| match cell {
+            Cell::Actor(actor) => Some(actor),
+            _ => None,
+        })
     }
 }
 
@@ -67,6 +75,8 @@ pub(crate) enum Cell {
     Wide(String),
     /// An identifier or a digest.
     Code(String),
+    /// An actor; their name is filled in for those who may know it.
+    Actor(Actor),
     /// A number, written out already.
     Number(String),
     /// Text that leads somewhere.
@@ -82,6 +92,11 @@ pub(crate) enum Cell {
 impl Cell {
     pub(crate) fn count(value: impl Into<u64>) -> Self {
         Self::Number(thousands(value.into()))
+    }
+
+    /// An actor, without their name yet.
+    pub(crate) fn actor(id: impl Into<String>) -> Self {
+        Self::Actor(Actor { id: id.into(), name: None })
     }
 
     /// Text, or nothing when there is none.

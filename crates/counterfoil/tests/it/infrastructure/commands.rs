@@ -182,6 +182,64 @@ fn given_the_same_file_when_applied_again_then_nothing_is_done_and_differences_a
 }
 
 #[test]
+fn given_groups_in_the_file_when_applied_then_they_are_found_by_name_and_a_second_time_changes_nothing() {
+    let world = World::new();
+    let groups = "[group.\"ML deployers\"]\nroles = [\"deployer@service/support\"]\ndays = 30\n\n\
+                  [group.Watchers]\nexternal_id = \"guid-7\"\nroles = [\"monitor\"]\n";
+    let written = |groups: &str| world.file("groups.toml", &format!("{}\n{groups}", world.org()));
+    let plan = |groups: &str, how: &str| -> Vec<String> {
+        let answer = world.json(&["apply", "-f", &written(groups), how]);
+        let words = |step: &Value| {
+            format!("{} {}", step["sign"].as_str().unwrap_or_default(), step["what"].as_str().unwrap_or_default())
+        };
+        answer["plan"].as_array().expect("a plan").iter().map(words).collect()
+    };
+    let expected = [
+        "+ group ML deployers",
+        "+ group ML deployers: asks for deployer in service/support for 30 days",
+        "+ group Watchers",
+        "+ group Watchers: asks for monitor in org for 90 days",
+    ];
+    assert_eq!(plan(groups, "--dry-run"), expected);
+    assert_eq!(plan(groups, "--yes"), expected);
+    assert_eq!(plan(groups, "--yes"), [""; 0], "all is as declared");
+    assert_eq!(plan(&groups.replace("ML deployers", "ml DEPLOYERS"), "--yes"), [""; 0], "it is the same name");
+    let shown = world.json(&["groups", "show", "Watchers"]);
+    assert_eq!((&shown["external_id"], &shown["mapping"]["days"]), (&json!("guid-7"), &json!(90)));
+    let changed = groups.replace("days = 30", "days = 60").replace("guid-7", "guid-8").replace("\"monitor\"", "");
+    let expected = [
+        "~ group ML deployers: asks for deployer in service/support for 60 days",
+        "~ group Watchers: its key at the directory",
+        "~ group Watchers: asks for nothing",
+    ];
+    assert_eq!(plan(&changed, "--yes"), expected);
+    assert_eq!(plan(&changed, "--dry-run"), [""; 0]);
+    assert_eq!(world.json(&["groups", "show", "guid-8"])["name"], "Watchers");
+    assert_eq!(world.sql("select * from people_groups where deleted_at is not null").len(), 0);
+
+    let lines = world.org().lines().count();
+    for (from, to, word) in [
+        ("\"monitor\"", "\"watcher\"", format!("groups.toml:{}:10: group `Watchers`: there is no role", lines + 8)),
+        ("service/support", "service/nobody", "there is no service `nobody`".to_owned()),
+        ("days = 30", "days = 367", format!("groups.toml:{}:8: group `ML deployers`", lines + 4)),
+    ] {
+        let run = world.cli(&["--json", "apply", "-f", &written(&groups.replace(from, to)), "--yes"]);
+        assert_eq!(run.code, 64, "{run:?}");
+        assert!(run.err.contains(&word), "{word}: {run:?}");
+    }
+    // Whoever may not know names can apply the rest.
+    let watcher = world.json(&["people", "add"])["actor"].as_str().expect("a pseudonym").to_owned();
+    let asked = world.json(&["grants", "request", "--actor", &watcher, "--role", "monitor", "--reference", "CHG-1"]);
+    world.json(&["grants", "approve", asked["grant"].as_str().expect("a grant")]);
+    let key = world.json(&["keys", "create", "--actor", &watcher, "--expires", "1d"]);
+    let own = ["--json", "--token", key["secret"].as_str().expect("a secret"), "apply", "-f"];
+    let file = written(groups);
+    let apply = |rest: &[&str]| world.cli(&[&own[..], &[file.as_str()], rest].concat());
+    assert_eq!(apply(&["--dry-run"]).error().1, "forbidden");
+    assert_eq!(apply(&["--dry-run", "--only", "services"]).json()["plan"], json!([]));
+}
+
+#[test]
 fn given_a_past_size_or_time_when_asked_then_the_answer_is_the_one_of_then() {
     let world = World::new();
     let count = |at: &[&str]| -> Value {

@@ -18,6 +18,9 @@ use crate::{Event, Given, Refusal, RefusalCode, State};
 /// The most roles that one group can be mapped to.
 pub const MAX_ROLES: usize = 4;
 
+/// The most days that a grant by a group holds.
+pub const MAX_DAYS: u16 = 366;
+
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// A role that being in a group asks for.
@@ -263,8 +266,8 @@ pub(crate) fn map(state: &State, given: &Given, body: &GroupMapped) -> Result<Ve
 
 fn roles_fit(state: &State, body: &GroupMapped) -> Result<(), Refusal> {
     let invalid = |why: String| Err(refuse(RefusalCode::Invalid, why));
-    if body.roles.len() > MAX_ROLES || !(1..=366).contains(&body.days) {
-        return invalid(format!("a group is mapped to {MAX_ROLES} roles at most, for 1 to 366 days"));
+    if body.roles.len() > MAX_ROLES || !(1..=MAX_DAYS).contains(&body.days) {
+        return invalid(format!("a group is mapped to {MAX_ROLES} roles at most, for 1 to {MAX_DAYS} days"));
     }
     for (at, mapped) in body.roles.iter().enumerate() {
         grants::role_and_scope_fit(state, &mapped.role, &mapped.scope)?;
