@@ -384,9 +384,10 @@ impl Engine {
 }
 
 /// What Counterfoil alone does, whatever a role permits.
-const SYSTEM_ALONE: [&str; 19] = [
+const SYSTEM_ALONE: [&str; 20] = [
     "accesses.progress",
     "accesses.seal",
+    "certificate.install",
     "control.run",
     "evidence.export",
     "gateway.count",
@@ -407,11 +408,12 @@ const SYSTEM_ALONE: [&str; 19] = [
 ];
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
-const BOOKKEEPING: [(&str, &str); 16] = [
+const BOOKKEEPING: [(&str, &str); 17] = [
     ("policies.install", "policies"),
     ("node.join", "node/n1"),
     ("node.stop", "node/n1"),
     ("node.recover", "node/n1"),
+    ("certificate.install", "node/n1"),
     ("ledger.beat", "ledger"),
     ("state.digest", "ledger"),
     ("segment.seal", "node/n1"),

@@ -80,6 +80,7 @@ filled! {
     access_segments: serving::AccessSegments,
     gateway_counters: serving::GatewayCounters,
     nodes: infrastructure::Nodes,
+    certificates: infrastructure::Certificates,
     refusals: infrastructure::Refusals,
     checkpoints: infrastructure::Checkpoints,
     ledger_objects: infrastructure::LedgerObjects,

@@ -3,6 +3,7 @@
 use crate::table::Planned;
 
 mod catalogue;
+mod certificates;
 mod checkpoints;
 mod events;
 mod ledger_objects;
@@ -11,6 +12,7 @@ mod refusals;
 mod sources;
 
 pub(crate) use catalogue::{LIST, list, list_rows};
+pub(crate) use certificates::Certificates;
 pub(crate) use checkpoints::Checkpoints;
 pub(crate) use events::{EVENTS, Entries, events};
 pub(crate) use ledger_objects::LedgerObjects;
