@@ -31,9 +31,12 @@ impl Facts {
         let parsed = EndEntityCert::try_from(certificate).ok()?;
         let (not_before, not_after) = validity(&parsed)?;
         let issuer = DistinguishedName::in_sequence(parsed.issuer());
+        // A number whose first bit is set has a byte in front that says it is not negative.
+        let serial = parsed.serial();
+        let serial = serial.strip_prefix(&[0]).filter(|digits| !digits.is_empty()).unwrap_or(serial);
         Some(Self {
             sha256: merkle::hex(&Sha256::digest(certificate)),
-            serial: merkle::hex(parsed.serial()),
+            serial: merkle::hex(serial),
             issuer_sha256: merkle::hex(&Sha256::digest(issuer.as_ref())),
             names: parsed.valid_dns_names().map(str::to_ascii_lowercase).collect(),
             not_before,
@@ -73,12 +76,12 @@ mod tests {
         let key = rcgen::KeyPair::generate().expect("a key");
         let mut params =
             rcgen::CertificateParams::new(["B.example".to_owned(), "a.example".to_owned()]).expect("names");
-        params.serial_number = Some(vec![3, 0xa1].into());
+        params.serial_number = Some(vec![0xf3, 0xa1].into());
         params.not_before = rcgen::date_time_ymd(2026, 1, 2);
         params.not_after = rcgen::date_time_ymd(2026, 4, 2);
         let certificate = params.self_signed(&key).expect("a certificate");
         let facts = Facts::of(certificate.der()).expect("facts");
-        assert_eq!(facts.serial, "03a1");
+        assert_eq!(facts.serial, "f3a1");
         assert_eq!((facts.not_before, facts.not_after), (1_767_312_000_000, 1_775_088_000_000));
         assert_eq!(facts.names.iter().map(String::as_str).collect::<Vec<_>>(), ["a.example", "b.example"]);
         assert_eq!(facts.names_sha256(), merkle::hex(&Sha256::digest("a.example\nb.example\n")));

@@ -11,7 +11,6 @@ import json
 import os
 import socket
 import ssl
-import sys
 import wsgiref.simple_server
 from pathlib import Path
 
@@ -30,6 +29,7 @@ dbfile: {HERE / "acme.db"}
 handler_module: acme2certifier.cahandlers.openssl_ca_handler
 issuing_ca_key: {HERE / "ca.key"}
 issuing_ca_cert: {HERE / "ca.pem"}
+issuing_ca_crl: {HERE / "ca.crl"}
 cert_save_path: {HERE / "issued"}
 cert_validity_days: 1
 [Challenge]
@@ -38,7 +38,7 @@ dns_01_support: False
 """
     if os.environ.get("EAB_KEY"):
         (HERE / "eab.json").write_text(json.dumps({"kid-1": os.environ["EAB_KEY"]}))
-        text += f"[EABhandler]\nhandler_module: acme2certifier.eabhandlers.json_handler\nkey_file: {HERE / 'eab.json'}\n"
+        text += f"[EABhandler]\neab_handler_module: acme2certifier.eabhandlers.json_handler\nkey_file: {HERE / 'eab.json'}\n"
     (HERE / "issued").mkdir(exist_ok=True)
     (HERE / "acme_srv.cfg").write_text(text)
     os.environ["ACME_SRV_CONFIGFILE"] = str(HERE / "acme_srv.cfg")
@@ -75,5 +75,4 @@ context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(HERE / "server.pem", HERE / "server.key")
 server.socket = context.wrap_socket(server.socket, server_side=True)
 print(json.dumps({"directory": f"https://localhost:{server.server_port}/directory"}), flush=True)
-sys.stdout.flush()
 server.serve_forever()

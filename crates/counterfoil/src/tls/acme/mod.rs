@@ -198,11 +198,8 @@ impl Keeper {
                 while let Some(wait) = self.early() {
                     sleep(wait.min(LOOK_EVERY)).await;
                 }
-                match self.renew().await {
-                    Ok(()) => {
-                        failed = 0;
-                        changed();
-                    }
+                match self.renew(&changed).await {
+                    Ok(()) => failed = 0,
                     Err(why) => {
                         failed += 1;
                         self.failures.inc();
@@ -236,13 +233,14 @@ impl Keeper {
         u64::try_from(left).ok().filter(|left| *left > 0).map(Duration::from_millis)
     }
 
-    async fn renew(&mut self) -> Result<(), String> {
+    async fn renew(&mut self, changed: &impl Fn()) -> Result<(), String> {
         tracing::info!(directory = self.settings.directory, "asking for a certificate");
         let asked = timeout(ATTEMPT_TIME, order::obtain(&self.settings, &self.kept, &self.certificates)).await;
         self.certificates.forget_answers();
         let pem = asked.map_err(|_| format!("it took longer than {} s", ATTEMPT_TIME.as_secs()))??;
         let (key, facts) = self.kept.keep_certificate(&pem, &wanted(&self.settings))?;
         self.certificates.show(key);
+        changed();
         tracing::info!(
             sha256 = facts.sha256,
             not_after = told(facts.not_after),

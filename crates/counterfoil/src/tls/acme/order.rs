@@ -1,13 +1,15 @@
 //! One order: an account, the names proven, a certificate.
 
+use std::time::Duration;
+
 use instant_acme::{
-    Account, AuthorizationStatus, ChallengeType, Error, Identifier, NewAccount, NewOrder, Order, OrderStatus,
-    RetryPolicy,
+    Account, AuthorizationStatus, ChallengeStatus, ChallengeType, Error, Identifier, NewAccount, NewOrder, Order,
+    OrderStatus, RetryPolicy,
 };
 use rcgen::{CertificateParams, CustomExtension, KeyPair};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::sign::CertifiedKey;
-use std::time::Duration;
+use tokio::time::{Instant, sleep};
 
 use super::asker::Asker;
 use super::kept::Kept;
@@ -16,8 +18,17 @@ use crate::client::chain;
 use crate::config::Acme;
 use crate::tls::{Certificates, Unusable};
 
-/// How long the authority may look, and how long it may take to sign.
-const PATIENCE: RetryPolicy = RetryPolicy::new().timeout(Duration::from_secs(180));
+/// How long the authority may take to look at the names.
+const LOOKING_TIME: Duration = Duration::from_secs(180);
+
+/// How long is waited at first before it is asked what it saw; doubled each time.
+const FIRST_LOOK: Duration = Duration::from_millis(250);
+
+/// How long is waited at most before it is asked again.
+const LONGEST_LOOK: Duration = Duration::from_secs(5);
+
+/// How long it may take to sign.
+const PATIENCE: RetryPolicy = RetryPolicy::new().timeout(Duration::from_secs(120));
 
 /// What an operator can do when the authority does not see this server.
 const HOW_SEEN: &str =
@@ -73,26 +84,49 @@ async fn prove(order: &mut Order, certificates: &Certificates) -> Result<(), Str
         certificates.answer(name.to_ascii_lowercase(), answer(&name, digest.as_ref())?);
         challenge.set_ready().await.map_err(|e| format!("`{name}`: {}; {HOW_SEEN}", said(e)))?;
     }
-    match order.poll_ready(&PATIENCE).await {
-        Ok(OrderStatus::Ready) => Ok(()),
-        ended => {
-            let seen = unseen(order).await;
-            let ended = ended.map_or_else(said, |status| format!("the order is {status:?}").to_lowercase());
-            Err(seen.unwrap_or(ended))
+    seen(order).await?;
+    match order.poll_ready(&PATIENCE).await.map_err(said)? {
+        OrderStatus::Ready => Ok(()),
+        status => {
+            Err(format!("the authority has seen each name, and the order is {status:?} all the same").to_lowercase())
         }
     }
 }
 
-/// Which name was not seen to be this server's, and why.
-async fn unseen(order: &mut Order) -> Option<String> {
+/// Waits until the authority has looked at each name. Not all authorities say of an order that one of its names failed.
+async fn seen(order: &mut Order) -> Result<(), String> {
+    let until = Instant::now() + LOOKING_TIME;
+    let mut pause = FIRST_LOOK;
+    loop {
+        sleep(pause).await;
+        if all_seen(order).await? {
+            return Ok(());
+        }
+        if Instant::now() > until {
+            return Err(format!("the authority did not look within {} s", LOOKING_TIME.as_secs()));
+        }
+        pause = LONGEST_LOOK.min(pause * 2);
+    }
+}
+
+async fn all_seen(order: &mut Order) -> Result<bool, String> {
+    let mut all = true;
     let mut authorizations = order.authorizations();
-    while let Some(Ok(mut authorization)) = authorizations.next().await {
-        let Ok(state) = authorization.refresh().await else { continue };
-        if let Some(problem) = state.challenges.iter().find_map(|challenge| challenge.error.as_ref()) {
-            return Some(format!("`{}`: {problem}; {HOW_SEEN}", state.identifier()));
+    while let Some(authorization) = authorizations.next().await {
+        let mut authorization = authorization.map_err(said)?;
+        let state = authorization.refresh().await.map_err(said)?;
+        let failed = state.challenges.iter().find(|challenge| matches!(challenge.status, ChallengeStatus::Invalid));
+        match state.status {
+            AuthorizationStatus::Valid => {}
+            AuthorizationStatus::Pending if failed.is_none() => all = false,
+            _ => {
+                let problem = failed.and_then(|challenge| challenge.error.as_ref()).map(ToString::to_string);
+                let why = problem.unwrap_or_else(|| "the authority did not see it here".to_owned());
+                return Err(format!("`{}`: {why}; {HOW_SEEN}", state.identifier()));
+            }
         }
     }
-    None
+    Ok(all)
 }
 
 /// What is shown to an authority that asks for a name (RFC 8737, section 3).
