@@ -33,6 +33,10 @@ EVENTS = {
     "node.joined": ("node/{node}", "node incarnation program"),
     "node.stopped": ("node/{node}", "node incarnation"),
     "node.recovered": ("node/{node}", "node incarnation unsealed interrupted truncated_bytes"),
+    "certificate.installed": (
+        "certificate/{sha256}",
+        "node sha256 serial issuer_sha256 names_sha256 not_before not_after",
+    ),
     "ledger.heartbeat": ("ledger", "checkpoint signed_at"),
     "ledger.rollback.accepted": ("ledger", "remembered from_size to_size reference"),
     "state.digest": ("ledger", "size sha256"),

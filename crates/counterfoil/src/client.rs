@@ -285,7 +285,7 @@ impl Client {
 }
 
 /// An error with what caused it: with TLS, the reason is at the end.
-fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

@@ -3,6 +3,8 @@
 //! The variable of `[section] key` is `COUNTERFOIL_SECTION_KEY`. `counterfoil config sample` prints all settings with
 //! what they mean; `counterfoil config check` explains what is wrong with a file, by line.
 
+mod secured;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -61,6 +63,23 @@ settings! {
         client_ca: String = String::new();
         /// Address and port without TLS, such as 0.0.0.0:80, that sends browsers on to the one with TLS; none when empty.
         redirect_from: String = String::new();
+    }
+    /// Certificates that an authority gives by ACME (RFC 8555), instead of files.
+    acme Acme {
+        /// The authority's directory, such as `https://acme-v02.api.letsencrypt.org/directory`; nobody is asked for certificates when empty.
+        directory: String = String::new();
+        /// Names that the certificate is for, such as counterfoil.example.com; the authority must reach this server's listener at port 443 of each.
+        domains: Vec<String> = Vec::new();
+        /// E-mail address that the authority may write to; none when empty.
+        contact: String = String::new();
+        /// Whether you agree to the authority's terms of service; without that, no account is asked for.
+        terms_agreed: bool = false;
+        /// PEM file with authorities to believe when talking to its directory, beside the public ones.
+        ca: String = String::new();
+        /// Identifier of the key that binds the account to one that the authority has already (external account binding); none when empty.
+        eab_kid: String = String::new();
+        /// File with that key in base64url, as the authority gave it; it must be readable by its owner only.
+        eab_key_file: String = String::new();
     }
     /// Whose ledger it is; used when the data directory is made.
     organisation Organisation {
@@ -326,60 +345,6 @@ impl Config {
         Ok(())
     }
 
-    /// What is wrong with how connections are secured. Files are read, so that the answer is what a server would say.
-    fn check_tls(&self) -> Result<(), Wrong> {
-        let wrong = |section, key, why: &str| Err((section, key, why.to_owned()));
-        let tls = &self.tls;
-        let files = !tls.certificate.is_empty();
-        if files == tls.key.is_empty() {
-            let key = if files { "key" } else { "certificate" };
-            return wrong("tls", key, "a certificate and its key go together: name both files");
-        }
-        if !self.witnesses.ca.is_empty()
-            && let Err(why) = crate::tls::roots(Path::new(&self.witnesses.ca))
-        {
-            return wrong("witnesses", "ca", &why);
-        }
-        if !files {
-            for (key, value) in [("client_ca", &tls.client_ca), ("redirect_from", &tls.redirect_from)] {
-                if !value.is_empty() {
-                    return wrong("tls", key, "there is no TLS without a certificate: name its files");
-                }
-            }
-        }
-        if !tls.redirect_from.is_empty() && tls.redirect_from.parse::<std::net::SocketAddr>().is_err() {
-            let why = format!("`{}` is not an address and port such as `0.0.0.0:80`", tls.redirect_from);
-            return wrong("tls", "redirect_from", &why);
-        }
-        if let Err(crate::tls::Unusable(key, why)) = crate::tls::Tls::new(tls) {
-            return wrong("tls", key, &why);
-        }
-        self.check_exposure()
-    }
-
-    /// Whether what is said to this server could be read on its way. Called again when the address is given otherwise.
-    ///
-    /// # Errors
-    /// When the address is not a loopback one and nothing speaks TLS for it.
-    pub fn check_exposure(&self) -> Result<(), Wrong> {
-        let listen = &self.server.listen;
-        let loopback = listen.parse::<std::net::SocketAddr>().is_ok_and(|address| address.ip().is_loopback())
-            || listen.starts_with("localhost:");
-        if loopback || self.is_secured() || self.server.behind_proxy {
-            return Ok(());
-        }
-        let why = format!(
-            "`{}` can be reached by others, and keys would travel readable: set `tls.certificate` and `tls.key`, or `server.behind_proxy = true` when a proxy speaks TLS for this server",
-            listen
-        );
-        Err(("server", "listen", why))
-    }
-
-    /// Whether the listener speaks TLS.
-    pub fn is_secured(&self) -> bool {
-        !self.tls.certificate.is_empty()
-    }
-
     fn check_oidc(&self) -> Result<(), Wrong> {
         let oidc = &self.oidc;
         let wrong = |key, why: String| Err(("oidc", key, why));
@@ -631,6 +596,7 @@ mod tests {
             ("[server]\nlisten = \"0.0.0.0:8600\"\n", (2, 10)),
             ("[tls]\ncertificate = \"/nowhere/c.pem\"\nkey = \"/nowhere/k.pem\"\n", (2, 15)),
             ("[tls]\nclient_ca = \"/nowhere/ca.pem\"\n", (2, 13)),
+            ("[acme]\ndirectory = \"https://a.example\"\nterms_agreed = true\ndomains = [\"*.b\"]\n", (4, 11)),
             ("[witnesses]\nca = \"/nowhere/ca.pem\"\n", (2, 6)),
         ] {
             let (_dir, path) = file(text);

@@ -9,6 +9,8 @@ use axum::Router;
 use domain::Entry;
 use engine::{Engine, EngineOptions, OpenError, Outbound, SessionLimits};
 use gateway::Gateway;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
@@ -19,6 +21,7 @@ use crate::connections;
 use crate::doors;
 use crate::endpoints;
 use crate::output::{self, Failure};
+use crate::tls::acme::Keeper;
 use crate::tls::admit::with_certificates;
 use crate::tls::{Files, Tls, Unusable, redirect};
 use crate::witnesses;
@@ -60,6 +63,8 @@ pub struct Server {
     engine: Arc<Engine>,
     gateway: Arc<Gateway>,
     app: Arc<web::App>,
+    /// When the certificate that is shown expires, and how often another one could not be had.
+    certificate: (Gauge, Counter),
 }
 
 impl Server {
@@ -95,8 +100,9 @@ impl Server {
             ..gateway::Limits::default()
         };
         let gateway = Gateway::new(Arc::clone(&engine), limits, &mut registry);
+        let certificate = certificate_metrics(&config, &mut registry);
         let app = app(&config, &engine, registry)?;
-        Ok(Self { config, engine, gateway, app })
+        Ok(Self { config, engine, gateway, app, certificate })
     }
 
     /// All doors, for one thread: the gateway's, which are served there, and the web's, which are not.
@@ -162,8 +168,8 @@ impl Server {
         let listener = TcpListener::bind(address).await;
         let listener = listener.map_err(|e| Failure::io(format!("cannot listen on {address}: {e}")))?;
         let local = listener.local_addr()?;
-        let tls =
-            Tls::new(&self.config.tls).map_err(|Unusable(key, why)| Failure::usage(format!("`tls.{key}`: {why}")))?;
+        let tls = Tls::new(&self.config, &self.certificate.0);
+        let tls = tls.map_err(|Unusable(key, why)| Failure::usage(format!("`tls.{key}`: {why}")))?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{local}");
         let mut redirect = None;
@@ -187,7 +193,15 @@ impl Server {
                 tracing::warn!(error = error.message, "commands on this machine will not believe the new certificate");
             }
         };
-        tokio::spawn(Files::new(settings).follow(Arc::clone(certificates), stop, changed));
+        match self.config.asks_for_certificates() {
+            true => {
+                let keeper = Keeper::new(&self.config, &self.engine, certificates, &self.certificate.1);
+                tokio::spawn(keeper.run(stop, changed));
+            }
+            false => {
+                tokio::spawn(Files::new(settings).follow(Arc::clone(certificates), stop, changed));
+            }
+        }
     }
 
     /// Sends browsers on from a listener without TLS, if there is to be one; where it listens.
@@ -203,6 +217,19 @@ impl Server {
         tokio::spawn(redirect::serve(listener, redirect::Target { public_url, port }, stop));
         Ok(Some(local))
     }
+}
+
+/// When the certificate that is shown expires, and how often an authority gave no other one; told when there is TLS.
+fn certificate_metrics(config: &Config, registry: &mut Registry) -> (Gauge, Counter) {
+    let (expires, failures) = (Gauge::default(), Counter::default());
+    if config.is_secured() {
+        let help = "When the certificate that is shown expires, in seconds since the epoch; 0 before there is one";
+        registry.register("tls_certificate_expires_seconds", help, expires.clone());
+    }
+    if config.asks_for_certificates() {
+        registry.register("acme_failures", "Attempts to get a certificate that failed", failures.clone());
+    }
+    (expires, failures)
 }
 
 /// Tells commands on this machine where the server is, and which certificate it shows.

@@ -43,6 +43,8 @@ commands! {
     "node.stop" StopNode(infrastructure::NodeStopped) on |b| format!("node/{}", b.node);
     /// Report what a node found at its start.
     "node.recover" RecoverNode(infrastructure::NodeRecovered) on |b| format!("node/{}", b.node);
+    /// Report a certificate that a node was given and shows.
+    "certificate.install" InstallCertificate(infrastructure::CertificateInstalled) on |b| format!("node/{}", b.node);
     /// Give a sign of life.
     "ledger.beat" Beat(infrastructure::LedgerHeartbeat) on |_| "ledger".into();
     /// Go on with an older copy of the ledger, giving up what is remembered of a newer one.
@@ -186,6 +188,7 @@ impl Command {
     #[must_use]
     pub fn stream(&self) -> String {
         match self {
+            Self::InstallCertificate(body) => format!("certificate/{}", body.sha256),
             Self::CreateKey(body) => format!("key/{}", body.key),
             Self::RotateKey(body) => format!("key/{}", body.by.key),
             Self::ExchangeKey(body) => format!("key/{}", body.created.key),

@@ -26,6 +26,7 @@ pub(crate) fn rules(state: &State, given: &Given, command: &Command) -> Result<V
         Command::JoinNode(body) => join_node(state, body),
         Command::StopNode(body) => Ok(vec![Event::NodeStopped(body.clone())]),
         Command::RecoverNode(body) => Ok(vec![Event::NodeRecovered(body.clone())]),
+        Command::InstallCertificate(body) => install_certificate(state, body),
         Command::Beat(body) => Ok(vec![Event::LedgerHeartbeat(body.clone())]),
         Command::AcceptRollback(body) => accept_rollback(state, given, body),
         Command::DigestState(body) if body.size != state.size => {
@@ -138,6 +139,23 @@ fn join_node(state: &State, body: &infrastructure::NodeJoined) -> Result<Vec<Eve
         return Err(refuse(RefusalCode::Conflict, message));
     }
     Ok(vec![Event::NodeJoined(body.clone())])
+}
+
+/// A certificate is told once, however often a node starts with it.
+fn install_certificate(state: &State, body: &infrastructure::CertificateInstalled) -> Result<Vec<Event>, Refusal> {
+    name_is_valid("node", &body.node)?;
+    digest_is_valid("certificate", &body.sha256)?;
+    digest_is_valid("certificate's issuer", &body.issuer_sha256)?;
+    digest_is_valid("certificate's names", &body.names_sha256)?;
+    let hexadecimal = |c: u8| matches!(c, b'0'..=b'9' | b'a'..=b'f');
+    if !(1..=64).contains(&body.serial.len()) || !body.serial.bytes().all(hexadecimal) {
+        return Err(refuse(RefusalCode::Invalid, "a serial number has up to 64 hexadecimal digits"));
+    }
+    if body.not_before >= body.not_after {
+        return Err(refuse(RefusalCode::Invalid, "a certificate ends after it begins"));
+    }
+    let known = state.version(&format!("certificate/{}", body.sha256)) > 0;
+    Ok(if known { vec![] } else { vec![Event::CertificateInstalled(body.clone())] })
 }
 
 fn accept_rollback(state: &State, given: &Given, body: &crate::command::AcceptRollback) -> Result<Vec<Event>, Refusal> {

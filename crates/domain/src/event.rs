@@ -46,6 +46,8 @@ events! {
     "node.stopped" NodeStopped(infrastructure::NodeStopped) on |b| format!("node/{}", b.node);
     /// What a node found on its disk when it started again.
     "node.recovered" NodeRecovered(infrastructure::NodeRecovered) on |b| format!("node/{}", b.node);
+    /// A node was given a certificate for its listener, and shows it.
+    "certificate.installed" CertificateInstalled(infrastructure::CertificateInstalled) on |b| format!("certificate/{}", b.sha256);
     /// Sign of life, with the newest checkpoint and the witnesses that cosigned it.
     "ledger.heartbeat" LedgerHeartbeat(infrastructure::LedgerHeartbeat) on |_| "ledger".into();
     /// An older copy of the ledger was restored, and is gone on with on purpose.

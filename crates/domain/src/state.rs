@@ -446,6 +446,7 @@ impl State {
             }
             Event::NodeStopped(_)
             | Event::NodeRecovered(_)
+            | Event::CertificateInstalled(_)
             | Event::LedgerHeartbeat(_)
             | Event::RollbackAccepted(_)
             | Event::StateDigest(_)

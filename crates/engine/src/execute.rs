@@ -387,6 +387,7 @@ impl Engine {
 const SYSTEM_ALONE: [&str; 20] = [
     "accesses.progress",
     "accesses.seal",
+    "certificate.install",
     "control.run",
     "endpoints.probe",
     "evidence.export",
@@ -413,6 +414,7 @@ const BOOKKEEPING: [(&str, &str); 17] = [
     ("node.join", "node/n1"),
     ("node.stop", "node/n1"),
     ("node.recover", "node/n1"),
+    ("certificate.install", "node/n1"),
     ("ledger.beat", "ledger"),
     ("state.digest", "ledger"),
     ("segment.seal", "node/n1"),

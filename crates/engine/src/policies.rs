@@ -183,7 +183,7 @@ fn kinds(action: &str) -> &'static [&'static str] {
             "control" => &["control", "controls"],
             "controls" => &["controls"],
             "evidence" => &["evidence"],
-            "accesses" | "endpoints" | "gateway" | "node" | "segment" => &["node"],
+            "accesses" | "certificate" | "endpoints" | "gateway" | "node" | "segment" => &["node"],
             "grant" => &["grant"],
             "group" => &["group"],
             "key" => &["key", "service", "actor"],

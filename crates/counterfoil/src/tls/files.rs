@@ -26,6 +26,11 @@ pub struct Files {
 }
 
 impl Files {
+    /// One file that holds both.
+    pub fn one(path: PathBuf) -> Self {
+        Self { certificate: path.clone(), key: path }
+    }
+
     /// Those that the settings name.
     pub fn new(settings: &Settings) -> Self {
         Self { certificate: settings.certificate.clone().into(), key: settings.key.clone().into() }

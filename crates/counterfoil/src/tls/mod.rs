@@ -1,10 +1,12 @@
 //! TLS of the listener: which certificate is shown, who may show one, and whom the program's own clients believe.
 //!
 //! TLS 1.2 and 1.3 with the suites that rustls takes for modern; there is no setting for older ones. The certificate
-//! comes from files, which are read again when they change.
+//! comes from files, which are read again when they change, or from an authority that is asked for it (`acme`).
 
+pub mod acme;
 pub mod admit;
 mod certificates;
+mod facts;
 mod files;
 pub mod redirect;
 pub mod trust;
@@ -14,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::ClientCertificate;
+use prometheus_client::metrics::gauge::Gauge;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use sha2::{Digest, Sha256};
@@ -22,7 +25,7 @@ use tokio_rustls::TlsAcceptor;
 pub use certificates::Certificates;
 pub use files::Files;
 
-use crate::config::Tls as Settings;
+use crate::config::Config;
 
 /// How long a client may take to agree on how to talk.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
@@ -43,15 +46,20 @@ pub struct Tls {
 pub struct Unusable(pub &'static str, pub String);
 
 impl Tls {
-    /// What the settings say; `None` when there is to be no TLS.
+    /// What the settings say; `None` when there is to be no TLS. When an authority is to be asked for the certificate, there
+    /// is none to show yet. `expires` tells when the one that is shown does.
     ///
     /// # Errors
     /// The first setting that cannot be used.
-    pub fn new(settings: &Settings) -> Result<Option<Self>, Unusable> {
-        if settings.certificate.is_empty() {
+    pub fn new(config: &Config, expires: &Gauge) -> Result<Option<Self>, Unusable> {
+        if !config.is_secured() {
             return Ok(None);
         }
-        let certificates = Arc::new(Certificates::of(Files::new(settings).load()?));
+        let (settings, asks) = (&config.tls, config.asks_for_certificates());
+        let certificates = Arc::new(Certificates::new(expires));
+        if !asks {
+            certificates.show(Files::new(settings).load()?);
+        }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let unusable = |key, error: &dyn std::fmt::Display| Unusable(key, error.to_string());
         let versions = [&rustls::version::TLS13, &rustls::version::TLS12];
@@ -68,6 +76,9 @@ impl Tls {
         };
         let mut config = builder.with_cert_resolver(Arc::clone(&certificates) as _);
         config.alpn_protocols = vec![HTTP.to_vec()];
+        if asks {
+            config.alpn_protocols.push(acme::PROTOCOL.to_vec());
+        }
         Ok(Some(Self { acceptor: TlsAcceptor::from(Arc::new(config)), certificates }))
     }
 
@@ -81,6 +92,9 @@ impl Tls {
     {
         let stream = tokio::time::timeout(HANDSHAKE_TIME, self.acceptor.accept(stream)).await??;
         let (_, session) = stream.get_ref();
+        if session.alpn_protocol() == Some(acme::PROTOCOL) {
+            return Err(std::io::Error::other("an authority looked at the answer to its challenge"));
+        }
         let shown = session.peer_certificates().and_then(|chain| chain.first());
         let client = shown.and_then(|certificate| read(certificate)).map(Arc::new);
         Ok(Secured { stream, client })

@@ -68,6 +68,27 @@ pub struct NodeRecovered {
     pub truncated_bytes: u64,
 }
 
+/// A certificate that an authority gave to a node, which shows it from here on. Its names are told by a digest: they say
+/// where an installation is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateInstalled {
+    /// The node's name.
+    pub node: String,
+    /// SHA-256 of the certificate (DER), hexadecimal.
+    pub sha256: String,
+    /// Its serial number, hexadecimal.
+    pub serial: String,
+    /// SHA-256 of its issuer's name (DER), hexadecimal.
+    pub issuer_sha256: String,
+    /// SHA-256 of the names that it is for, sorted, each with a line feed after it; hexadecimal.
+    pub names_sha256: String,
+    /// From when it is valid, in milliseconds since the epoch.
+    pub not_before: i64,
+    /// Until when it is valid, in milliseconds since the epoch.
+    pub not_after: i64,
+}
+
 /// A sign of life that also keeps the newest checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

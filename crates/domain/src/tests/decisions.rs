@@ -324,6 +324,33 @@ fn given_a_node_when_it_reports_endpoints_then_they_are_its_own_or_providers_and
 }
 
 #[test]
+fn given_a_certificate_when_told_again_then_nothing_happens_and_nonsense_is_refused() {
+    let mut world = World::new();
+    let told = infrastructure::CertificateInstalled {
+        node: "n1".into(),
+        sha256: "a".repeat(64),
+        serial: "0f".into(),
+        issuer_sha256: "b".repeat(64),
+        names_sha256: "c".repeat(64),
+        not_before: 1,
+        not_after: 2,
+    };
+    assert_eq!(world.ask(Command::InstallCertificate(told.clone())).expect("allowed").len(), 1);
+    assert_eq!(world.ask(Command::InstallCertificate(told.clone())).expect("allowed"), []);
+    for wrong in [
+        infrastructure::CertificateInstalled { node: "A b".into(), ..told.clone() },
+        infrastructure::CertificateInstalled { sha256: "short".into(), ..told.clone() },
+        infrastructure::CertificateInstalled { names_sha256: "example.com".into(), ..told.clone() },
+        infrastructure::CertificateInstalled { serial: String::new(), ..told.clone() },
+        infrastructure::CertificateInstalled { serial: "0F".into(), ..told.clone() },
+        infrastructure::CertificateInstalled { not_after: 1, ..told.clone() },
+    ] {
+        let refusal = world.ask(Command::InstallCertificate(wrong)).expect_err("refused");
+        assert_eq!(refusal.code, RefusalCode::Invalid, "{refusal}");
+    }
+}
+
+#[test]
 fn given_a_run_that_claims_a_pass_over_nothing_when_recorded_then_it_is_refused() {
     let mut world = World::new();
     let run = |population, violations, outcome| {

@@ -2,8 +2,8 @@
 
 use crate::assurance::{ControlRan, ControlsScoped, EvidenceExported, Outcome, RunParams, ScopedControl};
 use crate::infrastructure::{
-    ClientAuth, CommandRefused, Endpoint, EndpointsProbed, Found, LedgerHeartbeat, NodeJoined, NodeRecovered,
-    NodeStopped, OrgCreated, PoliciesInstalled, RollbackAccepted, StateDigest, TlsVersion, Zone,
+    CertificateInstalled, ClientAuth, CommandRefused, Endpoint, EndpointsProbed, Found, LedgerHeartbeat, NodeJoined,
+    NodeRecovered, NodeStopped, OrgCreated, PoliciesInstalled, RollbackAccepted, StateDigest, TlsVersion, Zone,
 };
 use crate::models::{ModelFacts, ModelRegistered, Tensor};
 use crate::people::approvals::{
@@ -54,6 +54,15 @@ fn infrastructure() -> Vec<Event> {
             unsealed: 12,
             interrupted: 1,
             truncated_bytes: 40,
+        }),
+        Event::CertificateInstalled(CertificateInstalled {
+            node: s("n1"),
+            sha256: s("cc"),
+            serial: s("03a1"),
+            issuer_sha256: s("dd"),
+            names_sha256: s("ee"),
+            not_before: 1_793_400_000_000,
+            not_after: 1_801_176_000_000,
         }),
         Event::LedgerHeartbeat(LedgerHeartbeat {
             checkpoint: s("origin\n7\nroot\n\n— sig\n"),

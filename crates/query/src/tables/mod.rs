@@ -81,6 +81,7 @@ filled! {
     gateway_counters: serving::GatewayCounters,
     nodes: infrastructure::Nodes,
     endpoints: infrastructure::Endpoints,
+    certificates: infrastructure::Certificates,
     refusals: infrastructure::Refusals,
     checkpoints: infrastructure::Checkpoints,
     ledger_objects: infrastructure::LedgerObjects,

@@ -1,5 +1,6 @@
 //! The server itself: settings, the command line, the ledger, its witnesses, signs of life, and whom it reaches.
 
+mod acme;
 mod commands;
 mod health;
 mod ledger;

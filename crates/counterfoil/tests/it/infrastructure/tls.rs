@@ -22,14 +22,14 @@ fn secured(more: &[(&str, &str)]) -> (World, Authority, String) {
 }
 
 /// What curl said: its exit code, and head and body.
-fn curl(arguments: &[&str]) -> (i32, String) {
+pub fn curl(arguments: &[&str]) -> (i32, String) {
     let output = Command::new("curl").args(["-sS", "-i", "--max-time", "30"]).args(arguments).output().expect("curl");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code().unwrap_or(-1), text(&output.stdout) + &text(&output.stderr))
 }
 
 /// A free port, to be taken again in a moment.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
 }
 

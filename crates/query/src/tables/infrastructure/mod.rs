@@ -3,6 +3,7 @@
 use crate::table::Planned;
 
 mod catalogue;
+mod certificates;
 mod checkpoints;
 mod endpoints;
 mod events;
@@ -12,6 +13,7 @@ mod refusals;
 mod sources;
 
 pub(crate) use catalogue::{LIST, list, list_rows};
+pub(crate) use certificates::Certificates;
 pub(crate) use checkpoints::Checkpoints;
 pub(crate) use endpoints::Endpoints;
 pub(crate) use events::{EVENTS, Entries, events};
