@@ -7,6 +7,7 @@ mod connections;
 mod demo;
 mod doors;
 mod logins;
+mod notify;
 mod output;
 mod server;
 mod tls;

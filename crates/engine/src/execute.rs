@@ -384,7 +384,7 @@ impl Engine {
 }
 
 /// What Counterfoil alone does, whatever a role permits.
-const SYSTEM_ALONE: [&str; 19] = [
+const SYSTEM_ALONE: [&str; 20] = [
     "accesses.progress",
     "accesses.seal",
     "control.run",
@@ -398,6 +398,7 @@ const SYSTEM_ALONE: [&str; 19] = [
     "node.join",
     "node.recover",
     "node.stop",
+    "notification.settle",
     "org.create",
     "segment.progress",
     "segment.seal",
@@ -407,7 +408,7 @@ const SYSTEM_ALONE: [&str; 19] = [
 ];
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
-const BOOKKEEPING: [(&str, &str); 16] = [
+const BOOKKEEPING: [(&str, &str); 17] = [
     ("policies.install", "policies"),
     ("node.join", "node/n1"),
     ("node.stop", "node/n1"),
@@ -423,6 +424,7 @@ const BOOKKEEPING: [(&str, &str); 16] = [
     ("keys.use", "node/n1"),
     ("session.close", "actor/a_1"),
     ("signin.refused.count", "people"),
+    ("notification.settle", "notifications"),
     ("group.provision", "group/gr_1"),
 ];
 
