@@ -9,6 +9,7 @@ mod directory;
 mod doors;
 mod infrastructure;
 mod keys;
+mod notifications;
 mod passkeys;
 mod people;
 mod serving;
