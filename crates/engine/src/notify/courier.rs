@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use domain::Command;
-use domain::people::notifications::{Channel, Delivery, Notice, NotificationSettled, due};
+use domain::people::notifications::{Channel, Delivery, Notice, NotificationKind, NotificationSettled, due};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -22,7 +22,7 @@ const PLAN_EVERY_MS: i64 = 30_000;
 const AT_ONCE: usize = 4;
 
 /// How many are taken up before it is looked again.
-const A_ROUND: usize = 64;
+const A_ROUND: usize = 16;
 
 /// How many that wait are kept in mind; the plan has the others when these are gone.
 const IN_MIND: usize = 10_000;
@@ -100,12 +100,18 @@ impl Courier {
         let known: BTreeSet<&str> = waiting.iter().map(|one| one.id.as_str()).collect();
         self.tries.retain(|id, _| known.contains(id.as_str()));
         let ready = |one: &&Waiting| self.tries.get(&one.id).is_none_or(|tries| tries.not_before <= now);
-        let round: Vec<Waiting> = waiting.iter().filter(ready).take(A_ROUND).cloned().collect();
+        let mut round: Vec<&Waiting> = waiting.iter().filter(ready).collect();
+        // Alerts go first, and what was not tried yet before what failed: a receiver that takes nothing takes its time.
+        let attempts = |one: &Waiting| self.tries.get(&one.id).map_or(0, |tries| tries.attempts);
+        round.sort_by_key(|one| (one.notice.kind != NotificationKind::EmergencyDeclared, attempts(one)));
+        let more = round.len() > A_ROUND;
+        let round: Vec<Waiting> = round.into_iter().take(A_ROUND).cloned().collect();
         for some in round.chunks(AT_ONCE) {
             self.send(engine, some, now).await;
         }
         let soonest = self.tries.values().map(|tries| tries.not_before).min().unwrap_or(i64::MAX);
-        self.looked = (size, now.saturating_add(PLAN_EVERY_MS).min(soonest));
+        let next = if more { now } else { now.saturating_add(PLAN_EVERY_MS).min(soonest) };
+        self.looked = (size, next);
     }
 
     /// What waits to be told by this channel.
