@@ -3,8 +3,8 @@
 
 use domain::people::Channel;
 use engine::{Message, Messenger, Sending, Undelivered};
-use lettre::message::Mailbox;
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::header::{HeaderName, HeaderValue};
+use lettre::message::{Mailbox, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
@@ -106,8 +106,7 @@ impl Smtp {
             .subject(message.subject.clone())
             .message_id(Some(id))
             .raw_header(automatic)
-            .header(ContentType::TEXT_PLAIN)
-            .body(message.text.clone());
+            .singlepart(SinglePart::plain(message.text.clone()));
         letter.map_err(|e| bad(chain(&e)))
     }
 }
@@ -199,6 +198,7 @@ mod tests {
                 "Content-Type",
                 "Date",
                 "From",
+                "MIME-Version",
                 "Message-ID",
                 "Subject",
                 "To",
