@@ -100,6 +100,7 @@ EVENTS = {
     "session.ended": ("actor/{actor}", "session actor reason"),
     "session.closed": ("actor/{actor}", "actor session_sha256"),
     "signin.refused": ("people", "door reason count first_at last_at"),
+    "notification.settled": ("notifications", "notification kind about channel to? delivery attempts reason?"),
     "key.created": ("key/{key}", "key scope prefix secret_sha256 expires_at"),
     "key.rotated": ("key/{key}", "key by ends_at"),
     "key.leaked": ("key/{key}", "key"),
@@ -432,7 +433,7 @@ class State:
         maps = "actors left accounts identities profiles groups grants passkeys recovery links sessions keys key_by_secret" \
                " workloads spent_tokens providers models services deployments nodes controls runs" \
                " streams recent"
-        maps += " approvals delegations emergencies registrants custom_roles permitted retired"
+        maps += " approvals delegations emergencies registrants custom_roles notified permitted retired"
         self.all = {name: {} for name in maps.split()}
         self.all.update(
             size=0, org=None, policies=None, keys_limited=None, approval_rules=None, recent_by_age=[], removed=[], reviews={}
@@ -599,6 +600,11 @@ class State:
                 emergency["ended_at"] = entry["ts"]
             elif emergency:
                 emergency["reviewed"] = [entry["actor"], body["finding"]]
+        elif type_ == "notification.settled":
+            day = entry["ts"] // 86_400_000
+            known = {known: told for known, told in state["notified"].items() if int(known) + 128 >= day}
+            known[str(day)] = sorted({*known.get(str(day), []), body["notification"]})
+            state["notified"] = known
         elif type_ == "passkey.registered":
             known = {"registered": body, "registered_at": entry["ts"], "sign_count": body["sign_count"]}
             state["passkeys"][body["passkey"]] = {**known, "used_at": None}

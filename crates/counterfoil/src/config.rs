@@ -185,6 +185,40 @@ settings! {
         /// PEM file with authorities to believe when talking to witnesses, beside the public ones.
         ca: String = String::new();
     }
+    /// A program that is told what waits for people.
+    notify_webhook NotifyWebhook {
+        /// Where messages are posted, at https, or at http on this machine; nowhere when empty.
+        url: String = String::new();
+        /// File with the secret that signs messages, whsec_ and 24 to 64 bytes in Base64; it must be readable by its owner only.
+        secret_file: String = String::new();
+        /// Environment variable with that secret, when it is in no file.
+        secret_env: String = String::new();
+        /// PEM file with authorities to believe when posting messages, beside the public ones.
+        ca_file: String = String::new();
+        /// How often a message is tried before it is given up.
+        attempts: u64 = 8;
+    }
+    /// Mails to people about what waits for them.
+    notify_smtp NotifySmtp {
+        /// Mail server that mails are handed to, such as mail.example.com; none are sent when empty.
+        host: String = String::new();
+        /// Its port.
+        port: u16 = 587;
+        /// Address that mails come from.
+        from: String = String::new();
+        /// How connections are secured: `starttls`, `tls` from the first byte, or `none`, which is for this machine only.
+        tls: String = "starttls".into();
+        /// Who signs in there; nobody when empty.
+        username: String = String::new();
+        /// File with their password; it must be readable by its owner only.
+        password_file: String = String::new();
+        /// Environment variable with their password, when it is in no file.
+        password_env: String = String::new();
+        /// PEM file with authorities to believe when talking to the mail server, beside the public ones.
+        ca_file: String = String::new();
+        /// How often a mail is tried before it is given up.
+        attempts: u64 = 8;
+    }
     /// What the server says about itself.
     telemetry Telemetry {
         /// Which messages are logged, as a `tracing` filter.
@@ -236,7 +270,7 @@ pub enum ConfigError {
 }
 
 /// A setting whose value makes no sense: section, key, and why.
-type Wrong = (&'static str, &'static str, String);
+pub type Wrong = (&'static str, &'static str, String);
 
 impl Config {
     /// Reads the file, if there is one, then the environment.
@@ -252,7 +286,9 @@ impl Config {
     /// # Errors
     /// The first thing that is wrong.
     pub fn load_to_serve(path: Option<&Path>, env: &Environment) -> Result<Self, ConfigError> {
-        Self::read(path, env, |config| config.check().and_then(|()| config.check_tls()))
+        Self::read(path, env, |config| {
+            config.check().and_then(|()| config.check_tls()).and_then(|()| crate::notify::check_files(config))
+        })
     }
 
     fn read(
@@ -320,6 +356,7 @@ impl Config {
             return wrong("sessions", "absolute_hours", "a session lasts a week at most: give up to 168".into());
         }
         self.check_oidc()?;
+        crate::notify::check(self)?;
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
         let name = &self.node.name;
         if name.is_empty()
@@ -510,134 +547,4 @@ pub fn position(text: &str, at: usize) -> (usize, usize) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let path = dir.path().join("counterfoil.toml");
-        std::fs::write(&path, text).expect("written");
-        (dir, path)
-    }
-
-    #[test]
-    fn given_the_sample_when_loaded_then_it_is_the_defaults() {
-        let (_dir, path) = file(&Config::sample());
-        let loaded = Config::load(Some(&path), &Environment::new()).expect("the sample is valid");
-        let text = |config: &Config| toml::to_string(config).expect("settings are TOML");
-        assert_eq!(text(&loaded), text(&Config::default()));
-    }
-
-    #[test]
-    fn given_a_wrong_line_when_loaded_then_the_error_names_line_column_and_reason() {
-        for (text, line, word) in [
-            ("[server]\nlisten = 5\n", 2, "string"),
-            ("[server]\ndata = \"d\"\nlisten_on = \"x\"\n", 3, "listen_on"),
-            ("[server\n", 1, ""),
-            ("[records]\nroll_records = -1\n", 2, "-1"),
-        ] {
-            let (_dir, path) = file(text);
-            match Config::load(Some(&path), &Environment::new()) {
-                Err(ConfigError::Line { line: at, why, .. }) => {
-                    assert_eq!(at, line, "{text}: {why}");
-                    assert!(why.contains(word), "{text}: {why}");
-                }
-                other => panic!("{text}: {other:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn given_a_home_or_none_when_asked_where_ledgers_are_remembered_then_the_setting_comes_first() {
-        let mut config = Config::default();
-        let home = |variable: &str| (variable == "HOME").then(|| "/home/u".to_owned());
-        let xdg =
-            |variable: &str| (variable == "XDG_STATE_HOME").then(|| "/var/state".to_owned()).or_else(|| home(variable));
-        assert_eq!(config.state_dir(home), Some("/home/u/.local/state/counterfoil".into()));
-        assert_eq!(config.state_dir(xdg), Some("/var/state/counterfoil".into()));
-        assert_eq!(config.state_dir(|_| None), None);
-        config.server.state = "/srv/memory".into();
-        assert_eq!(config.state_dir(xdg), Some("/srv/memory".into()));
-        config.server.state = "none".into();
-        assert_eq!(config.state_dir(xdg), None);
-    }
-
-    #[test]
-    fn given_environment_variables_when_loaded_then_they_override_the_file_and_nonsense_is_named() {
-        let (_dir, path) = file("[server]\nlisten = \"127.0.0.1:1\"\n");
-        let env = env(&[
-            ("COUNTERFOIL_SERVER_LISTEN", "127.0.0.1:2"),
-            ("COUNTERFOIL_WITNESSES_URLS", "http://a, http://b"),
-            ("COUNTERFOIL_WITNESSES_POLICY", path.to_str().expect("text")),
-        ]);
-        let config = Config::load(Some(&path), &env).expect("valid");
-        assert_eq!(config.server.listen, "127.0.0.1:2");
-        assert_eq!(config.witnesses.urls, ["http://a", "http://b"]);
-        for (variable, value) in [("LIMITS_CONCURRENT", "many"), ("LIMITS_CONCURRENT", "-1"), ("NODE_NAME", "N 1")] {
-            let name = format!("COUNTERFOIL_{variable}");
-            match Config::load(Some(&path), &self::env(&[(&name, value)])) {
-                Err(ConfigError::Variable { variable, .. }) => assert_eq!(variable, name),
-                other => panic!("{name}={value}: {other:?}"),
-            }
-        }
-    }
-
-    fn env(variables: &[(&str, &str)]) -> Environment {
-        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-    }
-
-    #[test]
-    fn given_a_value_that_makes_no_sense_when_loaded_then_the_error_names_its_place_in_the_file() {
-        for (text, place) in [
-            ("[server]\nlisten = \"nowhere\"\n", (2, 10)),
-            ("[node]\n\nname='A b'\n", (3, 6)),
-            ("records.roll_records = 0\n", (1, 24)),
-            ("[limits]\nconcurrent = 5\nrequest_bytes = 0\n", (3, 17)),
-            ("[server]\nlisten = \"0.0.0.0:8600\"\n", (2, 10)),
-            ("[tls]\ncertificate = \"/nowhere/c.pem\"\nkey = \"/nowhere/k.pem\"\n", (2, 15)),
-            ("[tls]\nclient_ca = \"/nowhere/ca.pem\"\n", (2, 13)),
-            ("[acme]\ndirectory = \"https://a.example\"\nterms_agreed = true\ndomains = [\"*.b\"]\n", (4, 11)),
-            ("[witnesses]\nca = \"/nowhere/ca.pem\"\n", (2, 6)),
-        ] {
-            let (_dir, path) = file(text);
-            match Config::load_to_serve(Some(&path), &Environment::new()) {
-                Err(ConfigError::Line { line, column, why, .. }) => assert_eq!((line, column), place, "{text}: {why}"),
-                other => panic!("{text}: {other:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn given_a_misspelt_variable_when_loaded_then_it_is_refused_with_what_was_meant() {
-        for (wrong, meant) in [
-            ("COUNTERFOIL_RECORD_ROLL_SECONDS", "did you mean `COUNTERFOIL_RECORDS_ROLL_SECONDS`?"),
-            ("COUNTERFOIL_SERVER_LISTN", "did you mean `COUNTERFOIL_SERVER_LISTEN`?"),
-            ("COUNTERFOIL_TOKENS", "did you mean `COUNTERFOIL_TOKEN`?"),
-            ("COUNTERFOIL_X", "config sample"),
-        ] {
-            match Config::load(None, &env(&[(wrong, "5")])) {
-                Err(ConfigError::Variable { variable, why }) => {
-                    assert!(variable == wrong && why.contains(meant), "{variable}: {why}");
-                }
-                other => panic!("{wrong}: {other:?}"),
-            }
-        }
-        let others = [
-            "COUNTERFOIL_URL",
-            "COUNTERFOIL_PROVIDER_OPENAI",
-            "COUNTERFOIL_SERVICE_HOST",
-            "COUNTERFOIL_PORT_8600_TCP",
-            "COUNTERFOIL_TEST_NODE_DIR",
-        ];
-        for others in others {
-            Config::load(None, &env(&[(others, "5")])).expect("not a setting");
-        }
-    }
-
-    #[test]
-    fn given_two_words_when_compared_then_the_distance_counts_changed_letters() {
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("same", "same"), 0);
-    }
-}
+mod tests;

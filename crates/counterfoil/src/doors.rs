@@ -1,8 +1,10 @@
 //! What the doors need of the settings, with the secrets and certificates that they name.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use engine::Notifier;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use store::secret_file;
@@ -15,7 +17,7 @@ use crate::output::Failure;
 ///
 /// # Errors
 /// When a file that the settings name cannot be used.
-pub fn settings(config: &Config, public_url: String) -> Result<Settings, Failure> {
+pub fn settings(config: &Config, public_url: String, notifier: Option<Arc<Notifier>>) -> Result<Settings, Failure> {
     let named = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     let oidc = named(&config.oidc.issuer).map(|_| provider(&config.oidc)).transpose()?;
     Ok(Settings {
@@ -27,14 +29,20 @@ pub fn settings(config: &Config, public_url: String) -> Result<Settings, Failure
             hosts: config.workload.hosts.clone(),
             authorities: authorities("workload.ca_file", &config.workload.ca_file)?,
         },
+        notifier,
     })
 }
 
 fn provider(oidc: &Oidc) -> Result<OidcSettings, Failure> {
+    let (file, env) = (
+        ("client_secret_file", oidc.client_secret_file.as_str()),
+        ("client_secret_env", oidc.client_secret_env.as_str()),
+    );
+    let client_secret = secret(file, env).map_err(|(key, why)| Failure::usage(format!("`oidc.{key}`: {why}")))?;
     Ok(OidcSettings {
         issuer: oidc.issuer.clone(),
         client_id: oidc.client_id.clone(),
-        client_secret: secret(oidc)?,
+        client_secret,
         label: oidc.label.clone(),
         scopes: oidc.scopes.clone(),
         groups_claim: oidc.groups_claim.clone(),
@@ -46,18 +54,23 @@ fn provider(oidc: &Oidc) -> Result<OidcSettings, Failure> {
     })
 }
 
-fn secret(oidc: &Oidc) -> Result<Option<String>, Failure> {
-    let unusable = |setting: &str, why: String| Failure::usage(format!("`oidc.{setting}`: {why}"));
-    if !oidc.client_secret_file.is_empty() {
-        let bytes = secret_file::read(Path::new(&oidc.client_secret_file));
-        let bytes = bytes.map_err(|e| unusable("client_secret_file", e.to_string()))?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| unusable("client_secret_file", "it is not text".into()))?;
+/// A secret that a file or an environment variable holds, each given with the key of its setting; `None` when neither is
+/// named.
+///
+/// # Errors
+/// The key of the setting that is wrong, and why.
+pub fn secret(
+    (file_key, file): (&'static str, &str),
+    (env_key, env): (&'static str, &str),
+) -> Result<Option<String>, (&'static str, String)> {
+    if !file.is_empty() {
+        let bytes = secret_file::read(Path::new(file)).map_err(|e| (file_key, e.to_string()))?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| (file_key, "it is not text".to_owned()))?;
         return Ok(Some(text.trim_end().to_owned()));
     }
-    if !oidc.client_secret_env.is_empty() {
-        let name = &oidc.client_secret_env;
-        let unset = || unusable("client_secret_env", format!("the environment variable `{name}` is not set"));
-        return std::env::var(name).map(Some).map_err(|_| unset());
+    if !env.is_empty() {
+        let unset = |_| (env_key, format!("the environment variable `{env}` is not set"));
+        return std::env::var(env).map(Some).map_err(unset);
     }
     Ok(None)
 }

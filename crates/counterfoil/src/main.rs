@@ -8,6 +8,7 @@ mod demo;
 mod doors;
 mod endpoints;
 mod logins;
+mod notify;
 mod output;
 mod server;
 mod tls;

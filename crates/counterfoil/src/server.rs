@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use domain::Entry;
-use engine::{Engine, EngineOptions, OpenError, Outbound, SessionLimits};
+use engine::{Engine, EngineOptions, Notifier, OpenError, Outbound, SessionLimits};
 use gateway::Gateway;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::connections;
 use crate::doors;
 use crate::endpoints;
+use crate::notify;
 use crate::output::{self, Failure};
 use crate::tls::acme::Keeper;
 use crate::tls::admit::with_certificates;
@@ -65,6 +66,7 @@ pub struct Server {
     app: Arc<web::App>,
     /// When the certificate that is shown expires, and how often another one could not be had.
     certificate: (Gauge, Counter),
+    notifier: Option<Arc<Notifier>>,
 }
 
 impl Server {
@@ -101,8 +103,8 @@ impl Server {
         };
         let gateway = Gateway::new(Arc::clone(&engine), limits, &mut registry);
         let certificate = certificate_metrics(&config, &mut registry);
-        let app = app(&config, &engine, registry)?;
-        Ok(Self { config, engine, gateway, app, certificate })
+        let (app, notifier) = app(&config, &engine, registry)?;
+        Ok(Self { config, engine, gateway, app, certificate, notifier })
     }
 
     /// All doors, for one thread: the gateway's, which are served there, and the web's, which are not.
@@ -181,6 +183,9 @@ impl Server {
         let certificates = tls.as_ref().map(|tls| Arc::clone(&tls.certificates));
         let own = endpoints::Own { listener: local, certificates, redirect };
         tokio::spawn(endpoints::follow(Arc::clone(&self.engine), own, stop));
+        if let Some(notifier) = &self.notifier {
+            self.engine.start_notifying(notifier);
+        }
         Ok(Listening { listener, tls, url })
     }
 
@@ -254,7 +259,7 @@ impl Visit {
     /// When it is in use, damaged or rolled back.
     pub async fn open(config: &Config) -> Result<Self, Failure> {
         let engine = patiently(config, Engine::visit).await?;
-        let app = app(config, &engine, Registry::default())?;
+        let (app, _) = app(config, &engine, Registry::default())?;
         Ok(Self { engine, app })
     }
 
@@ -312,15 +317,21 @@ where
     }
 }
 
-fn app(config: &Config, engine: &Arc<Engine>, registry: Registry) -> Result<Arc<web::App>, Failure> {
+/// The web's parts, and whoever tells people, if the settings name a channel.
+type Parts = (Arc<web::App>, Option<Arc<Notifier>>);
+
+fn app(config: &Config, engine: &Arc<Engine>, mut registry: Registry) -> Result<Parts, Failure> {
     let sql = query::Limits {
         memory_bytes: config.limits.sql_memory_bytes,
         timeout: Duration::from_secs(config.limits.sql_seconds),
         ..query::Limits::default()
     };
     let database = assurance::database(engine, sql).map_err(|e| Failure::io(e.to_string()))?;
-    let settings = doors::settings(config, public_url(config))?;
-    web::App::new(Arc::clone(engine), Arc::new(database), registry, settings).map_err(Failure::usage)
+    let notifier = notify::notifier(config, &public_url(config), &mut registry);
+    let notifier = notifier.map_err(|(section, key, why)| Failure::usage(format!("`{section}.{key}`: {why}")))?;
+    let settings = doors::settings(config, public_url(config), notifier.clone())?;
+    let app = web::App::new(Arc::clone(engine), Arc::new(database), registry, settings).map_err(Failure::usage)?;
+    Ok((app, notifier))
 }
 
 /// An address taken, not served yet.

@@ -128,6 +128,8 @@ commands! {
     "session.close" CloseSession(people::SessionEnded) on |b| format!("actor/{}", b.actor);
     /// Report how many were turned away at a door.
     "signin.refused.count" CountRefused(people::SigninRefused) on |_| "people".into();
+    /// Report what became of a notification.
+    "notification.settle" SettleNotification(people::NotificationSettled) on |_| "notifications".into();
     /// Create a key.
     "key.create" CreateKey(people::KeyCreated) on |b| b.scope.resource();
     /// Have another key take a key's place.

@@ -71,6 +71,7 @@ pub(crate) fn rules(state: &State, given: &Given, command: &Command) -> Result<V
         Command::OpenSession(body) => people::sessions::open(state, given, body),
         Command::CloseSession(body) => people::sessions::close(state, given, body),
         Command::CountRefused(body) => people::doors::count(body),
+        Command::SettleNotification(body) => people::notifications::settle(state, body),
         Command::CreateKey(body) => people::keys::create(state, given, body),
         Command::RotateKey(body) => people::keys::rotate(state, given, body),
         Command::LeakKey(body) => people::keys::leak(state, body),

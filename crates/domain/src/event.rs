@@ -157,6 +157,8 @@ events! {
     "session.closed" SessionClosed(people::SessionClosed) on |b| format!("actor/{}", b.actor);
     /// Some were turned away at a door.
     "signin.refused" SigninRefused(people::SigninRefused) on |_| "people".into();
+    /// A notification was delivered, or never will be.
+    "notification.settled" NotificationSettled(people::NotificationSettled) on |_| "notifications".into();
     /// An application or operator got a key.
     "key.created" KeyCreated(people::KeyCreated) on |b| format!("key/{}", b.key);
     /// Another key takes a key's place.

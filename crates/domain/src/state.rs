@@ -61,6 +61,9 @@ pub struct State {
     pub permitted: BTreeMap<String, Vec<String>>,
     /// Emergencies by public identifier, those that are over too.
     pub emergencies: BTreeMap<String, Emergency>,
+    /// Identifiers of notifications of which it is known what became of them, by the day on which that was written down
+    /// (days since the epoch).
+    pub notified: BTreeMap<i64, BTreeSet<String>>,
     /// Passkeys by public identifier.
     pub passkeys: BTreeMap<String, Passkey>,
     /// Recovery codes, by the actor whom they let in.
@@ -357,6 +360,7 @@ impl State {
             Event::WorkloadDeclared(body) => {
                 self.workloads.insert(body.workload.clone(), body.rule.clone());
             }
+            Event::NotificationSettled(body) => self.settle_notification(body, ts),
             Event::WorkloadRetired(body) => {
                 self.workloads.remove(&body.workload);
             }

@@ -8,6 +8,7 @@ mod duties;
 mod emergencies;
 mod golden;
 mod keys;
+mod notifications;
 mod passkeys;
 mod records;
 mod reviews;

@@ -21,11 +21,12 @@ pub(crate) const SCHEMA: &str = include_str!("../../../policies/counterfoil.ceda
 const FLOOR: &str = include_str!("../../../policies/floor.cedar");
 
 /// Actions that are no commands.
-pub(crate) const ACTIONS: [&str; 8] = [
+pub(crate) const ACTIONS: [&str; 9] = [
     "accesses.import",
     "artifact.put",
     "control.request",
     "evidence.request",
+    "notification.test",
     "people.read",
     "segment.request",
     "read",

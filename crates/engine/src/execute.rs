@@ -400,6 +400,7 @@ const SYSTEM_ALONE: [&str; 20] = [
     "node.join",
     "node.recover",
     "node.stop",
+    "notification.settle",
     "org.create",
     "segment.progress",
     "segment.seal",
@@ -427,6 +428,7 @@ const BOOKKEEPING: [(&str, &str); 17] = [
     ("keys.use", "node/n1"),
     ("session.close", "actor/a_1"),
     ("signin.refused.count", "people"),
+    ("notification.settle", "notifications"),
     ("group.provision", "group/gr_1"),
 ];
 

@@ -1,6 +1,9 @@
 //! What the server's settings say about the doors.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use engine::Notifier;
 
 /// The settings.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +18,8 @@ pub struct Settings {
     pub oidc: Option<OidcSettings>,
     /// Whose tokens of programs can be checked.
     pub workload: WorkloadSettings,
+    /// Whoever tells people what waits for them, if there is a channel.
+    pub notifier: Option<Arc<Notifier>>,
 }
 
 /// Whose tokens of programs can be checked. Rules of the ledger say which of them are believed.

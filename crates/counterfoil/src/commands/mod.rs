@@ -13,6 +13,7 @@ mod groups;
 mod keys;
 mod ledger;
 mod login;
+mod notifications;
 mod orgfile;
 mod passkeys;
 mod people;
@@ -93,6 +94,9 @@ enum Command {
     /// Take a role at once in an emergency, and review it afterwards
     #[command(subcommand)]
     Emergencies(emergencies::Emergencies),
+    /// Tell people what waits for them: try the channels, see what was told
+    #[command(subcommand)]
+    Notifications(notifications::Notifications),
     /// The policies: show, compare, propose, install
     #[command(subcommand)]
     Policies(policies::Policies),
@@ -164,6 +168,7 @@ impl Cli {
             Command::Approvals(command) => command.run(json, connect).await,
             Command::Roles(command) => command.run(json, connect).await,
             Command::Emergencies(command) => command.run(json, connect).await,
+            Command::Notifications(command) => command.run(json, connect).await,
             Command::Policies(command) => command.run(json, connect).await,
             Command::Authz(command) => command.run(json, connect).await,
             Command::Login(command) => command.run(json, connect).await,

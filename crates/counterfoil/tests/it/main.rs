@@ -11,6 +11,7 @@ mod doors;
 mod every_door;
 mod infrastructure;
 mod keys;
+mod notifications;
 mod passkeys;
 mod people;
 mod serving;

@@ -23,7 +23,7 @@ pub const REVIEW_MS: i64 = 3 * 24 * 60 * 60 * 1000;
 pub const EMERGENCY_ROLES: [&str; 5] = ["administrator", "data_steward", "deployer", "monitor", "privacy_officer"];
 
 /// Roles whose holders review.
-const REVIEWERS: [&str; 3] = ["security_lead", "administrator", "compliance_lead"];
+pub(super) const REVIEWERS: [&str; 3] = ["security_lead", "administrator", "compliance_lead"];
 
 /// Somebody took a role at once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -16,7 +16,7 @@ use crate::{Event, Given, Refusal, RefusalCode, State};
 pub const GRANT_MS: i64 = 366 * 24 * 60 * 60 * 1000;
 
 /// Roles whose holders may approve grants, beside those of an organisation's own that permit it.
-const APPROVERS: [&str; 2] = ["security_lead", "administrator"];
+pub(super) const APPROVERS: [&str; 2] = ["security_lead", "administrator"];
 
 /// A role was asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -258,6 +258,14 @@ fn somebody_else(state: &State, given: &Given, grant: &Grant) -> bool {
 pub(super) fn somebody_approves(state: &State, now: i64, concerned: &[&str]) -> bool {
     let free = |actor: &str| !concerned.iter().any(|one| state.is_one_person(one, actor));
     state.actors.keys().any(|actor| free(actor) && approves(state, now, actor))
+}
+
+/// Whether somebody would be let approve a grant, as far as that depends on who they are.
+pub(super) fn may_approve(state: &State, now: i64, grant: &Grant, actor: &str) -> bool {
+    let (holder, asker) = (grant.requested.actor.as_str(), grant.asker.as_str());
+    !state.is_one_person(actor, holder)
+        && (state.person_of(actor) != asker || !somebody_approves(state, now, &[asker, holder]))
+        && approves(state, now, actor)
 }
 
 /// Whether an actor holds a role whose holders approve grants, by more than an emergency.

@@ -16,6 +16,7 @@ pub mod grants;
 pub mod groups;
 pub mod identities;
 pub mod keys;
+pub mod notifications;
 pub mod passkeys;
 pub mod recovery;
 pub mod reviews;
@@ -46,6 +47,7 @@ pub use identities::{Identity, IdentityLinked, IdentitySource, IdentityUnlinked,
 pub use keys::{
     InferenceScope, Key, KeyCreated, KeyLeaked, KeyRevoked, KeyRotated, KeyScope, KeyStatus, KeysLimited, KeysUsed,
 };
+pub use notifications::{Channel, Delivery, NotificationKind, NotificationSettled};
 pub use passkeys::{Algorithm, Passkey, PasskeyRegistered, PasskeyRemoved, PasskeyUsed};
 pub use recovery::{Recovery, RecoveryIssued, RecoveryUsed};
 pub use sessions::{OpenSession, Proof, Session, SessionEnd, SessionEnded, SessionStarted};

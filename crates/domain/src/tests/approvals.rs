@@ -84,6 +84,11 @@ impl Company {
         self.ask(by, command).expect("carried out")
     }
 
+    /// Carries it out, unless it is refused.
+    pub fn tried(&mut self, by: &str, command: Command) {
+        drop(self.ask(by, command));
+    }
+
     /// The rule by whose name it is refused.
     #[track_caller]
     pub fn rule(&mut self, by: &str, command: Command) -> String {

@@ -13,6 +13,7 @@ use crate::people::approvals::{
 use crate::people::custom::{RoleDefined, RoleRetired};
 use crate::people::emergencies::{EmergencyDeclared, EmergencyNamed, EmergencyReviewed, EmergencyUsed, Finding};
 use crate::people::founding::DutyStoodIn;
+use crate::people::notifications::{Channel, Delivery, NotificationKind, NotificationSettled};
 use crate::people::reviews::{ReviewAssigned, ReviewCompleted, ReviewDecided, ReviewReason, ReviewStarted, Verdict};
 use crate::people::{
     AccountOwned, ActorKind, ActorLeft, ActorRegistered, ActorRemoved, ActorReturned, Algorithm, Door, EndReason,
@@ -240,6 +241,16 @@ fn people() -> Vec<Event> {
             count: 3,
             first_at: 1_793_400_000_000,
             last_at: 1_793_400_009_000,
+        }),
+        Event::NotificationSettled(NotificationSettled {
+            notification: s("n_1"),
+            kind: NotificationKind::ApprovalRequested,
+            about: s("approval/p_1"),
+            channel: Channel::Email,
+            to: Some(s("a_1")),
+            delivery: Delivery::Failed,
+            attempts: 8,
+            reason: Some(s("status_550")),
         }),
         Event::KeyCreated(created(KeyScope::Service(s("credit-risk")))),
         Event::KeyCreated(created(KeyScope::Actor(s("a_1")))),

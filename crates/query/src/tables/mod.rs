@@ -66,6 +66,7 @@ filled! {
     approval_votes: people::ApprovalVotes,
     changes: people::Changes,
     emergencies: people::Emergencies,
+    notifications: people::Notifications,
     policy_versions: people::PolicyVersions,
     stand_ins: people::StandIns,
     credentials: people::Credentials,

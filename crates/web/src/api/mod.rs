@@ -9,6 +9,7 @@ mod groups;
 mod infrastructure;
 mod keys;
 mod login;
+mod notifications;
 mod passkeys;
 mod people;
 pub(crate) mod policies;
@@ -90,6 +91,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/emergencies", post(emergencies::declare))
         .route("/emergencies/{id}/end", post(emergencies::end))
         .route("/emergencies/{id}/review", post(emergencies::review))
+        .route("/notifications/test", post(notifications::test))
         .route("/policies", get(policies::show))
         .route("/policies/diff", post(policies::diff))
         .route("/policies/history", get(policies::history))

@@ -24,6 +24,9 @@ use crate::ui::{
 const ALL: &str = "SELECT seq, approval_id, command, resource, standing, votes_for, quorum, role, requested_by,\n  \
                    requested_at, used_by, reference\nFROM approvals\nORDER BY requested_at DESC\nLIMIT 200";
 
+const TOLD: &str = "SELECT seq, kind, about, channel, principal_id, delivery, attempts, reason, settled_at\n\
+                    FROM notifications\nORDER BY seq DESC\nLIMIT 20";
+
 /// The page.
 #[derive(Template)]
 #[template(path = "people/approvals.html")]
@@ -39,6 +42,8 @@ pub(crate) struct ApprovalsPage {
     until: String,
     rules: Vec<ApprovalRule>,
     all: Option<Table>,
+    /// What people were told last.
+    told: Option<Table>,
 }
 
 /// A request on the queue.
@@ -110,7 +115,7 @@ impl Facts {
 }
 
 impl ApprovalsPage {
-    fn new(shell: Shell, facts: Facts, all: Option<Found>, now: i64) -> Self {
+    fn new(shell: Shell, facts: Facts, all: Option<(Found, Found)>, now: i64) -> Self {
         let table = |found: &Found| {
             let columns =
                 ["approval", "what", "on", "how it stands", "votes", "asked by", "asked (UTC)", "done by", "reference"];
@@ -124,8 +129,9 @@ impl ApprovalsPage {
         };
         let until = Instant(now + 7 * 86_400_000).rfc3339().chars().take(10).collect();
         let Facts { waiting, others, grants, votes, people, rules } = facts;
-        let (names, all) = (Names::default(), all.as_ref().map(table));
-        Self { shell, names, waiting, others, grants, votes, people, until, rules, all }
+        let told = all.as_ref().map(|(_, told)| told_table(told));
+        let (names, all) = (Names::default(), all.as_ref().map(|(all, _)| table(all)));
+        Self { shell, names, waiting, others, grants, votes, people, until, rules, all, told }
     }
 
     /// The same with names, as `who` may see them.
@@ -134,7 +140,7 @@ impl ApprovalsPage {
         // Those to whom votes can be handed are offered to whoever has some.
         let offered = self.people.iter().filter(|_| !self.votes.is_empty()).cloned();
         let shown = asked.chain(offered).collect();
-        let mut tables: Vec<&mut Table> = self.all.iter_mut().collect();
+        let mut tables: Vec<&mut Table> = self.all.iter_mut().chain(&mut self.told).collect();
         self.names = Names::on_page(app, who, shown, &mut tables).await?;
         Ok(self)
     }
@@ -169,8 +175,14 @@ impl ApprovalsPage {
         };
         let found = |rows| Found { rows, size: 18_204 };
         let shell = || Shell::sample(Section::Approvals);
-        let rows = vec![row.as_object().expect("an object").clone()];
-        let mut full = Self::new(shell(), facts, Some(found(rows)), now);
+        let told = serde_json::json!({
+            "seq": 41, "kind": "approval_requested", "about": "approval/p_3f9ac2", "channel": "email",
+            "principal_id": "a_50", "delivery": "failed", "attempts": 8, "reason": "timeout",
+            "settled_at": "2026-11-22T20:54:11Z",
+        });
+        let rows = |row: &serde_json::Value| vec![row.as_object().expect("an object").clone()];
+        let all = Some((found(rows(&row)), found(rows(&told))));
+        let mut full = Self::new(shell(), facts, all, now);
         full.names = Names::sample(&[("a_91bc77", "Zoë Nguyễn")]);
         full.names.fill(&mut full.all.iter_mut().collect::<Vec<_>>());
         [full, Self::new(shell(), Facts::default(), None, now)]
@@ -205,11 +217,42 @@ fn row(row: &Row) -> Vec<Cell> {
     ]
 }
 
+/// What people were told last, and what could not be told them.
+fn told_table(found: &Found) -> Table {
+    let columns = ["what", "about", "by", "for", "what became of it", "tries", "when (UTC)"];
+    let empty = Empty::new("Nobody was told anything yet", "The settings name a webhook or a mail server; try them:")
+        .command("counterfoil notifications test");
+    let mut table = Table::new("Notifications", columns.map(Column::text).into(), empty);
+    table.rows = found.rows.iter().map(told_row).collect();
+    table.query = Some(Query { sql: TOLD.to_owned(), size: found.size });
+    table
+}
+
+fn told_row(row: &Row) -> Vec<Cell> {
+    let text = |column: &str| rows::text(row, column);
+    let (delivery, reason) = (text("delivery"), rows::maybe(row, "reason"));
+    let tone = match delivery.as_str() {
+        "delivered" => Tone::Good,
+        "failed" => Tone::Bad,
+        _ => Tone::Plain,
+    };
+    let said = reason.map_or(delivery.clone(), |reason| format!("{delivery}: {reason}"));
+    vec![
+        Cell::Text(text("kind").replace('_', " ")),
+        Cell::Code(text("about")),
+        Cell::Text(text("channel")),
+        rows::maybe(row, "principal_id").map_or(Cell::None, Cell::Code),
+        Cell::Mark(Mark::new(said, tone)),
+        Cell::Text(text("attempts")),
+        rows::instant(row, "settled_at").map_or(Cell::None, Cell::Time),
+    ]
+}
+
 /// `GET /approvals`
 pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> Page {
     let (now, may_read) = (clock(), app.may_read(&who, "approvals").is_ok());
     let facts = app.engine.read(|state| Facts::of(state, &who.actor, may_read, now));
-    let all = if may_read { Some(app.ask(ALL).await?) } else { None };
+    let all = if may_read { Some((app.ask(ALL).await?, app.ask(TOLD).await?)) } else { None };
     let shell = Shell::new(&app, &who, Section::Approvals)?;
     page(&ApprovalsPage::new(shell, facts, all, now).named(&app, &who).await?)
 }

@@ -3,6 +3,7 @@
 pub mod http;
 pub mod people;
 pub mod pki;
+pub mod receiver;
 pub mod talk;
 pub mod tools;
 pub mod trace;

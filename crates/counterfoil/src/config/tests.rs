@@ -1,0 +1,131 @@
+//! Reading settings, and what is said of wrong ones.
+
+use super::*;
+
+fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let path = dir.path().join("counterfoil.toml");
+    std::fs::write(&path, text).expect("written");
+    (dir, path)
+}
+
+#[test]
+fn given_the_sample_when_loaded_then_it_is_the_defaults() {
+    let (_dir, path) = file(&Config::sample());
+    let loaded = Config::load(Some(&path), &Environment::new()).expect("the sample is valid");
+    let text = |config: &Config| toml::to_string(config).expect("settings are TOML");
+    assert_eq!(text(&loaded), text(&Config::default()));
+}
+
+#[test]
+fn given_a_wrong_line_when_loaded_then_the_error_names_line_column_and_reason() {
+    for (text, line, word) in [
+        ("[server]\nlisten = 5\n", 2, "string"),
+        ("[server]\ndata = \"d\"\nlisten_on = \"x\"\n", 3, "listen_on"),
+        ("[server\n", 1, ""),
+        ("[records]\nroll_records = -1\n", 2, "-1"),
+    ] {
+        let (_dir, path) = file(text);
+        match Config::load(Some(&path), &Environment::new()) {
+            Err(ConfigError::Line { line: at, why, .. }) => {
+                assert_eq!(at, line, "{text}: {why}");
+                assert!(why.contains(word), "{text}: {why}");
+            }
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn given_a_home_or_none_when_asked_where_ledgers_are_remembered_then_the_setting_comes_first() {
+    let mut config = Config::default();
+    let home = |variable: &str| (variable == "HOME").then(|| "/home/u".to_owned());
+    let xdg =
+        |variable: &str| (variable == "XDG_STATE_HOME").then(|| "/var/state".to_owned()).or_else(|| home(variable));
+    assert_eq!(config.state_dir(home), Some("/home/u/.local/state/counterfoil".into()));
+    assert_eq!(config.state_dir(xdg), Some("/var/state/counterfoil".into()));
+    assert_eq!(config.state_dir(|_| None), None);
+    config.server.state = "/srv/memory".into();
+    assert_eq!(config.state_dir(xdg), Some("/srv/memory".into()));
+    config.server.state = "none".into();
+    assert_eq!(config.state_dir(xdg), None);
+}
+
+#[test]
+fn given_environment_variables_when_loaded_then_they_override_the_file_and_nonsense_is_named() {
+    let (_dir, path) = file("[server]\nlisten = \"127.0.0.1:1\"\n");
+    let env = env(&[
+        ("COUNTERFOIL_SERVER_LISTEN", "127.0.0.1:2"),
+        ("COUNTERFOIL_WITNESSES_URLS", "http://a, http://b"),
+        ("COUNTERFOIL_WITNESSES_POLICY", path.to_str().expect("text")),
+    ]);
+    let config = Config::load(Some(&path), &env).expect("valid");
+    assert_eq!(config.server.listen, "127.0.0.1:2");
+    assert_eq!(config.witnesses.urls, ["http://a", "http://b"]);
+    for (variable, value) in [("LIMITS_CONCURRENT", "many"), ("LIMITS_CONCURRENT", "-1"), ("NODE_NAME", "N 1")] {
+        let name = format!("COUNTERFOIL_{variable}");
+        match Config::load(Some(&path), &self::env(&[(&name, value)])) {
+            Err(ConfigError::Variable { variable, .. }) => assert_eq!(variable, name),
+            other => panic!("{name}={value}: {other:?}"),
+        }
+    }
+}
+
+fn env(variables: &[(&str, &str)]) -> Environment {
+    variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+#[test]
+fn given_a_value_that_makes_no_sense_when_loaded_then_the_error_names_its_place_in_the_file() {
+    for (text, place) in [
+        ("[server]\nlisten = \"nowhere\"\n", (2, 10)),
+        ("[node]\n\nname='A b'\n", (3, 6)),
+        ("records.roll_records = 0\n", (1, 24)),
+        ("[limits]\nconcurrent = 5\nrequest_bytes = 0\n", (3, 17)),
+        ("[server]\nlisten = \"0.0.0.0:8600\"\n", (2, 10)),
+        ("[tls]\ncertificate = \"/nowhere/c.pem\"\nkey = \"/nowhere/k.pem\"\n", (2, 15)),
+        ("[tls]\nclient_ca = \"/nowhere/ca.pem\"\n", (2, 13)),
+        ("[acme]\ndirectory = \"https://a.example\"\nterms_agreed = true\ndomains = [\"*.b\"]\n", (4, 11)),
+        ("[witnesses]\nca = \"/nowhere/ca.pem\"\n", (2, 6)),
+    ] {
+        let (_dir, path) = file(text);
+        match Config::load_to_serve(Some(&path), &Environment::new()) {
+            Err(ConfigError::Line { line, column, why, .. }) => assert_eq!((line, column), place, "{text}: {why}"),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn given_a_misspelt_variable_when_loaded_then_it_is_refused_with_what_was_meant() {
+    for (wrong, meant) in [
+        ("COUNTERFOIL_RECORD_ROLL_SECONDS", "did you mean `COUNTERFOIL_RECORDS_ROLL_SECONDS`?"),
+        ("COUNTERFOIL_SERVER_LISTN", "did you mean `COUNTERFOIL_SERVER_LISTEN`?"),
+        ("COUNTERFOIL_TOKENS", "did you mean `COUNTERFOIL_TOKEN`?"),
+        ("COUNTERFOIL_X", "config sample"),
+    ] {
+        match Config::load(None, &env(&[(wrong, "5")])) {
+            Err(ConfigError::Variable { variable, why }) => {
+                assert!(variable == wrong && why.contains(meant), "{variable}: {why}");
+            }
+            other => panic!("{wrong}: {other:?}"),
+        }
+    }
+    let others = [
+        "COUNTERFOIL_URL",
+        "COUNTERFOIL_PROVIDER_OPENAI",
+        "COUNTERFOIL_SERVICE_HOST",
+        "COUNTERFOIL_PORT_8600_TCP",
+        "COUNTERFOIL_TEST_NODE_DIR",
+    ];
+    for others in others {
+        Config::load(None, &env(&[(others, "5")])).expect("not a setting");
+    }
+}
+
+#[test]
+fn given_two_words_when_compared_then_the_distance_counts_changed_letters() {
+    assert_eq!(distance("", "abc"), 3);
+    assert_eq!(distance("kitten", "sitting"), 3);
+    assert_eq!(distance("same", "same"), 0);
+}

@@ -1,0 +1,209 @@
+//! Sending mails to people by one mail server. A mail has a line for a subject, a few lines of plain text, and one
+//! receiver, so that nobody learns whom else it concerns.
+
+use domain::people::Channel;
+use engine::{Message, Messenger, Sending, Undelivered};
+use lettre::message::header::{HeaderName, HeaderValue};
+use lettre::message::{Mailbox, SinglePart};
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::{AsyncSmtpTransport, Error};
+use lettre::{Address, AsyncTransport, Tokio1Executor};
+
+use super::{SENDING_TIME, attempts_fit, chain, is_loopback, undelivered};
+use crate::config::{NotifySmtp, Wrong};
+use crate::doors::secret;
+
+const SECTION: &str = "notify_smtp";
+
+/// The mail server that mails are handed to.
+pub struct Smtp {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    from: Mailbox,
+    attempts: u64,
+}
+
+pub fn check(settings: &NotifySmtp) -> Result<(), Wrong> {
+    let NotifySmtp { host, tls, username, password_file, password_env, .. } = settings;
+    let wrong = |key, why: String| Err((SECTION, key, why));
+    if host.is_empty() {
+        return Ok(());
+    }
+    attempts_fit(SECTION, settings.attempts)?;
+    if host.contains(['/', '@', ' ', ':']) && host.parse::<std::net::IpAddr>().is_err() {
+        return wrong("host", format!("`{host}` is not the name of a host, such as `mail.example.com`"));
+    }
+    if settings.port == 0 {
+        return wrong("port", "a mail server listens at 587, 465 or 25: give its port".to_owned());
+    }
+    sender(settings)?;
+    if !matches!(tls.as_str(), "starttls" | "tls" | "none") {
+        return wrong("tls", format!("`{tls}` is neither `starttls`, `tls` nor `none`"));
+    }
+    if tls == "none" && !is_loopback(host) {
+        return wrong("tls", format!("mails to `{host}` would travel readable: `none` is for this machine only"));
+    }
+    let password = !password_file.is_empty() || !password_env.is_empty();
+    match (username.is_empty(), password) {
+        (true, true) => wrong("username", "there is a password for nobody: name who signs in".to_owned()),
+        (false, false) => wrong("password_file", format!("name a file with the password of `{username}`")),
+        _ if !password_file.is_empty() && !password_env.is_empty() => {
+            wrong("password_env", "the password is in a file already: name one place".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn sender(settings: &NotifySmtp) -> Result<Mailbox, Wrong> {
+    let from = settings.from.parse();
+    from.map_err(|_| {
+        let why = format!("`{}` is not an address to send from, such as `counterfoil@example.com`", settings.from);
+        (SECTION, "from", why)
+    })
+}
+
+impl Smtp {
+    /// # Errors
+    /// What is wrong with the settings, and with the files that they name.
+    pub fn new(settings: &NotifySmtp) -> Result<Self, Wrong> {
+        let from = sender(settings)?;
+        let tls = match settings.tls.as_str() {
+            "none" => Tls::None,
+            "tls" => Tls::Wrapper(tls(settings)?),
+            _ => Tls::Required(tls(settings)?),
+        };
+        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(settings.host.clone())
+            .port(settings.port)
+            .tls(tls)
+            .hello_name(ClientId::Domain(from.email.domain().to_owned()))
+            .timeout(Some(SENDING_TIME));
+        let (file, env) =
+            (("password_file", settings.password_file.as_str()), ("password_env", settings.password_env.as_str()));
+        if let Some(password) = secret(file, env).map_err(|(key, why)| (SECTION, key, why))? {
+            builder = builder.credentials(Credentials::new(settings.username.clone(), password));
+        }
+        Ok(Self { transport: builder.build(), from, attempts: settings.attempts })
+    }
+
+    async fn mail(&self, message: &Message) -> Result<(), Undelivered> {
+        let mail = self.letter(message)?;
+        let sent = tokio::time::timeout(SENDING_TIME, self.transport.send(mail)).await;
+        let silent = |_| undelivered("timeout", format!("not taken within {} s", SENDING_TIME.as_secs()), false);
+        sent.map_err(silent)?.map(drop).map_err(|error| refused(&error))
+    }
+
+    fn letter(&self, message: &Message) -> Result<lettre::Message, Undelivered> {
+        let bad = |why: String| undelivered("bad_address", why, true);
+        let address = message.address.as_deref().unwrap_or_default();
+        let to: Address =
+            address.parse().map_err(|e| bad(format!("`{}` is no address: {e}", address.escape_debug())))?;
+        let id = format!("<{}@{}>", message.notification, self.from.email.domain());
+        let automatic = HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned());
+        let letter = lettre::Message::builder()
+            .from(self.from.clone())
+            .to(Mailbox::new(None, to))
+            .subject(message.subject.clone())
+            .message_id(Some(id))
+            .raw_header(automatic)
+            .singlepart(SinglePart::plain(message.text.clone()));
+        letter.map_err(|e| bad(chain(&e)))
+    }
+}
+
+impl Messenger for Smtp {
+    fn channel(&self) -> Channel {
+        Channel::Email
+    }
+
+    fn attempts(&self) -> u64 {
+        self.attempts
+    }
+
+    fn send<'a>(&'a self, message: &'a Message) -> Sending<'a> {
+        Box::pin(self.mail(message))
+    }
+}
+
+fn tls(settings: &NotifySmtp) -> Result<TlsParameters, Wrong> {
+    let wrong = |why: String| (SECTION, "ca_file", why);
+    let mut builder = TlsParameters::builder(settings.host.clone());
+    if !settings.ca_file.is_empty() {
+        // Read as all such files are, which says better what is wrong with one.
+        crate::tls::roots(std::path::Path::new(&settings.ca_file)).map_err(wrong)?;
+        let pem = std::fs::read(&settings.ca_file).map_err(|e| wrong(format!("`{}`: {e}", settings.ca_file)))?;
+        builder = builder.add_root_certificate(Certificate::from_pem(&pem).map_err(|e| wrong(e.to_string()))?);
+    }
+    builder.build().map_err(|e| wrong(e.to_string()))
+}
+
+/// What the mail server's answer comes to. A server may refuse a receiver for good; that it does not let us in may be
+/// mended.
+fn refused(error: &Error) -> Undelivered {
+    let detail = chain(error);
+    match error.status().map(u16::from) {
+        Some(code) => undelivered(format!("status_{code}"), detail, (550..=554).contains(&code)),
+        None if error.is_timeout() => undelivered("timeout", detail, false),
+        None if error.is_tls() => undelivered("tls", detail, false),
+        None if error.is_client() || error.is_response() => undelivered("protocol", detail, false),
+        None => undelivered("unreachable", detail, false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lettre::transport::smtp::client::Tls;
+
+    use super::*;
+
+    fn message(address: &str, subject: &str) -> Message {
+        Message {
+            notification: "n_1".into(),
+            kind: domain::people::NotificationKind::Test,
+            about: "actor/a_1".into(),
+            what: "w".into(),
+            until: None,
+            link: "https://c.example/approvals".into(),
+            to: vec!["a_1".into()],
+            address: Some(address.into()),
+            subject: subject.into(),
+            text: "Look:\n.\nhttps://c.example/approvals\n".into(),
+            at: 0,
+        }
+    }
+
+    fn smtp() -> Smtp {
+        let transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous("127.0.0.1").tls(Tls::None).build();
+        Smtp { transport, from: "Counterfoil <cf@example.com>".parse().expect("an address"), attempts: 1 }
+    }
+
+    #[test]
+    fn given_an_address_or_a_subject_with_line_breaks_when_a_mail_is_made_then_no_header_is_added() {
+        let hostile =
+            ["zoe@example.com\r\nBcc: all@example.com", "zoe@example.com\nBcc: all@example.com", "a b", "", "@"];
+        for address in hostile {
+            let refused = smtp().letter(&message(address, "s")).expect_err("no address");
+            assert_eq!((refused.word.as_str(), refused.lasting), ("bad_address", true), "{address:?}");
+        }
+        for subject in ["a\r\nBcc: all@example.com", "a\nBcc: all@example.com\n\nbody", "ü\r\n\r\nbody", "Zoë"] {
+            let mail = smtp().letter(&message("zoe@example.com", subject)).expect("a mail").formatted();
+            let mail = String::from_utf8(mail).expect("ASCII");
+            let head = mail.split("\r\n\r\n").next().expect("headers");
+            let names = head.split("\r\n").filter(|line| !line.starts_with([' ', '\t']));
+            let mut names: Vec<&str> = names.filter_map(|line| line.split(':').next()).collect();
+            names.sort_unstable();
+            let expected = [
+                "Auto-Submitted",
+                "Content-Transfer-Encoding",
+                "Content-Type",
+                "Date",
+                "From",
+                "MIME-Version",
+                "Message-ID",
+                "Subject",
+                "To",
+            ];
+            assert_eq!(names, expected, "{mail}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Posting messages to a program: CloudEvents 1.0 in structured mode, signed as Standard Webhooks asks
+//! (<https://www.standardwebhooks.com/>), so that stock libraries read and verify them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use chrono::{DateTime, SecondsFormat};
+use domain::people::Channel;
+use engine::{Message, Messenger, Sending, Undelivered};
+use hmac::{Hmac, KeyInit, Mac};
+use http::{Request, StatusCode, Uri, header};
+use http_body_util::Full;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use super::{SENDING_TIME, attempts_fit, chain, is_loopback, undelivered};
+use crate::config::{NotifyWebhook, Wrong};
+use crate::doors::secret;
+use crate::tls::trust::Trust;
+
+const SECTION: &str = "notify_webhook";
+
+/// How long a signing secret is, in bytes, as Standard Webhooks asks.
+const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
+
+/// Where messages are posted.
+pub struct Webhook {
+    address: Uri,
+    secret: Vec<u8>,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    attempts: u64,
+    /// What the messages say that they come from.
+    source: String,
+}
+
+pub fn check(settings: &NotifyWebhook) -> Result<(), Wrong> {
+    let NotifyWebhook { url, secret_file, secret_env, .. } = settings;
+    if url.is_empty() {
+        return Ok(());
+    }
+    attempts_fit(SECTION, settings.attempts)?;
+    address(url).map_err(|why| (SECTION, "url", why))?;
+    match (secret_file.is_empty(), secret_env.is_empty()) {
+        (true, true) => {
+            let why = "messages are signed: name a file with a secret, `whsec_` and 24 to 64 bytes in Base64";
+            Err((SECTION, "secret_file", why.to_owned()))
+        }
+        (false, false) => Err((SECTION, "secret_env", "the secret is in a file already: name one place".to_owned())),
+        _ => Ok(()),
+    }
+}
+
+/// An address at https, or on this machine.
+fn address(url: &str) -> Result<Uri, String> {
+    let wrong = || format!("`{url}` is not an address at https, nor on this machine");
+    let uri: Uri = url.parse().map_err(|_| wrong())?;
+    let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(wrong)?;
+    let secure = uri.scheme_str() == Some("https") || (uri.scheme_str() == Some("http") && is_loopback(host));
+    // A password in an address would be shown wherever settings are.
+    let plain = !url.contains(['#', ' ']) && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+    if secure && plain { Ok(uri) } else { Err(wrong()) }
+}
+
+impl Webhook {
+    /// # Errors
+    /// What is wrong with the settings, and with the files that they name.
+    pub fn new(settings: &NotifyWebhook, source: &str) -> Result<Self, Wrong> {
+        let address = address(&settings.url).map_err(|why| (SECTION, "url", why))?;
+        let (file, env) =
+            (("secret_file", settings.secret_file.as_str()), ("secret_env", settings.secret_env.as_str()));
+        let text = secret(file, env).map_err(|(key, why)| (SECTION, key, why))?.unwrap_or_default();
+        let key = if settings.secret_file.is_empty() { "secret_env" } else { "secret_file" };
+        let secret = text.trim().strip_prefix("whsec_").and_then(|text| STANDARD.decode(text).ok());
+        let secret = secret
+            .filter(|secret| SECRET_BYTES.contains(&secret.len()))
+            .ok_or_else(|| (SECTION, key, "the secret is not `whsec_` and 24 to 64 bytes in Base64".to_owned()))?;
+        let mut tcp = HttpConnector::new();
+        tcp.set_connect_timeout(Some(SENDING_TIME));
+        let connector = Trust::from_file(&settings.ca_file).connector(tcp).map_err(|why| (SECTION, "ca_file", why))?;
+        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
+        Ok(Self { address, secret, client, attempts: settings.attempts, source: source.to_owned() })
+    }
+
+    async fn post(&self, message: &Message) -> Result<(), Undelivered> {
+        let body = event(message, &self.source).to_string();
+        let seconds = chrono::Utc::now().timestamp().to_string();
+        let signature = sign(&self.secret, &message.notification, &seconds, &body);
+        let request = Request::post(self.address.clone())
+            .header(header::CONTENT_TYPE, "application/cloudevents+json; charset=utf-8")
+            .header(header::USER_AGENT, concat!("counterfoil/", env!("CARGO_PKG_VERSION")))
+            .header("webhook-id", &message.notification)
+            .header("webhook-timestamp", seconds)
+            .header("webhook-signature", signature)
+            .body(Full::from(body))
+            .map_err(|e| undelivered("request", e.to_string(), true))?;
+        // Redirects are not followed, and what the answer says besides its status is not read.
+        let answered = tokio::time::timeout(SENDING_TIME, self.client.request(request)).await;
+        let silent = |_| undelivered("timeout", format!("no answer within {} s", SENDING_TIME.as_secs()), false);
+        let response = answered.map_err(silent)?.map_err(|e| undelivered("unreachable", chain(&e), false))?;
+        match response.status() {
+            status if status.is_success() => Ok(()),
+            status => {
+                let word = format!("status_{}", status.as_u16());
+                Err(undelivered(word, format!("it answered {status}"), status == StatusCode::GONE))
+            }
+        }
+    }
+}
+
+impl Messenger for Webhook {
+    fn channel(&self) -> Channel {
+        Channel::Webhook
+    }
+
+    fn attempts(&self) -> u64 {
+        self.attempts
+    }
+
+    fn send<'a>(&'a self, message: &'a Message) -> Sending<'a> {
+        Box::pin(self.post(message))
+    }
+}
+
+/// A message as a CloudEvent.
+fn event(message: &Message, source: &str) -> Value {
+    let time = |ms: i64| DateTime::from_timestamp_millis(ms).map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true));
+    json!({
+        "specversion": "1.0",
+        "id": message.notification,
+        "source": source,
+        "type": format!("counterfoil.notification.{}", message.kind.as_str()),
+        "subject": message.about,
+        "time": time(message.at),
+        "datacontenttype": "application/json",
+        "data": {
+            "kind": message.kind,
+            "about": message.about,
+            "what": message.what,
+            "until": message.until.and_then(time),
+            "link": message.link,
+            "to": message.to,
+        },
+    })
+}
+
+/// The signature of a message: over its identifier, the time of this try in Unix seconds, and the body.
+pub fn sign(secret: &[u8], id: &str, seconds: &str, body: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("a key of any length will do");
+    mac.update(format!("{id}.{seconds}.{body}").as_bytes());
+    format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+}
