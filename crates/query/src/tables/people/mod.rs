@@ -12,6 +12,7 @@ mod group_members;
 mod passkeys;
 mod people_groups;
 mod policy_versions;
+mod present;
 mod principals;
 mod role_grants;
 mod sessions;
