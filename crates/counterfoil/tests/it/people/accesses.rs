@@ -151,7 +151,7 @@ fn given_a_review_of_credentials_when_a_key_is_taken_away_then_the_next_call_is_
         let (id, own) = (text(item, "item"), item["actor"] == lead.as_str());
         let by: &[&str] = if own { &[] } else { &["--token", &lead_key] };
         let removes: &[&str] = &["not_needed", "--reference", "CHG-9"];
-        let reason = if id == app { removes } else { &["needed"] };
+        let reason: &[&str] = if id == app { removes } else { &["needed"] };
         world.json(&[by, &["reviews", "decide", &review, id, "--reason"], reason].concat());
     }
     assert_eq!(world.chat("chat").status, 401);

@@ -391,7 +391,7 @@ impl State {
             actor.roles.iter().map(move |role| (format!("{}/{role}", actor.actor), item(&actor.actor, role, ORG)))
         });
         let granted = self.grants.values().filter(move |grant| grant.holds(now) && here(&grant.requested.scope));
-        let granted = granted.filter(|grant| !self.left.contains_key(&grant.requested.actor)).map(move |grant| {
+        let granted = granted.filter(move |grant| !self.left.contains_key(&grant.requested.actor)).map(move |grant| {
             let wish = &grant.requested;
             (wish.grant.clone(), item(&wish.actor, &wish.role, &wish.scope))
         });
