@@ -1,8 +1,19 @@
 WITH good AS (
- SELECT * FROM credentials
- WHERE created_at<$end AND COALESCE(revoked_at, CAST($end AS TIMESTAMP))>$start AND COALESCE(expires_at, CAST($end AS TIMESTAMP))>$start)
-SELECT credential_id AS item, 'privileged human credential without MFA' AS detail, created_at AS at FROM good
-WHERE kind='human' AND privileged AND NOT mfa
+ SELECT *, LEAST(COALESCE(revoked_at, CAST($end AS TIMESTAMP)), COALESCE(expires_at, CAST($end AS TIMESTAMP))) AS until FROM credentials
+ WHERE created_at<$end AND COALESCE(revoked_at, CAST($end AS TIMESTAMP))>$start AND COALESCE(expires_at, CAST($end AS TIMESTAMP))>$start),
+weak AS (
+ SELECT credential_id AS item, principal_id, 'privileged human credential without MFA' AS detail, created_at AS since, until FROM good
+ WHERE kind='human' AND NOT mfa
+ UNION ALL SELECT session_id, principal_id, 'privileged person signed in with one factor: '||proof, started_at, COALESCE(ended_at, expires_at)
+ FROM sessions WHERE started_at<$end AND COALESCE(ended_at, expires_at)>$start AND NOT mfa),
+held AS (
+ SELECT COALESCE(p.owner_id, g.principal_id) AS person, g.granted_at AS since, COALESCE(g.revoked_at, g.expires_at, CAST($end AS TIMESTAMP)) AS until
+ FROM role_grants g LEFT JOIN principals p ON p.principal_id=g.principal_id
+ WHERE g.privileged AND g.granted_at<$end AND COALESCE(g.revoked_at, g.expires_at, CAST($end AS TIMESTAMP))>$start
+ UNION ALL SELECT principal_id, declared_at, COALESCE(ended_at, ends_at) FROM emergencies
+ WHERE privileged AND declared_at<$end AND COALESCE(ended_at, ends_at)>$start)
+SELECT DISTINCT s.item AS item, s.detail AS detail, s.since AS at
+FROM weak s JOIN held h ON h.person=s.principal_id WHERE h.since<s.until AND s.since<h.until
 UNION ALL SELECT credential_id, 'machine credential lives longer than 90 days', created_at FROM good
 WHERE kind<>'human' AND (expires_at IS NULL OR expires_at>created_at+INTERVAL '90 days')
 UNION ALL SELECT credential_id, 'machine credential without an owner who is here', created_at FROM good

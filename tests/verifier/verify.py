@@ -61,7 +61,7 @@ EVENTS = {
     "group.member.removed": ("group/{group}", "group actor source"),
     "group.mapped": ("group/{group}", "group roles days"),
     "group.map.approved": ("group/{group}", "group"),
-    "review.started": ("review/{review}", "review scope reviewer alternate? due_at at_size population population_root"),
+    "review.started": ("review/{review}", "review scope reviewer alternate? credentials? due_at at_size population population_root"),
     "review.assigned": ("review/{review}", "review reviewer alternate?"),
     "review.decided": ("review/{review}", "review item verdict reason reference?"),
     "review.completed": ("review/{review}", "review kept removed gone list_sha256"),
@@ -95,7 +95,7 @@ EVENTS = {
     "session.opened": ("actor/{actor}", "actor link_sha256 session_sha256 expires_at"),
     "session.started": (
         "actor/{actor}",
-        "session actor proof link_sha256? provider_session_sha256? session_sha256 authenticated_at mfa expires_at",
+        "session actor proof link_sha256? provider_session_sha256? passkey? session_sha256 authenticated_at mfa expires_at",
     ),
     "session.ended": ("actor/{actor}", "session actor reason"),
     "session.closed": ("actor/{actor}", "actor session_sha256"),
@@ -445,8 +445,38 @@ class State:
     def holds(self, grant, now):
         return grant["approved"] is not None and grant["ended_at"] is None and now < grant["requested"]["ends_at"]
 
-    def held_in(self, scope, now):
-        """The roles held in a scope, by grant."""
+    def line_of(self, key):
+        """A key and those that took its place, one after the other."""
+        line, keys = [], self.all["keys"]
+        while key in keys and len(line) < len(keys):
+            line.append(keys[key])
+            key = (keys[key]["replaced"] or [None])[0]
+        return line
+
+    def live(self, key, now):
+        ends_at = min([key["created"]["expires_at"], *(key["replaced"] or [])[1:]])
+        return key["revoked_at"] is None and now < ends_at
+
+    def credentials_in(self, scope, now):
+        """The keys and passkeys that open something in a scope."""
+        held = {}
+        for name, key in self.all["keys"].items():
+            opens = key["created"]["scope"]
+            inference = opens.get("inference", {})
+            services = [opens["service"]] if "service" in opens else inference.get("services", [])
+            if not self.live(key, now) or scope != "org" and scope not in ("service/" + one for one in services):
+                continue
+            opened = "actor/" + opens["actor"] if "actor" in opens else " ".join("service/" + one for one in services or [""])
+            actor = opens.get("actor") or inference.get("account") or key["created_by"]
+            held[name] = {"kind": "key", "actor": actor, "scope": opened, "decided": None}
+        for name, passkey in self.all["passkeys"].items():
+            actor = passkey["registered"]["actor"]
+            if scope == "org":
+                held[name] = {"kind": "passkey", "actor": actor, "scope": "actor/" + actor, "decided": None}
+        return held
+
+    def held_in(self, scope, credentials, now):
+        """The roles held in a scope, by grant, and the credentials that open something there."""
         held = {}
         for actor in self.all["actors"].values():
             if actor["kind"] != "system" and actor["actor"] not in self.all["left"] and scope == "org":
@@ -457,21 +487,29 @@ class State:
             here = scope in ("org", wish["scope"]) and wish["actor"] not in self.all["left"]
             if here and self.holds(grant, now):
                 held[name] = {"actor": wish["actor"], "role": wish["role"], "scope": wish["scope"], "decided": None}
-        return held
+        return {**held, **(self.credentials_in(scope, now) if credentials else {})}
+
+    def still_held(self, name, item, now):
+        """Whether what a review looks at is still there."""
+        if "kind" in item:
+            passkey = item["kind"] == "passkey"
+            return name in self.all["passkeys"] if passkey else any(self.live(key, now) for key in self.line_of(name))
+        if name in self.all["grants"]:
+            return self.holds(self.all["grants"][name], now)
+        first = item["role"] in self.all["actors"].get(item["actor"], {"roles": []})["roles"]
+        return first and item["actor"] not in self.all["left"]
 
     def review_list(self, name, now):
         """The list of a review, as it is at a time."""
         review, items = self.all["reviews"][name], []
-        for item, role in sorted(review["items"].items(), key=lambda pair: pair[0].encode()):
-            line = {"item": item, "actor": role["actor"], "role": role["role"], "scope": role["scope"]}
-            decided, grant = role["decided"], self.all["grants"].get(item)
+        for thing, item in sorted(review["items"].items(), key=lambda pair: pair[0].encode()):
+            line = {"item": thing, **{key: value for key, value in item.items() if key != "decided"}}
+            decided = item["decided"]
             if decided:
                 line["outcome"] = {"keep": "kept", "remove": "removed"}[decided["verdict"]]
                 line.update((key, decided[key]) for key in ("reason", "reference", "by", "at") if decided[key] is not None)
             else:
-                first = role["role"] in self.all["actors"].get(role["actor"], {"roles": []})["roles"]
-                held = self.holds(grant, now) if grant else first and role["actor"] not in self.all["left"]
-                line["outcome"] = "open" if held else "gone"
+                line["outcome"] = "open" if self.still_held(thing, item, now) else "gone"
             items.append(line)
         started = review["started"]
         return {"v": 1, "review": name, "scope": started["scope"], "at_size": started["at_size"],
@@ -553,7 +591,8 @@ class State:
         elif type_ == "review.started":
             state["reviews"][body["review"]] = {
                 "started": body, "started_by": entry["actor"], "started_at": entry["ts"], "reviewer": body["reviewer"],
-                "alternate": body.get("alternate"), "items": self.held_in(body["scope"], entry["ts"]), "completed_at": None,
+                "alternate": body.get("alternate"), "completed_at": None,
+                "items": self.held_in(body["scope"], body.get("credentials", False), entry["ts"]),
             }
         elif type_ == "review.assigned":
             if body["review"] in state["reviews"]:
@@ -637,6 +676,7 @@ class State:
             state["links"].pop(body.get("link_sha256"), None)
             begun = {name: body[name] for name in "session actor proof authenticated_at mfa expires_at".split()}
             begun["provider_session_sha256"] = body.get("provider_session_sha256")
+            begun.update({"passkey": body["passkey"]} if "passkey" in body else {})
             state["sessions"][body["session_sha256"]] = {**begun, "started_at": entry["ts"]}
         elif type_ == "session.ended":
             kept = {sha: of for sha, of in state["sessions"].items() if of["session"] != body["session"]}
@@ -916,8 +956,8 @@ class Package:
     def check_review(self, state, entry, where):
         body = entry["body"]
         if entry["t"] == "review.started":
-            held = state.held_in(body["scope"], entry["ts"])
-            rows = sorted(compact({"item": name, "actor": item["actor"], "role": item["role"], "scope": item["scope"]})
+            held = state.held_in(body["scope"], body.get("credentials", False), entry["ts"])
+            rows = sorted(compact({"item": name, **{key: value for key, value in item.items() if key != "decided"}})
                           for name, item in held.items())
             found = (len(rows), root(leaf(row) for row in rows).hex(), state.all["size"])
             if found != (body["population"], body["population_root"], body["at_size"]):

@@ -65,7 +65,7 @@ pub(crate) fn rules(state: &State, given: &Given, command: &Command) -> Result<V
         Command::EndEmergency(body) => people::emergencies::end(state, given, body),
         Command::ReviewEmergency(body) => people::emergencies::review(state, given, body),
         Command::RegisterPasskey(body) => people::passkeys::register(state, given, body),
-        Command::RemovePasskey(body) => people::passkeys::remove(state, body),
+        Command::RemovePasskey(body) => people::passkeys::remove(state, given, body),
         Command::IssueRecovery(body) => people::recovery::issue(state, given, body),
         Command::CreateSigninLink(body) => create_link(state, given, body),
         Command::OpenSession(body) => people::sessions::open(state, given, body),

@@ -17,6 +17,8 @@ pub struct Campaign {
     pub reviewer: String,
     /// Who reviews what the reviewer holds.
     pub alternate: Option<String>,
+    /// Whether keys and passkeys are reviewed too.
+    pub credentials: bool,
     /// Milliseconds since the epoch by which it must be complete.
     pub due_at: i64,
 }
@@ -28,7 +30,7 @@ pub struct Due {
     pub review: String,
     /// Who has to decide; nobody when only the holder is left.
     pub reviewer: Option<String>,
-    /// Roles that wait for them.
+    /// Items that wait for them.
     pub open: usize,
     /// Milliseconds since the epoch by which the campaign must be complete.
     pub due_at: i64,
@@ -43,8 +45,8 @@ impl Engine {
     /// As [`Engine::execute`].
     pub async fn start_review(self: &Arc<Self>, who: &Principal, wish: Campaign) -> Result<String, ExecuteError> {
         let review = identity::identifier("r_");
-        let Campaign { scope, reviewer, alternate, due_at } = wish;
-        let start = StartReview { review: review.clone(), scope, reviewer, alternate, due_at };
+        let Campaign { scope, reviewer, alternate, credentials, due_at } = wish;
+        let start = StartReview { review: review.clone(), scope, reviewer, alternate, credentials, due_at };
         self.execute(who, Command::StartReview(start)).await?;
         Ok(review)
     }
@@ -64,12 +66,17 @@ impl Engine {
         self.execute(who, Command::AssignReview(assigned)).await.map(drop)
     }
 
-    /// Decides of one role; one that is taken away has ended on return.
+    /// Decides of one item; one that is taken away has ended on return. What a passkey was called is forgotten with it.
     ///
     /// # Errors
     /// As [`Engine::execute`].
     pub async fn decide_review(self: &Arc<Self>, who: &Principal, decided: ReviewDecided) -> Result<(), ExecuteError> {
-        self.execute(who, Command::DecideReview(decided)).await.map(drop)
+        let passkey = self.read(|state| state.passkeys.get(&decided.item).map(|known| known.registered.clone()));
+        self.execute(who, Command::DecideReview(decided)).await?;
+        if let Some(known) = passkey.filter(|known| self.read(|state| !state.passkeys.contains_key(&known.passkey))) {
+            self.drop_note(known.name_sha256).await;
+        }
+        Ok(())
     }
 
     /// Completes a campaign in which everything is settled.
@@ -123,8 +130,8 @@ impl Engine {
                 };
                 // Even with nothing left to decide, somebody has to complete it.
                 add(Some(review.reviewer.as_str()), 0);
-                for (grant, item) in &review.items {
-                    if state.outcome_of(grant, item, now) == Outcome::Open {
+                for (item_name, item) in &review.items {
+                    if state.outcome_of(item_name, item, now) == Outcome::Open {
                         add(state.decider_of(review, item), 1);
                     }
                 }

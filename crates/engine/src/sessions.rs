@@ -216,6 +216,7 @@ impl Engine {
             proof: proven.proof,
             link_sha256,
             provider_session_sha256: proven.provider_session_sha256,
+            passkey: proven.passkey.as_ref().map(|used| used.passkey.clone()),
             session_sha256: digest(&secret),
             authenticated_at: proven.authenticated_at,
             mfa: proven.mfa,

@@ -72,7 +72,7 @@ fn check_stream<'h>(entry: &'h Entry, place: &str, versions: &mut BTreeMap<&'h s
 fn check_review(state: &State, entry: &Entry, place: &str, findings: &mut Findings) {
     match &entry.event {
         Event::ReviewStarted(body) => {
-            let held = state.held_in(&body.scope, entry.ts);
+            let held = state.held_in(&body.scope, body.credentials, entry.ts);
             let root = population_root(&held).ok();
             let fits = (held.len() as u64, root.as_ref(), state.size)
                 == (body.population, Some(&body.population_root), body.at_size);

@@ -1,4 +1,4 @@
-//! Lists of access reviews: what was decided of each role in a completed campaign. The event that completed it holds the
+//! Lists of access reviews: what was decided of each item in a completed campaign. The event that completed it holds the
 //! list's digest, so the list is signed wherever the ledger is. The forms are specified in `docs/format.md`, section
 //! "Reviews".
 

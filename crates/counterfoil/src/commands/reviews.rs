@@ -12,15 +12,15 @@ use crate::output::{self, Failure};
 /// What to do with access reviews.
 #[derive(Subcommand)]
 pub enum Reviews {
-    /// Start a review of everything that is held in a scope now
+    /// Start a review of what is held in a scope now
     Start(Start),
     /// List reviews, the newest due first
     List,
-    /// Show a review and its roles
+    /// Show a review and what is in it
     Show(Named),
     /// List what waits for whom
     Due,
-    /// Decide of one role: keep it, or take it away at once
+    /// Decide of one item: keep it, or take it away at once
     Decide(Decide),
     /// Hand a review on to somebody else
     Assign(Assign),
@@ -42,6 +42,9 @@ pub struct Start {
     /// Who reviews what the reviewer holds
     #[arg(long)]
     alternate: Option<String>,
+    /// Review keys and passkeys too, of people and of programs
+    #[arg(long)]
+    credentials: bool,
     /// By when: a length of time such as 14d, or a date; 92 days at most
     #[arg(long, default_value = "14d")]
     due: String,
@@ -59,17 +62,17 @@ pub struct Named {
 pub struct Decide {
     /// The review
     review: String,
-    /// The grant, or ACTOR/ROLE for a role that an actor began with
+    /// The grant, key or passkey, or ACTOR/ROLE for a role that an actor began with
     item: String,
-    /// Why: `needed` keeps the role, every other reason takes it away
+    /// Why: `needed` keeps it, every other reason takes it away
     #[arg(long, value_enum)]
     reason: Reason,
-    /// Where more is written down, such as a ticket's number; needed to take a role away
+    /// Where more is written down, such as a ticket's number; needed to take something away
     #[arg(long)]
     reference: Option<String>,
 }
 
-/// Why a role stays or goes.
+/// Why it stays or goes.
 #[derive(Clone, Copy, ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub enum Reason {
@@ -123,7 +126,8 @@ impl Reviews {
             Self::Start(start) => {
                 let due_at = output::in_future(&start.due)?;
                 let body = json!({
-                    "scope": start.scope, "reviewer": start.reviewer, "alternate": start.alternate, "due_at": due_at,
+                    "scope": start.scope, "reviewer": start.reviewer, "alternate": start.alternate,
+                    "credentials": start.credentials, "due_at": due_at,
                 });
                 let started = client.json(Method::POST, "/api/v1/reviews", Some(&body)).await?;
                 say(json, &started, started["review"].as_str().unwrap_or_default())?;
@@ -173,12 +177,14 @@ fn print(review: &Value) -> Result<(), Failure> {
     output::line(format!("{} of {}, reviewed by {}", text("review"), text("scope"), text("reviewer")))?;
     for item in review["items"].as_array().into_iter().flatten() {
         let text = |name: &str| item[name].as_str().unwrap_or("-").to_owned();
+        // A credential has a kind, and a role none.
+        let what = if item["role"].is_string() { "role" } else { "kind" };
         output::line(format!(
             "{:<8} {:<22} {:<20} {:<16} {:<20} {}",
             text("outcome"),
             text("item"),
             text("actor"),
-            text("role"),
+            text(what),
             text("scope"),
             text("reason"),
         ))?;

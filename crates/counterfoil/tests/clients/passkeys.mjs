@@ -142,11 +142,14 @@ await phone.page.goto(`${BASE_URL}/`);
 assert.match(await phone.page.locator("[role=alert]").innerText(), /recovery code let .* in at .* 7 are left/);
 await check(phone.page, "overview");
 
-// The lost laptop's passkey is removed, and opens nothing any more.
+// The lost laptop's passkey is removed: what it opened ends, and it opens nothing any more. The phone stays signed in.
+await show(page);
+await page.waitForURL(`${BASE_URL}/people`);
 await phone.page.goto(`${BASE_URL}/passkeys`);
 await phone.page.getByRole("button", { name: "Remove Zoë's laptop" }).click();
 await phone.page.waitForURL(`${BASE_URL}/passkeys`);
 assert.equal(await phone.page.getByText("Zoë's laptop").count(), 0);
+assert.equal(new URL((await page.goto(`${BASE_URL}/people`)).url()).pathname, "/signin");
 await show(page);
 await says(page, /this passkey was not accepted/);
 assert.equal(new URL((await page.goto(`${BASE_URL}/sessions`)).url()).pathname, "/signin");

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use ::http::Method;
+use serde_json::json;
 
 use crate::support::{World, eventually, http, tools};
 
@@ -36,10 +37,13 @@ fn given_a_browser_when_a_passkey_is_made_used_lost_and_removed_then_each_step_i
         sessions.iter().map(|row| (row["proof"].as_str(), row["mfa"].as_bool(), row["n"].as_i64())).collect();
     let expected = [
         (Some("link"), Some(false), Some(1)),
-        (Some("passkey"), Some(true), Some(3)),
+        (Some("passkey"), Some(true), Some(4)),
         (Some("recovery"), Some(false), Some(1)),
     ];
     assert_eq!(sessions, expected);
+    let ended = "select s.proof, c.revoked_at = s.ended_at as at_once from sessions s \
+                 join credentials c on c.credential_id = s.credential_id where s.ended_because = 'passkey_removed'";
+    assert_eq!(world.sql(ended), [json!({"proof": "passkey", "at_once": true})], "with the passkey that opened it");
     let passkeys = "select privileged, mfa, last_used_at is not null as used, revoked_at is not null as removed \
                     from credentials where credential_id like 'p_%' order by created_at";
     let passkeys: Vec<String> = world.sql(passkeys).iter().map(ToString::to_string).collect();

@@ -2,6 +2,8 @@
 //! permit: a role with the critical action of a duty counts as that duty, and one with those of two that are kept apart
 //! is refused.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::roles::{self, Conflict};
@@ -44,7 +46,30 @@ pub fn duties_of(actions: &[String]) -> impl Iterator<Item = &'static str> {
     CRITICAL.into_iter().filter(move |(_, critical)| has(critical)).map(|(duty, _)| duty)
 }
 
+/// Whether a set of actions amounts to a duty that is privileged.
+#[must_use]
+pub fn is_privileged(actions: &[String]) -> bool {
+    duties_of(actions).any(roles::is_privileged)
+}
+
 impl State {
+    /// Whether a role is privileged: one of the program's by its duty, one of the organisation's own by what it permits.
+    #[must_use]
+    pub fn is_privileged(&self, role: &str) -> bool {
+        match self.custom_roles.get(role) {
+            Some(defined) => is_privileged(&defined.actions),
+            None => roles::is_privileged(role),
+        }
+    }
+
+    /// Everybody who holds a privileged role at `now`, in whatever way they came by it, and whoever answers for a program
+    /// that does: they can act as it.
+    #[must_use]
+    pub fn privileged_actors(&self, now: i64) -> BTreeSet<&str> {
+        let privileged = self.held_roles(now).filter(|(_, role, _)| self.is_privileged(role));
+        privileged.flat_map(|(actor, ..)| [actor, self.person_of(actor)]).collect()
+    }
+
     /// Whether there is a role of this name that can be granted.
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {

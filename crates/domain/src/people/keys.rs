@@ -84,6 +84,13 @@ impl KeyScope {
         }
     }
 
+    /// All that it opens, as `kind/name`, separated by spaces.
+    #[must_use]
+    pub fn opened(&self) -> String {
+        let all = std::iter::once(self.resource()).chain(self.further_resources());
+        all.collect::<Vec<_>>().join(" ")
+    }
+
     /// The actor that it belongs to: it ends when they leave.
     #[must_use]
     pub fn principal(&self) -> Option<&str> {
@@ -278,6 +285,13 @@ impl State {
     #[must_use]
     pub fn key_days(&self) -> u32 {
         self.keys_limited.as_ref().map_or(MAX_DAYS, |limit| limit.max_days)
+    }
+
+    /// A key and those that took its place, one after the other.
+    pub fn line_of<'a>(&'a self, key: &str) -> impl Iterator<Item = &'a Key> + use<'a> {
+        let next = move |key: &&'a Key| key.replaced.as_ref().and_then(|(by, _)| self.keys.get(by));
+        // Nothing that was decided leads round in a circle; what somebody made up might.
+        std::iter::successors(self.keys.get(key), next).take(self.keys.len())
     }
 
     /// Who answers for a key: the actor it belongs to, or who owns that account, or else whoever made it.

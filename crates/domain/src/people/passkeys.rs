@@ -6,8 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ActorKind;
 use super::actors::present;
+use super::{ActorKind, Proof, Session, SessionEnd, SessionEnded};
 use crate::decide::{digest_is_valid, identifier_is_valid, refuse};
 use crate::{Event, Given, Refusal, RefusalCode, State};
 
@@ -184,14 +184,30 @@ pub(crate) fn used(state: &State, body: &PasskeyUsed) -> Result<Event, Refusal> 
 }
 
 /// Removes a passkey.
-pub(crate) fn remove(state: &State, body: &PasskeyRemoved) -> Result<Vec<Event>, Refusal> {
+pub(crate) fn remove(state: &State, given: &Given, body: &PasskeyRemoved) -> Result<Vec<Event>, Refusal> {
     match state.passkeys.get(&body.passkey).filter(|known| known.registered.actor == body.actor) {
-        Some(_) => Ok(vec![Event::PasskeyRemoved(body.clone())]),
+        Some(_) => Ok(ended(state, given.now, body)),
         None => Err(refuse(RefusalCode::NotFound, format!("`{}` has no passkey `{}`", body.actor, body.passkey))),
     }
 }
 
-/// The end of all passkeys of somebody who leaves.
+/// The end of a passkey and of the sessions that it opened: whoever found the device has those too. Sessions once began
+/// without saying by which passkey; such a one ends with any of its owner's.
+pub(super) fn ended(state: &State, now: i64, body: &PasskeyRemoved) -> Vec<Event> {
+    let opened = |session: &&Session| {
+        session.actor == body.actor
+            && session.proof == Proof::Passkey
+            && session.passkey.as_ref().is_none_or(|passkey| *passkey == body.passkey)
+            && session.expires_at > now
+    };
+    let sessions = state.sessions.values().filter(opened).map(|session| {
+        let (session, actor) = (session.session.clone(), session.actor.clone());
+        Event::SessionEnded(SessionEnded { session, actor, reason: SessionEnd::PasskeyRemoved })
+    });
+    std::iter::once(Event::PasskeyRemoved(body.clone())).chain(sessions).collect()
+}
+
+/// The end of all passkeys of somebody who leaves; their sessions end by their leaving.
 pub(super) fn all_removed<'a>(state: &'a State, actor: &'a str) -> impl Iterator<Item = Event> + 'a {
     state.passkeys_of(actor).map(|passkey| {
         let (passkey, actor) = (passkey.registered.passkey.clone(), actor.to_owned());

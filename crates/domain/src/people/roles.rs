@@ -38,6 +38,12 @@ pub fn find(name: &str) -> Option<&'static Role> {
     ROLES.iter().find(|role| role.name == name)
 }
 
+/// Whether one of these roles is privileged. [`State::is_privileged`] knows an organisation's own too.
+#[must_use]
+pub fn is_privileged(name: &str) -> bool {
+    find(name).is_some_and(|role| role.privileged)
+}
+
 /// Two roles that nobody may hold at once in one scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conflict {

@@ -66,6 +66,9 @@ pub struct SessionStarted {
     /// the provider's word that somebody signed out is matched with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider_session_sha256: Option<String>,
+    /// The passkey that opened it, when it was a passkey: the session ends with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passkey: Option<String>,
     /// SHA-256 of the session cookie's secret, hexadecimal.
     pub session_sha256: String,
     /// When they proved who they are, in milliseconds since the epoch; 0 when the provider did not say.
@@ -90,6 +93,8 @@ pub enum SessionEnd {
     Provider,
     /// Its owner proved again who they are, and another took its place.
     Replaced,
+    /// The passkey that opened it was removed.
+    PasskeyRemoved,
 }
 
 impl SessionEnd {
@@ -102,6 +107,7 @@ impl SessionEnd {
             Self::Idle => "idle",
             Self::Provider => "provider",
             Self::Replaced => "replaced",
+            Self::PasskeyRemoved => "passkey_removed",
         }
     }
 }
@@ -129,6 +135,9 @@ pub struct Session {
     pub proof: Proof,
     /// Digest of the provider's session, if it named one.
     pub provider_session_sha256: Option<String>,
+    /// The passkey that opened it; left out of what is written when there is none, as before this was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passkey: Option<String>,
     /// When they proved it, in milliseconds since the epoch.
     pub authenticated_at: i64,
     /// Whether it took more than one factor.
@@ -146,6 +155,7 @@ impl Session {
             actor: body.actor.clone(),
             proof: body.proof,
             provider_session_sha256: body.provider_session_sha256.clone(),
+            passkey: body.passkey.clone(),
             authenticated_at: body.authenticated_at,
             mfa: body.mfa,
             started_at: at,
@@ -161,6 +171,7 @@ impl Session {
             actor: body.actor.clone(),
             proof: Proof::Link,
             provider_session_sha256: None,
+            passkey: None,
             authenticated_at: at,
             mfa: false,
             started_at: at,
@@ -226,6 +237,9 @@ pub(crate) fn open(state: &State, given: &Given, body: &OpenSession) -> Result<V
 /// The use of a passkey or of a recovery code, when the session is opened by one.
 fn other_proof(state: &State, body: &OpenSession) -> Result<Option<Event>, Refusal> {
     let (started, invalid) = (&body.started, |why: &str| Err(Refusal::new(RefusalCode::Invalid, why)));
+    if started.passkey.as_ref() != body.passkey.as_ref().map(|used| &used.passkey) {
+        return invalid("a session names the passkey that opened it, and no other");
+    }
     match (started.proof, &body.passkey, &body.recovery_sha256) {
         (Proof::Passkey, Some(used), None) if used.actor == started.actor => {
             super::passkeys::used(state, used).map(Some)
@@ -262,7 +276,7 @@ pub(crate) fn close(state: &State, given: &Given, body: &SessionEnded) -> Result
     let theirs = match body.reason {
         SessionEnd::SignedOut => given.by == known.actor,
         SessionEnd::Revoked => true,
-        SessionEnd::Idle | SessionEnd::Provider | SessionEnd::Replaced => false,
+        SessionEnd::Idle | SessionEnd::Provider | SessionEnd::Replaced | SessionEnd::PasskeyRemoved => false,
     };
     match theirs || is_the_system(state, &given.by) {
         true => Ok(vec![Event::SessionEnded(body.clone())]),
@@ -292,6 +306,10 @@ pub fn is_critical(command: &Command) -> bool {
             | Command::Return(_)
             | Command::MapGroup(_)
             | Command::ApproveGroupMap(_)
+            // To start or hand on a review says who decides of what others hold. To complete one decides of nothing.
+            | Command::StartReview(_)
+            | Command::AssignReview(_)
+            | Command::DecideReview(_)
             | Command::CreateKey(_)
             | Command::RotateKey(_)
             | Command::OwnAccount(_)

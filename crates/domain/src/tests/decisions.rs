@@ -161,6 +161,7 @@ fn given_a_sign_in_link_when_used_twice_or_late_then_it_is_refused() {
             proof: Proof::Link,
             link_sha256: Some(sha.into()),
             provider_session_sha256: None,
+            passkey: None,
             session_sha256: "s".into(),
             authenticated_at: 1_000,
             mfa: false,

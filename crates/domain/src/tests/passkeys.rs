@@ -90,6 +90,7 @@ fn session(number: usize, actor: &str, proof: Proof) -> SessionStarted {
         proof,
         link_sha256: None,
         provider_session_sha256: None,
+        passkey: None,
         session_sha256: format!("{number:064x}"),
         authenticated_at: NOW,
         mfa: proof == Proof::Passkey,
@@ -99,7 +100,7 @@ fn session(number: usize, actor: &str, proof: Proof) -> SessionStarted {
 
 fn by_passkey(number: usize, actor: &str, passkey: usize, sign_count: u32) -> Command {
     let used = PasskeyUsed { passkey: format!("p_{passkey}"), actor: actor.into(), sign_count };
-    let started = session(number, actor, Proof::Passkey);
+    let started = SessionStarted { passkey: Some(used.passkey.clone()), ..session(number, actor, Proof::Passkey) };
     Command::OpenSession(OpenSession { started, replaces: None, passkey: Some(used), recovery_sha256: None })
 }
 
@@ -124,6 +125,42 @@ fn given_a_person_when_they_register_a_passkey_then_it_signs_them_in_and_nobody_
         recovery_sha256: None,
     };
     assert_eq!(house.refused("a_system", Command::OpenSession(without)).code, RefusalCode::Invalid);
+}
+
+#[test]
+fn given_sessions_by_several_passkeys_when_one_is_removed_then_those_that_it_opened_end_and_no_others() {
+    let mut house = House::new();
+    house.done("a_1", register(1, "a_1"));
+    house.done("a_1", register(2, "a_1"));
+    house.done("a_2", register(3, "a_2"));
+    for (number, actor, passkey) in [(1, "a_1", 1), (2, "a_1", 2), (3, "a_1", 1), (4, "a_2", 3)] {
+        house.done("a_system", by_passkey(number, actor, passkey, 0));
+    }
+    let wrong = SessionStarted { passkey: Some("p_2".into()), ..session(5, "a_1", Proof::Passkey) };
+    let used = PasskeyUsed { passkey: "p_1".into(), actor: "a_1".into(), sign_count: 0 };
+    let wrong = OpenSession { started: wrong, replaces: None, passkey: Some(used), recovery_sha256: None };
+    assert_eq!(house.refused("a_system", Command::OpenSession(wrong)).code, RefusalCode::Invalid, "another passkey");
+    // Of a session that began before it was known by which passkey, nothing is left to doubt either.
+    let untold = Event::SessionStarted(session(6, "a_1", Proof::Passkey));
+    let entry = Entry {
+        v: 1,
+        id: "x".into(),
+        ts: NOW,
+        actor: "a_system".into(),
+        stream: untold.stream(),
+        sv: 1,
+        event: untold,
+    };
+    house.state.apply(&entry);
+    let remove = Command::RemovePasskey(PasskeyRemoved { passkey: "p_1".into(), actor: "a_1".into() });
+    let ended = ["passkey.removed", "session.ended", "session.ended", "session.ended"];
+    assert_eq!(house.done("a_2", remove), ended);
+    let open: Vec<&str> = house.state.sessions.values().map(|session| session.session.as_str()).collect();
+    assert_eq!(open, ["s_2", "s_4"]);
+    // What ended by itself does not end again.
+    house.given.now = NOW + RECOVERY_SESSION_MS;
+    let remove = Command::RemovePasskey(PasskeyRemoved { passkey: "p_2".into(), actor: "a_1".into() });
+    assert_eq!(house.done("a_1", remove), ["passkey.removed"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use crate::people::reviews::{ReviewAssigned, ReviewDecided, ReviewNamed, ReviewReason, StartReview};
 use crate::people::sessions::{FRESH_MS, FRESH_RULE, SESSION_MAX_MS};
 use crate::people::{
     ActorKind, ActorLeft, ActorRegistered, GrantNamed, KeyCreated, KeyScope, OpenSession, Proof, SessionClosed,
@@ -63,6 +64,7 @@ fn started(session: &str, actor: &str) -> SessionStarted {
         proof: Proof::Oidc,
         link_sha256: None,
         provider_session_sha256: Some("p".into()),
+        passkey: None,
         session_sha256: format!("digest of {session}"),
         authenticated_at: NOW,
         mfa: true,
@@ -100,7 +102,8 @@ fn given_a_session_when_others_end_it_then_they_revoke_it_and_give_no_other_reas
     for session in ["s_1", "s_2", "s_3"] {
         house.done("a_system", open(session, "a_1", None));
     }
-    for reason in [SessionEnd::SignedOut, SessionEnd::Idle, SessionEnd::Provider, SessionEnd::Replaced] {
+    let others = [SessionEnd::Idle, SessionEnd::Provider, SessionEnd::Replaced, SessionEnd::PasskeyRemoved];
+    for reason in others.into_iter().chain([SessionEnd::SignedOut]) {
         assert_eq!(house.refused("a_2", close("s_1", "a_1", reason)), RefusalCode::Forbidden, "{reason:?}");
     }
     assert_eq!(house.refused("a_1", close("s_1", "a_1", SessionEnd::Idle)), RefusalCode::Forbidden);
@@ -115,7 +118,8 @@ fn given_a_session_when_others_end_it_then_they_revoke_it_and_give_no_other_reas
 #[test]
 fn given_a_session_that_makes_no_sense_when_opened_then_it_is_refused() {
     let mut house = House::new();
-    let changes: [fn(&mut SessionStarted); 6] = [
+    let changes: [fn(&mut SessionStarted); 7] = [
+        |s| s.passkey = Some("p_1".into()),
         |s| s.expires_at = NOW,
         |s| s.expires_at = NOW + SESSION_MAX_MS + 1,
         |s| s.authenticated_at = NOW + 1,
@@ -187,6 +191,22 @@ proptest! {
         let critical = [
             key(KeyScope::Actor("a_1".into())),
             Command::ApproveGrant(GrantNamed { grant: "g_1".into() }),
+            Command::StartReview(StartReview {
+                review: "r_1".into(),
+                scope: "org".into(),
+                reviewer: "a_2".into(),
+                alternate: None,
+                credentials: true,
+                due_at: NOW + 1,
+            }),
+            Command::AssignReview(ReviewAssigned { review: "r_1".into(), reviewer: "a_2".into(), alternate: None }),
+            Command::DecideReview(ReviewDecided {
+                review: "r_1".into(),
+                item: "g_1".into(),
+                verdict: ReviewReason::Needed.verdict(),
+                reason: ReviewReason::Needed,
+                reference: None,
+            }),
         ];
         for command in critical {
             house.given.by = "a_1".into();
@@ -197,7 +217,10 @@ proptest! {
             prop_assert_eq!(stale, !by_key && age > FRESH_MS, "{}", command.name());
         }
         house.given.authenticated_at = Some(NOW - age);
-        let harmless = house.ask("a_2", close("s_9", "a_2", SessionEnd::Revoked)).expect_err("there is none").code;
-        prop_assert_eq!(harmless, RefusalCode::NotFound);
+        let complete = Command::CompleteReview(ReviewNamed { review: "r_1".into() });
+        for harmless in [close("s_9", "a_2", SessionEnd::Revoked), complete] {
+            let code = house.ask("a_2", harmless).expect_err("there is none").code;
+            prop_assert_eq!(code, RefusalCode::NotFound);
+        }
     }
 }

@@ -175,8 +175,13 @@ async fn given_a_passkey_when_registered_then_it_signs_in_with_two_factors_and_i
     assert_eq!(options["authenticatorSelection"]["userVerification"], "required");
     assert!(!options["user"]["id"].to_string().contains(&rig.who.actor), "the handle is not the pseudonym");
 
+    // Its removal ends what it opened, and not the session by link beside it.
+    let proofs =
+        || rig.engine.sessions_of(&back.actor).into_iter().map(|(session, _)| session.proof).collect::<Vec<_>>();
+    assert_eq!(proofs().len(), 2);
     rig.engine.remove_passkey(&rig.who, &passkey).await.expect("removed");
     assert_eq!(unproven(rig.sign_in(&mut device).await), "unknown");
+    assert_eq!(proofs(), [Proof::Link]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -82,6 +82,7 @@ fn a_review_is_over_what_was_held_when_it_started_and_follows_what_is_decided() 
             scope: "org".into(),
             reviewer: "a_1".into(),
             alternate: Some("a_2".into()),
+            credentials: false,
             due_at: T0 + HOUR,
             at_size: world_size(&world),
             population: 3,

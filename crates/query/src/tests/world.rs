@@ -117,12 +117,17 @@ impl World {
 
     /// Appends an event and returns its number.
     pub fn add(&self, ts: i64, event: Event) -> u64 {
+        self.add_by("a_operator", ts, event)
+    }
+
+    /// As [`Self::add`], of an actor's.
+    pub fn add_by(&self, actor: &str, ts: i64, event: Event) -> u64 {
         let seq = self.size();
         let entry = Entry {
             v: 1,
             id: format!("00000000-0000-7000-8000-{seq:012}"),
             ts,
-            actor: "a_operator".into(),
+            actor: actor.into(),
             stream: event.stream(),
             sv: 1,
             event,

@@ -25,6 +25,9 @@ pub(crate) struct Start {
     scope: String,
     reviewer: String,
     alternate: Option<String>,
+    /// Whether keys and passkeys are reviewed too.
+    #[serde(default)]
+    credentials: bool,
     /// Milliseconds since the epoch.
     due_at: i64,
 }
@@ -35,8 +38,9 @@ pub(crate) async fn start(
     Caller(who): Caller,
     Json(wish): Json<Start>,
 ) -> Result<Answer<Value>, ApiError> {
-    let Start { scope, reviewer, alternate, due_at } = wish;
-    let review = app.engine.start_review(&who, Campaign { scope, reviewer, alternate, due_at }).await?;
+    let Start { scope, reviewer, alternate, credentials, due_at } = wish;
+    let wish = Campaign { scope, reviewer, alternate, credentials, due_at };
+    let review = app.engine.start_review(&who, wish).await?;
     let started = app.engine.review(&review)?.started;
     Ok(Answer(json!({ "review": review, "started": started })))
 }
@@ -83,7 +87,7 @@ pub(crate) async fn assign(
     Ok(Answer(json!({ "review": id, "assigned": true })))
 }
 
-/// What is decided of one role. `needed` keeps it, every other reason takes it away.
+/// What is decided of one item. `needed` keeps it, every other reason takes it away.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Decide {

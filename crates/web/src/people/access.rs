@@ -105,7 +105,7 @@ impl Facts {
                 actor: wish.actor.clone(),
                 role: wish.role.clone(),
                 duty: known.map_or("one of your own", |role| role.duty),
-                privileged: known.is_some_and(|role| role.privileged),
+                privileged: state.is_privileged(&wish.role),
                 scope: wish.scope.clone(),
                 ends_at: Instant(wish.ends_at),
                 reference: wish.reference.clone(),

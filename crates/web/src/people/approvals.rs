@@ -241,7 +241,7 @@ fn told_row(row: &Row) -> Vec<Cell> {
         Cell::Text(text("kind").replace('_', " ")),
         Cell::Code(text("about")),
         Cell::Text(text("channel")),
-        rows::maybe(row, "principal_id").map_or(Cell::None, Cell::Code),
+        rows::maybe(row, "principal_id").map_or(Cell::None, |id| Cell::actor(&id)),
         Cell::Mark(Mark::new(said, tone)),
         Cell::Text(text("attempts")),
         rows::instant(row, "settled_at").map_or(Cell::None, Cell::Time),

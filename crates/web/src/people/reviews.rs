@@ -1,13 +1,14 @@
-//! Access reviews: campaigns and what is due, and one campaign with its roles, to be decided one by one.
+//! Access reviews: campaigns and what is due, and one campaign with its roles and credentials, to be decided one by one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use askama::Template;
 use axum::Form;
 use axum::extract::{Path, Query as Parameters, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::people::ActorKind;
-use domain::people::reviews::{Outcome, Review, ReviewDecided, ReviewItem, ReviewReason};
+use domain::people::reviews::{ItemKind, Outcome, Review, ReviewDecided, ReviewItem, ReviewReason};
+use domain::people::{ActorKind, KeyScope};
 use engine::{Campaign, Due, Principal};
 use http::header;
 use serde::Deserialize;
@@ -66,7 +67,7 @@ impl ReviewsPage {
     fn new(shell: Shell, due: Vec<Waiting>, people: Vec<String>, scopes: Vec<String>, found: &Found, now: i64) -> Self {
         let names = ["review", "scope", "reviewer", "how it stands", "started (UTC)", "due (UTC)"];
         let mut columns: Vec<Column> = names.map(Column::text).into();
-        columns.extend(["roles", "kept", "removed", "gone", "open"].map(Column::number));
+        columns.extend(["items", "kept", "removed", "gone", "open"].map(Column::number));
         let empty = Empty::new("No review yet", "Start one below, or type:")
             .command("counterfoil reviews start --reviewer ACTOR --due 14d");
         let mut table = Table::new("Reviews", columns, empty);
@@ -152,18 +153,54 @@ pub(crate) struct ReviewPage {
     table: Table,
 }
 
-/// A role to be decided of.
+/// A role or a credential to be decided of.
 #[derive(Clone, Debug)]
 struct Open {
     item: String,
     actor: String,
-    role: String,
+    /// The role; nothing of a credential.
+    role: Option<String>,
     duty: &'static str,
+    /// Of a credential: what it is, in words.
+    means: &'static str,
     privileged: bool,
     scope: String,
     until: Option<Instant>,
     /// Whether it can be taken away here.
     granted: bool,
+}
+
+impl Open {
+    fn of(state: &domain::State, privileged: &BTreeSet<&str>, name: &str, item: &ReviewItem) -> Self {
+        let credential = |means, until, opens_management: bool| Self {
+            item: name.to_owned(),
+            actor: item.actor.clone(),
+            role: None,
+            duty: "",
+            means,
+            privileged: opens_management && privileged.contains(item.actor.as_str()),
+            scope: item.scope.clone(),
+            until,
+            granted: true,
+        };
+        let grant = state.grants.get(name);
+        match item.kind {
+            ItemKind::Role => Self {
+                role: Some(item.role.clone()),
+                duty: domain::people::roles::find(&item.role).map_or("one of your own", |role| role.duty),
+                privileged: state.is_privileged(&item.role),
+                until: grant.map(|grant| Instant(grant.requested.ends_at)),
+                granted: grant.is_some(),
+                ..credential("", None, false)
+            },
+            ItemKind::Key => {
+                let newest = state.line_of(name).last();
+                let management = newest.is_some_and(|key| matches!(key.created.scope, KeyScope::Actor(_)));
+                credential("a key that opens", newest.map(|key| Instant(key.ends_at())), management)
+            }
+            ItemKind::Passkey => credential("a passkey that signs in", None, true),
+        }
+    }
 }
 
 impl ReviewPage {
@@ -173,25 +210,13 @@ impl ReviewPage {
         let waits = |(name, item): &(&String, &ReviewItem)| {
             outcome(name, item) == Outcome::Open && state.decider_of(&review, item) == Some(visitor)
         };
-        let open = review.items.iter().filter(waits).map(|(name, item)| {
-            let known = domain::people::roles::find(&item.role);
-            let grant = state.grants.get(name);
-            Open {
-                item: name.clone(),
-                actor: item.actor.clone(),
-                role: item.role.clone(),
-                duty: known.map_or("", |role| role.duty),
-                privileged: known.is_some_and(|role| role.privileged),
-                scope: item.scope.clone(),
-                until: grant.map(|grant| Instant(grant.requested.ends_at)),
-                granted: grant.is_some(),
-            }
-        });
+        let privileged = state.privileged_actors(now);
+        let open = review.items.iter().filter(waits).map(|(name, item)| Open::of(state, &privileged, name, item));
         let open: Vec<Open> = open.collect();
         let settled = review.items.iter().all(|(name, item)| outcome(name, item) != Outcome::Open);
         let reviews = review.reviewer == visitor || review.alternate.as_deref() == Some(visitor);
-        let columns = ["grant", "actor", "role", "scope", "outcome", "reason", "reference", "by", "at (UTC)"];
-        let mut table = Table::new("Roles in this review", columns.map(Column::text).into(), Empty::new("None", ""));
+        let columns = ["item", "actor", "what", "scope", "outcome", "reason", "reference", "by", "at (UTC)"];
+        let mut table = Table::new("What is in this review", columns.map(Column::text).into(), Empty::new("None", ""));
         table.rows = review.items.iter().map(|(name, item)| item_row(name, item, outcome(name, item))).collect();
         let sql = format!("SELECT *\nFROM access_review_items\nWHERE review_id = '{}'", review.started.review);
         table.query = Some(Query { sql, size });
@@ -218,10 +243,11 @@ impl ReviewPage {
 #[cfg(test)]
 impl ReviewPage {
     pub(crate) fn samples() -> [Self; 2] {
-        use domain::people::ActorRegistered;
         use domain::people::reviews::ReviewStarted;
+        use domain::people::{ActorRegistered, Key, KeyCreated};
         let now = 1_795_380_849_000;
         let item = |actor: &str, role: &str| ReviewItem {
+            kind: ItemKind::Role,
             actor: actor.into(),
             role: role.into(),
             scope: "org".into(),
@@ -233,9 +259,10 @@ impl ReviewPage {
                 scope: "org".into(),
                 reviewer: "a_91bc77".into(),
                 alternate: None,
+                credentials: true,
                 due_at: now - 1,
                 at_size: 18_204,
-                population: 2,
+                population: 4,
                 population_root: "9f2c4e1ab07d6635".into(),
             },
             started_by: "a_7f3k2m9q".into(),
@@ -245,6 +272,14 @@ impl ReviewPage {
             items: [
                 ("a_7f3k2m9q/administrator", item("a_7f3k2m9q", "administrator")),
                 ("g_1", item("a_91bc77", "monitor")),
+                (
+                    "k_1",
+                    ReviewItem { kind: ItemKind::Key, scope: "service/credit-risk".into(), ..item("a_7f3k2m9q", "") },
+                ),
+                (
+                    "p_1",
+                    ReviewItem { kind: ItemKind::Passkey, scope: "actor/a_7f3k2m9q".into(), ..item("a_7f3k2m9q", "") },
+                ),
             ]
             .map(|(name, item)| (name.to_owned(), item))
             .into(),
@@ -255,6 +290,14 @@ impl ReviewPage {
             let (actor, kind, roles) = (actor.to_owned(), ActorKind::Human, vec![role.to_owned()]);
             state.actors.insert(actor.clone(), ActorRegistered { actor, kind, roles });
         }
+        let key = KeyCreated {
+            key: "k_1".into(),
+            scope: KeyScope::Service("credit-risk".into()),
+            prefix: "cfk_".into(),
+            secret_sha256: String::new(),
+            expires_at: now + 86_400_000,
+        };
+        state.keys.insert("k_1".into(), Key::new(key, now - 86_400_000, "a_7f3k2m9q"));
         let shell = || Shell::sample(Section::People);
         let mut full = Self::new(shell(), &state, review(None), "a_91bc77", 18_204, now);
         full.names = Names::sample(&[("a_91bc77", "Zoë Nguyễn"), ("a_7f3k2m9q", "Ada Okafor")]);
@@ -270,11 +313,16 @@ fn item_row(name: &str, item: &ReviewItem, outcome: Outcome) -> Vec<Cell> {
         Outcome::Removed | Outcome::Gone => Tone::Plain,
     };
     let decided = item.decided.as_ref();
-    let link = Link::to("/ledger").with("stream", format!("grant/{name}"));
+    let (stream, what) = match item.kind {
+        ItemKind::Role => (format!("grant/{name}"), item.role.as_str()),
+        ItemKind::Key => (format!("key/{name}"), "key"),
+        ItemKind::Passkey => (format!("actor/{}", item.actor), "passkey"),
+    };
+    let link = Link::to("/ledger").with("stream", stream);
     vec![
         Cell::Id(name.to_owned(), link),
         Cell::actor(&item.actor),
-        Cell::Text(item.role.clone()),
+        Cell::Text(what.to_owned()),
         Cell::Text(item.scope.clone()),
         Cell::Mark(Mark::new(outcome.as_str(), tone)),
         Cell::maybe(decided.map(|decided| decided.reason.as_str().to_owned())),
@@ -335,6 +383,8 @@ pub(crate) struct Start {
     reviewer: String,
     #[serde(default)]
     alternate: String,
+    /// There when the box is ticked.
+    credentials: Option<String>,
     due: String,
 }
 
@@ -350,8 +400,8 @@ pub(crate) async fn start(
 ) -> Result<Redirect, PageError> {
     let due_at = parse_instant(&form.due)
         .ok_or_else(|| Failure::invalid(format!("`{}` is not a day: write it like 2026-11-22", form.due)))?;
-    let Start { scope, reviewer, alternate, .. } = form;
-    let wish = Campaign { scope, reviewer, alternate: named(alternate), due_at };
+    let Start { scope, reviewer, alternate, credentials, .. } = form;
+    let wish = Campaign { scope, reviewer, alternate: named(alternate), credentials: credentials.is_some(), due_at };
     let review = app.engine.start_review(&who, wish).await?;
     Ok(Redirect::to(&format!("/reviews/{review}")))
 }
@@ -367,7 +417,7 @@ pub(crate) async fn one(State(app): State<Arc<App>>, Visitor(who): Visitor, Path
     page(&shown)
 }
 
-/// The form that decides of one role.
+/// The form that decides of one item.
 #[derive(Deserialize)]
 pub(crate) struct Decide {
     item: String,

@@ -68,6 +68,7 @@ impl SessionsPage {
             actor: "a_7f3k2m9q".into(),
             proof,
             provider_session_sha256: None,
+            passkey: None,
             authenticated_at: now,
             mfa: proof == Proof::Oidc,
             started_at: now,

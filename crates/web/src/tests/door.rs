@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use engine::{Engine, EngineOptions};
+use domain::Command;
+use domain::people::{Algorithm, PasskeyRegistered, PasskeyUsed, Proof};
+use engine::{Engine, EngineOptions, Proven};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use merkle::{TlogProof, VerifierKey};
@@ -287,4 +289,40 @@ async fn given_a_key_for_an_application_then_it_opens_nothing_here() {
     let both = json!({ "service": "a", "actor": "b", "expires_at": 0 });
     let (status, _) = application.json(Method::POST, "/api/v1/keys", &As::Operator, &both).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_sessions_by_link_and_passkey_when_the_passkey_is_removed_then_the_next_request_with_the_second_is_refused()
+ {
+    let world = World::new().await;
+    let by_link = world.sign_in().await;
+    let (name, secret) = by_link.split_once('=').expect("a cookie");
+    let who = world.engine.authenticate_session(secret).expect("signed in");
+    let registered = PasskeyRegistered {
+        passkey: "p_1".into(),
+        actor: who.actor.clone(),
+        credential: "c0".into(),
+        algorithm: Algorithm::Ed25519,
+        public_key: "ab".repeat(32),
+        sign_count: 0,
+        synced: false,
+        name_sha256: "ab".repeat(32),
+    };
+    world.engine.execute(&who, Command::RegisterPasskey(registered)).await.expect("registered");
+    let proven = Proven {
+        actor: who.actor.clone(),
+        proof: Proof::Passkey,
+        authenticated_at: Engine::now_ms(),
+        mfa: true,
+        passkey: Some(PasskeyUsed { passkey: "p_1".into(), actor: who.actor.clone(), sign_count: 0 }),
+        ..Proven::default()
+    };
+    let opened = world.engine.admit(proven, None).await.expect("a session");
+    let by_passkey = As::Session { cookie: format!("{name}={}", opened.secret), ours: true };
+    let by_link = As::Session { cookie: by_link.clone(), ours: true };
+    assert_eq!(world.get("/sessions", &by_passkey).await.status(), StatusCode::OK);
+    let removed = world.send(Method::DELETE, "/api/v1/passkeys/p_1", &As::Operator, "").await;
+    assert_eq!(removed.status(), StatusCode::OK);
+    assert_eq!(world.get("/sessions", &by_passkey).await.status(), StatusCode::SEE_OTHER, "led to the sign-in");
+    assert_eq!(world.get("/sessions", &by_link).await.status(), StatusCode::OK);
 }

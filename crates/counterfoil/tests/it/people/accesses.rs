@@ -130,3 +130,46 @@ fn given_a_review_when_carried_out_then_removals_are_done_and_its_list_verifies_
     assert!(verified.code == 0 && verified.out.contains("1 lists of access reviews"), "{verified:?}");
     second_verifier(package, &key);
 }
+
+#[test]
+fn given_a_review_of_credentials_when_a_key_is_taken_away_then_the_next_call_is_refused_and_the_list_has_it() {
+    let world = World::new();
+    let (lead, lead_key) = somebody(&world);
+    hold(&world, &lead, "security_lead", None);
+    let keys = world.sql("select credential_id, created_by from credentials where kind = 'api_key'");
+    let (app, operator) = (text(&keys[0], "credential_id").to_owned(), text(&keys[0], "created_by").to_owned());
+    let start = ["reviews", "start", "--reviewer", &lead, "--alternate", &operator, "--credentials"];
+    let review = text(&world.json(&start), "review").to_owned();
+    let shown = world.json(&["reviews", "show", &review]);
+    let items = shown["items"].as_array().expect("items");
+    // Two roles; the operator's first key, the application's, and the lead's.
+    assert_eq!(items.iter().filter(|item| item["kind"] == "key").count(), 3, "{shown}");
+    assert_eq!(items.iter().filter(|item| item["role"].is_string()).count(), 2, "{shown}");
+
+    assert_eq!(world.chat("chat").status, 200);
+    for item in items {
+        let (id, own) = (text(item, "item"), item["actor"] == lead.as_str());
+        let by: &[&str] = if own { &[] } else { &["--token", &lead_key] };
+        let removes: &[&str] = &["not_needed", "--reference", "CHG-9"];
+        let reason: &[&str] = if id == app { removes } else { &["needed"] };
+        world.json(&[by, &["reviews", "decide", &review, id, "--reason"], reason].concat());
+    }
+    assert_eq!(world.chat("chat").status, 401);
+    world.json(&["--token", &lead_key, "reviews", "complete", &review]);
+    let row =
+        world.sql("select credentials, population_count, kept, removals_requested, removals_done from access_reviews");
+    let expected = serde_json::json!({
+        "credentials": true, "population_count": 5, "kept": 4, "removals_requested": 1, "removals_done": 1,
+    });
+    assert_eq!(row[0], expected);
+
+    let list = world.path("review.list").display().to_string();
+    world.json(&["reviews", "export", &review, "-o", &list]);
+    let key = world.log_vkey();
+    assert_eq!(world.cli(&["verify", &list, "--key", &key]).code, 0);
+    second_verifier(&list, &key);
+    let package = world.path("evidence.zip").display().to_string();
+    world.json(&["evidence", "export", "--from", "2020-01-01", "-o", &package]);
+    assert_eq!(world.cli(&["verify", &package, "--key", &key]).code, 0);
+    second_verifier(&package, &key);
+}

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Outcome, Review, ReviewItem, ReviewReason};
+use super::{ItemKind, Outcome, Review, ReviewItem, ReviewReason};
 use crate::{State, canonical};
 
 /// The list of a completed campaign: what was reviewed, and what became of it.
@@ -24,20 +24,24 @@ pub struct ReviewList {
     pub due_at: i64,
     /// When it was completed.
     pub completed_at: i64,
-    /// Everything that was reviewed, by grant.
+    /// Everything that was reviewed, by grant, key or passkey.
     pub items: Vec<ListedItem>,
 }
 
 /// A line of the list.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ListedItem {
-    /// The grant.
+    /// The grant, key or passkey.
     pub item: String,
+    /// What it is; not written of a role.
+    #[serde(skip_serializing_if = "ItemKind::is_role")]
+    pub kind: ItemKind,
     /// Who held it.
     pub actor: String,
-    /// The role.
+    /// The role; empty, and not written, for a credential.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub role: String,
-    /// Where it held.
+    /// Where it held; of a credential what it opened.
     pub scope: String,
     /// What became of it.
     pub outcome: Outcome,
@@ -62,15 +66,15 @@ impl ReviewList {
         canonical::to_vec(self).unwrap_or_default()
     }
 
-    /// The same as comma-separated values, a role a line. No value holds a comma or a quote.
+    /// The same as comma-separated values, an item a line. No value holds a comma or a quote.
     #[must_use]
     pub fn to_csv(&self) -> String {
-        let mut text = String::from("item,actor,role,scope,outcome,reason,reference,by,at\n");
+        let mut text = String::from("item,kind,actor,role,scope,outcome,reason,reference,by,at\n");
         for line in &self.items {
             let reason = line.reason.map_or("", ReviewReason::as_str);
             let at = line.at.map(|at| at.to_string()).unwrap_or_default();
             let rest = [line.reference.as_deref().unwrap_or(""), line.by.as_deref().unwrap_or(""), at.as_str()];
-            let cells = [&line.item, &line.actor, &line.role, &line.scope].map(String::as_str);
+            let cells: [&str; 5] = [&line.item, line.kind.as_str(), &line.actor, &line.role, &line.scope];
             let cells = cells.into_iter().chain([line.outcome.as_str(), reason]).chain(rest);
             text += &cells.collect::<Vec<_>>().join(",");
             text.push('\n');
@@ -87,6 +91,7 @@ impl State {
             let decided = item.decided.as_ref();
             ListedItem {
                 item: name.clone(),
+                kind: item.kind,
                 actor: item.actor.clone(),
                 role: item.role.clone(),
                 scope: item.scope.clone(),

@@ -1,16 +1,17 @@
 //! Access reviews: who holds what is looked at by somebody else, over a population that cannot move meanwhile.
 //!
-//! A campaign freezes the roles that are held in its scope at the moment it starts: they follow from the ledger at that
-//! size, and the event commits to them by a Merkle root, so that the list can be made again by anybody. Its reviewer
-//! decides of each role whether it stays; what is taken away ends by the same decision. Nobody reviews what they hold
-//! themselves. What ended meanwhile, by whatever cause, is settled by that.
+//! A campaign freezes the roles that are held in its scope at the moment it starts, and when it is to, the keys and
+//! passkeys that open something there: they follow from the ledger at that size, and the event commits to them by a
+//! Merkle root, so that the list can be made again by anybody. Its reviewer decides of each whether it stays; what is taken
+//! away ends by the same decision. Nobody reviews what they hold themselves. What ended meanwhile, by whatever cause, is
+//! settled by that.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::ActorKind;
 use super::roles::ORG;
+use super::{ActorKind, Key};
 use crate::{State, canonical};
 
 mod list;
@@ -32,11 +33,14 @@ pub struct StartReview {
     /// Who reviews what the reviewer holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alternate: Option<String>,
+    /// Whether keys and passkeys are reviewed too.
+    #[serde(default)]
+    pub credentials: bool,
     /// Milliseconds since the epoch by which it must be complete.
     pub due_at: i64,
 }
 
-/// A campaign started, over the roles that were held at that moment.
+/// A campaign started, over what was held at that moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReviewStarted {
@@ -49,11 +53,14 @@ pub struct ReviewStarted {
     /// Who reviews what the reviewer holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alternate: Option<String>,
+    /// Whether keys and passkeys are reviewed too; left out when they are not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub credentials: bool,
     /// Milliseconds since the epoch by which it must be complete.
     pub due_at: i64,
     /// Ledger size that the population follows from; equal to this event's number.
     pub at_size: u64,
-    /// Roles to be reviewed.
+    /// Roles and credentials to be reviewed.
     pub population: u64,
     /// Merkle root over them, hexadecimal.
     pub population_root: String,
@@ -72,7 +79,7 @@ pub struct ReviewAssigned {
     pub alternate: Option<String>,
 }
 
-/// Whether a role stays.
+/// Whether what is reviewed stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -137,13 +144,13 @@ impl ReviewReason {
     }
 }
 
-/// A role was reviewed.
+/// A role or a credential was reviewed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReviewDecided {
     /// Which campaign.
     pub review: String,
-    /// Which grant, or `<actor>/<role>` for a role that an actor began with.
+    /// Which grant, key or passkey, or `<actor>/<role>` for a role that an actor began with.
     pub item: String,
     /// Whether it stays.
     pub verdict: Verdict,
@@ -168,30 +175,65 @@ pub struct ReviewNamed {
 pub struct ReviewCompleted {
     /// Which campaign.
     pub review: String,
-    /// Roles that stay.
+    /// How many stay.
     pub kept: u64,
-    /// Roles that were taken away.
+    /// How many were taken away.
     pub removed: u64,
-    /// Roles that ended meanwhile by another cause.
+    /// How many ended meanwhile by another cause.
     pub gone: u64,
     /// SHA-256 of the list of what was decided, as compact JSON, hexadecimal.
     pub list_sha256: String,
 }
 
-/// A role in a campaign.
+/// What kind of thing an item of a campaign is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemKind {
+    /// A role that somebody holds.
+    #[default]
+    Role,
+    /// A key of a program or a person.
+    Key,
+    /// A passkey of a person.
+    Passkey,
+}
+
+impl ItemKind {
+    /// The word used in the ledger and in tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Role => "role",
+            Self::Key => "key",
+            Self::Passkey => "passkey",
+        }
+    }
+
+    /// Whether it is a role: what all items were at first, so that it is not written.
+    #[must_use]
+    pub fn is_role(&self) -> bool {
+        *self == Self::Role
+    }
+}
+
+/// A role or a credential in a campaign.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReviewItem {
-    /// Who holds it.
+    /// What it is.
+    #[serde(default, skip_serializing_if = "ItemKind::is_role")]
+    pub kind: ItemKind,
+    /// Who holds it; of a key that belongs to nobody, who made it.
     pub actor: String,
-    /// The role.
+    /// The role; empty, and not written, for a credential.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub role: String,
-    /// Where it holds.
+    /// Where a role holds; what a credential opens, as `kind/name` separated by spaces.
     pub scope: String,
     /// What was decided of it.
     pub decided: Option<ItemDecided>,
 }
 
-/// What was decided of a role.
+/// What was decided of an item.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ItemDecided {
     /// Whether it stays.
@@ -219,7 +261,7 @@ pub struct Review {
     pub reviewer: String,
     /// Who reviews what the reviewer holds.
     pub alternate: Option<String>,
-    /// The frozen population, by grant.
+    /// The frozen population, by grant, key or passkey.
     pub items: BTreeMap<String, ReviewItem>,
     /// When it was completed.
     pub completed_at: Option<i64>,
@@ -272,7 +314,17 @@ impl State {
         }
     }
 
-    fn holds_item(&self, name: &str, item: &ReviewItem, now: i64) -> bool {
+    /// Whether what a campaign reviews is still there at `now`. A key is while one that took its place is.
+    #[must_use]
+    pub fn holds_item(&self, name: &str, item: &ReviewItem, now: i64) -> bool {
+        match item.kind {
+            ItemKind::Role => self.holds_role(name, item, now),
+            ItemKind::Key => self.line_of(name).any(|key| key.is_live(now)),
+            ItemKind::Passkey => self.passkeys.contains_key(name),
+        }
+    }
+
+    fn holds_role(&self, name: &str, item: &ReviewItem, now: i64) -> bool {
         match self.grants.get(name) {
             Some(grant) => grant.holds(now),
             // A role that an actor began with ends with them, and does not come back when they do.
@@ -291,31 +343,64 @@ impl State {
         reviewers.into_iter().flatten().find(free).map(String::as_str)
     }
 
-    /// The roles held in `scope` at `now`, by grant; those of Counterfoil itself are nobody's.
+    /// The roles held in `scope` at `now`, by grant, and if they are asked for the keys and passkeys that open something
+    /// there; those of Counterfoil itself are nobody's.
     #[must_use]
-    pub fn held_in(&self, scope: &str, now: i64) -> BTreeMap<String, ReviewItem> {
-        let here = |held: &str| scope == ORG || held == scope;
+    pub fn held_in(&self, scope: &str, credentials: bool, now: i64) -> BTreeMap<String, ReviewItem> {
+        let credentials = credentials.then(|| self.credentials_in(scope, now));
+        self.roles_in(scope, now).chain(credentials.into_iter().flatten()).collect()
+    }
+
+    /// Keys that open inference of a service alone are in its scope; all others, and passkeys, are the organisation's.
+    fn credentials_in(&self, scope: &str, now: i64) -> impl Iterator<Item = (String, ReviewItem)> {
+        let here = move |key: &&Key| {
+            let opens = |service: &String| scope.strip_prefix("service/") == Some(service.as_str());
+            key.is_live(now) && (scope == ORG || key.created.scope.services().iter().any(opens))
+        };
+        let item = |kind, actor: &str, scope: String| ReviewItem {
+            kind,
+            actor: actor.to_owned(),
+            role: String::new(),
+            scope,
+            decided: None,
+        };
+        let keys = self.keys.values().filter(here).map(move |key| {
+            let opens = &key.created.scope;
+            let actor = opens.principal().unwrap_or(&key.created_by);
+            (key.created.key.clone(), item(ItemKind::Key, actor, opens.opened()))
+        });
+        let passkeys = self.passkeys.values().filter(move |_| scope == ORG).map(move |passkey| {
+            let (name, actor) = (&passkey.registered.passkey, &passkey.registered.actor);
+            (name.clone(), item(ItemKind::Passkey, actor, format!("actor/{actor}")))
+        });
+        keys.chain(passkeys)
+    }
+
+    fn roles_in(&self, scope: &str, now: i64) -> impl Iterator<Item = (String, ReviewItem)> {
+        let here = move |held: &str| scope == ORG || held == scope;
         let item = |actor: &str, role: &str, scope: &str| ReviewItem {
+            kind: ItemKind::Role,
             actor: actor.to_owned(),
             role: role.to_owned(),
             scope: scope.to_owned(),
             decided: None,
         };
         let people = self.actors.values().filter(|actor| actor.kind != ActorKind::System);
-        let first = people.filter(|actor| !self.left.contains_key(&actor.actor) && here(ORG)).flat_map(|actor| {
+        let first = people.filter(move |actor| !self.left.contains_key(&actor.actor) && here(ORG));
+        let first = first.flat_map(move |actor| {
             actor.roles.iter().map(move |role| (format!("{}/{role}", actor.actor), item(&actor.actor, role, ORG)))
         });
-        let granted = self.grants.values().filter(|grant| grant.holds(now) && here(&grant.requested.scope));
-        let granted = granted.filter(|grant| !self.left.contains_key(&grant.requested.actor)).map(|grant| {
+        let granted = self.grants.values().filter(move |grant| grant.holds(now) && here(&grant.requested.scope));
+        let granted = granted.filter(move |grant| !self.left.contains_key(&grant.requested.actor)).map(move |grant| {
             let wish = &grant.requested;
             (wish.grant.clone(), item(&wish.actor, &wish.role, &wish.scope))
         });
-        first.chain(granted).collect()
+        first.chain(granted)
     }
 
     /// Takes in that a campaign started: its population is what is held now.
     pub(crate) fn start_review(&mut self, body: &ReviewStarted, by: &str, ts: i64) {
-        let items = self.held_in(&body.scope, ts);
+        let items = self.held_in(&body.scope, body.credentials, ts);
         let review = Review {
             started: body.clone(),
             started_by: by.to_owned(),
@@ -328,7 +413,7 @@ impl State {
         self.reviews.insert(body.review.clone(), review);
     }
 
-    /// Takes in what was decided of a role.
+    /// Takes in what was decided of an item.
     pub(crate) fn decide_item(&mut self, body: &ReviewDecided, by: &str, ts: i64) {
         let review = self.reviews.get_mut(&body.review);
         if let Some(item) = review.and_then(|review| review.items.get_mut(&body.item)) {
@@ -338,15 +423,17 @@ impl State {
     }
 }
 
-/// Merkle root over a population: of each item the leaf of `{"actor","item","role","scope"}` as compact JSON, sorted by
-/// their bytes. The same as a control's root over the rows of `role_grants`.
+/// Merkle root over a population: of each role the leaf of `{"actor","item","role","scope"}`, of each credential that of
+/// `{"actor","item","kind","scope"}`, as compact JSON, sorted by their bytes. Over roles alone the same as a control's root
+/// over the rows of `role_grants`.
 ///
 /// # Errors
 /// None in practice: text can be written as JSON.
 pub fn population_root(items: &BTreeMap<String, ReviewItem>) -> Result<String, serde_json::Error> {
     let mut rows = Vec::with_capacity(items.len());
     for (name, item) in items {
-        let row = [("item", name), ("actor", &item.actor), ("role", &item.role), ("scope", &item.scope)];
+        let what = if item.kind.is_role() { ("role", item.role.as_str()) } else { ("kind", item.kind.as_str()) };
+        let row = [("item", name.as_str()), ("actor", item.actor.as_str()), what, ("scope", item.scope.as_str())];
         rows.push(canonical::to_vec(&BTreeMap::from(row))?);
     }
     rows.sort();

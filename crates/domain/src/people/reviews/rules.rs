@@ -1,19 +1,19 @@
 //! The rules of a campaign: who may review, who decides of what, and when it is complete.
 
 use super::{
-    Outcome, Review, ReviewAssigned, ReviewCompleted, ReviewDecided, ReviewItem, ReviewNamed, ReviewStarted,
+    ItemKind, Outcome, Review, ReviewAssigned, ReviewCompleted, ReviewDecided, ReviewItem, ReviewNamed, ReviewStarted,
     StartReview, Verdict, population_root,
 };
 use crate::people::ActorKind;
 use crate::people::actors::present;
 use crate::people::grants::{EndReason, GrantEnded};
-use crate::people::roles;
+use crate::people::{KeyRevoked, PasskeyRemoved, passkeys, roles};
 use crate::{Event, Given, Refusal, RefusalCode, State, canonical};
 
 /// The longest time that a campaign may be given, in milliseconds.
 const REVIEW_MS: i64 = 92 * 24 * 60 * 60 * 1000;
 
-/// Most roles that one campaign can hold.
+/// Most roles and credentials that one campaign can hold.
 const MAX_ITEMS: usize = 10_000;
 
 fn refuse<T>(code: RefusalCode, message: impl Into<String>) -> Result<T, Refusal> {
@@ -37,21 +37,30 @@ pub(crate) fn start(state: &State, given: &Given, body: &StartReview) -> Result<
     if body.due_at <= given.now || body.due_at > given.now.saturating_add(REVIEW_MS) {
         return refuse(RefusalCode::Invalid, "a review must be due in the future, within 92 days");
     }
-    let items = state.held_in(&body.scope, given.now);
+    let items = state.held_in(&body.scope, body.credentials, given.now);
     if items.is_empty() {
         let message = format!("nobody holds anything in `{}`: there is nothing to review", body.scope);
         return refuse(RefusalCode::Conflict, message);
     }
     if items.len() > MAX_ITEMS {
-        let message = format!("{} roles are too many for one review: review by service", items.len());
+        let message = format!("{} items are too many for one review: review by service", items.len());
         return refuse(RefusalCode::Invalid, message);
     }
     reviewers_fit(state, given, &body.reviewer, body.alternate.as_deref(), items.values())?;
     let population_root = population_root(&items).map_err(unwritable)?;
-    let StartReview { review, scope, reviewer, alternate, due_at } = body.clone();
+    let StartReview { review, scope, reviewer, alternate, credentials, due_at } = body.clone();
     let (at_size, population) = (state.size, items.len() as u64);
-    let started = ReviewStarted { review, scope, reviewer, alternate, due_at, at_size, population, population_root };
-    Ok(vec![Event::ReviewStarted(started)])
+    Ok(vec![Event::ReviewStarted(ReviewStarted {
+        review,
+        scope,
+        reviewer,
+        alternate,
+        credentials,
+        due_at,
+        at_size,
+        population,
+        population_root,
+    })])
 }
 
 /// Reviewers are people who are here and change nothing as auditors; what one of them holds, the other reviews.
@@ -126,16 +135,32 @@ pub(crate) fn decide_one(state: &State, given: &Given, body: &ReviewDecided) -> 
     }
     let mut events = vec![Event::ReviewDecided(body.clone())];
     if body.verdict == Verdict::Remove {
-        if !state.grants.contains_key(&body.item) {
-            let message = format!(
-                "`{}` is a role that an actor began with: it ends when they leave, so keep it or note that they left",
-                body.item
-            );
-            return refuse(RefusalCode::Conflict, message);
-        }
-        events.push(Event::GrantEnded(GrantEnded { grant: body.item.clone(), reason: EndReason::Reviewed }));
+        events.extend(taken_away(state, given, &body.item, item)?);
     }
     Ok(events)
+}
+
+/// What ends when an item is taken away. A key takes with it those that took its place meanwhile: who held it has them.
+fn taken_away(state: &State, given: &Given, name: &str, item: &ReviewItem) -> Result<Vec<Event>, Refusal> {
+    match item.kind {
+        ItemKind::Role if state.grants.contains_key(name) => {
+            Ok(vec![Event::GrantEnded(GrantEnded { grant: name.to_owned(), reason: EndReason::Reviewed })])
+        }
+        ItemKind::Role => {
+            let message = format!(
+                "`{name}` is a role that an actor began with: it ends when they leave, so keep it or note that they left"
+            );
+            refuse(RefusalCode::Conflict, message)
+        }
+        ItemKind::Key => {
+            let live = state.line_of(name).filter(|key| key.is_live(given.now));
+            Ok(live.map(|key| Event::KeyRevoked(KeyRevoked { key: key.created.key.clone() })).collect())
+        }
+        ItemKind::Passkey => {
+            let removed = PasskeyRemoved { passkey: name.to_owned(), actor: item.actor.clone() };
+            Ok(passkeys::ended(state, given.now, &removed))
+        }
+    }
 }
 
 pub(crate) fn complete(state: &State, given: &Given, body: &ReviewNamed) -> Result<Vec<Event>, Refusal> {
@@ -149,7 +174,7 @@ pub(crate) fn complete(state: &State, given: &Given, body: &ReviewNamed) -> Resu
     let count = |wanted: Outcome| outcomes.iter().filter(|outcome| **outcome == wanted).count() as u64;
     let open = count(Outcome::Open);
     if open > 0 {
-        let message = format!("{open} roles in review `{}` are not decided yet", body.review);
+        let message = format!("{open} items of review `{}` are not decided yet", body.review);
         return refuse(RefusalCode::Conflict, message);
     }
     let list = state.review_list(review, given.now);

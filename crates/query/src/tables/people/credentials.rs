@@ -1,11 +1,12 @@
 //! `credentials`: what opens something here, for whom, and since when it was last used.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use domain::Event;
-use domain::people::{ActorKind, Key, KeyScope, roles};
+use domain::people::{ActorKind, Key, KeyScope};
+use domain::{Event, State};
 
 use super::passkeys::Passkeys;
+use super::present::Present;
 use crate::fold::{Leaf, Moment};
 use crate::table::{Cell, Column, Origin, Rows, Table, boolean, ms, text, time};
 
@@ -15,32 +16,18 @@ struct Row {
     key: Key,
 }
 
-/// What is known of an actor, as far as credentials are concerned.
-#[derive(Clone, Default)]
-struct Actor {
-    human: bool,
-    left: bool,
-    /// Who answers for it, when it is a program.
-    owner: Option<String>,
-    /// Whether it began with a privileged role.
-    privileged: bool,
-    /// Grants of privileged roles that stand.
-    grants: BTreeSet<String>,
-}
-
 #[derive(Clone, Default)]
 pub(crate) struct Credentials {
     keys: BTreeMap<String, Row>,
     passkeys: Passkeys,
-    actors: BTreeMap<String, Actor>,
-    /// Privileged roles that were asked for: the actor and the end, by grant.
-    asked: BTreeMap<String, (String, i64)>,
+    people: Present,
 }
 
 impl Table for Credentials {
     const ROOM: &'static str = "people";
     const NAME: &'static str = "credentials";
-    const DOC: &'static str = "Keys of applications, programs and people, and passkeys. Sessions are in `sessions`; sign-in links live minutes and are in `events` only.";
+    const DOC: &'static str = "Keys of applications, programs and people, and passkeys. Sessions are in `sessions`, with what \
+        opened each; sign-in links live minutes and are in `events` only.";
     const COLUMNS: &'static [Column] = &[
         text("credential_id", "Public identifier of the key or passkey"),
         text("principal_id", "The actor that it signs in, or the service account it belongs to; NULL when it has none"),
@@ -52,7 +39,11 @@ impl Table for Credentials {
             "kind",
             "`human` for a passkey or a key of a person, `workload` for one that a proof was exchanged for, else `api_key`",
         ),
-        boolean("privileged", "Whether it signs in somebody who holds a privileged role, at the ledger's newest entry"),
+        boolean(
+            "privileged",
+            "Whether it signs in somebody who holds a privileged role, or answers for a program that does, at the ledger's \
+             newest entry; for another time see `role_grants` and `emergencies`",
+        ),
         boolean(
             "mfa",
             "Whether two factors are needed: true of a passkey, never of a key, which is one, whoever holds it",
@@ -72,7 +63,7 @@ impl Table for Credentials {
     ];
 
     fn apply(&mut self, leaf: &Leaf<'_>) {
-        self.apply_to_actors(leaf);
+        self.people.apply(leaf);
         self.passkeys.apply(leaf);
         let mut change = |key: &str, change: &dyn Fn(&mut Key)| {
             if let Some(row) = self.keys.get_mut(key) {
@@ -98,14 +89,13 @@ impl Table for Credentials {
     }
 
     fn rows(&self, moment: &Moment, out: &mut Rows) {
-        let privileged =
-            |actor: &str| self.actors.get(actor).is_some_and(|actor| self.is_privileged(actor, moment.now));
-        self.passkeys.rows(privileged, out);
+        let people = &self.people.0;
+        let privileged = people.privileged_actors(moment.now);
+        self.passkeys.rows(&privileged, out);
         for (id, Row { origin, key }) in &self.keys {
             let scope = &key.created.scope;
-            let actor = scope.principal().and_then(|actor| self.actors.get(actor));
-            let human = actor.is_some_and(|actor| actor.human);
-            let opens_management = matches!(scope, KeyScope::Actor(_));
+            let human = scope.principal().is_some_and(|actor| is_human(people, actor));
+            let signs_in_privileged = matches!(scope, KeyScope::Actor(actor) if privileged.contains(actor.as_str()));
             let listed = |names: &[String]| Cell::from(Some(names.join(",")).filter(|text| !text.is_empty()));
             let (env, purpose) = match scope {
                 KeyScope::Inference(scope) => (listed(&scope.environments), listed(&scope.purposes)),
@@ -121,13 +111,13 @@ impl Table for Credentials {
                 scope.principal().into(),
                 listed(scope.services()),
                 kind.into(),
-                (opens_management && actor.is_some_and(|actor| self.is_privileged(actor, moment.now))).into(),
+                signs_in_privileged.into(),
                 false.into(),
                 ms(key.created_at),
                 ms(key.ends_at()),
                 key.used_at.map_or(Cell::Null, ms),
                 key.revoked_at.map_or(Cell::Null, ms),
-                self.owner(key).into(),
+                owner(people, key).into(),
                 env,
                 purpose,
                 (&key.created_by).into(),
@@ -141,53 +131,16 @@ impl Table for Credentials {
     }
 }
 
-impl Credentials {
-    fn apply_to_actors(&mut self, leaf: &Leaf<'_>) {
-        let privileged = |role: &str| roles::find(role).is_some_and(|role| role.privileged);
-        match &leaf.entry.event {
-            Event::ActorRegistered(body) => {
-                let actor = self.actors.entry(body.actor.clone()).or_default();
-                actor.human = body.kind == ActorKind::Human;
-                actor.privileged = body.roles.iter().any(|role| privileged(role));
-            }
-            Event::ActorLeft(body) => {
-                if let Some(actor) = self.actors.get_mut(&body.actor) {
-                    actor.left = true;
-                }
-            }
-            Event::AccountOwned(body) => {
-                self.actors.entry(body.actor.clone()).or_default().owner = Some(body.owner.clone());
-            }
-            Event::GrantRequested(body) if privileged(&body.role) => {
-                self.asked.insert(body.grant.clone(), (body.actor.clone(), body.ends_at));
-            }
-            Event::GrantApproved(body) => {
-                if let Some((actor, _)) = self.asked.get(&body.grant) {
-                    self.actors.entry(actor.clone()).or_default().grants.insert(body.grant.clone());
-                }
-            }
-            Event::GrantEnded(body) => {
-                if let Some((actor, _)) = self.asked.remove(&body.grant) {
-                    self.actors.entry(actor).or_default().grants.remove(&body.grant);
-                }
-            }
-            _ => {}
-        }
-    }
+fn is_human(people: &State, actor: &str) -> bool {
+    people.actors.get(actor).is_some_and(|actor| actor.kind == ActorKind::Human)
+}
 
-    fn is_privileged(&self, actor: &Actor, now: i64) -> bool {
-        let holds = |grant: &String| self.asked.get(grant).is_some_and(|(_, ends_at)| now < *ends_at);
-        !actor.left && (actor.privileged || actor.grants.iter().any(holds))
-    }
-
-    /// The principal when it is a person, else the one who owns the account, else whoever made the key.
-    fn owner<'a>(&'a self, key: &'a Key) -> Option<&'a str> {
-        let principal = key.created.scope.principal();
-        let owner = match principal.and_then(|actor| self.actors.get(actor)) {
-            Some(actor) if !actor.human => actor.owner.as_deref(),
-            Some(_) => principal,
-            None => Some(key.created_by.as_str()),
-        };
-        owner.filter(|owner| self.actors.get(*owner).is_some_and(|owner| owner.human && !owner.left))
-    }
+/// The principal when it is a person, else the one who owns the account, else whoever made the key, if they are here.
+fn owner<'a>(people: &'a State, key: &'a Key) -> Option<&'a str> {
+    let owner = match key.created.scope.principal() {
+        Some(actor) if is_human(people, actor) => actor,
+        Some(account) => people.accounts.get(account)?.owner.as_str(),
+        None => key.created_by.as_str(),
+    };
+    Some(owner).filter(|owner| is_human(people, owner) && !people.left.contains_key(*owner))
 }

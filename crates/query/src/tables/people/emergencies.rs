@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use domain::Event;
-use domain::people::Emergency;
+use domain::people::{Emergency, roles};
 
 use crate::fold::{Leaf, Moment};
-use crate::table::{Cell, Column, Origin, Rows, Table, int, ms, text, time};
+use crate::table::{Cell, Column, Origin, Rows, Table, boolean, int, ms, text, time};
 
 /// An emergency with when it was first used, and when reviewed.
 #[derive(Clone)]
@@ -45,6 +45,7 @@ impl Table for Emergencies {
         time("reviewed_at", "When"),
         text("finding", "`justified` or `unjustified`; NULL while nobody has reviewed it"),
         text("reference", "Where the reason is written down, such as an incident's number"),
+        boolean("privileged", "Whether the role can change what serves, who may act, or what is kept"),
     ];
 
     fn apply(&mut self, leaf: &Leaf<'_>) {
@@ -95,6 +96,7 @@ impl Table for Emergencies {
                 reviewed_at.map_or(Cell::Null, ms),
                 emergency.reviewed.as_ref().map(|(_, finding)| finding.as_str()).into(),
                 (&declared.reference).into(),
+                roles::is_privileged(&declared.role).into(),
             ];
             out.push(*origin, cells);
         }

@@ -13,6 +13,7 @@ mod notifications;
 mod passkeys;
 mod people_groups;
 mod policy_versions;
+mod present;
 mod principals;
 mod role_grants;
 mod sessions;

@@ -1,6 +1,6 @@
 //! Passkeys, as rows of `credentials`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::Event;
 use domain::people::PasskeyRegistered;
@@ -44,8 +44,8 @@ impl Passkeys {
         }
     }
 
-    /// The rows, in the columns of `credentials`; `privileged` tells who holds a privileged role now.
-    pub fn rows(&self, privileged: impl Fn(&str) -> bool, out: &mut Rows) {
+    /// The rows, in the columns of `credentials`; `privileged` has whoever is privileged now.
+    pub fn rows(&self, privileged: &BTreeSet<&str>, out: &mut Rows) {
         for (passkey, row) in &self.0 {
             let actor = &row.registered.actor;
             let status = if row.removed_at.is_some() { "revoked" } else { "live" };
@@ -54,7 +54,7 @@ impl Passkeys {
                 actor.into(),
                 Cell::Null,
                 "human".into(),
-                privileged(actor).into(),
+                privileged.contains(actor.as_str()).into(),
                 true.into(),
                 ms(row.registered_at),
                 Cell::Null,

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::Event;
-use domain::people::custom::duties_of;
-use domain::people::{EndReason, roles};
+use domain::people::{EndReason, custom, roles};
 
 use crate::fold::{Leaf, Moment};
 use crate::table::{Cell, Column, Origin, Rows, Table, boolean, ms, text, time};
@@ -87,9 +86,7 @@ impl Table for RoleGrants {
                 theirs.for_each(|(_, row)| (row.origin, row.ended) = (leaf.origin(), Some((at, EndReason::Left))));
             }
             Event::RoleDefined(body) => {
-                let privileged = |duty| roles::find(duty).is_some_and(|role| role.privileged);
-                let own = duties_of(&body.actions).any(privileged);
-                self.own.insert(body.role.clone(), own);
+                self.own.insert(body.role.clone(), custom::is_privileged(&body.actions));
             }
             Event::GrantRequested(body) => {
                 let row = Row {

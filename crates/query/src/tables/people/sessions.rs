@@ -13,6 +13,7 @@ struct Row {
     origin: Origin,
     session_sha256: String,
     actor: String,
+    passkey: Option<String>,
     proof: Proof,
     mfa: bool,
     authenticated_at: i64,
@@ -43,8 +44,10 @@ impl Table for Sessions {
         time("ended_at", "When it ended before that; NULL while it did not"),
         text(
             "ended_because",
-            "`signed_out`, `revoked`, `idle`, `provider`, `replaced`, or `left`; NULL while it did not end before its time",
+            "`signed_out`, `revoked`, `idle`, `provider`, `replaced`, `passkey_removed`, or `left`; NULL while it did not \
+             end before its time",
         ),
+        text("credential_id", "The passkey that opened it; NULL for all others, and when the ledger did not say yet"),
     ];
 
     fn apply(&mut self, leaf: &Leaf<'_>) {
@@ -55,6 +58,7 @@ impl Table for Sessions {
                     origin,
                     session_sha256: body.session_sha256.clone(),
                     actor: body.actor.clone(),
+                    passkey: body.passkey.clone(),
                     proof: body.proof,
                     mfa: body.mfa,
                     authenticated_at: body.authenticated_at,
@@ -74,6 +78,7 @@ impl Table for Sessions {
                     origin,
                     session_sha256: body.session_sha256.clone(),
                     actor: body.actor.clone(),
+                    passkey: None,
                     proof: Proof::Link,
                     mfa: false,
                     authenticated_at: at,
@@ -109,6 +114,7 @@ impl Table for Sessions {
                 ms(row.expires_at),
                 row.ended.map_or(Cell::Null, |(at, _)| ms(at)),
                 row.ended.map_or(Cell::Null, |(_, why)| why.into()),
+                row.passkey.as_ref().into(),
             ];
             out.push(row.origin, cells);
         }
