@@ -9,10 +9,10 @@ use crate::people::custom::RoleDefined;
 use crate::people::emergencies::Emergency;
 use crate::people::reviews::Review;
 use crate::people::{
-    Account, ActorRegistered, Grant, Group, Identity, Key, KeysLimited, Link, Mapping, Passkey, Recovery, Session,
-    WorkloadRule,
+    Account, ActorRegistered, Document, Grant, Group, Identity, Key, KeysLimited, Link, Mapping, Passkey, Recovery,
+    Session, TrainingRecorded, WorkloadRule,
 };
-use crate::serving::{Deployment, ServiceSpec};
+use crate::serving::{Deployment, ServiceRegistered, ServiceSpec};
 use crate::vendors::ProviderSpec;
 use crate::{Entry, Event, assurance, infrastructure, models};
 
@@ -59,6 +59,10 @@ pub struct State {
     pub custom_roles: BTreeMap<String, RoleDefined>,
     /// Emergencies by public identifier, those that are over too.
     pub emergencies: BTreeMap<String, Emergency>,
+    /// Documents in force, by name.
+    pub documents: BTreeMap<String, Document>,
+    /// Courses that people completed: person, then course.
+    pub training: BTreeMap<String, BTreeMap<String, TrainingRecorded>>,
     /// Passkeys by public identifier.
     pub passkeys: BTreeMap<String, Passkey>,
     /// Recovery codes, by the actor whom they let in.
@@ -85,6 +89,8 @@ pub struct State {
     pub registrants: BTreeMap<String, BTreeMap<String, String>>,
     /// Services offered.
     pub services: BTreeMap<String, ServiceSpec>,
+    /// Who answers for each registered service, and with which risk.
+    pub registrations: BTreeMap<String, ServiceRegistered>,
     /// Live deployments: service, then route.
     pub deployments: BTreeMap<String, BTreeMap<String, Deployment>>,
     /// Nodes by name.
@@ -160,6 +166,7 @@ impl State {
                 self.recovery.remove(&body.actor);
                 self.links.retain(|_, link| link.actor != body.actor);
                 self.sessions.retain(|_, session| session.actor != body.actor);
+                self.registrations.retain(|_, known| known.owner != body.actor);
             }
             Event::ActorReturned(body) => {
                 self.left.remove(&body.actor);
@@ -285,6 +292,9 @@ impl State {
             Event::RoleRetired(body) => {
                 self.custom_roles.remove(&body.role);
             }
+            Event::DocumentPublished(body) => self.publish_document(body, ts),
+            Event::DocumentAcknowledged(body) => self.acknowledge_document(body, by, ts),
+            Event::TrainingRecorded(body) => self.record_training(body),
             Event::EmergencyDeclared(body) => {
                 let (declared, actor) = (body.clone(), by.to_owned());
                 let emergency = Emergency { declared, actor, at: ts, ended_at: None, uses: Vec::new(), reviewed: None };
@@ -400,9 +410,16 @@ impl State {
             }
             Event::ServiceDeclared(body) => {
                 self.services.insert(body.service.clone(), body.spec.clone());
+                // What was agreed to was this risk and no other.
+                let fits = |known: &ServiceRegistered| known.risk_tier == body.spec.risk_tier;
+                self.registrations.retain(|service, known| *service != body.service || fits(known));
+            }
+            Event::ServiceRegistered(body) => {
+                self.registrations.insert(body.service.clone(), body.clone());
             }
             Event::ServiceRetired(body) => {
                 self.services.remove(&body.service);
+                self.registrations.remove(&body.service);
             }
             Event::DeploymentStarted(body) => {
                 let deployment = Deployment { started: body.clone(), at: ts };
