@@ -215,6 +215,8 @@ const EVERY: &[&str] = &[
     "control",
     "controls",
     "delegation",
+    "document",
+    "documents",
     "emergency",
     "evidence",
     "grant",

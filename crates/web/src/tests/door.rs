@@ -164,6 +164,8 @@ async fn given_a_session_then_every_page_is_whole_and_ends_with_it() {
         "/controls/AI-IN-01",
         "/criteria",
         "/evidence",
+        "/services",
+        "/documents",
         "/sql",
         "/sql?query=select+seq,+type+from+events",
     ];
