@@ -8,8 +8,8 @@ use crate::failure::FailurePage;
 use crate::infrastructure::{EventPage, LedgerPage, OverviewPage, SqlPage};
 use crate::people::{
     AccessPage, AccessesPage, ApprovalPage, ApprovalsPage, CliPage, CodesPage, DocumentPage, DocumentsPage,
-    EmergenciesPage, GroupPage, GroupsPage, KeysPage, NewKeyPage, OnwardPage, PasskeysPage, PersonPage, PoliciesPage, RecoverPage, ReviewPage, ReviewsPage,
-    SessionsPage, SigninPage,
+    EmergenciesPage, GroupPage, GroupsPage, KeysPage, NewKeyPage, OnwardPage, PasskeysPage, PersonPage, PoliciesPage,
+    RecoverPage, ReviewPage, ReviewsPage, SessionsPage, SigninPage,
 };
 use crate::serving::{InferencePage, InferencesPage, ServicesPage};
 

@@ -77,9 +77,8 @@ pub struct Document {
 impl State {
     /// Documents that somebody who holds a role is to acknowledge, and has not.
     pub fn to_acknowledge<'a>(&'a self, actor: &'a str) -> impl Iterator<Item = &'a Document> {
-        let waits = move |document: &&Document| {
-            document.published.ack_required && !document.acknowledged.contains_key(actor)
-        };
+        let waits =
+            move |document: &&Document| document.published.ack_required && !document.acknowledged.contains_key(actor);
         self.documents.values().filter(waits)
     }
 
@@ -120,7 +119,8 @@ pub(crate) fn acknowledge(state: &State, given: &Given, body: &DocumentAcknowled
     };
     let version = document.published.version;
     if version != body.version {
-        let message = format!("document `{}` is at version {version}, not {}: read that one", body.document, body.version);
+        let message =
+            format!("document `{}` is at version {version}, not {}: read that one", body.document, body.version);
         return refuse(RefusalCode::Conflict, message);
     }
     match document.acknowledged.contains_key(&given.by) {

@@ -26,7 +26,8 @@ use crate::people::{
 };
 use crate::serving::{
     DeploymentEnded, DeploymentStarted, GatewayCountLost, GatewayCounted, RiskTier, Route, SegmentFile,
-    SegmentProgress, SegmentSealed, ServiceDeclared, ServiceRegistered, ServiceRetired, ServiceSpec, Target, WhenUnrecordable,
+    SegmentProgress, SegmentSealed, ServiceDeclared, ServiceRegistered, ServiceRetired, ServiceSpec, Target,
+    WhenUnrecordable,
 };
 use crate::vendors::{ProviderDeclared, ProviderKind, ProviderRetired, ProviderSpec};
 use crate::{Entry, Event, RefusalCode, State};

@@ -67,7 +67,9 @@ impl Asked {
             _ => None,
         };
         let text = match &command {
-            Some(Command::PublishDocument(body)) => app.engine.document_bytes(&body.sha256).await.ok().and_then(as_text),
+            Some(Command::PublishDocument(body)) => {
+                app.engine.document_bytes(&body.sha256).await.ok().and_then(as_text)
+            }
             _ => None,
         };
         let before = |command: &Command| app.engine.read(|state| before(state, command));

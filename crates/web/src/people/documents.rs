@@ -109,8 +109,7 @@ fn document_row(row: &Row) -> Vec<Cell> {
 
 fn missing_table(found: &Found, sql: String, names: &Names) -> Table {
     let empty = Empty::new("Everybody acknowledged everything", "A new version asks all of them anew.");
-    let mut table =
-        Table::new("Not acknowledged", ["person", "document", "version"].map(Column::text).into(), empty);
+    let mut table = Table::new("Not acknowledged", ["person", "document", "version"].map(Column::text).into(), empty);
     let cells = |row: &Row| {
         let actor = rows::text(row, "principal_id");
         vec![
@@ -326,10 +325,8 @@ mod samples {
                 }),
             ]);
             let (now, names) = (1_795_380_849_000, Names::sample(&[("a_50", "Ada Okafor")]));
-            let tables = (
-                missing_table(&lacking, missing(now), &names),
-                training_table(&trained, training(now), &names, now),
-            );
+            let tables =
+                (missing_table(&lacking, missing(now), &names), training_table(&trained, training(now), &names, now));
             let shell = || Shell::sample(Section::Documents);
             [
                 Self {

@@ -34,7 +34,8 @@ impl ServicesPage {
     fn new(shell: Shell, found: &Found) -> Self {
         let columns =
             ["service", "risk", "purpose", "environment", "team", "owner", "registration", "approved (UTC)", "by"];
-        let empty = Empty::new("No service is declared", "Declare services in a file:").command("counterfoil apply -f org.toml");
+        let empty = Empty::new("No service is declared", "Declare services in a file:")
+            .command("counterfoil apply -f org.toml");
         let mut table = Table::new("Services", columns.map(Column::text).into(), empty);
         table.rows = found.rows.iter().map(row).collect();
         table.query = Some(Query { sql: REGISTER.to_owned(), size: found.size });
@@ -50,7 +51,9 @@ impl ServicesPage {
                 "seq": 40, "service_id": "credit-risk", "risk_tier": "high", "purpose_id": "credit-scoring", "env": "prod",
                 "team": "lending", "owner_id": "a_91bc77", "approved_at": "2026-11-22T20:54:09Z", "approved_by": "a_50",
             })),
-            row(serde_json::json!({"seq": 41, "service_id": "support", "risk_tier": "low", "env": "prod", "team": "care"})),
+            row(
+                serde_json::json!({"seq": 41, "service_id": "support", "risk_tier": "low", "env": "prod", "team": "care"}),
+            ),
         ];
         let shell = || Shell::sample(Section::Services);
         [Self::new(shell(), &Found { rows, size: 18_204 }), Self::new(shell(), &Found { rows: vec![], size: 1 })]
@@ -100,7 +103,8 @@ pub(crate) async fn register(
     Form(form): Form<Asked>,
 ) -> Result<Redirect, PageError> {
     let declared = app.engine.read(|state| state.services.get(&form.service).map(|spec| spec.risk_tier));
-    let missing = || Failure::from(Refusal::new(RefusalCode::NotFound, format!("there is no service `{}`", form.service)));
+    let missing =
+        || Failure::from(Refusal::new(RefusalCode::NotFound, format!("there is no service `{}`", form.service)));
     let risk_tier = declared.ok_or_else(missing)?;
     let owner = form.owner.trim().to_owned();
     let command = Command::RegisterService(ServiceRegistered { service: form.service.clone(), owner, risk_tier });

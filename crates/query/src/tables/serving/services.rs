@@ -41,7 +41,10 @@ impl Table for Services {
         text("status", "`active` or `retired`"),
         text("risk_tier", "`high`, `medium` or `low`"),
         time("created_at", "When it was declared first, or declared again after it had been retired"),
-        time("approved_at", "When its registration was approved; NULL when it was not, or not with the risk it has now"),
+        time(
+            "approved_at",
+            "When its registration was approved; NULL when it was not, or not with the risk it has now",
+        ),
         text("adm_class", "NULL: not declared yet"),
         boolean("significant_effect", "Whether its answers may significantly affect a person"),
         boolean("uses_personal_info", "Whether it handles personal information"),
