@@ -7,6 +7,7 @@ mod assurance;
 mod crash;
 mod directory;
 mod doors;
+mod governance;
 mod infrastructure;
 mod keys;
 mod passkeys;

@@ -159,7 +159,8 @@ async fn people(app: &App, who: &Principal) -> Result<Option<(Table, Table)>, Fa
     let now = clock();
     let (missing, training) = (missing(now), training(now));
     let (lacking, trained) = (app.ask(&missing).await?, app.ask(&training).await?);
-    let actors = lacking.rows.iter().chain(&trained.rows).map(|row| rows::text(row, "principal_id"));
+    let actors: Vec<String> =
+        lacking.rows.iter().chain(&trained.rows).map(|row| rows::text(row, "principal_id")).collect();
     let names = Names::of(app, who, actors).await?;
     Ok(Some((missing_table(&lacking, missing, &names), training_table(&trained, training, &names, now))))
 }

@@ -284,3 +284,19 @@ async fn given_a_key_for_an_application_then_it_opens_nothing_here() {
     let (status, _) = application.json(Method::POST, "/api/v1/keys", &As::Operator, &both).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_documents_then_everybody_may_list_them_and_only_who_publishes_may_upload_one() {
+    let world = World::new().await;
+    let (status, listed) = world.json(Method::GET, "/api/v1/documents", &As::Operator, &json!(null)).await;
+    assert_eq!((status, listed), (StatusCode::OK, json!({ "documents": [] })));
+    let (status, error) = world.json(Method::PUT, "/api/v1/documents", &As::Operator, &json!("text")).await;
+    assert_eq!((status, &error["error"]["code"]), (StatusCode::FORBIDDEN, &json!("forbidden")));
+    let (status, error) = world.json(Method::GET, "/api/v1/documents/none/text", &As::Operator, &json!(null)).await;
+    assert_eq!((status, &error["error"]["code"]), (StatusCode::NOT_FOUND, &json!("not_found")));
+    let nobody = world.get("/api/v1/documents", &As::Nobody).await;
+    assert_eq!(nobody.status(), StatusCode::UNAUTHORIZED);
+    let acknowledge = json!({ "command": "document.acknowledge", "body": { "document": "none", "version": 1 } });
+    let (status, _) = world.json(Method::POST, "/api/v1/commands", &As::Operator, &acknowledge).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
