@@ -6,7 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::Say;
-use crate::client::Connect;
+use crate::client::{Client, Connect};
 use crate::commands::{Apply, Part};
 use crate::output::Failure;
 
@@ -34,7 +34,7 @@ pub struct People {
     administrator: Connect,
     trainer: (String, Connect),
     approver: Connect,
-    deployer: Connect,
+    deployer: (String, Connect),
     /// What was refused, in words.
     pub refused: Vec<String>,
 }
@@ -67,7 +67,7 @@ pub async fn duties(say: &Say, connect: &Connect, url: &str) -> Result<People, F
         keys.remove(role).ok_or_else(missing)
     };
     let trainer = take("model_trainer")?;
-    let (approver, deployer) = (take("model_approver")?.1, take("deployer")?.1);
+    let (approver, deployer) = (take("model_approver")?.1, take("deployer")?);
     say.step("asking for what nobody may have: the model trainer as deployer too");
     let refused = administrator.json(Method::POST, "/api/v1/grants", Some(&wish(&trainer.0, "deployer", "org"))).await;
     let refused = vec![must_be_refused(say, refused, "training and deploying came into one hand")?];
@@ -99,20 +99,38 @@ impl People {
         say.step(&format!("the model trainer: counterfoil apply -f {name} --only models"));
         told(apply(&[Part::Models], None).quietly(&self.trainer.1).await?.0);
         say.step(&format!("the deployer: counterfoil apply -f {name} --only services --ask {REFERENCE}"));
-        let (steps, asked) = apply(&[Part::Services], Some(REFERENCE)).quietly(&self.deployer).await?;
+        let (steps, asked) = apply(&[Part::Services], Some(REFERENCE)).quietly(&self.deployer.1).await?;
         told(steps);
         for approval in &asked {
             say.line(&format!("  waits for approval: {approval}"));
             self.approve(say, approval).await?;
         }
         say.step("the deployer carries out what was approved, to the letter: counterfoil approvals carry-out");
-        let deployer = self.deployer.open().await?;
+        let deployer = self.deployer.1.open().await?;
         for approval in &asked {
             let done = deployer.json(Method::POST, &format!("/api/v1/approvals/{approval}/carry-out"), None).await?;
             let events = done["events"].as_array().into_iter().flatten().filter_map(|event| event["t"].as_str());
             say.line(&format!("  {approval}: {}", events.collect::<Vec<_>>().join(", ")));
         }
+        self.register(say, &deployer).await?;
         deployer.close().await
+    }
+
+    /// The deployer answers for both services, and the approver agrees to that and to their risk.
+    async fn register(&self, say: &Say, deployer: &Client) -> Result<(), Failure> {
+        say.step("who answers for each service: counterfoil services register, approvals approve and carry-out");
+        let approver = self.approver.open().await?;
+        let owner = &self.deployer.0;
+        for (service, risk_tier) in [("credit-risk", "high"), ("support-assistant", "medium")] {
+            let body = json!({"service": service, "owner": owner, "risk_tier": risk_tier});
+            let wish = json!({"command": {"command": "service.register", "body": body}, "reference": REFERENCE});
+            let asked = deployer.json(Method::POST, "/api/v1/approvals", Some(&wish)).await?;
+            let path = format!("/api/v1/approvals/{}", asked["approval"].as_str().unwrap_or_default());
+            approver.json(Method::POST, &format!("{path}/vote"), Some(&json!({"vote": "approve"}))).await?;
+            deployer.json(Method::POST, &format!("{path}/carry-out"), None).await?;
+            say.line(&format!("  {owner} answers for {service} ({risk_tier} risk)"));
+        }
+        approver.close().await
     }
 
     /// Somebody else approves, and the trainer cannot.
@@ -156,7 +174,7 @@ fn wish(actor: &str, role: &str, scope: &str) -> Value {
     json!({"actor": actor, "role": role, "scope": scope, "ends_at": ends_at, "reference": REFERENCE})
 }
 
-async fn key_of(administrator: &crate::client::Client, actor: &str) -> Result<String, Failure> {
+async fn key_of(administrator: &Client, actor: &str) -> Result<String, Failure> {
     let expires_at = chrono::Utc::now().timestamp_millis() + DAYS_90;
     let body = json!({"actor": actor, "expires_at": expires_at});
     let key = administrator.json(Method::POST, "/api/v1/keys", Some(&body)).await?;
