@@ -77,6 +77,9 @@ EVENTS = {
     "delegation.ended": ("delegation/{delegation}", "delegation"),
     "approvals.configured": ("approvals", "rules"),
     "duty.stood.in": ("duty/{duty}", "duty command resource"),
+    "document.published": ("document/{document}", "document kind version sha256 review_due ack_required"),
+    "document.acknowledged": ("acknowledgement/{document}", "document version"),
+    "training.recorded": ("training/{actor}", "actor course completed_at expires_at evidence_sha256?"),
     "role.defined": ("role/{role}", "role actions"),
     "role.retired": ("role/{role}", "role"),
     "emergency.declared": ("emergency/{emergency}", "emergency role scope ends_at reference"),
@@ -115,6 +118,7 @@ EVENTS = {
     "provider.retired": ("provider/{provider}", "provider"),
     "model.registered": ("model/{model}", "model version artifact_sha256 facts"),
     "service.declared": ("service/{service}", "service spec"),
+    "service.registered": ("registration/{service}", "service owner risk_tier"),
     "service.retired": ("service/{service}", "service"),
     "deployment.started": ("service/{service}", "deployment service route target artifact_sha256?"),
     "deployment.ended": ("service/{service}", "deployment service"),
@@ -433,7 +437,8 @@ class State:
         maps = "actors left accounts identities profiles groups grants passkeys recovery links sessions keys key_by_secret" \
                " workloads spent_tokens providers models services deployments nodes controls runs" \
                " streams recent"
-        maps += " approvals delegations emergencies registrants custom_roles notified permitted retired"
+        maps += " approvals delegations emergencies registrants custom_roles notified permitted retired documents training"
+        maps += " registrations"
         self.all = {name: {} for name in maps.split()}
         self.all.update(
             size=0, org=None, policies=None, keys_limited=None, approval_rules=None, recent_by_age=[], removed=[], reviews={}
@@ -542,6 +547,8 @@ class State:
             state["recovery"].pop(body["actor"], None)
             for kind in ("links", "sessions"):
                 state[kind] = {sha: who for sha, who in state[kind].items() if who["actor"] != body["actor"]}
+            kept = {name: known for name, known in state["registrations"].items() if known["owner"] != body["actor"]}
+            state["registrations"] = kept
         elif type_ == "identity.linked":
             state["identities"][body["subject"]] = {"actor": body["actor"], "source": body["source"]}
         elif type_ == "identity.unlinked":
@@ -626,6 +633,15 @@ class State:
             state["permitted"][body["role"]] = sorted({*state["permitted"].get(body["role"], []), *body["actions"]})
         elif type_ == "role.retired":
             state["custom_roles"].pop(body["role"], None)
+        elif type_ == "document.published":
+            document = {"published": body, "at": entry["ts"], "acknowledged": {}}
+            state["documents"][body["document"]] = document
+        elif type_ == "document.acknowledged":
+            document = state["documents"].get(body["document"])
+            if document and document["published"]["version"] == body["version"]:
+                document["acknowledged"][entry["actor"]] = entry["ts"]
+        elif type_ == "training.recorded":
+            state["training"].setdefault(body["actor"], {})[body["course"]] = body
         elif type_ == "emergency.declared":
             state["emergencies"][body["emergency"]] = {
                 "declared": body, "actor": entry["actor"], "at": entry["ts"], "ended_at": None, "uses": [],
@@ -721,11 +737,17 @@ class State:
             state[kind + "s"][body[kind]] = body["spec"]
             if kind == "service":
                 state["retired"].pop(body[kind], None)
+            known = state["registrations"].get(body.get("service"))
+            if known and known["risk_tier"] != body["spec"]["risk_tier"]:
+                del state["registrations"][body["service"]]
+        elif type_ == "service.registered":
+            state["registrations"][body["service"]] = body
         elif type_ in ("provider.retired", "service.retired"):
             kind = type_.split(".")[0]
             gone = state[kind + "s"].pop(body[kind], None)
             if gone and kind == "service":
                 state["retired"][body[kind]] = gone["risk_tier"]
+            state["registrations"].pop(body.get("service"), None)
         elif type_ == "model.registered":
             state["models"].setdefault(body["model"], {})[body["version"]] = body
             state["registrants"].setdefault(body["model"], {})[body["version"]] = person

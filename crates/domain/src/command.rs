@@ -110,6 +110,12 @@ commands! {
     "emergency.end" EndEmergency(people::EmergencyNamed) on |b| format!("emergency/{}", b.emergency);
     /// Say what a look at it afterwards found.
     "emergency.review" ReviewEmergency(people::EmergencyReviewed) on |b| format!("emergency/{}", b.emergency);
+    /// Put a version of a document into force.
+    "document.publish" PublishDocument(people::DocumentPublished) on |b| format!("document/{}", b.document);
+    /// Acknowledge a version of a document, for oneself.
+    "document.acknowledge" AcknowledgeDocument(people::DocumentAcknowledged) on |b| format!("document/{}", b.document);
+    /// Record that somebody else completed a course.
+    "training.record" RecordTraining(people::TrainingRecorded) on |b| format!("actor/{}", b.actor);
     /// Define a role of the organisation's own, or change what it permits.
     "role.define" DefineRole(people::RoleDefined) on |b| format!("role/{}", b.role);
     /// Take such a role away.
@@ -161,6 +167,8 @@ commands! {
     "model.register" RegisterModel(RegisterModel) on |b| format!("model/{}", b.model);
     /// Declare a service with its routes, or change its declaration.
     "service.declare" DeclareService(serving::ServiceDeclared) on |b| format!("service/{}", b.service);
+    /// Register a service: who answers for it, and with which risk.
+    "service.register" RegisterService(serving::ServiceRegistered) on |b| format!("service/{}", b.service);
     /// Stop offering a service.
     "service.retire" RetireService(serving::ServiceRetired) on |b| format!("service/{}", b.service);
 
@@ -194,6 +202,10 @@ impl Command {
             Self::CreateKey(body) => format!("key/{}", body.key),
             Self::RotateKey(body) => format!("key/{}", body.by.key),
             Self::ExchangeKey(body) => format!("key/{}", body.created.key),
+            // Apart from what they are about, so that an approval of that still fits after one of these.
+            Self::RegisterService(body) => format!("registration/{}", body.service),
+            Self::AcknowledgeDocument(body) => format!("acknowledgement/{}", body.document),
+            Self::RecordTraining(body) => format!("training/{}", body.actor),
             other => other.resource(),
         }
     }

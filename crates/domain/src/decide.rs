@@ -59,6 +59,9 @@ pub(crate) fn rules(state: &State, given: &Given, command: &Command) -> Result<V
         Command::DelegateVote(body) => people::approvals::voting::delegate(state, given, body),
         Command::EndDelegation(body) => people::approvals::voting::end_delegation(state, given, body),
         Command::ConfigureApprovals(body) => people::approvals::rules::configure(state, body),
+        Command::PublishDocument(body) => people::documents::publish(state, given, body),
+        Command::AcknowledgeDocument(body) => people::documents::acknowledge(state, given, body),
+        Command::RecordTraining(body) => people::training::record(state, given, body),
         Command::DefineRole(body) => people::custom::define(state, given, body),
         Command::RetireRole(body) => people::custom::retire(state, given, body),
         Command::DeclareEmergency(body) => people::emergencies::declare(state, given, body),
@@ -92,6 +95,7 @@ pub(crate) fn rules(state: &State, given: &Given, command: &Command) -> Result<V
         Command::RetireProvider(body) => retire_provider(state, &body.provider),
         Command::RegisterModel(body) => register_model(state, given, body),
         Command::DeclareService(body) => declare_service(state, given, body),
+        Command::RegisterService(body) => serving::register::register(state, body),
         Command::RetireService(body) => retire_service(state, body),
         Command::SealSegment(body) => seal_segment(state, body, body.payload.is_some(), Event::SegmentSealed, |node| {
             (node.last_segment.as_ref(), node.sealed_records)

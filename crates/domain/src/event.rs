@@ -131,6 +131,12 @@ events! {
     "emergency.ended" EmergencyEnded(people::EmergencyNamed) on |b| format!("emergency/{}", b.emergency);
     /// Another person looked at what was done.
     "emergency.reviewed" EmergencyReviewed(people::EmergencyReviewed) on |b| format!("emergency/{}", b.emergency);
+    /// A version of a document is in force.
+    "document.published" DocumentPublished(people::DocumentPublished) on |b| format!("document/{}", b.document);
+    /// Somebody acknowledged a version of a document, for themselves.
+    "document.acknowledged" DocumentAcknowledged(people::DocumentAcknowledged) on |b| format!("acknowledgement/{}", b.document);
+    /// Somebody completed a course.
+    "training.recorded" TrainingRecorded(people::TrainingRecorded) on |b| format!("training/{}", b.actor);
     /// A role of the organisation's own was defined, or what it permits changed.
     "role.defined" RoleDefined(people::RoleDefined) on |b| format!("role/{}", b.role);
     /// Such a role is no longer there.
@@ -190,6 +196,8 @@ events! {
 
     /// A service was declared, or its declaration changed.
     "service.declared" ServiceDeclared(serving::ServiceDeclared) on |b| format!("service/{}", b.service);
+    /// Somebody answers for a service of a risk.
+    "service.registered" ServiceRegistered(serving::ServiceRegistered) on |b| format!("registration/{}", b.service);
     /// A service is no longer offered.
     "service.retired" ServiceRetired(serving::ServiceRetired) on |b| format!("service/{}", b.service);
     /// A model version began to answer for a route of a service.

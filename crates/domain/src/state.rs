@@ -9,10 +9,10 @@ use crate::people::custom::RoleDefined;
 use crate::people::emergencies::Emergency;
 use crate::people::reviews::Review;
 use crate::people::{
-    Account, ActorRegistered, Grant, Group, Identity, Key, KeysLimited, Link, Mapping, Passkey, Recovery, Session,
-    WorkloadRule,
+    Account, ActorRegistered, Document, Grant, Group, Identity, Key, KeysLimited, Link, Mapping, Passkey, Recovery,
+    Session, TrainingRecorded, WorkloadRule,
 };
-use crate::serving::{Deployment, RiskTier, ServiceSpec};
+use crate::serving::{Deployment, RiskTier, ServiceRegistered, ServiceSpec};
 use crate::vendors::ProviderSpec;
 use crate::{Entry, Event, assurance, infrastructure, models};
 
@@ -64,6 +64,10 @@ pub struct State {
     /// Identifiers of notifications of which it is known what became of them, by the day on which that was written down
     /// (days since the epoch).
     pub notified: BTreeMap<i64, BTreeSet<String>>,
+    /// Documents in force, by name.
+    pub documents: BTreeMap<String, Document>,
+    /// Courses that people completed: person, then course.
+    pub training: BTreeMap<String, BTreeMap<String, TrainingRecorded>>,
     /// Passkeys by public identifier.
     pub passkeys: BTreeMap<String, Passkey>,
     /// Recovery codes, by the actor whom they let in.
@@ -92,6 +96,8 @@ pub struct State {
     pub services: BTreeMap<String, ServiceSpec>,
     /// Risk of the services that were offered, as last declared.
     pub retired: BTreeMap<String, RiskTier>,
+    /// Who answers for each registered service, and with which risk.
+    pub registrations: BTreeMap<String, ServiceRegistered>,
     /// Live deployments: service, then route.
     pub deployments: BTreeMap<String, BTreeMap<String, Deployment>>,
     /// Nodes by name.
@@ -167,6 +173,7 @@ impl State {
                 self.recovery.remove(&body.actor);
                 self.links.retain(|_, link| link.actor != body.actor);
                 self.sessions.retain(|_, session| session.actor != body.actor);
+                self.registrations.retain(|_, known| known.owner != body.actor);
             }
             Event::ActorReturned(body) => {
                 self.left.remove(&body.actor);
@@ -294,6 +301,9 @@ impl State {
             Event::RoleRetired(body) => {
                 self.custom_roles.remove(&body.role);
             }
+            Event::DocumentPublished(body) => self.publish_document(body, ts),
+            Event::DocumentAcknowledged(body) => self.acknowledge_document(body, by, ts),
+            Event::TrainingRecorded(body) => self.record_training(body),
             Event::EmergencyDeclared(body) => {
                 let (declared, actor) = (body.clone(), by.to_owned());
                 let emergency = Emergency { declared, actor, at: ts, ended_at: None, uses: Vec::new(), reviewed: None };
@@ -411,11 +421,18 @@ impl State {
             Event::ServiceDeclared(body) => {
                 self.retired.remove(&body.service);
                 self.services.insert(body.service.clone(), body.spec.clone());
+                // What was agreed to was this risk and no other.
+                let fits = |known: &ServiceRegistered| known.risk_tier == body.spec.risk_tier;
+                self.registrations.retain(|service, known| *service != body.service || fits(known));
+            }
+            Event::ServiceRegistered(body) => {
+                self.registrations.insert(body.service.clone(), body.clone());
             }
             Event::ServiceRetired(body) => {
                 if let Some(spec) = self.services.remove(&body.service) {
                     self.retired.insert(body.service.clone(), spec.risk_tier);
                 }
+                self.registrations.remove(&body.service);
             }
             Event::DeploymentStarted(body) => {
                 let deployment = Deployment { started: body.clone(), at: ts };

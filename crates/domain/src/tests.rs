@@ -7,6 +7,7 @@ mod directory;
 mod duties;
 mod emergencies;
 mod golden;
+mod governance;
 mod keys;
 mod notifications;
 mod passkeys;

@@ -158,6 +158,7 @@ impl Engine {
             return Ok(Settled::Before(done));
         }
         self.feasible(&ask.command)?;
+        self.has_bytes(&ask.command).await?;
         let given = self.gather(who, &ask.command).await;
         let events = self.read(|state| {
             if let Some((stream, seen)) = &ask.expect {

@@ -10,6 +10,7 @@ mod artifacts;
 mod authorize;
 mod counters;
 mod directory;
+mod documents;
 mod emergencies;
 mod execute;
 mod identity;

@@ -3,6 +3,7 @@
 mod accesses;
 mod credentials;
 mod endpoints;
+mod governance;
 mod world;
 
 use std::time::Duration;

@@ -7,11 +7,11 @@ use crate::assurance::{ControlPage, ControlsPage, CriteriaPage, EvidencePage};
 use crate::failure::FailurePage;
 use crate::infrastructure::{EventPage, LedgerPage, OverviewPage, SqlPage};
 use crate::people::{
-    AccessPage, AccessesPage, ApprovalPage, ApprovalsPage, CliPage, CodesPage, EmergenciesPage, GroupPage, GroupsPage,
-    KeysPage, NewKeyPage, OnwardPage, PasskeysPage, PersonPage, PoliciesPage, RecoverPage, ReviewPage, ReviewsPage,
-    RolelessPage, SessionsPage, SigninPage,
+    AccessPage, AccessesPage, ApprovalPage, ApprovalsPage, CliPage, CodesPage, DocumentPage, DocumentsPage,
+    EmergenciesPage, GroupPage, GroupsPage, KeysPage, NewKeyPage, OnwardPage, PasskeysPage, PersonPage, PoliciesPage,
+    RecoverPage, ReviewPage, ReviewsPage, RolelessPage, SessionsPage, SigninPage,
 };
-use crate::serving::{InferencePage, InferencesPage};
+use crate::serving::{InferencePage, InferencesPage, ServicesPage};
 
 mod accesses;
 mod door;
@@ -40,6 +40,9 @@ fn samples() -> Vec<(String, String)> {
     add(&mut pages, "review", ReviewPage::samples());
     add(&mut pages, "approvals", ApprovalsPage::samples());
     add(&mut pages, "approval", ApprovalPage::samples());
+    add(&mut pages, "documents", DocumentsPage::samples());
+    add(&mut pages, "document", DocumentPage::samples());
+    add(&mut pages, "services", ServicesPage::samples());
     add(&mut pages, "emergencies", EmergenciesPage::samples());
     add(&mut pages, "policies", PoliciesPage::samples());
     add(&mut pages, "overview", OverviewPage::samples());

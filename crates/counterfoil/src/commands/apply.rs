@@ -212,6 +212,7 @@ fn plan(file: &OrgFile, in_force: &Value, prune: bool) -> Result<Vec<Step>, Fail
             body,
         ));
     }
+    registrations(file, in_force, &mut steps);
     workloads(file, in_force, &mut steps);
     steps.extend(key_limit(file, in_force));
     controls(file, in_force, &mut steps)?;
@@ -272,6 +273,27 @@ fn models(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) -> Result<(),
         });
     }
     Ok(())
+}
+
+/// Who answers for services. What is registered is what is declared already: an approval of a service that waits for
+/// one itself would be of nothing yet, so that the file is applied again then.
+fn registrations(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) {
+    for (service, owner) in &file.accountable {
+        let Some(spec) = file.services.get(service) else { continue };
+        if parsed::<ServiceSpec>(&in_force["services"][service]).as_ref() != Some(spec) {
+            continue;
+        }
+        let body = json!({"service": service, "owner": owner, "risk_tier": spec.risk_tier});
+        let known = &in_force["registrations"][service];
+        if *known == body {
+            continue;
+        }
+        let sign = if known.is_null() { '+' } else { '~' };
+        let what =
+            format!("registration of service {service}: {owner} answers for it, {} risk", spec.risk_tier.as_str());
+        let command = json!({"command": "service.register", "body": body});
+        steps.push(Step { part: Part::Services, sign, what, upload: None, command });
+    }
 }
 
 /// Rules come after services: what a rule opens is taken from them as the file declares them.

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::client::Connect;
+use crate::client::{Client, Connect};
 use crate::output::{self, Failure};
 
 /// What to do with approvals.
@@ -133,6 +133,15 @@ impl Approvals {
             (false, _) => output::line(format!("{}: {}", word(&answer, "approval"), word(&answer, "standing"))),
         }
     }
+}
+
+/// Carries a command out, or asks for an approval of it with a reference.
+pub(super) async fn settle(client: &Client, command: &Value, ask: Option<&str>) -> Result<Value, Failure> {
+    let Some(reference) = ask else {
+        return client.json(Method::POST, "/api/v1/commands", Some(command)).await;
+    };
+    let request = json!({"command": command, "reference": reference});
+    client.json(Method::POST, "/api/v1/approvals", Some(&request)).await
 }
 
 impl Request {

@@ -6,6 +6,7 @@ mod approvals;
 mod authz;
 mod config;
 mod controls;
+mod documents;
 mod emergencies;
 mod evidence;
 mod grants;
@@ -25,9 +26,11 @@ mod roles;
 mod roster;
 mod scan;
 mod serve;
+mod services;
 mod sessions;
 mod signin;
 mod sql;
+mod training;
 mod verify;
 mod witness;
 
@@ -67,6 +70,9 @@ enum Command {
     Config(config::Config),
     /// Declare services, providers, models, routes and controls from a file
     Apply(apply::Apply),
+    /// The register of services: who answers for each, and who agreed to that
+    #[command(subcommand)]
+    Services(services::Services),
     /// Keys of applications and operators
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -88,6 +94,12 @@ enum Command {
     /// What a second person must agree to: ask, look, vote, carry out
     #[command(subcommand)]
     Approvals(approvals::Approvals),
+    /// Policies that people work under: publish, acknowledge, see who has not
+    #[command(subcommand)]
+    Documents(documents::Documents),
+    /// Courses that people completed
+    #[command(subcommand)]
+    Training(training::Training),
     /// Roles of your own: define, retire, list
     #[command(subcommand)]
     Roles(roles::Roles),
@@ -159,6 +171,7 @@ impl Cli {
             Command::Serve(command) => command.run(json, connect).await,
             Command::Config(command) => command.run(json, connect),
             Command::Apply(command) => command.run(json, connect).await,
+            Command::Services(command) => command.run(json, connect).await,
             Command::Keys(command) => command.run(json, connect).await,
             Command::People(command) => command.run(json, connect).await,
             Command::Groups(command) => command.run(json, connect).await,
@@ -166,6 +179,8 @@ impl Cli {
             Command::Accesses(command) => command.run(json, connect).await,
             Command::Reviews(command) => command.run(json, connect).await,
             Command::Approvals(command) => command.run(json, connect).await,
+            Command::Documents(command) => command.run(json, connect).await,
+            Command::Training(command) => command.run(json, connect).await,
             Command::Roles(command) => command.run(json, connect).await,
             Command::Emergencies(command) => command.run(json, connect).await,
             Command::Notifications(command) => command.run(json, connect).await,

@@ -27,6 +27,8 @@ pub struct OrgFile {
     pub models: Vec<ModelFile>,
     /// Services by name.
     pub services: BTreeMap<String, ServiceSpec>,
+    /// Who answers for services, by pseudonym: those that the file names somebody for.
+    pub accountable: BTreeMap<String, String>,
     /// Rules by which proofs of programs are believed, by name.
     pub workloads: BTreeMap<String, Workload>,
     /// Days that keys may live; `None` when the file says nothing of keys.
@@ -89,6 +91,8 @@ struct Raw {
 struct RawService {
     #[serde(default)]
     route: Vec<RawRoute>,
+    /// The person who answers for it: registered by a command of its own.
+    accountable: Option<String>,
     #[serde(flatten)]
     rest: toml::Table,
 }
@@ -193,8 +197,9 @@ impl OrgFile {
 
     fn parse(name: &str, text: &str, dir: &Path) -> Result<Self, Failure> {
         let raw: Raw = toml::from_str(text).map_err(|e| Failure::usage(at_line(name, text, &e).to_string()))?;
-        let mut services = BTreeMap::new();
+        let (mut services, mut accountable) = (BTreeMap::new(), BTreeMap::new());
         for (service, raw) in raw.service {
+            accountable.extend(raw.accountable.clone().map(|owner| (service.clone(), owner)));
             let spec = raw.spec(&service).map_err(|why| Failure::usage(format!("{name}: {why}")))?;
             services.insert(service, spec);
         }
@@ -224,6 +229,7 @@ impl OrgFile {
             providers: raw.provider,
             models,
             services,
+            accountable,
             workloads,
             max_key_days,
             roles,
@@ -312,6 +318,7 @@ file = "model.onnx"
 
 [service.support]
 owner = "care"
+accountable = "a_1"
 purpose = "support"
 risk_tier = "low"
 classification = "confidential"
@@ -347,6 +354,7 @@ in_scope = ["AI-IN-01"]
         let routes = &file.services["support"].routes;
         assert_eq!(routes[0].target, Target::Provider { provider: "stand-in".into(), model: "m".into() });
         assert_eq!(routes[1].target, Target::Model { model: "credit-risk".into(), version: "1".into() });
+        assert_eq!(file.accountable["support"], "a_1");
         assert_eq!(file.models[0].file, Path::new("/d/model.onnx"));
         assert_eq!(file.roles["reader"], ["read", "sql"]);
         let group = &file.groups["ML deployers"];

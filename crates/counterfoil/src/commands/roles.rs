@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::{Value, json};
 
+use super::approvals::settle;
 use crate::client::Connect;
 use crate::output::{self, Failure};
 
@@ -48,13 +49,7 @@ impl Roles {
                 actions.sort_unstable();
                 actions.dedup();
                 let command = json!({"command": "role.define", "body": {"role": define.role, "actions": actions}});
-                match &define.ask {
-                    None => client.json(Method::POST, "/api/v1/commands", Some(&command)).await?,
-                    Some(reference) => {
-                        let request = json!({"command": command, "reference": reference});
-                        client.json(Method::POST, "/api/v1/approvals", Some(&request)).await?
-                    }
-                }
+                settle(&client, &command, define.ask.as_deref()).await?
             }
         };
         client.close().await?;

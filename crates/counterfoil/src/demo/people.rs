@@ -129,6 +129,7 @@ impl People {
             let events = done["events"].as_array().into_iter().flatten().filter_map(|event| event["t"].as_str());
             say.line(&format!("  {approval}: {}", events.collect::<Vec<_>>().join(", ")));
         }
+        self.register(say, &deployer).await?;
         deployer.close().await
     }
 
@@ -145,6 +146,23 @@ impl People {
         administrator.json(Method::POST, &format!("/api/v1/people/{account}/owner"), Some(&owner)).await?;
         administrator.close().await?;
         Ok(account)
+    }
+
+    /// The deployer answers for both services, and the approver agrees to that and to their risk.
+    async fn register(&self, say: &Say, deployer: &Client) -> Result<(), Failure> {
+        say.step("who answers for each service: counterfoil services register, approvals approve and carry-out");
+        let approver = self.approver.open().await?;
+        let owner = &self.deployer.0;
+        for (service, risk_tier) in [("credit-risk", "high"), ("support-assistant", "medium")] {
+            let body = json!({"service": service, "owner": owner, "risk_tier": risk_tier});
+            let wish = json!({"command": {"command": "service.register", "body": body}, "reference": REFERENCE});
+            let asked = deployer.json(Method::POST, "/api/v1/approvals", Some(&wish)).await?;
+            let path = format!("/api/v1/approvals/{}", asked["approval"].as_str().unwrap_or_default());
+            approver.json(Method::POST, &format!("{path}/vote"), Some(&json!({"vote": "approve"}))).await?;
+            deployer.json(Method::POST, &format!("{path}/carry-out"), None).await?;
+            say.line(&format!("  {owner} answers for {service} ({risk_tier} risk)"));
+        }
+        approver.close().await
     }
 
     /// Somebody else approves, and the trainer cannot.

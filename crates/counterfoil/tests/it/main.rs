@@ -9,6 +9,7 @@ mod demo;
 mod directory;
 mod doors;
 mod every_door;
+mod governance;
 mod infrastructure;
 mod keys;
 mod notifications;

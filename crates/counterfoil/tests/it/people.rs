@@ -8,7 +8,7 @@ use ::http::Method;
 
 use crate::support::{Run, World, http, tools};
 
-const PAGES: [&str; 16] = [
+const PAGES: [&str; 18] = [
     "/",
     "/ledger",
     "/ledger/0",
@@ -20,6 +20,8 @@ const PAGES: [&str; 16] = [
     "/groups",
     "/approvals",
     "/policies",
+    "/documents",
+    "/services",
     "/emergencies",
     "/keys",
     "/accesses",

@@ -112,6 +112,16 @@ pub(super) fn is_a_person(state: &State, actor: &str) -> bool {
     human && !state.left.contains_key(actor)
 }
 
+/// Refuses whoever is not a person who is registered and has not left; `does` says what only people do.
+pub(crate) fn a_person(state: &State, actor: &str, does: &str) -> Result<(), Refusal> {
+    present(state, actor)?;
+    if is_a_person(state, actor) {
+        return Ok(());
+    }
+    let message = format!("`{actor}` is a program: a person {does}");
+    Err(Refusal { code: RefusalCode::Forbidden, message, policies: vec!["people-answer".to_owned()] })
+}
+
 /// Names who answers for an account.
 pub(crate) fn own(state: &State, given: &Given, body: &AccountOwned) -> Result<Vec<Event>, Refusal> {
     present(state, &body.actor)?;

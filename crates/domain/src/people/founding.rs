@@ -26,7 +26,7 @@ pub const DUTIES: [&str; 4] = ["deployer", "model_approver", "model_trainer", "s
 pub(crate) fn duty_of(command: &Command) -> Option<&'static str> {
     match command {
         Command::RegisterModel(_) => Some("model_trainer"),
-        Command::DeclareService(_) | Command::RetireService(_) => Some("deployer"),
+        Command::DeclareService(_) | Command::RegisterService(_) | Command::RetireService(_) => Some("deployer"),
         _ => None,
     }
 }

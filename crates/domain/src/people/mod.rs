@@ -9,6 +9,7 @@ pub mod actors;
 pub mod approvals;
 pub mod custom;
 pub mod directory;
+pub mod documents;
 pub mod doors;
 pub mod emergencies;
 pub mod founding;
@@ -22,6 +23,7 @@ pub mod recovery;
 pub mod reviews;
 pub mod roles;
 pub mod sessions;
+pub mod training;
 pub mod workloads;
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +37,7 @@ pub use approvals::{
 };
 pub use custom::{RoleDefined, RoleRetired};
 pub use directory::{ActorRemoved, ActorReturned, Presence, ProvisionPerson};
+pub use documents::{Document, DocumentAcknowledged, DocumentKind, DocumentPublished};
 pub use doors::{Door, SigninRefused};
 pub use emergencies::{Emergency, EmergencyDeclared, EmergencyNamed, EmergencyReviewed, EmergencyUsed, Finding};
 pub use founding::DutyStoodIn;
@@ -51,6 +54,7 @@ pub use notifications::{Channel, Delivery, NotificationKind, NotificationSettled
 pub use passkeys::{Algorithm, Passkey, PasskeyRegistered, PasskeyRemoved, PasskeyUsed};
 pub use recovery::{Recovery, RecoveryIssued, RecoveryUsed};
 pub use sessions::{OpenSession, Proof, Session, SessionEnd, SessionEnded, SessionStarted};
+pub use training::TrainingRecorded;
 pub use workloads::{
     ExchangeKey, KeyExchanged, TokenRule, WorkloadDeclared, WorkloadProof, WorkloadRetired, WorkloadRule,
 };

@@ -1,8 +1,10 @@
 //! Services, their routes and deployments, and the records of what they answered.
 
 mod inference;
+pub(crate) mod register;
 
 pub use inference::{InferenceCore, Status};
+pub use register::ServiceRegistered;
 
 use serde::{Deserialize, Serialize};
 

@@ -28,7 +28,8 @@ pub(super) struct Company {
 pub(super) const PEOPLE: [&str; 6] = ["a_admin", "a_lead", "a_trainer", "a_approver", "a_deployer", "a_other"];
 
 impl Company {
-    pub fn new() -> Self {
+    /// Nobody but the administrator has a duty.
+    pub fn begun() -> Self {
         let facts = ModelFacts { bytes: 1, operators: vec![], inputs: vec![], outputs: vec![] };
         let given = Given { now: 1_000, fresh: "f".into(), model: Some(Ok(facts)), ..Given::default() };
         let mut company = Self { state: State::default(), given, done: Vec::new() };
@@ -47,7 +48,7 @@ impl Company {
 
     /// Everybody has their duty.
     pub fn staffed() -> Self {
-        let mut company = Self::new();
+        let mut company = Self::begun();
         company.grant("a_lead", "security_lead", "a_admin");
         for (actor, role) in
             [("a_trainer", "model_trainer"), ("a_approver", "model_approver"), ("a_deployer", "deployer")]
@@ -388,7 +389,7 @@ fn given_requests_that_make_no_sense_when_asked_then_each_is_refused() {
 
 #[test]
 fn given_an_organisation_that_begins_when_the_administrator_does_every_duty_then_each_is_told_until_somebody_has_it() {
-    let mut company = Company::new();
+    let mut company = Company::begun();
     assert_eq!(company.done("a_admin", register_model("1")), ["model.registered", "duty.stood.in"]);
     let deployed = ["service.declared", "duty.stood.in", "duty.stood.in", "deployment.started"];
     assert_eq!(company.done("a_admin", high("1")), deployed, "for the deployer, and for the approver");

@@ -79,7 +79,7 @@ fn revoked(company: &mut Company, actor: &str) {
 
 #[test]
 fn given_a_duty_by_a_role_of_their_own_when_granted_then_nobody_stands_in_for_it_any_more_nor_acts_without_approval() {
-    let mut company = Company::new();
+    let mut company = Company::begun();
     company.grant("a_lead", "security_lead", "a_admin");
     company.done("a_admin", register_model("1"));
     defined(&mut company, "releaser", &["service.declare"]);

@@ -11,6 +11,7 @@ use crate::people::approvals::{
     DelegationEnded, Vote, VoteDelegated,
 };
 use crate::people::custom::{RoleDefined, RoleRetired};
+use crate::people::documents::{DocumentAcknowledged, DocumentKind, DocumentPublished};
 use crate::people::emergencies::{EmergencyDeclared, EmergencyNamed, EmergencyReviewed, EmergencyUsed, Finding};
 use crate::people::founding::DutyStoodIn;
 use crate::people::notifications::{Channel, Delivery, NotificationKind, NotificationSettled};
@@ -21,12 +22,13 @@ use crate::people::{
     GroupNamed, IdentityLinked, IdentitySource, IdentityUnlinked, InferenceScope, KeyCreated, KeyExchanged, KeyLeaked,
     KeyRevoked, KeyRotated, KeyScope, KeysLimited, KeysUsed, MappedRole, OwnerReason, PasskeyRegistered,
     PasskeyRemoved, PasskeyUsed, ProfileSet, Proof, RecoveryIssued, RecoveryUsed, SessionClosed, SessionEnd,
-    SessionEnded, SessionOpened, SessionStarted, SigninLinkCreated, SigninRefused, TokenRule, WorkloadDeclared,
-    WorkloadProof, WorkloadRetired, WorkloadRule,
+    SessionEnded, SessionOpened, SessionStarted, SigninLinkCreated, SigninRefused, TokenRule, TrainingRecorded,
+    WorkloadDeclared, WorkloadProof, WorkloadRetired, WorkloadRule,
 };
 use crate::serving::{
     DeploymentEnded, DeploymentStarted, GatewayCountLost, GatewayCounted, RiskTier, Route, SegmentFile,
-    SegmentProgress, SegmentSealed, ServiceDeclared, ServiceRetired, ServiceSpec, Target, WhenUnrecordable,
+    SegmentProgress, SegmentSealed, ServiceDeclared, ServiceRegistered, ServiceRetired, ServiceSpec, Target,
+    WhenUnrecordable,
 };
 use crate::vendors::{ProviderDeclared, ProviderKind, ProviderRetired, ProviderSpec};
 use crate::{Entry, Event, RefusalCode, State};
@@ -386,6 +388,27 @@ fn approvals() -> Vec<Event> {
     ]
 }
 
+fn documents() -> Vec<Event> {
+    vec![
+        Event::DocumentPublished(DocumentPublished {
+            document: s("ai-use"),
+            kind: DocumentKind::Policy,
+            version: 2,
+            sha256: s("aa"),
+            review_due: 1_801_000_000_000,
+            ack_required: true,
+        }),
+        Event::DocumentAcknowledged(DocumentAcknowledged { document: s("ai-use"), version: 2 }),
+        Event::TrainingRecorded(TrainingRecorded {
+            actor: s("a_1"),
+            course: s("ai-basics"),
+            completed_at: 1_793_000_000_000,
+            expires_at: 1_801_000_000_000,
+            evidence_sha256: Some(s("bb")),
+        }),
+    ]
+}
+
 fn emergencies() -> Vec<Event> {
     vec![
         Event::RoleDefined(RoleDefined { role: s("reader"), actions: vec![s("read"), s("sql")] }),
@@ -467,6 +490,11 @@ fn serving() -> Vec<Event> {
                 ],
             },
         }),
+        Event::ServiceRegistered(ServiceRegistered {
+            service: s("credit-risk"),
+            owner: s("a_1"),
+            risk_tier: RiskTier::High,
+        }),
         Event::ServiceRetired(ServiceRetired { service: s("credit-risk") }),
         Event::DeploymentStarted(DeploymentStarted {
             deployment: s("d_1"),
@@ -547,7 +575,7 @@ fn assurance() -> Vec<Event> {
 
 /// One event of every kind, in the order of `event.rs`.
 pub fn one_of_each() -> Vec<Event> {
-    [infrastructure(), people(), approvals(), emergencies(), supply(), serving(), assurance()].concat()
+    [infrastructure(), people(), approvals(), documents(), emergencies(), supply(), serving(), assurance()].concat()
 }
 
 fn envelope(event: Event) -> Entry {

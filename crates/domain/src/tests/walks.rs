@@ -137,7 +137,7 @@ struct Walk {
 impl Walk {
     /// Of an organisation that begins, or of one where everybody has their duty.
     fn new(begins: bool, lax: bool) -> Self {
-        let company = if begins { Company::new() } else { Company::staffed() };
+        let company = if begins { Company::begun() } else { Company::staffed() };
         let mut walk = Self { company, oracle: Oracle::default(), seen: 0, lax, asked: Vec::new() };
         let register =
             |actor: &str, kind| Command::RegisterActor(ActorRegistered { actor: actor.into(), kind, roles: vec![] });

@@ -70,6 +70,9 @@ filled! {
     policy_versions: people::PolicyVersions,
     stand_ins: people::StandIns,
     credentials: people::Credentials,
+    documents: people::Documents,
+    acknowledgements: people::Acknowledgements,
+    training: people::Training,
     workloads: people::Workloads,
     sessions: people::Sessions,
     signin_refusals: people::SigninRefusals,
@@ -104,7 +107,6 @@ pub(crate) const VIEWS: &[View] = &[
 ];
 
 const PLANNED: &[(&str, &[Planned])] = &[
-    ("people", people::PLANNED),
     ("keys", keys::PLANNED),
     ("data", data::PLANNED),
     ("models", models::PLANNED),

@@ -1,5 +1,5 @@
 // Makes working pages nicer: keys, and relative times on hover. Every page is whole without it.
-const places = { o: "/", l: "/ledger", i: "/inferences", c: "/controls", e: "/evidence", p: "/people", k: "/keys", a: "/approvals", s: "/sql" };
+const places = { o: "/", l: "/ledger", i: "/inferences", c: "/controls", e: "/evidence", p: "/people", d: "/documents", k: "/keys", a: "/approvals", s: "/sql" };
 let leading = false;
 
 const typing = (target) => target.closest?.("input, textarea, select, [contenteditable]");

@@ -49,6 +49,7 @@ pub(crate) async fn org(State(app): State<Arc<App>>, Caller(who): Caller) -> Res
             "size": state.size,
             "org": state.org,
             "services": state.services,
+            "registrations": state.registrations,
             "providers": state.providers,
             "models": state.models,
             "deployments": state.deployments,

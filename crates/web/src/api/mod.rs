@@ -4,6 +4,7 @@ mod accesses;
 pub(crate) mod approvals;
 mod assurance;
 mod directory;
+mod documents;
 mod emergencies;
 mod groups;
 mod infrastructure;
@@ -86,6 +87,8 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/approvals/{id}/withdraw", post(approvals::withdraw))
         .route("/approvals/{id}/comments", post(approvals::comment))
         .route("/approvals/{id}/carry-out", post(approvals::carry_out))
+        .route("/documents", get(documents::list).put(documents::upload))
+        .route("/documents/{id}/text", get(documents::text))
         .route("/delegations", post(approvals::delegate))
         .route("/delegations/{id}", delete(approvals::end_delegation))
         .route("/emergencies", post(emergencies::declare))

@@ -138,6 +138,7 @@ impl ApprovalPage {
             approval: approval(votes),
             standing,
             command: Some(command.clone()),
+            text: Some("What it says.".into()),
             differences: vec![super::asked::Difference { member: "sha256".into(), from: None, to: Some("1f".into()) }],
             policies: Some(diff.clone()),
             comments: vec![said(Some("Why is this needed?")), said(None)],

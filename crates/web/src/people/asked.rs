@@ -9,6 +9,7 @@ use engine::{PolicyDiff, Principal};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::documents::as_text;
 use crate::App;
 use crate::failure::Failure;
 use crate::ui::clock;
@@ -30,6 +31,8 @@ pub(crate) struct Asked {
     /// What is to be done; `None` when it is not in the object store any more.
     pub command: Option<Command>,
     pub differences: Vec<Difference>,
+    /// What a document says that is to be published, when that is a text.
+    pub text: Option<String>,
     /// What other policies would change for whom.
     pub policies: Option<PolicyDiff>,
     pub comments: Vec<Said>,
@@ -63,6 +66,12 @@ impl Asked {
             Some(Command::InstallPolicies(body)) => Some(app.engine.policy_diff(&body.text).await?),
             _ => None,
         };
+        let text = match &command {
+            Some(Command::PublishDocument(body)) => {
+                app.engine.document_bytes(&body.sha256).await.ok().and_then(as_text)
+            }
+            _ => None,
+        };
         let before = |command: &Command| app.engine.read(|state| before(state, command));
         let differences = command.as_ref().map(|command| differences(&before(command), &after(command)));
         let mut comments = Vec::with_capacity(approval.comments.len());
@@ -71,7 +80,8 @@ impl Asked {
             comments.push(Said { comment: comment.comment.clone(), by: comment.by.clone(), at: comment.at, text });
         }
         let (standing, differences) = (approval.standing(now), differences.unwrap_or_default());
-        Ok(Self { id: id.to_owned(), approval, standing, command, differences, policies, comments, can_vote, is_asker })
+        let id = id.to_owned();
+        Ok(Self { id, approval, standing, command, differences, text, policies, comments, can_vote, is_asker })
     }
 
     /// Whom it names: who asked, trained, voted, commented, carried it out, and gains or loses something by it.
@@ -95,7 +105,7 @@ impl Asked {
             "approval": self.id, "standing": self.standing, "asked": self.approval.requested,
             "requested_by": self.approval.requested_by, "requested_at": self.approval.requested_at,
             "votes": self.approval.votes, "used": self.approval.consumed, "command": self.command,
-            "differences": self.differences, "policies": self.policies, "comments": self.comments,
+            "differences": self.differences, "text": self.text, "policies": self.policies, "comments": self.comments,
             "can_vote": self.can_vote, "is_asker": self.is_asker,
         })
     }
@@ -106,6 +116,8 @@ fn before(state: &State, command: &Command) -> Value {
     let declared = match command {
         Command::DeclareService(body) => state.services.get(&body.service).map(|spec| json!(spec)),
         Command::DeclareProvider(body) => state.providers.get(&body.provider).map(|spec| json!(spec)),
+        Command::RegisterService(body) => state.registrations.get(&body.service).map(|known| json!(known)),
+        Command::PublishDocument(body) => state.documents.get(&body.document).map(|known| json!(known.published)),
         Command::InstallPolicies(_) => state.policies.as_ref().map(|known| json!({"sha256": known.sha256})),
         Command::ScopeControls(_) => Some(json!({"controls": state.controls.keys().collect::<Vec<_>>()})),
         Command::ConfigureApprovals(_) => Some(json!({"rules": state.approval_rules()})),

@@ -6,6 +6,7 @@ mod approval;
 mod approvals;
 mod asked;
 pub(crate) mod cli;
+mod documents;
 mod emergencies;
 pub(crate) mod exchange;
 pub(crate) mod gate;
@@ -95,6 +96,10 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/approvals/{id}/withdraw", post(approval::withdraw))
         .route("/approvals/{id}/comments", post(approval::comment))
         .route("/approvals/{id}/carry-out", post(approval::carry_out))
+        .route("/documents", get(documents::show))
+        .route("/documents/{id}", get(documents::one))
+        .route("/documents/{id}/acknowledge", post(documents::acknowledge))
+        .route("/training", post(documents::record))
         .route("/emergencies", get(emergencies::show).post(emergencies::declare))
         .route("/emergencies/{id}/end", post(emergencies::end))
         .route("/emergencies/{id}/review", post(emergencies::review))
@@ -113,6 +118,7 @@ pub(crate) use {
     approval::ApprovalPage,
     approvals::ApprovalsPage,
     cli::CliPage,
+    documents::{DocumentPage, DocumentsPage},
     emergencies::EmergenciesPage,
     groups::{GroupPage, GroupsPage},
     keys::{KeysPage, NewKeyPage},

@@ -172,6 +172,8 @@ async fn given_a_session_then_every_page_is_whole_and_ends_with_it() {
         "/controls/AI-IN-01",
         "/criteria",
         "/evidence",
+        "/services",
+        "/documents",
         "/sql",
         "/sql?query=select+seq,+type+from+events",
     ];
@@ -325,4 +327,20 @@ async fn given_sessions_by_link_and_passkey_when_the_passkey_is_removed_then_the
     assert_eq!(removed.status(), StatusCode::OK);
     assert_eq!(world.get("/sessions", &by_passkey).await.status(), StatusCode::SEE_OTHER, "led to the sign-in");
     assert_eq!(world.get("/sessions", &by_link).await.status(), StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_documents_then_everybody_may_list_them_and_only_who_publishes_may_upload_one() {
+    let world = World::new().await;
+    let (status, listed) = world.json(Method::GET, "/api/v1/documents", &As::Operator, &json!(null)).await;
+    assert_eq!((status, listed), (StatusCode::OK, json!({ "documents": [] })));
+    let (status, error) = world.json(Method::PUT, "/api/v1/documents", &As::Operator, &json!("text")).await;
+    assert_eq!((status, &error["error"]["code"]), (StatusCode::FORBIDDEN, &json!("forbidden")));
+    let (status, error) = world.json(Method::GET, "/api/v1/documents/none/text", &As::Operator, &json!(null)).await;
+    assert_eq!((status, &error["error"]["code"]), (StatusCode::NOT_FOUND, &json!("not_found")));
+    let nobody = world.get("/api/v1/documents", &As::Nobody).await;
+    assert_eq!(nobody.status(), StatusCode::UNAUTHORIZED);
+    let acknowledge = json!({ "command": "document.acknowledge", "body": { "document": "none", "version": 1 } });
+    let (status, _) = world.json(Method::POST, "/api/v1/commands", &As::Operator, &acknowledge).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
 }

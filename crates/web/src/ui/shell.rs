@@ -14,6 +14,7 @@ pub(crate) enum Section {
     Overview,
     Ledger,
     Inferences,
+    Services,
     Controls,
     Criteria,
     Evidence,
@@ -21,15 +22,17 @@ pub(crate) enum Section {
     Keys,
     Approvals,
     Policies,
+    Documents,
     Sql,
 }
 
 impl Section {
     /// All places: where, what it is called, and its key after `g`.
-    const ALL: [(Self, &'static str, &'static str, &'static str); 11] = [
+    const ALL: [(Self, &'static str, &'static str, &'static str); 13] = [
         (Self::Overview, "/", "Overview", "g o"),
         (Self::Ledger, "/ledger", "Ledger", "g l"),
         (Self::Inferences, "/inferences", "Inferences", "g i"),
+        (Self::Services, "/services", "Services", ""),
         (Self::Controls, "/controls", "Controls", "g c"),
         (Self::Criteria, "/criteria", "Criteria", ""),
         (Self::Evidence, "/evidence", "Evidence", "g e"),
@@ -37,6 +40,7 @@ impl Section {
         (Self::Keys, "/keys", "Keys", "g k"),
         (Self::Approvals, "/approvals", "Approvals", "g a"),
         (Self::Policies, "/policies", "Policies", ""),
+        (Self::Documents, "/documents", "Documents", "g d"),
         (Self::Sql, "/sql", "SQL", "g s"),
     ];
 }

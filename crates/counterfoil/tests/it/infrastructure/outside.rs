@@ -12,7 +12,7 @@ use crate::support::{World, tools};
 
 #[test]
 fn given_a_day_of_work_when_watched_then_the_server_reaches_itself_and_whom_the_settings_name_and_commands_the_server_only()
-{
+ {
     let Some(strace) = tools::strace("nothing leaves by itself") else { return };
     // Nobody listens at the address of the mail server: what counts is who is called.
     let (receiver, mail) = (Receiver::start("127.0.0.1:0", None), Receiver::start("127.0.0.1:0", None));

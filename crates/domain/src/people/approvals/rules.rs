@@ -36,17 +36,20 @@ pub struct ApprovalsConfigured {
 }
 
 /// Rules that always hold: command, role, and the risk from which on.
-const ALWAYS: [(&str, &str, Option<RiskTier>); 4] = [
+const ALWAYS: [(&str, &str, Option<RiskTier>); 6] = [
     ("approvals.configure", "security_lead", None),
+    ("document.publish", "security_lead", None),
     ("policies.install", "security_lead", None),
     ("role.define", "security_lead", None),
     ("service.declare", "model_approver", Some(RiskTier::High)),
+    ("service.register", "model_approver", None),
 ];
 
 /// Commands that can be made to need an approval: what people decide, and can wait for.
-pub const APPROVABLE: [&str; 10] = [
+pub const APPROVABLE: [&str; 12] = [
     "approvals.configure",
     "controls.scope",
+    "document.publish",
     "key.revoke",
     "model.register",
     "policies.install",
@@ -54,6 +57,7 @@ pub const APPROVABLE: [&str; 10] = [
     "provider.retire",
     "role.define",
     "service.declare",
+    "service.register",
     "service.retire",
 ];
 
@@ -127,6 +131,8 @@ pub(super) fn beneficiary(command: &Command) -> Option<&str> {
     match command {
         Command::RequestGrant(body) => Some(&body.actor),
         Command::RegisterActor(ActorRegistered { actor, .. }) => Some(actor),
+        // Who answers for a service is not the one who agrees to its risk.
+        Command::RegisterService(body) => Some(&body.owner),
         _ => None,
     }
 }

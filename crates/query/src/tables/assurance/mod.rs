@@ -13,7 +13,6 @@ pub(crate) use evidence_packages::EvidencePackages;
 /// Tables of this room without rows yet: name, meaning, what has to be built first, columns.
 #[rustfmt::skip]
 pub(crate) const PLANNED: &[Planned] = &[
-    Planned { name: "documents", doc: "Policies and other documents with their approval.", area: "policies and training", columns: "doc_id kind version approved_by approved_at:time review_due:time superseded_at:time content_hash ack_required:bool" },
     Planned { name: "risks", doc: "Risks and their treatment.", area: "risk register", columns: "risk_id service_id residual treatment owner_id accepted_by review_due:time status opened_at:time" },
     Planned { name: "impact_assessments", doc: "Assessments of a service's impact.", area: "risk register", columns: "assessment_id service_id kind completed_at:time approved_by valid_until:time" },
     Planned { name: "adm_register", doc: "Automated decisions that are made.", area: "automated decisions", columns: "adm_id service_id decision_kind pi_kinds degree significant_effect:bool assessed_by review_due:time status effective_from:time" },

@@ -1,12 +1,11 @@
-//! People, programs and their access: the room's tables, and those still to be filled, which concern who may do what, beyond roles.
-
-use crate::table::Planned;
+//! People, programs and their access: the room's tables.
 
 mod access_records;
 mod access_reviews;
 mod approvals;
 mod changes;
 mod credentials;
+mod documents;
 mod emergencies;
 mod group_members;
 mod notifications;
@@ -20,6 +19,7 @@ mod sessions;
 mod signin_refusals;
 mod sod_pairs;
 mod stand_ins;
+mod training;
 mod withheld_grants;
 mod workloads;
 
@@ -27,9 +27,10 @@ pub(crate) use access_records::{
     ACCESS_EVENTS, EXTERNAL, access_events, access_select, external_access_logs, external_select,
 };
 pub(crate) use access_reviews::{AccessReviewItems, AccessReviews};
-pub(crate) use approvals::{ApprovalVotes, Approvals};
+pub(crate) use approvals::{ApprovalVotes, Approvals, Requests, decided_by};
 pub(crate) use changes::Changes;
 pub(crate) use credentials::Credentials;
+pub(crate) use documents::{Acknowledgements, Documents};
 pub(crate) use emergencies::Emergencies;
 pub(crate) use group_members::GroupMembers;
 pub(crate) use notifications::Notifications;
@@ -41,12 +42,6 @@ pub(crate) use sessions::Sessions;
 pub(crate) use signin_refusals::SigninRefusals;
 pub(crate) use sod_pairs::SodPairs;
 pub(crate) use stand_ins::StandIns;
+pub(crate) use training::Training;
 pub(crate) use withheld_grants::WithheldGrants;
 pub(crate) use workloads::Workloads;
-
-/// Tables of this room without rows yet: name, meaning, what has to be built first, columns.
-#[rustfmt::skip]
-pub(crate) const PLANNED: &[Planned] = &[
-    Planned { name: "acknowledgements", doc: "Who acknowledged which document.", area: "policies and training", columns: "doc_id version principal_id acked_at:time" },
-    Planned { name: "training", doc: "Courses that people completed.", area: "policies and training", columns: "principal_id course completed_at:time expires_at:time" },
-];

@@ -1,0 +1,5 @@
+SELECT service_id AS item, CASE WHEN owner_id IS NULL THEN 'no owner who is here' WHEN risk_tier IS NULL THEN 'no risk tier' ELSE 'no approval' END AS detail, created_at AS at
+FROM services WHERE status='active' AND (owner_id IS NULL OR risk_tier IS NULL OR approved_at IS NULL)
+UNION ALL SELECT i.service_id, 'traffic for an unregistered service', MIN(i.ts)
+FROM inferences i LEFT JOIN services s ON s.service_id=i.service_id
+WHERE i.ts>=$start AND i.ts<$end AND i.service_id IS NOT NULL AND s.service_id IS NULL GROUP BY i.service_id

@@ -1,0 +1,55 @@
+//! `counterfoil services`.
+
+use clap::{Args, Subcommand};
+use http::Method;
+use serde_json::json;
+
+use super::approvals::settle;
+use crate::client::Connect;
+use crate::output::{self, Failure};
+
+/// What to do with the register of services.
+#[derive(Subcommand)]
+pub enum Services {
+    /// Register a service: who answers for it, with the risk that it is declared with; it needs an approval
+    Register(Register),
+    /// List services with who answers for each, and who agreed to that
+    List,
+}
+
+/// A registration.
+#[derive(Args)]
+pub struct Register {
+    /// The service, as it is declared
+    service: String,
+    /// The person who answers for it, by pseudonym
+    #[arg(long)]
+    owner: String,
+    /// Ask for the approval, giving this reference, such as a ticket's number
+    #[arg(long, value_name = "REFERENCE")]
+    ask: Option<String>,
+}
+
+const LIST: &str =
+    "select service_id, status, risk_tier, team, owner_id, approved_at, approved_by from services order by service_id";
+
+impl Services {
+    pub async fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
+        let Self::Register(wish) = self else { return super::sql::print(json, connect, LIST).await };
+        let client = connect.open().await?;
+        let declared = client.json(Method::GET, "/api/v1/org", None).await?;
+        let Some(risk) = declared["services"][&wish.service]["risk_tier"].as_str() else {
+            let message = format!("there is no service `{}`: declare it first, with `counterfoil apply`", wish.service);
+            return Err(Failure::usage(message));
+        };
+        let body = json!({"service": wish.service, "owner": wish.owner, "risk_tier": risk});
+        let command = json!({"command": "service.register", "body": body});
+        let answer = settle(&client, &command, wish.ask.as_deref()).await?;
+        client.close().await?;
+        match (json, answer["approval"].as_str()) {
+            (true, _) => output::json(&answer),
+            (false, Some(approval)) => output::line(format!("asked for: {approval}")),
+            (false, None) => output::line(format!("{} answers for {} ({risk} risk)", wish.owner, wish.service)),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The register of services: who answers for each, with which risk, and who agreed to that.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Form;
+use axum::extract::State;
+use axum::response::Redirect;
+use domain::serving::ServiceRegistered;
+use domain::{Command, Refusal, RefusalCode};
+use engine::Asked as Wish;
+use serde::Deserialize;
+
+use crate::api::approvals::WEEK_MS;
+use crate::app::{App, Found};
+use crate::auth::Visitor;
+use crate::failure::{Failure, PageError};
+use crate::rows::{self, Row};
+use crate::ui::{Cell, Column, Empty, Link, Mark, Page, Query, Section, Shell, Table, Tone, clock, page};
+
+const REGISTER: &str = "SELECT seq, service_id, risk_tier, purpose_id, env, team, owner_id, approved_at, approved_by\n\
+                        FROM services WHERE status = 'active' ORDER BY service_id LIMIT 500";
+
+/// The page.
+#[derive(Template)]
+#[template(path = "serving/services.html")]
+pub(crate) struct ServicesPage {
+    shell: Shell,
+    services: Vec<String>,
+    table: Table,
+}
+
+impl ServicesPage {
+    fn new(shell: Shell, found: &Found) -> Self {
+        let columns =
+            ["service", "risk", "purpose", "environment", "team", "owner", "registration", "approved (UTC)", "by"];
+        let empty = Empty::new("No service is declared", "Declare services in a file:")
+            .command("counterfoil apply -f org.toml");
+        let mut table = Table::new("Services", columns.map(Column::text).into(), empty);
+        table.rows = found.rows.iter().map(row).collect();
+        table.query = Some(Query { sql: REGISTER.to_owned(), size: found.size });
+        let services = found.rows.iter().map(|row| rows::text(row, "service_id")).collect();
+        Self { shell, services, table }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn samples() -> [Self; 2] {
+        let row = |value: serde_json::Value| value.as_object().expect("an object").clone();
+        let rows = vec![
+            row(serde_json::json!({
+                "seq": 40, "service_id": "credit-risk", "risk_tier": "high", "purpose_id": "credit-scoring", "env": "prod",
+                "team": "lending", "owner_id": "a_91bc77", "approved_at": "2026-11-22T20:54:09Z", "approved_by": "a_50",
+            })),
+            row(
+                serde_json::json!({"seq": 41, "service_id": "support", "risk_tier": "low", "env": "prod", "team": "care"}),
+            ),
+        ];
+        let shell = || Shell::sample(Section::Services);
+        [Self::new(shell(), &Found { rows, size: 18_204 }), Self::new(shell(), &Found { rows: vec![], size: 1 })]
+    }
+}
+
+fn row(row: &Row) -> Vec<Cell> {
+    let text = |column: &str| rows::text(row, column);
+    let approved_at = rows::instant(row, "approved_at");
+    let standing = match (rows::maybe(row, "owner_id"), approved_at) {
+        (None, _) => Mark::new("not registered", Tone::Bad),
+        (Some(_), None) => Mark::new("not approved", Tone::Bad),
+        _ => Mark::new("approved", Tone::Good),
+    };
+    vec![
+        Cell::Stub(text("service_id"), Link::into("/ledger", &text("seq"))),
+        Cell::Text(text("risk_tier")),
+        Cell::Text(text("purpose_id")),
+        Cell::Text(text("env")),
+        Cell::Text(text("team")),
+        rows::maybe(row, "owner_id").map_or(Cell::None, Cell::Code),
+        Cell::Mark(standing),
+        approved_at.map_or(Cell::None, Cell::Time),
+        rows::maybe(row, "approved_by").map_or(Cell::None, Cell::Code),
+    ]
+}
+
+/// `GET /services`
+pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> Page {
+    app.may_read(&who, "state")?;
+    let found = app.ask(REGISTER).await?;
+    page(&ServicesPage::new(Shell::new(&app, &who, Section::Services)?, &found))
+}
+
+/// A registration that a form asks for.
+#[derive(Deserialize)]
+pub(crate) struct Asked {
+    service: String,
+    owner: String,
+    reference: String,
+}
+
+/// `POST /services/register`: asks for the approval of a registration with the risk as it is declared, and leads to it.
+pub(crate) async fn register(
+    State(app): State<Arc<App>>,
+    Visitor(who): Visitor,
+    Form(form): Form<Asked>,
+) -> Result<Redirect, PageError> {
+    let declared = app.engine.read(|state| state.services.get(&form.service).map(|spec| spec.risk_tier));
+    let missing =
+        || Failure::from(Refusal::new(RefusalCode::NotFound, format!("there is no service `{}`", form.service)));
+    let risk_tier = declared.ok_or_else(missing)?;
+    let owner = form.owner.trim().to_owned();
+    let command = Command::RegisterService(ServiceRegistered { service: form.service.clone(), owner, risk_tier });
+    let reference = form.reference.trim().to_owned();
+    let wish = Wish { command, evidence: vec![], expires_at: clock() + WEEK_MS, reference };
+    let approval = app.engine.request_approval(&who, wish).await?;
+    Ok(Redirect::to(&format!("/approvals/{approval}")))
+}
