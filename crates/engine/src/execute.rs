@@ -385,7 +385,7 @@ impl Engine {
 }
 
 /// What Counterfoil alone does, whatever a role permits.
-const SYSTEM_ALONE: [&str; 20] = [
+const SYSTEM_ALONE: [&str; 22] = [
     "accesses.progress",
     "accesses.seal",
     "certificate.install",
@@ -411,7 +411,7 @@ const SYSTEM_ALONE: [&str; 20] = [
 ];
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
-const BOOKKEEPING: [(&str, &str); 17] = [
+const BOOKKEEPING: [(&str, &str); 19] = [
     ("policies.install", "policies"),
     ("node.join", "node/n1"),
     ("node.stop", "node/n1"),

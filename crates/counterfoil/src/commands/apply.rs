@@ -292,7 +292,7 @@ fn registrations(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) {
         let what =
             format!("registration of service {service}: {owner} answers for it, {} risk", spec.risk_tier.as_str());
         let command = json!({"command": "service.register", "body": body});
-        steps.push(Step { part: Part::Services, sign, what, upload: None, command });
+        steps.push(Step::command(Part::Services, sign, what, command));
     }
 }
 

@@ -132,7 +132,7 @@ fn given_a_request_when_its_asker_or_holder_approves_then_the_rule_is_named() {
 
 #[test]
 fn given_an_organisation_that_begins_when_nobody_else_can_approve_then_the_first_approver_is_made_by_its_asker() {
-    let mut company = Company::begun();
+    let mut company = Company::new();
     company.done("a_admin", request("g_own", "a_admin", "monitor", ORG));
     assert_eq!(company.refused("a_admin", approve("g_own")).policies, ["approve-not-own"], "never for oneself");
     company.done("a_admin", request("g_lead", "a_lead", "security_lead", ORG));

@@ -96,7 +96,7 @@ fn rotate(key: &str, by: &str, scope: KeyScope, ends_at: i64) -> Command {
 
 #[test]
 fn given_a_scope_when_a_key_is_made_then_it_must_open_each_service_and_name_nothing_that_opens_none() {
-    let mut company = Company::begun();
+    let mut company = Company::new();
     let both = (&["credit", "trial"][..], &["prod", "staging"][..], &["credit-scoring"][..]);
     company.done("a_admin", create("k_1", scope(both.0, both.1, both.2, None), DAY));
     for (services, environments, purposes, word) in [
@@ -119,7 +119,7 @@ fn given_a_scope_when_a_key_is_made_then_it_must_open_each_service_and_name_noth
 
 #[test]
 fn given_a_service_that_is_declared_for_another_purpose_or_environment_then_the_key_opens_it_no_more() {
-    let mut company = Company::begun();
+    let mut company = Company::new();
     company.done("a_admin", create("k_1", credit(), DAY));
     let opens = |company: &Company, service: &str| {
         company.state.keys["k_1"].created.scope.opens(service, &company.state.services[service])
@@ -135,7 +135,7 @@ fn given_a_service_that_is_declared_for_another_purpose_or_environment_then_the_
 
 #[test]
 fn given_a_maximum_when_a_key_would_outlive_it_then_it_is_refused_but_for_counterfoils_own() {
-    let mut company = Company::begun();
+    let mut company = Company::new();
     let late = |key: &str, days: i64| create(key, credit(), 1_000 + days * DAY);
     assert_eq!(company.refused("a_admin", late("k_1", 91)).code, RefusalCode::Invalid);
     company.done("a_admin", late("k_1", 90));
@@ -153,7 +153,7 @@ fn given_a_maximum_when_a_key_would_outlive_it_then_it_is_refused_but_for_counte
 
 #[test]
 fn given_a_key_when_rotated_then_both_live_until_the_overlap_ends_and_it_happens_once() {
-    let mut company = Company::begun();
+    let mut company = Company::new();
     company.done("a_admin", create("k_1", credit(), 40 * DAY));
     let wider = scope(&["credit", "trial"], &["prod", "staging"], &["credit-scoring"], None);
     assert_eq!(company.refused("a_admin", rotate("k_1", "k_2", wider, DAY)).code, RefusalCode::Invalid);
@@ -173,7 +173,7 @@ fn given_a_key_when_rotated_then_both_live_until_the_overlap_ends_and_it_happens
 
 #[test]
 fn given_a_persons_key_when_somebody_else_rotates_it_then_it_is_refused_for_they_would_hold_the_new_one() {
-    let mut company = Company::begun();
+    let mut company = Company::new();
     let own = || KeyScope::Actor("a_1".into());
     company.done("a_admin", create("k_1", own(), 40 * DAY));
     assert_eq!(company.refused("a_admin", rotate("k_1", "k_2", own(), DAY)).policies, ["let-in-once"]);
@@ -182,7 +182,7 @@ fn given_a_persons_key_when_somebody_else_rotates_it_then_it_is_refused_for_they
 
 #[test]
 fn given_a_program_when_its_owner_makes_keys_then_they_may_and_others_only_the_first() {
-    let mut company = Company::begun();
+    let mut company = Company::new();
     let bot = || KeyScope::Actor("a_bot".into());
     assert_eq!(company.state.accounts["a_bot"].owner, "a_admin");
     company.done("a_admin", create("k_1", bot(), DAY));
@@ -204,7 +204,7 @@ fn given_a_program_when_its_owner_makes_keys_then_they_may_and_others_only_the_f
 
 #[test]
 fn given_an_owner_who_leaves_then_the_accounts_pass_to_who_said_so_and_a_program_that_leaves_takes_its_keys_along() {
-    let mut company = Company::begun();
+    let mut company = Company::new();
     let own = AccountOwned { actor: "a_bot".into(), owner: "a_1".into(), reason: OwnerReason::Named };
     company.done("a_admin", Command::OwnAccount(own));
     company.done("a_admin", create("k_1", scope(&["credit"], &["prod"], &["credit-scoring"], Some("a_bot")), DAY));
@@ -220,7 +220,7 @@ fn given_an_owner_who_leaves_then_the_accounts_pass_to_who_said_so_and_a_program
 
 #[test]
 fn given_a_program_when_it_is_to_hold_what_is_kept_apart_from_its_owners_role_then_it_is_refused_like_the_owner() {
-    let mut company = Company::begun();
+    let mut company = Company::new();
     let request = |grant: &str, actor: &str, role: &str| {
         let (grant, actor, role, scope) = (grant.into(), actor.into(), role.into(), "org".into());
         let (ends_at, reference) = (2 * DAY, "CHG-1".into());
@@ -246,7 +246,7 @@ fn given_a_program_when_it_is_to_hold_what_is_kept_apart_from_its_owners_role_th
 
 #[test]
 fn given_a_leaked_key_when_reported_then_it_ends_at_once_and_stays_known_as_leaked() {
-    let mut company = Company::begun();
+    let mut company = Company::new();
     company.done("a_admin", create("k_1", credit(), DAY));
     let leak = || Command::LeakKey(KeyLeaked { key: "k_1".into() });
     assert_eq!(company.done("a_system", leak()), ["key.leaked", "key.revoked"]);
@@ -260,7 +260,7 @@ fn given_a_leaked_key_when_reported_then_it_ends_at_once_and_stays_known_as_leak
 
 #[test]
 fn given_keys_that_were_used_when_reported_then_each_is_in_the_ledger_once_an_hour() {
-    let mut company = Company::begun();
+    let mut company = Company::new();
     company.done("a_admin", create("k_1", credit(), DAY));
     company.done("a_admin", create("k_2", credit(), DAY));
     let used = |hour, keys: &[&str]| {

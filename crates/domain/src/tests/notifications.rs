@@ -132,6 +132,7 @@ fn given_a_review_when_opened_near_its_end_and_late_then_its_reviewers_are_told_
             scope: "org".into(),
             reviewer: "a_lead".into(),
             alternate: Some("a_admin".into()),
+            credentials: false,
             due_at,
         }),
     );

@@ -35,7 +35,7 @@ fn exchange(key: &str, opens: KeyScope, expires_at: i64, proof: &str, spent_unti
 
 #[test]
 fn given_a_rule_when_declared_then_it_must_demand_something_and_open_for_a_program_that_somebody_answers_for() {
-    let mut company = Company::begun();
+    let mut company = Company::new();
     let account = scope(&["credit"], &["prod"], &["credit-scoring"], Some("a_bot"));
     for (proof, opens, ttl, word) in [
         (token("https://token.example", &[]), bot(), 900, "1 to 16 claims"),
@@ -59,7 +59,7 @@ fn given_a_rule_when_declared_then_it_must_demand_something_and_open_for_a_progr
 
 #[test]
 fn given_a_rule_when_a_proof_is_exchanged_then_the_key_is_what_the_rule_opens_and_a_token_is_taken_once() {
-    let mut company = Company::begun();
+    let mut company = Company::new();
     company.done("a_admin", declare(deploy(), bot(), 900));
     let (soon, until) = (1_000 + 900_000, Some(1_000 + 300_000));
     let good = |key: &str, proof: &str| exchange(key, bot(), soon, proof, until);
@@ -85,7 +85,7 @@ fn given_a_rule_when_a_proof_is_exchanged_then_the_key_is_what_the_rule_opens_an
 
 #[test]
 fn given_a_rule_that_changes_or_is_retired_then_the_keys_that_came_of_it_end() {
-    let mut company = Company::begun();
+    let mut company = Company::new();
     company.done("a_admin", declare(deploy(), bot(), 900));
     let until = Some(1_000 + 300_000);
     company.done("a_system", exchange("k_1", bot(), 800_000, "p1", until));
@@ -100,7 +100,7 @@ fn given_a_rule_that_changes_or_is_retired_then_the_keys_that_came_of_it_end() {
 
 #[test]
 fn given_a_certificate_when_shown_again_then_it_is_good_again_until_its_program_leaves() {
-    let mut company = Company::begun();
+    let mut company = Company::new();
     let names = vec!["uri:spiffe://example/batch".to_owned()];
     company.done("a_admin", declare(WorkloadProof::Certificate(names.clone()), bot(), 900));
     for key in ["k_1", "k_2"] {
