@@ -16,6 +16,7 @@ use crate::serving::{InferencePage, InferencesPage, ServicesPage};
 mod accesses;
 mod door;
 mod kept_out;
+mod names;
 mod provider;
 mod rules;
 

@@ -86,6 +86,12 @@ fn given_the_page_when_a_registration_is_asked_for_then_it_leads_to_the_request(
     assert!(shown.contains("service.register") && shown.contains(&staff.deployer.0), "{shown}");
     let nothing = people::form(&world, &deployer, "/services/register", "service=nothing&owner=a_1&reference=CHG-1");
     assert_eq!(nothing.status, 404);
+    // Whoever may not know which services there are does not learn it here.
+    let roleless = people::session(&world, &people::somebody(&world).1);
+    for service in ["credit", "nothing"] {
+        let body = format!("service={service}&owner=a_1&reference=CHG-1");
+        assert_eq!(people::form(&world, &roleless, "/services/register", &body).status, 403, "{service}");
+    }
 }
 
 #[test]

@@ -95,7 +95,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
     let found = app.ask(SQL).await?;
     let shell = Shell::new(&app, &who, Section::Evidence)?;
     let mut shown = EvidencePage::new(shell, &found.rows, clock(), found.size);
-    Names::on_page(&app, &who, vec![], &mut [&mut shown.table]).await?;
+    Names::on_page(&app, &who, vec![], &mut [&mut shown.table]).await;
     page(&shown)
 }
 

@@ -113,6 +113,6 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor, Pat
     let number: u64 = seq.parse().map_err(|_| Failure::not_found("event", &seq))?;
     let included = reader::included(&app, number).await?.ok_or_else(|| Failure::not_found("event", &seq))?;
     let mut shown = EventPage::new(Shell::new(&app, &who, Section::Ledger)?, number, &included);
-    shown.names = Names::of(&app, &who, [&shown.actor]).await?;
+    shown.names = Names::on_page(&app, &who, vec![shown.actor.clone()], &mut []).await;
     page(&shown)
 }

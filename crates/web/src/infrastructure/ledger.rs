@@ -125,7 +125,7 @@ pub(crate) async fn show(
     let found = app.ask(&filters.sql()).await?;
     let shell = Shell::new(&app, &who, Section::Ledger)?;
     let mut shown = LedgerPage::new(shell, filters, &found.rows, found.size);
-    Names::on_page(&app, &who, vec![], &mut [&mut shown.table]).await?;
+    Names::on_page(&app, &who, vec![], &mut [&mut shown.table]).await;
     page(&shown)
 }
 

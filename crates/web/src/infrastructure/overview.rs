@@ -218,7 +218,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
     let recovered = recovered(&app, clock());
     let mut latest = latest_table(recent.get(..recent.len().min(10)).unwrap_or_default());
     let told = emergencies.iter().map(|one| one.actor.clone()).chain(recovered.iter().map(|one| one.actor.clone()));
-    let names = Names::on_page(&app, &who, told.collect(), &mut [&mut latest]).await?;
+    let names = Names::on_page(&app, &who, told.collect(), &mut [&mut latest]).await;
     page(&OverviewPage {
         shell: Shell::new(&app, &who, Section::Overview)?,
         names,

@@ -203,7 +203,7 @@ async fn list(app: &App, who: &Principal, shell: Shell, path: &'static str, filt
     let sql = filters.sql(PAGE + 1)?;
     let found = app.ask(&sql).await?;
     let mut shown = AccessesPage::new(shell, path, filters, &found.rows, sql, found.size);
-    Names::on_page(app, who, vec![], &mut [&mut shown.table]).await?;
+    Names::on_page(app, who, vec![], &mut [&mut shown.table]).await;
     page(&shown)
 }
 

@@ -167,7 +167,7 @@ impl ApprovalPage {
 /// `GET /approvals/{id}`
 pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor, Path(id): Path<String>) -> Page {
     let asked = Asked::read(&app, &who, &id).await?;
-    let names = Names::of(&app, &who, asked.actors()).await?;
+    let names = Names::on_page(&app, &who, asked.actors(), &mut []).await;
     let shell = Shell::new(&app, &who, Section::Approvals)?;
     page(&ApprovalPage { shell, names, asked })
 }

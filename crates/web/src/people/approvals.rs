@@ -135,14 +135,14 @@ impl ApprovalsPage {
     }
 
     /// The same with names, as `who` may see them.
-    async fn named(mut self, app: &App, who: &Principal) -> Result<Self, Failure> {
+    async fn named(mut self, app: &App, who: &Principal) -> Self {
         let asked = self.waiting.iter().chain(&self.others).map(|slip| slip.requested_by.clone());
         // Those to whom votes can be handed are offered to whoever has some.
         let offered = self.people.iter().filter(|_| !self.votes.is_empty()).cloned();
         let shown = asked.chain(offered).collect();
         let mut tables: Vec<&mut Table> = self.all.iter_mut().chain(&mut self.told).collect();
-        self.names = Names::on_page(app, who, shown, &mut tables).await?;
-        Ok(self)
+        self.names = Names::on_page(app, who, shown, &mut tables).await;
+        self
     }
 
     #[cfg(test)]
@@ -254,7 +254,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
     let facts = app.engine.read(|state| Facts::of(state, &who.actor, may_read, now));
     let all = if may_read { Some((app.ask(ALL).await?, app.ask(TOLD).await?)) } else { None };
     let shell = Shell::new(&app, &who, Section::Approvals)?;
-    page(&ApprovalsPage::new(shell, facts, all, now).named(&app, &who).await?)
+    page(&ApprovalsPage::new(shell, facts, all, now).named(&app, &who).await)
 }
 
 /// To whom a form hands votes.

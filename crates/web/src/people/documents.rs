@@ -99,9 +99,9 @@ fn document_row(row: &Row) -> Vec<Cell> {
     vec![
         Cell::Stub(text("doc_id"), Link::into("/documents", &text("doc_id"))),
         Cell::Text(text("kind")),
-        Cell::Number(text("version")),
+        Cell::Text(text("version")),
         rows::instant(row, "published_at").map_or(Cell::None, Cell::Time),
-        rows::maybe(row, "approved_by").map_or_else(|| Cell::Mark(Mark::new("nobody", Tone::Bad)), Cell::Code),
+        rows::maybe(row, "approved_by").map_or_else(|| Cell::Mark(Mark::new("nobody", Tone::Bad)), Cell::actor),
         due.map_or(Cell::None, Cell::Time),
         Cell::Text(if text("ack_required") == "true" { "by everybody" } else { "no" }.to_owned()),
     ]
@@ -115,7 +115,7 @@ fn missing_table(found: &Found, sql: String, names: &Names) -> Table {
         vec![
             Cell::Stub(names.shown(&actor), Link::into("/people", &actor)),
             Cell::Text(rows::text(row, "doc_id")),
-            Cell::Number(rows::text(row, "version")),
+            Cell::Text(rows::text(row, "version")),
         ]
     };
     table.rows = found.rows.iter().map(cells).collect();
@@ -141,7 +141,7 @@ fn training_table(found: &Found, sql: String, names: &Names, now: i64) -> Table 
             rows::instant(row, "completed_at").map_or(Cell::None, Cell::Time),
             until.map_or(Cell::None, Cell::Time),
             Cell::Mark(stands),
-            rows::maybe(row, "recorded_by").map_or(Cell::None, Cell::Code),
+            rows::maybe(row, "recorded_by").map_or(Cell::None, Cell::actor),
         ]
     };
     table.rows = found.rows.iter().map(cells).collect();
@@ -149,28 +149,38 @@ fn training_table(found: &Found, sql: String, names: &Names, now: i64) -> Table 
     table
 }
 
-/// What the visitor may know of others.
-async fn people(app: &App, who: &Principal) -> Result<Option<(Table, Table)>, Failure> {
+/// What the visitor may know of others: who has not acknowledged what, and who was trained, each with its query.
+async fn others(app: &App, who: &Principal, now: i64) -> Result<Option<[(Found, String); 2]>, Failure> {
     // Whoever is shown less was denied nothing.
     if app.engine.policies().decide(who, "read", "people").is_err() {
         return Ok(None);
     }
     app.may_read(who, "people")?;
-    let now = clock();
     let (missing, training) = (missing(now), training(now));
     let (lacking, trained) = (app.ask(&missing).await?, app.ask(&training).await?);
-    let actors: Vec<String> =
-        lacking.rows.iter().chain(&trained.rows).map(|row| rows::text(row, "principal_id")).collect();
-    let names = Names::of(app, who, actors).await?;
-    Ok(Some((missing_table(&lacking, missing, &names), training_table(&trained, training, &names, now))))
+    Ok(Some([(lacking, missing), (trained, training)]))
+}
+
+/// Whom rows name.
+fn named(found: &Found) -> impl Iterator<Item = String> {
+    let columns = |row: &Row| ["principal_id", "recorded_by"].map(|column| rows::maybe(row, column));
+    found.rows.iter().flat_map(columns).flatten()
 }
 
 /// `GET /documents`
 pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> Page {
     app.may_read(&who, "documents")?;
     let waiting = app.engine.read(|state| state.to_acknowledge(&who.actor).map(Waiting::of).collect());
-    let documents = documents_table(&app.ask(DOCUMENTS).await?);
-    let people = people(&app, &who).await?;
+    let now = clock();
+    let mut documents = documents_table(&app.ask(DOCUMENTS).await?);
+    let others = others(&app, &who, now).await?;
+    let concerned = others.iter().flatten().flat_map(|(found, _)| named(found)).collect();
+    let names = Names::on_page(&app, &who, concerned, &mut [&mut documents]).await;
+    let people = others.map(|[(lacking, missing), (trained, training)]| {
+        let mut trained = training_table(&trained, training, &names, now);
+        names.fill(&mut [&mut trained]);
+        (missing_table(&lacking, missing, &names), trained)
+    });
     let records = app.engine.policies().decide(&who, "training.record", "actor/a_somebody").is_ok();
     let shell = Shell::new(&app, &who, Section::Documents)?;
     page(&DocumentsPage { shell, waiting, documents, people, records })
@@ -213,7 +223,7 @@ fn versions_table(found: &Found, sql: String) -> Table {
             Cell::Stub(rows::text(row, "version"), Link::into("/ledger", &rows::text(row, "seq"))),
             moment("published_at"),
             moment("superseded_at"),
-            rows::maybe(row, "approved_by").map_or(Cell::None, Cell::Code),
+            rows::maybe(row, "approved_by").map_or(Cell::None, Cell::actor),
             moment("approved_at"),
             Cell::Code(rows::text(row, "content_hash").chars().take(12).collect()),
         ]
@@ -233,7 +243,8 @@ pub(crate) async fn one(State(app): State<Arc<App>>, Visitor(who): Visitor, Path
          FROM documents WHERE doc_id = {} ORDER BY published_at DESC LIMIT 200",
         literal(&id)
     );
-    let versions = versions_table(&app.ask(&sql).await?, sql);
+    let mut versions = versions_table(&app.ask(&sql).await?, sql);
+    Names::on_page(&app, &who, vec![], &mut [&mut versions]).await;
     let acknowledged = document.acknowledged.get(&who.actor).map(Instant::at);
     let shell = Shell::new(&app, &who, Section::Documents)?;
     page(&DocumentPage { shell, document, acknowledged, text, versions })

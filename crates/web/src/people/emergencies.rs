@@ -173,7 +173,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
     let concerned = open.iter().map(|one| one.actor.clone()).collect();
     let mut shown = EmergenciesPage::new(shell, open, scopes, Some(all));
     let mut tables: Vec<&mut Table> = shown.all.iter_mut().collect();
-    shown.names = Names::on_page(&app, &who, concerned, &mut tables).await?;
+    shown.names = Names::on_page(&app, &who, concerned, &mut tables).await;
     page(&shown)
 }
 

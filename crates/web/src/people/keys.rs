@@ -221,7 +221,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
     let shell = Shell::new(&app, &who, Section::Keys)?;
     let mut shown = KeysPage::new(shell, facts, found, now);
     let offered = shown.facts.people.iter().chain(&shown.facts.programs).cloned().collect();
-    shown.names = Names::on_page(&app, &who, offered, &mut [&mut shown.keys, &mut shown.accounts]).await?;
+    shown.names = Names::on_page(&app, &who, offered, &mut [&mut shown.keys, &mut shown.accounts]).await;
     page(&shown)
 }
 

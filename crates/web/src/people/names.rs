@@ -18,30 +18,35 @@ pub(crate) fn may_know(app: &App, who: &Principal) -> bool {
         && app.engine.authorize(who, "people.read", "people").is_ok()
 }
 
+/// Those of some actors whose names there are, and whose somebody may see. On record is that they read names when there
+/// are any but their own.
+fn visible(app: &App, who: &Principal, actors: impl IntoIterator<Item = impl AsRef<str>>) -> BTreeSet<String> {
+    let mut described: BTreeSet<String> = app.engine.read(|state| {
+        let actors = actors.into_iter().take(MAX_NAMES).map(|actor| actor.as_ref().to_owned());
+        actors.filter(|actor| state.profiles.contains_key(actor)).collect()
+    });
+    let all = described.iter().any(|actor| *actor != who.actor) && may_know(app, who);
+    described.retain(|actor| all || *actor == who.actor);
+    described
+}
+
 /// Names of actors, as one visitor may see them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Names(BTreeMap<String, Profile>);
 
 impl Names {
-    /// The names of some actors. On record is that somebody read names when there are any but their own.
+    /// The names of some actors, all that there are.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// When one cannot be read.
     pub(crate) async fn of(
         app: &App,
         who: &Principal,
         actors: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Result<Self, Failure> {
-        let described: BTreeSet<String> = app.engine.read(|state| {
-            let actors = actors.into_iter().take(MAX_NAMES).map(|actor| actor.as_ref().to_owned());
-            actors.filter(|actor| state.profiles.contains_key(actor)).collect()
-        });
-        let all = described.iter().any(|actor| *actor != who.actor) && may_know(app, who);
         let mut known = BTreeMap::new();
-        for actor in described {
-            if (all || actor == who.actor)
-                && let Some(profile) = app.engine.profile(&actor).await?
-            {
+        for actor in visible(app, who, actors) {
+            if let Some(profile) = app.engine.profile(&actor).await? {
                 known.insert(actor, profile);
             }
         }
@@ -49,19 +54,24 @@ impl Names {
     }
 
     /// The names of those whom a page shows: those given, and those in its tables, where the names are filled in.
-    ///
-    /// # Errors
-    /// When they cannot be read.
     pub(crate) async fn on_page(
         app: &App,
         who: &Principal,
         mut actors: Vec<String>,
         tables: &mut [&mut Table],
-    ) -> Result<Self, Failure> {
+    ) -> Self {
         actors.extend(tables.iter_mut().flat_map(|table| table.actors()).map(|actor| actor.id.clone()));
-        let names = Self::of(app, who, actors).await?;
+        let mut known = BTreeMap::new();
+        for actor in visible(app, who, actors) {
+            match app.engine.profile(&actor).await {
+                Ok(profile) => known.extend(profile.map(|profile| (actor, profile))),
+                // Whoever looks into that needs the pages: they show the pseudonym, as to those who may not know names.
+                Err(error) => tracing::error!(actor = actor.as_str(), %error, "what somebody is called cannot be read"),
+            }
+        }
+        let names = Self(known);
         names.fill(tables);
-        Ok(names)
+        names
     }
 
     /// Fills names in.

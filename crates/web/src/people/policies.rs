@@ -86,7 +86,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
     let found = app.ask(HISTORY).await?;
     let shell = Shell::new(&app, &who, Section::Policies)?;
     let mut shown = PoliciesPage::new(shell, in_force, &found);
-    Names::on_page(&app, &who, vec![], &mut [&mut shown.history]).await?;
+    Names::on_page(&app, &who, vec![], &mut [&mut shown.history]).await;
     page(&shown)
 }
 

@@ -372,7 +372,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
     let mut shown = ReviewsPage::new(shell, due, people, scopes, &found, clock());
     let reviewers = shown.due.iter().filter_map(|wait| wait.reviewer.clone());
     let concerned = reviewers.chain(shown.people.iter().cloned()).collect();
-    shown.names = Names::on_page(&app, &who, concerned, &mut [&mut shown.table]).await?;
+    shown.names = Names::on_page(&app, &who, concerned, &mut [&mut shown.table]).await;
     page(&shown)
 }
 
@@ -413,7 +413,7 @@ pub(crate) async fn one(State(app): State<Arc<App>>, Visitor(who): Visitor, Path
     let mut shown = app.engine.read(|state| ReviewPage::new(shell, state, review, &who.actor, state.size, clock()));
     let mut concerned = vec![shown.review.reviewer.clone(), shown.review.started_by.clone()];
     concerned.extend(shown.review.alternate.iter().chain(&shown.people).cloned());
-    shown.names = Names::on_page(&app, &who, concerned, &mut [&mut shown.table]).await?;
+    shown.names = Names::on_page(&app, &who, concerned, &mut [&mut shown.table]).await;
     page(&shown)
 }
 

@@ -28,18 +28,22 @@ pub(crate) struct RolelessPage {
     name: Option<String>,
     /// Roles that were asked for and wait for approval: the role, and where it would hold.
     asked: Vec<(String, String)>,
+    /// Whether they may read the documents that people here work under.
+    documents: bool,
 }
 
 impl RolelessPage {
     #[cfg(test)]
     pub(crate) fn samples() -> [Self; 2] {
-        let page = |name: Option<&str>, asked| Self {
+        let page = |name: Option<&str>, asked, documents| Self {
             org: "Example Bank".into(),
             actor: "a_7f3k2m9q".into(),
             name: name.map(str::to_owned),
             asked,
+            documents,
         };
-        [page(None, vec![]), page(Some("Ann Example"), vec![("monitor".into(), "service/credit-risk".into())])]
+        let asked = vec![("monitor".into(), "service/credit-risk".into())];
+        [page(None, vec![], false), page(Some("Ann Example"), asked, true)]
     }
 }
 
@@ -75,5 +79,6 @@ async fn roleless(app: &App, actor: String) -> Option<RolelessPage> {
     // A name that cannot be read is no reason to say less of the rest.
     let names = Names::of(app, &who, [&who.actor]).await.unwrap_or_default();
     let name = names.name(&who.actor).map(str::to_owned);
-    Some(RolelessPage { org: app.engine.org().name, actor: who.actor, name, asked })
+    let documents = app.engine.policies().decide(&who, "read", "documents").is_ok();
+    Some(RolelessPage { org: app.engine.org().name, actor: who.actor, name, asked, documents })
 }

@@ -15,6 +15,7 @@ use crate::api::approvals::WEEK_MS;
 use crate::app::{App, Found};
 use crate::auth::Visitor;
 use crate::failure::{Failure, PageError};
+use crate::people::Names;
 use crate::rows::{self, Row};
 use crate::ui::{Cell, Column, Empty, Link, Mark, Page, Query, Section, Shell, Table, Tone, clock, page};
 
@@ -56,7 +57,9 @@ impl ServicesPage {
             ),
         ];
         let shell = || Shell::sample(Section::Services);
-        [Self::new(shell(), &Found { rows, size: 18_204 }), Self::new(shell(), &Found { rows: vec![], size: 1 })]
+        let mut full = Self::new(shell(), &Found { rows, size: 18_204 });
+        Names::sample(&[("a_91bc77", "Zoë Nguyễn")]).fill(&mut [&mut full.table]);
+        [full, Self::new(shell(), &Found { rows: vec![], size: 1 })]
     }
 }
 
@@ -74,10 +77,10 @@ fn row(row: &Row) -> Vec<Cell> {
         Cell::Text(text("purpose_id")),
         Cell::Text(text("env")),
         Cell::Text(text("team")),
-        rows::maybe(row, "owner_id").map_or(Cell::None, Cell::Code),
+        rows::maybe(row, "owner_id").map_or(Cell::None, Cell::actor),
         Cell::Mark(standing),
         approved_at.map_or(Cell::None, Cell::Time),
-        rows::maybe(row, "approved_by").map_or(Cell::None, Cell::Code),
+        rows::maybe(row, "approved_by").map_or(Cell::None, Cell::actor),
     ]
 }
 
@@ -85,7 +88,9 @@ fn row(row: &Row) -> Vec<Cell> {
 pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> Page {
     app.may_read(&who, "state")?;
     let found = app.ask(REGISTER).await?;
-    page(&ServicesPage::new(Shell::new(&app, &who, Section::Services)?, &found))
+    let mut shown = ServicesPage::new(Shell::new(&app, &who, Section::Services)?, &found);
+    Names::on_page(&app, &who, vec![], &mut [&mut shown.table]).await;
+    page(&shown)
 }
 
 /// A registration that a form asks for.
@@ -102,6 +107,8 @@ pub(crate) async fn register(
     Visitor(who): Visitor,
     Form(form): Form<Asked>,
 ) -> Result<Redirect, PageError> {
+    // Whoever may not know which services there are is not told by what is missing.
+    app.may_read(&who, "state")?;
     let declared = app.engine.read(|state| state.services.get(&form.service).map(|spec| spec.risk_tier));
     let missing =
         || Failure::from(Refusal::new(RefusalCode::NotFound, format!("there is no service `{}`", form.service)));

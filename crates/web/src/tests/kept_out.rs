@@ -58,6 +58,10 @@ async fn given_somebody_without_a_role_when_signed_in_then_a_page_says_who_they_
         assert_eq!(rules::broken(&html), Vec::<String>::new(), "{path}");
     }
     assert_eq!(world.get("/sessions", &who).await.status(), StatusCode::OK, "what is their own, they see");
+    assert!(text(world.get("/", &who).await).await.contains("href=\"/documents\""), "and what they work under");
+    let documents = world.get("/documents", &who).await;
+    assert_eq!(documents.status(), StatusCode::OK);
+    assert!(!text(documents).await.contains("Who has not acknowledged"), "not what others did");
     let (status, error) = world.json(Method::GET, "/api/v1/ledger", &who, &json!(null)).await;
     assert_eq!((status, &error["error"]["code"]), (StatusCode::FORBIDDEN, &json!("forbidden")), "programs get no page");
 
