@@ -7,8 +7,11 @@ use domain::{Command, Refusal, RefusalCode};
 
 use crate::{Engine, ExecuteError, Principal};
 
+/// The largest document, in bytes.
+pub const MAX_DOCUMENT_BYTES: usize = 1 << 20;
+
 impl Engine {
-    /// Keeps the bytes of a document that is to be published; returns their SHA-256.
+    /// Keeps the bytes of a document that is to be published, [`MAX_DOCUMENT_BYTES`] at most; returns their SHA-256.
     ///
     /// # Errors
     /// A refusal when they may not publish, or there are no bytes.
@@ -40,7 +43,8 @@ impl Engine {
         Ok(found.ok_or_else(lost)?)
     }
 
-    /// What is published, or asked for, can be read by whoever is concerned: its bytes are here.
+    /// What is published, or asked for, can be read by whoever is concerned: its bytes are here, and no more than a document
+    /// has. The store has models too, whose digests anybody may write down.
     pub(crate) async fn has_bytes(self: &Arc<Self>, command: &Command) -> Result<(), Refusal> {
         let wish = match command {
             Command::RequestApproval(body) => &*body.command,
@@ -48,6 +52,11 @@ impl Engine {
         };
         let Command::PublishDocument(body) = wish else { return Ok(()) };
         match self.document_bytes(&body.sha256).await {
+            Ok(bytes) if bytes.len() > MAX_DOCUMENT_BYTES => {
+                let (document, has) = (&body.document, bytes.len());
+                let message = format!("document `{document}` has {has} bytes, {MAX_DOCUMENT_BYTES} is the most");
+                Err(Refusal::new(RefusalCode::Invalid, message))
+            }
             Ok(_) => Ok(()),
             Err(ExecuteError::Refused(refusal)) => Err(refusal),
             Err(error) => {

@@ -37,6 +37,7 @@ pub use accesses::{Answered, Attempt, Unrecorded};
 pub use approvals::Asked;
 pub use authorize::{Permit, Policies, PolicyError};
 pub use directory::{GroupNote, GroupWish, MAX_NAME_BYTES, PersonWish};
+pub use documents::MAX_DOCUMENT_BYTES;
 pub use execute::{Ask, Done, ExecuteError};
 pub use identity::{AuthError, ClientCertificate, Principal, random_secret};
 pub use keys::{Lookup, NewKey, Opens, Rotated};

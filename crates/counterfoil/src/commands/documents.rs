@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use engine::MAX_DOCUMENT_BYTES;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -125,6 +126,10 @@ impl Publish {
         let file = self.file.display();
         let review_due = output::in_future(&self.review_due)?;
         let bytes = std::fs::read(&self.file).map_err(|e| Failure::io(format!("{file}: {e}")))?;
+        if bytes.len() > MAX_DOCUMENT_BYTES {
+            let message = format!("{file}: it has {} bytes, and a document {MAX_DOCUMENT_BYTES} at most", bytes.len());
+            return Err(Failure::usage(message));
+        }
         let known = client.json(Method::GET, "/api/v1/documents", None).await?;
         let mut documents = known["documents"].as_array().into_iter().flatten();
         let known = documents.find(|one| one["published"]["document"] == self.id.as_str());

@@ -148,6 +148,36 @@ fn given_a_policy_when_published_then_another_agreed_and_everybody_acknowledges_
     assert!(found.iter().all(|(_, detail)| detail == "policy not acknowledged: ai-use"), "{found:?}");
 }
 
+#[test]
+fn given_more_than_a_document_has_when_published_then_it_is_refused_however_it_came_into_the_store() {
+    let world = World::new();
+    let staff = people::Staff::new(&world);
+    let (_, compliance) = people::somebody_with(&world, &staff, "compliance_lead");
+    let large = "x".repeat((1 << 20) + 1);
+    let file = world.file("large.md", &large);
+    let publish = ["documents", "publish", &file, "--id", "large", "--review-due", "365d", "--ask", "CHG-1"];
+    let run = tried(&world, &compliance, &publish);
+    assert_eq!(run.error(), (64, "usage".into()), "{run:?}");
+
+    let put = |key: &str, door: &str, body: String| {
+        let bearer = format!("Bearer {key}");
+        http::send(Method::PUT, &format!("{}/api/v1/{door}", world.url), &[("authorization", bearer.as_str())], body)
+    };
+    let refused = put(&compliance, "documents", large.clone());
+    assert_eq!((refused.status, &refused.json()["error"]["code"]), (413, &json!("malformed")), "{}", refused.text());
+    let kept = put(&staff.trainer.1, "artifacts", large);
+    assert_eq!(kept.status, 200, "{}", kept.text());
+    let review_due = chrono::Utc::now().timestamp_millis() + 86_400_000;
+    let body = json!({
+        "document": "large", "kind": "policy", "version": 1, "sha256": kept.json()["sha256"],
+        "review_due": review_due, "ack_required": false,
+    });
+    let command = json!({"command": "document.publish", "body": body});
+    let file = world.file("large.json", &command.to_string());
+    let run = tried(&world, &compliance, &["approvals", "request", "-f", &file, "--reference", "CHG-1"]);
+    assert!(run.error() == (65, "invalid".into()) && run.err.contains("is the most"), "{run:?}");
+}
+
 /// Somebody finds at the page what they are to read, reads it, and acknowledges it.
 #[track_caller]
 fn acknowledged_by_button(world: &World, key: &str) {

@@ -4,15 +4,17 @@
 use std::sync::Arc;
 
 use axum::Json as Answer;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header;
+use engine::MAX_DOCUMENT_BYTES;
+use http::{StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::App;
 use crate::auth::Caller;
-use crate::failure::ApiError;
+use crate::failure::{ApiError, Failure};
 
 /// `GET /documents`: those in force, and when whoever asks acknowledged each.
 pub(crate) async fn list(State(app): State<Arc<App>>, Caller(who): Caller) -> Result<Answer<Value>, ApiError> {
@@ -33,8 +35,15 @@ pub(crate) async fn list(State(app): State<Arc<App>>, Caller(who): Caller) -> Re
 pub(crate) async fn upload(
     State(app): State<Arc<App>>,
     Caller(who): Caller,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Answer<Value>, ApiError> {
+    let body = body.map_err(|rejection| {
+        let message = match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => format!("a document has at most {MAX_DOCUMENT_BYTES} bytes"),
+            _ => rejection.body_text(),
+        };
+        Failure::new(rejection.status(), "malformed", message).help("send the bytes of the document, whole")
+    })?;
     let sha256 = app.engine.keep_document(&who, body.to_vec()).await?;
     who.attempt.iter().for_each(|attempt| attempt.concerns(&sha256));
     Ok(Answer(json!({ "sha256": sha256 })))
