@@ -2,7 +2,7 @@
 //!
 //! Declaring a service says how it is served; registering it says that the organisation has it on purpose. A
 //! registration always needs an approval, whatever the risk, and ends when what was agreed to is no longer so: the
-//! owner leaves, or the service is declared with another risk.
+//! owner leaves, or the service is declared with another risk. `docs/decisions/0018-registered-apart.md` says why.
 
 use serde::{Deserialize, Serialize};
 
