@@ -9,6 +9,7 @@ use axum::middleware::Next;
 use axum::response::{Html, Response};
 use axum::{Extension, response::IntoResponse};
 use engine::{Attempt, Engine, Principal};
+use http::Method;
 
 use super::names::Names;
 use crate::App;
@@ -47,8 +48,12 @@ impl RolelessPage {
     }
 }
 
-/// Shows that page in place of one that says what is not permitted. The status, and what is recorded, stay as they were.
+/// Shows that page in place of one that says what may not be looked at. The status, and what is recorded, stay as they
+/// were. Whoever tried to do something reads what kept them from it: it may be a rule, and none of roles.
 pub(crate) async fn explained(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return next.run(request).await;
+    }
     let attempt = request.extensions().get::<Attempt>().cloned();
     let response = next.run(request).await;
     let Some(_) = response.extensions().get::<NotPermitted>() else { return response };
