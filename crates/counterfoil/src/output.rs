@@ -1,12 +1,15 @@
 //! What commands print and the codes they exit with.
 //!
-//! Answers go to standard output, everything else to standard error. Exit codes are stable: 0 done, 1 integrity is
-//! broken, 2 something is incomplete or a control failed, 3 the ledger was rolled back, 4 a witness policy is not
-//! met, 5 input or output failed, 64 the command was wrong, 65 it was refused, 69 the server cannot be reached.
+//! Answers go to standard output, everything else to standard error. Exit codes are stable ([`EXIT_CODES`]).
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
+
+/// The codes, as the help says them.
+pub const EXIT_CODES: &str = "Exit codes: 0 done, 1 integrity is broken, 2 something is incomplete or a control failed, \
+                              3 the ledger was rolled back, 4 a witness policy is not met, 5 input or output failed, 64 the \
+                              command was wrong, 65 it was refused, 69 the server cannot be reached";
 
 /// How a command failed.
 #[derive(Debug)]

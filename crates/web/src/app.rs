@@ -90,6 +90,12 @@ impl App {
         self.engine.authorize(who, action, what).map(drop).map_err(Failure::from)
     }
 
+    /// Whether something is shown to `who` beside what everybody is shown. Whoever is shown less was denied nothing: on record
+    /// is only who saw it.
+    pub(crate) fn is_shown(&self, who: &Principal, action: &str, what: &str) -> bool {
+        self.engine.policies().decide(who, action, what).is_ok() && self.may(who, action, what).is_ok()
+    }
+
     /// Counts somebody who was turned away at a door, and gives the answer: the failure itself, or that they must wait.
     pub(crate) fn turn_away(&self, door: Door, reason: &'static str, address: IpAddr, failure: Failure) -> Failure {
         let (whom, now) = (Whom::from(address), Instant::now());

@@ -44,11 +44,11 @@ use clap::{Parser, Subcommand};
 
 use crate::client::Connect;
 use crate::demo;
-use crate::output::Failure;
+use crate::output::{EXIT_CODES, Failure};
 
 /// Make an AI application ready for SOC 2, and keep proving it
 #[derive(Parser)]
-#[command(name = "counterfoil", version, about, max_term_width = 100)]
+#[command(name = "counterfoil", version, about, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
     /// Print JSON instead of text
     #[arg(long, global = true)]

@@ -13,9 +13,7 @@ const MAX_NAMES: usize = 2_000;
 
 /// Whether somebody may know people by name. What is known of themselves, everybody may know.
 pub(crate) fn may_know(app: &App, who: &Principal) -> bool {
-    // Whoever is shown pseudonyms was denied nothing: on record is only who saw names.
-    app.engine.policies().decide(who, "people.read", "people").is_ok()
-        && app.engine.authorize(who, "people.read", "people").is_ok()
+    app.is_shown(who, "people.read", "people")
 }
 
 /// Those of some actors whose names there are, and whose somebody may see. On record is that they read names when there
