@@ -154,6 +154,7 @@ fn kinds(action: &str) -> &'static [&'static str] {
         "approvals",
         "controls",
         "control",
+        "document",
         "documents",
         "evidence",
         "inferences",
