@@ -43,8 +43,8 @@ impl Engine {
         Ok(found.ok_or_else(lost)?)
     }
 
-    /// What is published, or asked for, can be read by whoever is concerned: its bytes are here, and no more than a document
-    /// has. The store has models too, whose digests anybody may write down.
+    /// What is published, or asked for, can be read by whoever is concerned: its bytes are here, and no more than a
+    /// document has. The store has models too, whose digests anybody may write down.
     pub(crate) async fn has_bytes(self: &Arc<Self>, command: &Command) -> Result<(), Refusal> {
         let wish = match command {
             Command::RequestApproval(body) => &*body.command,

@@ -90,8 +90,8 @@ impl App {
         self.engine.authorize(who, action, what).map(drop).map_err(Failure::from)
     }
 
-    /// Whether something is shown to `who` beside what everybody is shown. Whoever is shown less was denied nothing: on record
-    /// is only who saw it.
+    /// Whether something is shown to `who` beside what everybody is shown. Whoever is shown less was denied nothing: on
+    /// record is only who saw it.
     pub(crate) fn is_shown(&self, who: &Principal, action: &str, what: &str) -> bool {
         self.engine.policies().decide(who, action, what).is_ok() && self.may(who, action, what).is_ok()
     }
