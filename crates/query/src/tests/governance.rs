@@ -5,7 +5,7 @@ use domain::people::{
     ActorKind, ActorLeft, ActorRegistered, ApprovalNamed, ApprovalRequested, ApprovalVoted, DocumentAcknowledged,
     DocumentKind, DocumentPublished, TrainingRecorded, Vote,
 };
-use domain::serving::{RiskTier, ServiceDeclared, ServiceRegistered};
+use domain::serving::{RiskTier, ServiceDeclared, ServiceRegistered, ServiceRetired};
 
 use super::world::{HOUR, MINUTE, T0, World, service};
 use super::{ask, run};
@@ -75,6 +75,23 @@ fn a_service_has_an_owner_and_an_approval_until_the_owner_leaves_or_the_risk_cha
         register(&world, "a_2");
         world.add(T0 + 6 * MINUTE, Event::ActorLeft(ActorLeft { actor: "a_2".into() }));
         assert_eq!(ask(&world.session().await, early).await, ["-|-"]);
+    });
+}
+
+#[test]
+fn a_service_that_was_retired_stays_as_it_was_registered_to_the_end() {
+    run(async {
+        let world = World::filled();
+        approved(&world, "p_1", "service.register", "service/credit");
+        register(&world, "a_1");
+        used(&world, "p_1");
+        world.add(T0 + 4 * MINUTE, Event::ServiceRetired(ServiceRetired { service: "credit".into() }));
+        world.add(T0 + 5 * MINUTE, Event::ActorLeft(ActorLeft { actor: "a_1".into() }));
+        let sql = "SELECT status, owner_id, approved_at FROM services";
+        assert_eq!(ask(&world.session().await, sql).await, ["retired|a_1|2026-11-22T10:02:00"]);
+        // Declared again, it is another service.
+        world.add(T0 + 6 * MINUTE, Event::ServiceDeclared(service("credit")));
+        assert_eq!(ask(&world.session().await, sql).await, ["active|-|-"]);
     });
 }
 
