@@ -20,6 +20,7 @@ struct Row {
     approved: Option<(String, i64)>,
     expires_at: Option<i64>,
     ended: Option<(i64, EndReason)>,
+    privileged: Option<bool>,
 }
 
 #[derive(Clone, Default)]
@@ -39,7 +40,11 @@ impl Table for RoleGrants {
         text("role", "The role, as the policies name it"),
         text("scope", "Where it holds: `org`, which is everywhere, or `service/NAME`"),
         text("env", "`prod`: an installation is one environment"),
-        boolean("privileged", "Whether the role can change what serves, who may act, or what is kept"),
+        boolean(
+            "privileged",
+            "Whether the role can change what serves, who may act, or what is kept; one of the organisation's own, whether it \
+             could at any time while this stood",
+        ),
         text("requested_by", "Who asked for it, or registered the actor with it"),
         text(
             "approved_by",
@@ -75,6 +80,7 @@ impl Table for RoleGrants {
                         approved: None,
                         expires_at: None,
                         ended: None,
+                        privileged: is_privileged(&self.own, role),
                     };
                     (format!("{}/{role}", body.actor), row)
                 }));
@@ -86,7 +92,15 @@ impl Table for RoleGrants {
                 theirs.for_each(|(_, row)| (row.origin, row.ended) = (leaf.origin(), Some((at, EndReason::Left))));
             }
             Event::RoleDefined(body) => {
-                self.own.insert(body.role.clone(), custom::is_privileged(&body.actions));
+                let privileged = custom::is_privileged(&body.actions);
+                self.own.insert(body.role.clone(), privileged);
+                // A role that is narrowed later was what it was for whoever held it.
+                let widened = |row: &&mut Row| {
+                    let stands = row.ended.is_none() && row.expires_at.is_none_or(|ends_at| at < ends_at);
+                    row.role == body.role && stands && privileged && row.privileged != Some(true)
+                };
+                let theirs = self.rows.values_mut().filter(widened);
+                theirs.for_each(|row| (row.origin, row.privileged) = (leaf.origin(), Some(true)));
             }
             Event::GrantRequested(body) => {
                 let row = Row {
@@ -100,6 +114,7 @@ impl Table for RoleGrants {
                     approved: None,
                     expires_at: Some(body.ends_at),
                     ended: None,
+                    privileged: is_privileged(&self.own, &body.role),
                 };
                 self.rows.insert(body.grant.clone(), row);
             }
@@ -132,7 +147,7 @@ impl Table for RoleGrants {
                 (&row.role).into(),
                 (&row.scope).into(),
                 "prod".into(),
-                roles::find(&row.role).map(|role| role.privileged).or(self.own.get(&row.role).copied()).into(),
+                row.privileged.into(),
                 (&row.requested_by).into(),
                 row.approved.as_ref().map(|(by, _)| by).into(),
                 granted_at.map_or(Cell::Null, ms),
@@ -145,4 +160,9 @@ impl Table for RoleGrants {
             out.push(row.origin, cells);
         }
     }
+}
+
+/// Whether a role is privileged as it is defined now; `own` are the organisation's.
+fn is_privileged(own: &BTreeMap<String, bool>, role: &str) -> Option<bool> {
+    roles::find(role).map(|known| known.privileged).or(own.get(role).copied())
 }
