@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use domain::Event;
 use domain::people::{EndReason, custom, roles};
+use domain::{Event, State};
 
 use crate::fold::{Leaf, Moment};
 use crate::table::{Cell, Column, Origin, Rows, Table, boolean, ms, text, time};
@@ -21,6 +21,10 @@ struct Row {
     expires_at: Option<i64>,
     ended: Option<(i64, EndReason)>,
     privileged: Option<bool>,
+    /// The person behind whoever asked, then.
+    asker: String,
+    /// The persons behind whoever approved and behind who was given the role, then.
+    persons: Option<(String, String)>,
 }
 
 #[derive(Clone, Default)]
@@ -28,6 +32,10 @@ pub(crate) struct RoleGrants {
     rows: BTreeMap<String, Row>,
     /// Whether a role of the organisation's own amounts to a duty that is privileged.
     own: BTreeMap<String, bool>,
+    /// The person behind whoever approved a group's mapping, then.
+    mapping_approvers: BTreeMap<String, String>,
+    /// Who answers for which program, by the domain's own fold.
+    people: State,
 }
 
 impl Table for RoleGrants {
@@ -62,11 +70,24 @@ impl Table for RoleGrants {
             "reference",
             "Where the reason is written down, such as a ticket's number; `group:` and a group when it came by that",
         ),
+        text(
+            "requested_by_person",
+            "The person behind whoever asked, then: who answered for the program, or else themselves",
+        ),
+        text("approved_by_person", "The person behind whoever approved it, then; NULL while nobody has"),
+        text(
+            "principal_person",
+            "The person behind who was given the role, when it was approved; NULL while it was not",
+        ),
     ];
 
     fn apply(&mut self, leaf: &Leaf<'_>) {
         let (by, at) = (&leaf.entry.actor, leaf.entry.ts);
         match &leaf.entry.event {
+            Event::AccountOwned(_) => self.people.apply(leaf.entry),
+            Event::GroupMapApproved(body) => {
+                self.mapping_approvers.insert(body.group.clone(), self.people.person_of(by).to_owned());
+            }
             Event::ActorRegistered(body) => {
                 self.rows.extend(body.roles.iter().map(|role| {
                     let row = Row {
@@ -81,6 +102,8 @@ impl Table for RoleGrants {
                         expires_at: None,
                         ended: None,
                         privileged: is_privileged(&self.own, role),
+                        asker: self.people.person_of(by).to_owned(),
+                        persons: None,
                     };
                     (format!("{}/{role}", body.actor), row)
                 }));
@@ -115,17 +138,23 @@ impl Table for RoleGrants {
                     expires_at: Some(body.ends_at),
                     ended: None,
                     privileged: is_privileged(&self.own, &body.role),
+                    asker: self.people.person_of(by).to_owned(),
+                    persons: None,
                 };
                 self.rows.insert(body.grant.clone(), row);
             }
             Event::GrantApproved(body) => {
                 if let Some(row) = self.rows.get_mut(&body.grant) {
                     (row.origin, row.approved) = (leaf.origin(), Some((by.clone(), at)));
+                    let (approver, gains) = (self.people.person_of(by), self.people.person_of(&row.actor));
+                    row.persons = Some((approver.to_owned(), gains.to_owned()));
                 }
             }
             Event::GrantPreapproved(body) => {
                 if let Some(row) = self.rows.get_mut(&body.grant) {
                     (row.origin, row.approved) = (leaf.origin(), Some((body.approved_by.clone(), at)));
+                    let approver = self.mapping_approvers.get(&body.group).unwrap_or(&body.approved_by);
+                    row.persons = Some((approver.clone(), self.people.person_of(&row.actor).to_owned()));
                 }
             }
             Event::GrantEnded(body) => {
@@ -156,6 +185,9 @@ impl Table for RoleGrants {
                 ms(row.requested_at),
                 row.ended.map_or(Cell::Null, |(_, reason)| reason.as_str().into()),
                 row.reference.as_ref().into(),
+                (&row.asker).into(),
+                row.persons.as_ref().map(|(approver, _)| approver).into(),
+                row.persons.as_ref().map(|(_, gains)| gains).into(),
             ];
             out.push(row.origin, cells);
         }
