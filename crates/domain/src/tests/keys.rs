@@ -182,7 +182,7 @@ fn given_a_persons_key_when_somebody_else_rotates_it_then_it_is_refused_for_they
 }
 
 #[test]
-fn given_a_program_when_its_owner_makes_keys_then_they_may_and_others_only_the_first() {
+fn given_a_program_when_its_owner_makes_keys_then_they_may_and_nobody_else() {
     let mut company = Company::new();
     let bot = || KeyScope::Actor("a_bot".into());
     assert_eq!(company.state.accounts["a_bot"].owner, "a_admin");
