@@ -13,3 +13,5 @@ UNION ALL SELECT w.principal_id, 'policy not acknowledged: '||w.doc_id, w.approv
 FROM (SELECT h.principal_id, c.doc_id, c.version, c.approved_at FROM holders h CROSS JOIN in_force c WHERE c.ack_required) w
 LEFT JOIN acknowledgements a ON a.doc_id=w.doc_id AND a.version=w.version AND a.principal_id=w.principal_id
 WHERE a.principal_id IS NULL
+UNION ALL SELECT h.principal_id, 'no policy is in force', CAST($now AS TIMESTAMP)
+FROM holders h CROSS JOIN (SELECT COUNT(*) AS policies FROM in_force) c WHERE c.policies=0

@@ -273,6 +273,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn given_role_holders_when_there_is_no_policy_then_each_is_found_however_well_trained() {
+        let control = catalogue().control("AI-GV-02").expect("in the catalogue");
+        let without: Vec<&str> = control.pass_rows.lines().filter(|line| !line.contains("\"documents\"")).collect();
+        let (population, violations) = answers(control, &[&without.join("\n")]).await;
+        let found: Vec<&str> = violations.iter().collect();
+        assert_eq!((population.iter().count(), found.len()), (1, 1), "{found:?}");
+    }
+
+    #[tokio::test]
+    async fn given_traffic_when_its_service_was_retired_without_a_registration_then_it_is_found() {
+        let control = catalogue().control("AI-GV-01").expect("in the catalogue");
+        let gone: Vec<&str> = control.fail_rows.lines().filter(|line| line.contains("\"gone\"")).collect();
+        let (_, violations) = answers(control, &[control.pass_rows, &gone.join("\n")]).await;
+        assert_eq!(violations.iter().count(), 1);
+    }
+
+    #[tokio::test]
     async fn given_each_control_when_there_are_no_rows_then_it_is_not_tested_and_never_passes() {
         let session = query::sample([]).expect("empty tables");
         for control in &catalogue().controls {

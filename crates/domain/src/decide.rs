@@ -204,6 +204,8 @@ pub(crate) fn register_actor(
 
 fn create_link(state: &State, given: &Given, body: &people::SigninLinkCreated) -> Result<Vec<Event>, Refusal> {
     people::actors::may_let_in(state, given, &body.actor)?;
+    // A session of a program would go on with whoever opened it when the program is handed on.
+    people::accounts::a_person(state, &body.actor, "signs in with a link")?;
     if body.expires_at <= given.now || body.expires_at > given.now.saturating_add(people::LINK_MS) {
         return Err(refuse(RefusalCode::Invalid, "a sign-in link must expire within 15 minutes"));
     }

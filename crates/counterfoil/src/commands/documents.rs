@@ -70,25 +70,11 @@ pub struct Acknowledge {
     version: u64,
 }
 
-/// People who hold a role now, and what they have not acknowledged.
-fn missing() -> String {
-    let now = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%S%.3f");
-    format!(
-        "select w.principal_id, w.doc_id, w.version from (select distinct g.principal_id, d.doc_id, d.version \
-         from role_grants g join principals p on p.principal_id = g.principal_id cross join documents d \
-         where p.kind = 'human' and g.granted_at is not null and g.revoked_at is null \
-         and (g.expires_at is null or g.expires_at > timestamp '{now}') \
-         and d.superseded_at is null and d.ack_required) w \
-         left join acknowledgements a \
-         on a.doc_id = w.doc_id and a.version = w.version and a.principal_id = w.principal_id \
-         where a.principal_id is null order by 1, 2"
-    )
-}
-
 impl Documents {
     pub async fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
         if let Self::Missing = self {
-            return super::sql::print(json, connect, &missing()).await;
+            let now = chrono::Utc::now().format("TIMESTAMP '%Y-%m-%dT%H:%M:%S%.3f'").to_string();
+            return super::sql::print(json, connect, &query::unacknowledged(&now)).await;
         }
         let client = connect.open().await?;
         let answer = match self {

@@ -22,10 +22,15 @@ impl<'a> Directory<'a> {
         let actor = actor.as_str().expect("a pseudonym");
         // Whoever answers for a program can act as it, so it is somebody who administers nothing.
         let owner = world.json(&["people", "add"])["actor"].clone();
-        world.json(&["people", "own", actor, "--owner", owner.as_str().expect("a pseudonym")]);
+        let owner = owner.as_str().expect("a pseudonym");
+        world.json(&["people", "own", actor, "--owner", owner]);
+        // Only they make its keys; theirs is gone before the program's role makes it a privileged person's.
+        let first = world.json(&["keys", "create", "--actor", owner, "--expires", "1d"]);
+        let as_owner = ["--token", first["secret"].as_str().expect("a secret")];
+        let key = world.json(&[&as_owner[..], &["keys", "create", "--actor", actor, "--expires", "30d"]].concat());
+        world.json(&["keys", "revoke", first["key"].as_str().expect("a key")]);
         let asked = world.json(&["grants", "request", "--actor", actor, "--role", "directory", "--reference", "CHG-7"]);
         world.json(&["grants", "approve", asked["grant"].as_str().expect("a grant")]);
-        let key = world.json(&["keys", "create", "--actor", actor, "--expires", "30d"]);
         Self { world, secret: key["secret"].as_str().expect("a secret").to_owned() }
     }
 

@@ -223,11 +223,13 @@ fn given_a_service_account_when_its_owner_leaves_then_it_passes_on_and_when_it_l
     let secret = text(&world.json(&["keys", "create", "--actor", &person, "--expires", "1d"]), "secret");
     let own = world.json(&["--token", &secret, "keys", "create", "--actor", &bot, "--expires", "1d"]);
     world.json(&["--token", &secret, "keys", "revoke", &text(&own, "key")]);
+    let own = world.json(&["--token", &secret, "keys", "create", "--actor", &bot, "--expires", "1d"]);
     let foreign = ["--json", "--token", &secret, "keys", "create", "--actor", &operator, "--expires", "1d"];
     assert_eq!(world.cli(&foreign).error(), (65, "forbidden".into()));
 
     world.json(&["people", "leave", &person]);
     assert_eq!(owner(&world), (operator, "left".into()));
+    assert_eq!(row(&world, &text(&own, "key"))["status"], "revoked", "whoever left could act as the program");
     world.key = text(&created, "secret");
     assert_eq!(world.chat("chat").status, 200);
     world.json(&["people", "leave", &bot]);

@@ -1,12 +1,13 @@
 //! Service accounts: programs that act, and the person who answers for each.
 //!
 //! Whoever registers a program answers for it until somebody else is named. When that person leaves, whoever says so
-//! takes the accounts over, and the ledger says that nobody chose them.
+//! takes the accounts over, and the ledger says that nobody chose them. The keys by which others could act as the program
+//! end when it changes hands: it acts for whoever answers for it, and nobody else may use that.
 
 use serde::{Deserialize, Serialize};
 
 use super::actors::present;
-use super::{ActorKind, roles};
+use super::{ActorKind, Key, KeyRevoked, KeyScope, roles};
 use crate::{Event, Given, Refusal, RefusalCode, State};
 
 /// Why somebody answers for an account.
@@ -138,10 +139,30 @@ pub(crate) fn own(state: &State, given: &Given, body: &AccountOwned) -> Result<V
     }
     fits(state, given.now, &body.actor, &body.owner)?;
     let known = state.accounts.get(&body.actor).map(|account| (account.owner.as_str(), account.reason));
-    match known == Some((body.owner.as_str(), OwnerReason::Named)) {
-        true => Ok(vec![]),
-        false => Ok(vec![Event::AccountOwned(body.clone())]),
+    if known == Some((body.owner.as_str(), OwnerReason::Named)) {
+        return Ok(vec![]);
     }
+    let changes = known.is_none_or(|(owner, _)| owner != body.owner);
+    let ended = ended_keys(state, given, &body.actor, Some(body.owner.as_str())).filter(|_| changes);
+    Ok(std::iter::once(Event::AccountOwned(body.clone())).chain(ended).collect())
+}
+
+/// The keys that sign a program in end, but for those that whoever answers for it now made: whoever made a key can use
+/// it, and so can whoever had the key by which the program made one for itself. Nobody was shown a key that a proof was
+/// exchanged for.
+fn ended_keys<'a>(
+    state: &'a State,
+    given: &'a Given,
+    program: &'a str,
+    owner: Option<&'a str>,
+) -> impl Iterator<Item = Event> + 'a {
+    let of = move |key: &&Key| {
+        let signs_in = matches!(&key.created.scope, KeyScope::Actor(actor) if actor == program);
+        let shown = key.workload.is_none() && owner != Some(key.created_by.as_str());
+        signs_in && shown && key.is_live(given.now)
+    };
+    let keys = state.keys.values().filter(of);
+    keys.map(|key| Event::KeyRevoked(KeyRevoked { key: key.created.key.clone() }))
 }
 
 /// Whoever registers a program answers for it.
@@ -151,15 +172,15 @@ pub(crate) fn registered(state: &State, given: &Given, actor: &str) -> Option<Ev
 }
 
 /// The accounts of somebody who leaves pass to whoever says so, if that is another person and their roles go together.
+/// Whoever left can use none of their keys, whether they pass on or not.
 pub(super) fn handed_over<'a>(state: &'a State, given: &'a Given, leaver: &'a str) -> impl Iterator<Item = Event> + 'a {
     let heir = (given.by != leaver && is_a_person(state, &given.by)).then_some(given.by.as_str());
-    let owned = |actor: &str, owner: &str| {
-        let (actor, owner) = (actor.to_owned(), owner.to_owned());
-        Event::AccountOwned(AccountOwned { actor, owner, reason: OwnerReason::Left })
-    };
-    let theirs = move |heir| {
-        let fitting = state.accounts_of(leaver).filter(move |actor| fits(state, given.now, actor, heir).is_ok());
-        fitting.map(move |actor| owned(actor, heir))
-    };
-    heir.into_iter().flat_map(theirs)
+    state.accounts_of(leaver).flat_map(move |actor| {
+        let heir = heir.filter(|heir| fits(state, given.now, actor, heir).is_ok());
+        let owned = heir.map(|heir| {
+            let (actor, owner) = (actor.to_owned(), heir.to_owned());
+            Event::AccountOwned(AccountOwned { actor, owner, reason: OwnerReason::Left })
+        });
+        owned.into_iter().chain(ended_keys(state, given, actor, heir))
+    })
 }

@@ -35,12 +35,22 @@ pub(super) fn present(state: &State, actor: &str) -> Result<(), Refusal> {
 }
 
 /// Somebody else may give a person the first way to sign in, and none while there is one: whoever makes a key can use it,
-/// so an administrator could approve under the name of the security lead. Whoever answers for a program lets it in.
+/// so an administrator could approve under the name of the security lead. Whoever answers for a program lets it in, and
+/// nobody else ever: it acts for them.
 pub(crate) fn may_let_in(state: &State, given: &Given, actor: &str) -> Result<(), Refusal> {
     present(state, actor)?;
-    let answers = state.accounts.get(actor).is_some_and(|account| account.owner == given.by);
-    if given.by == actor || answers || is_the_system(state, &given.by) {
+    let owner = state.accounts.get(actor).map(|account| account.owner.as_str());
+    if given.by == actor || owner == Some(given.by.as_str()) || is_the_system(state, &given.by) {
         return Ok(());
+    }
+    let refuse = |message| {
+        let policies = vec!["let-in-once".to_owned()];
+        Err(Refusal { code: RefusalCode::Forbidden, message, policies })
+    };
+    if let Some(owner) = owner {
+        return refuse(format!(
+            "`{owner}` answers for `{actor}`, and nobody else makes its keys: ask them, or name who is to answer for it"
+        ));
     }
     let key = |key: &Key| key.is_live(given.now) && matches!(&key.created.scope, KeyScope::Actor(of) if of == actor);
     let theirs = |of: &str, expires_at: i64| of == actor && expires_at > given.now;
@@ -54,11 +64,9 @@ pub(crate) fn may_let_in(state: &State, given: &Given, actor: &str) -> Result<()
     if !entered {
         return Ok(());
     }
-    let message = format!(
+    refuse(format!(
         "`{actor}` can sign in already, and nobody else may add to that: ask them to make it, or revoke what they have first"
-    );
-    let policies = vec!["let-in-once".to_owned()];
-    Err(Refusal { code: RefusalCode::Forbidden, message, policies })
+    ))
 }
 
 /// Everything that somebody has ends with their leaving, each by an event of its own.

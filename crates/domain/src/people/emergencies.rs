@@ -194,7 +194,7 @@ pub(crate) fn end(state: &State, given: &Given, body: &EmergencyNamed) -> Result
 pub(crate) fn review(state: &State, given: &Given, body: &EmergencyReviewed) -> Result<Vec<Event>, Refusal> {
     let emergency = known(state, &body.emergency)?;
     reference_is_valid(&body.reference)?;
-    if emergency.actor == given.by {
+    if state.is_one_person(&emergency.actor, &given.by) {
         let message = format!("emergency `{}` was yours: somebody else must review it", body.emergency);
         return Err(forbidden("review-not-own", message));
     }
@@ -210,8 +210,12 @@ pub(crate) fn review(state: &State, given: &Given, body: &EmergencyReviewed) -> 
     }
 }
 
-/// The emergency by which alone somebody has the role that a command needs: then it needs no approval, and is told.
+/// The emergency by which alone somebody has the role that a command needs: then it needs no approval, and is told. To
+/// register a service says that a second person agreed, and nothing burns meanwhile: that waits for its approval.
 pub(crate) fn acting<'a>(state: &'a State, given: &'a Given, command: &Command) -> Option<&'a Emergency> {
+    if matches!(command, Command::RegisterService(_)) {
+        return None;
+    }
     let (duty, resource) = (super::founding::duty_of(command)?, command.resource());
     let here = |scope: &str| scope == ORG || scope == resource;
     if state.standing_roles_of(&given.by, given.now).any(|(role, scope)| state.has_duty(role, duty) && here(scope)) {

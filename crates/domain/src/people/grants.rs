@@ -16,7 +16,7 @@ use crate::{Event, Given, Refusal, RefusalCode, State};
 pub const GRANT_MS: i64 = 366 * 24 * 60 * 60 * 1000;
 
 /// Roles whose holders may approve grants, beside those of an organisation's own that permit it.
-pub(super) const APPROVERS: [&str; 2] = ["security_lead", "administrator"];
+const APPROVERS: [&str; 2] = ["security_lead", "administrator"];
 
 /// A role was asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -199,7 +199,7 @@ pub(crate) fn approve(state: &State, given: &Given, body: &GrantNamed) -> Result
             format!("grant `{}` is for you: somebody else must approve it", body.grant),
         );
     }
-    if state.person_of(&given.by) == grant.asker && somebody_else(state, given, grant) {
+    if state.is_one_person(&given.by, &grant.asker) && somebody_else(state, given, grant) {
         let message = format!("you asked for grant `{}`: somebody else must approve it", body.grant);
         return forbidden("request-not-approve", message);
     }
@@ -264,14 +264,18 @@ pub(super) fn somebody_approves(state: &State, now: i64, concerned: &[&str]) -> 
 pub(super) fn may_approve(state: &State, now: i64, grant: &Grant, actor: &str) -> bool {
     let (holder, asker) = (grant.requested.actor.as_str(), grant.asker.as_str());
     !state.is_one_person(actor, holder)
-        && (state.person_of(actor) != asker || !somebody_approves(state, now, &[asker, holder]))
+        && (!state.is_one_person(actor, asker) || !somebody_approves(state, now, &[asker, holder]))
         && approves(state, now, actor)
 }
 
 /// Whether an actor holds a role whose holders approve grants, by more than an emergency.
 fn approves(state: &State, now: i64, actor: &str) -> bool {
-    let approver = |role: &str| APPROVERS.contains(&role) || state.has_duty(role, "security_lead");
-    state.standing_roles_of(actor, now).any(|(role, scope)| scope == ORG && approver(role))
+    state.standing_roles_of(actor, now).any(|(role, scope)| scope == ORG && is_approver(state, role))
+}
+
+/// Whether holders of a role approve grants.
+pub(super) fn is_approver(state: &State, role: &str) -> bool {
+    APPROVERS.contains(&role) || state.has_duty(role, "security_lead")
 }
 
 /// An emergency gives no vote: `what` is approved by somebody who approves without one.

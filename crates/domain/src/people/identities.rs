@@ -91,6 +91,7 @@ pub(crate) fn link(state: &State, given: &Given, body: &IdentityLinked) -> Resul
     }
     if body.source.signs_in() {
         may_let_in(state, given, &body.actor)?;
+        super::accounts::a_person(state, &body.actor, "signs in at a provider")?;
     }
     Ok(vec![Event::IdentityLinked(body.clone())])
 }

@@ -90,6 +90,7 @@ pub(crate) fn issue(state: &State, given: &Given, body: &RecoveryIssued) -> Resu
         let message = "recovery codes are issued to whoever they let in, and to nobody else".to_owned();
         return Err(Refusal { code: RefusalCode::Forbidden, message, policies: vec!["let-in-once".to_owned()] });
     }
+    super::accounts::a_person(state, &body.actor, "signs in with a recovery code")?;
     // A role taken in an emergency is for minutes; codes are for years.
     if !state.standing_roles_of(&body.actor, given.now).any(|held| held == ("administrator", ORG)) {
         let message = "recovery codes are for administrators: they can let everybody else in again";

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::RiskTier;
 use crate::people::accounts::a_person;
-use crate::{Event, Refusal, RefusalCode, State};
+use crate::people::approvals::voting;
+use crate::{Command, Event, Refusal, RefusalCode, State};
 
 /// Somebody answers for a service of a risk, from here on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +38,9 @@ pub(crate) fn register(state: &State, body: &ServiceRegistered) -> Result<Vec<Ev
         );
         return Err(Refusal::new(RefusalCode::Conflict, message));
     }
-    match state.registrations.get(&body.service) == Some(body) {
+    // What somebody stood in for while the organisation began can be agreed to once there is somebody to agree.
+    let so = state.registrations.get(&body.service) == Some(body);
+    match so && voting::was_agreed(state, &Command::RegisterService(body.clone()))? {
         true => Ok(vec![]),
         false => Ok(vec![Event::ServiceRegistered(body.clone())]),
     }

@@ -350,6 +350,31 @@ fn given_a_program_that_asked_when_it_is_handed_on_then_whoever_it_belonged_to_i
 }
 
 #[test]
+fn given_a_program_that_nobody_answered_for_when_somebody_does_then_what_it_asked_for_and_trained_is_theirs() {
+    let mut company = Company::staffed();
+    let (actor, kind) = ("a_bot".to_owned(), ActorKind::Service);
+    company.done("a_system", Command::RegisterActor(ActorRegistered { actor, kind, roles: vec![] }));
+    assert!(company.state.accounts.is_empty(), "nobody answers for it");
+    company.done("a_bot", request("p_1", high("1")));
+    company.done("a_bot", request_grant("g_x", "a_other", "monitor", ORG));
+    company.done("a_bot", register_model("2"));
+    company.done("a_deployer", request("p_2", service("other", RiskTier::High, "2")));
+    let own = |owner: &str| {
+        let (actor, owner) = ("a_bot".into(), owner.into());
+        Command::OwnAccount(AccountOwned { actor, owner, reason: OwnerReason::Named })
+    };
+    company.done("a_admin", own("a_approver"));
+    assert_eq!(company.rule("a_approver", approve("p_1")), "request-not-approve");
+    assert_eq!(company.rule("a_approver", approve("p_2")), "train-not-approve");
+    company.done("a_approver", own("a_lead"));
+    let approve = Command::ApproveGrant(GrantNamed { grant: "g_x".into() });
+    assert_eq!(company.rule("a_lead", approve.clone()), "request-not-approve");
+    company.done("a_admin", approve);
+    company.done("a_lead", own("a_deployer"));
+    assert_eq!(company.rule("a_deployer", service("third", RiskTier::Low, "2")), "train-not-deploy");
+}
+
+#[test]
 fn given_requests_that_make_no_sense_when_asked_then_each_is_refused() {
     let mut company = Company::staffed();
     let wish = |change: fn(&mut RequestApproval)| {

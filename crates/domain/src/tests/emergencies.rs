@@ -3,7 +3,8 @@
 use super::approvals::{Company, approve, high, install, request, service};
 use crate::people::emergencies::{EMERGENCY_MS, REVIEW_MS};
 use crate::people::{
-    ActorLeft, EmergencyDeclared, EmergencyNamed, EmergencyReviewed, EndReason, Finding, GrantEnded, GrantNamed,
+    AccountOwned, ActorKind, ActorLeft, ActorRegistered, EmergencyDeclared, EmergencyNamed, EmergencyReviewed,
+    EndReason, Finding, GrantEnded, GrantNamed, OwnerReason,
 };
 use crate::serving::RiskTier;
 use crate::{Command, RefusalCode};
@@ -42,6 +43,20 @@ fn given_an_emergency_when_declared_then_the_role_holds_at_once_and_deploys_with
     company.done("a_lead", review("e_1"));
     assert_eq!(company.code("a_lead", review("e_1")), RefusalCode::Conflict, "once");
     assert_eq!(company.state.emergencies["e_1"].review_due_at(), 61_000 + REVIEW_MS);
+}
+
+#[test]
+fn given_a_program_that_may_review_when_it_belongs_to_whoever_broke_the_glass_then_it_is_no_second_person() {
+    let mut company = Company::staffed();
+    let (actor, kind) = ("a_bot".to_owned(), ActorKind::Service);
+    company.done("a_admin", Command::RegisterActor(ActorRegistered { actor, kind, roles: vec![] }));
+    let (actor, owner, reason) = ("a_bot".into(), "a_other".into(), OwnerReason::Named);
+    company.done("a_admin", Command::OwnAccount(AccountOwned { actor, owner, reason }));
+    company.grant("a_bot", "compliance_lead", "a_lead");
+    company.done("a_other", declare("e_1", "monitor"));
+    company.given.now = 61_000;
+    assert_eq!(company.rule("a_bot", review("e_1")), "review-not-own");
+    company.done("a_lead", review("e_1"));
 }
 
 #[test]

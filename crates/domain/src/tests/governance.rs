@@ -2,7 +2,8 @@
 
 use super::approvals::{Company, approve, request, service};
 use crate::people::{
-    ActorKind, ActorLeft, ActorRegistered, DocumentAcknowledged, DocumentKind, DocumentPublished, TrainingRecorded,
+    ActorKind, ActorLeft, ActorRegistered, DocumentAcknowledged, DocumentKind, DocumentPublished, EmergencyDeclared,
+    TrainingRecorded,
 };
 use crate::serving::{RiskTier, ServiceRegistered, ServiceRetired};
 use crate::{Command, RefusalCode};
@@ -115,6 +116,40 @@ fn given_an_organisation_of_one_when_they_register_a_service_then_the_ledger_say
     company.done("a_admin", service("support", RiskTier::Low, "1"));
     let registered = company.done("a_admin", register("a_admin", RiskTier::Low));
     assert_eq!(registered, ["service.registered", "duty.stood.in", "duty.stood.in"]);
+}
+
+#[test]
+fn given_a_registration_that_was_stood_in_for_when_somebody_can_agree_then_it_is_asked_for_and_used_once() {
+    let mut company = Company::begun();
+    company.done("a_admin", super::approvals::register_model("1"));
+    company.done("a_admin", service("support", RiskTier::Low, "1"));
+    company.done("a_admin", register("a_other", RiskTier::Low));
+    company.grant("a_lead", "security_lead", "a_admin");
+    company.grant("a_approver", "model_approver", "a_lead");
+    company.grant("a_deployer", "deployer", "a_lead");
+    assert_eq!(company.rule("a_deployer", register("a_other", RiskTier::Low)), "approval-required");
+    company.done("a_deployer", request("p_1", register("a_other", RiskTier::Low)));
+    company.done("a_approver", approve("p_1"));
+    let registered = company.done("a_deployer", register("a_other", RiskTier::Low));
+    assert_eq!(registered, ["service.registered", "approval.consumed"]);
+    assert!(company.done("a_deployer", register("a_other", RiskTier::Low)).is_empty(), "it was agreed to");
+}
+
+#[test]
+fn given_an_emergency_when_a_service_is_registered_then_it_needs_its_approval_all_the_same() {
+    let mut company = Company::staffed();
+    company.done("a_deployer", service("support", RiskTier::Low, "1"));
+    company.done(
+        "a_other",
+        Command::DeclareEmergency(EmergencyDeclared {
+            emergency: "e_1".into(),
+            role: "deployer".into(),
+            scope: "org".into(),
+            ends_at: 61_000,
+            reference: "INC-1".into(),
+        }),
+    );
+    assert_eq!(company.rule("a_other", register("a_lead", RiskTier::Low)), "approval-required");
 }
 
 #[test]

@@ -4,8 +4,9 @@ use serde_json::json;
 
 use crate::people::keys::RotateKey;
 use crate::people::{
-    AccountOwned, ActorKind, ActorLeft, ActorRegistered, GrantNamed, GrantRequested, InferenceScope, KeyCreated,
-    KeyLeaked, KeyRevoked, KeyScope, KeyStatus, KeysLimited, KeysUsed, OwnerReason,
+    AccountOwned, ActorKind, ActorLeft, ActorRegistered, GrantNamed, GrantRequested, IdentityLinked, IdentitySource,
+    InferenceScope, KeyCreated, KeyLeaked, KeyRevoked, KeyScope, KeyStatus, KeysLimited, KeysUsed, OwnerReason,
+    SigninLinkCreated,
 };
 use crate::serving::ServiceDeclared;
 use crate::{Command, Entry, Event, Given, Refusal, RefusalCode, State, decide};
@@ -181,7 +182,7 @@ fn given_a_persons_key_when_somebody_else_rotates_it_then_it_is_refused_for_they
 }
 
 #[test]
-fn given_a_program_when_its_owner_makes_keys_then_they_may_and_others_only_the_first() {
+fn given_a_program_when_its_owner_makes_keys_then_they_may_and_nobody_else() {
     let mut company = Company::new();
     let bot = || KeyScope::Actor("a_bot".into());
     assert_eq!(company.state.accounts["a_bot"].owner, "a_admin");
@@ -189,7 +190,8 @@ fn given_a_program_when_its_owner_makes_keys_then_they_may_and_others_only_the_f
     company.done("a_admin", create("k_2", bot(), DAY));
     let own =
         |owner: &str, reason| Command::OwnAccount(AccountOwned { actor: "a_bot".into(), owner: owner.into(), reason });
-    company.done("a_admin", own("a_1", OwnerReason::Named));
+    let handed_on = company.done("a_admin", own("a_1", OwnerReason::Named));
+    assert_eq!(handed_on, ["account.owned", "key.revoked", "key.revoked"]);
     assert!(company.done("a_admin", own("a_1", OwnerReason::Named)).is_empty());
     assert_eq!(company.refused("a_admin", create("k_3", bot(), DAY)).policies, ["let-in-once"]);
     company.done("a_1", create("k_3", bot(), DAY));
@@ -216,6 +218,42 @@ fn given_an_owner_who_leaves_then_the_accounts_pass_to_who_said_so_and_a_program
     let left = company.done("a_admin", Command::Leave(ActorLeft { actor: "a_bot".into() }));
     assert_eq!(left, ["actor.left", "key.revoked"]);
     assert_eq!(company.state.accounts_of("a_admin").count(), 0);
+}
+
+#[test]
+fn given_a_program_when_it_changes_hands_then_whoever_held_its_secrets_can_act_as_it_no_more() {
+    let mut company = Company::new();
+    let bot = || KeyScope::Actor("a_bot".into());
+    let own = |owner: &str| {
+        let (actor, owner) = ("a_bot".into(), owner.into());
+        Command::OwnAccount(AccountOwned { actor, owner, reason: OwnerReason::Named })
+    };
+    let inference = scope(&["credit"], &["prod"], &["credit-scoring"], Some("a_bot"));
+    company.done("a_admin", create("k_1", bot(), DAY));
+    company.done("a_bot", rotate("k_1", "k_2", bot(), DAY));
+    company.done("a_admin", create("k_3", inference, DAY));
+    assert_eq!(company.done("a_admin", own("a_admin")), ["account.owned"], "it was theirs already");
+    assert_eq!(company.done("a_admin", own("a_1")), ["account.owned", "key.revoked", "key.revoked"]);
+    assert_eq!(company.status("k_3"), KeyStatus::Live, "what serves goes on");
+    assert_eq!(company.refused("a_admin", create("k_4", bot(), DAY)).policies, ["let-in-once"], "nor may they again");
+    company.done("a_1", create("k_4", bot(), DAY));
+    // Who leaves alone leaves the program to nobody, and takes the keys along.
+    assert_eq!(company.done("a_1", Command::Leave(ActorLeft { actor: "a_1".into() })), ["actor.left", "key.revoked"]);
+    assert_eq!(company.status("k_4"), KeyStatus::Revoked);
+    assert_eq!(company.refused("a_admin", create("k_5", bot(), DAY)).policies, ["let-in-once"]);
+    company.done("a_admin", own("a_admin"));
+    company.done("a_admin", create("k_5", bot(), DAY));
+}
+
+#[test]
+fn given_a_program_when_somebody_would_sign_in_as_it_then_only_a_key_does() {
+    let mut company = Company::new();
+    let (actor, link_sha256, expires_at) = ("a_bot".to_owned(), "l".into(), company.given.now + 1_000);
+    let link = SigninLinkCreated { actor, link_sha256, expires_at };
+    assert_eq!(company.refused("a_admin", Command::CreateSigninLink(link)).policies, ["people-answer"]);
+    let (source, subject) = (IdentitySource::Oidc, "aa".repeat(16));
+    let linked = IdentityLinked { actor: "a_bot".into(), source, subject };
+    assert_eq!(company.refused("a_admin", Command::LinkIdentity(linked)).policies, ["people-answer"]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::people::notifications::{DAY_MS, NEWS_MS, Notice, REMEMBER_DAYS, due};
 use crate::people::reviews::StartReview;
 use crate::people::{
     ActorLeft, ApprovalVoted, Channel, Delivery, EmergencyDeclared, EmergencyReviewed, Finding, GrantNamed,
-    NotificationKind, NotificationSettled, Vote, VoteDelegated,
+    NotificationKind, NotificationSettled, RoleDefined, Vote, VoteDelegated,
 };
 use crate::{Command, RefusalCode};
 
@@ -86,6 +86,21 @@ fn given_a_role_that_was_asked_for_when_it_waits_then_those_are_told_who_may_app
     assert_eq!(told(&company), lines(&["grant_requested grant/g_new to a_lead"]), "not whoever asked");
     company.done("a_lead", Command::ApproveGrant(GrantNamed { grant: "g_new".into() }));
     assert_eq!(told(&company), lines(&[]));
+}
+
+#[test]
+fn given_a_role_of_their_own_that_approves_when_a_role_waits_then_its_holders_are_told_too() {
+    let mut company = Company::staffed();
+    let define = || {
+        let actions = vec!["grant.approve".into(), "read".into()];
+        Command::DefineRole(RoleDefined { role: "gatekeeper".into(), actions })
+    };
+    company.done("a_admin", request("p_1", define()));
+    company.done("a_lead", approve("p_1"));
+    company.done("a_admin", define());
+    company.grant("a_other", "gatekeeper", "a_lead");
+    company.done("a_admin", request_grant("g_new", "a_deployer", "monitor", "org"));
+    assert_eq!(told(&company), lines(&["grant_requested grant/g_new to a_lead a_other"]));
 }
 
 #[test]

@@ -15,8 +15,8 @@ use super::approvals::{Company, PEOPLE, install, register_model, service, vote};
 use crate::people::{
     AccountOwned, ActorKind, ActorLeft, ActorRegistered, ActorReturned, ApprovalNamed, ApprovalRule,
     ApprovalsConfigured, EmergencyDeclared, EmergencyNamed, EndReason, GrantEnded, GrantNamed, GrantRequested,
-    GroupMapped, GroupNamed, IdentitySource, MappedRole, OwnerReason, ProvisionGroup, RequestApproval, RoleDefined,
-    RoleRetired, Vote, VoteDelegated,
+    GroupMapped, GroupNamed, IdentitySource, KeyCreated, KeyScope, MappedRole, OwnerReason, ProvisionGroup,
+    RequestApproval, RoleDefined, RoleRetired, Vote, VoteDelegated,
 };
 use crate::serving::{RiskTier, ServiceRetired};
 use crate::{Command, State};
@@ -63,6 +63,7 @@ enum What {
     Leave,
     Return,
     Own,
+    Key,
     Member,
     Map,
     ApproveMap,
@@ -83,13 +84,14 @@ enum What {
     Wait,
 }
 
-const WEIGHTS: [(u32, What); 24] = [
+const WEIGHTS: [(u32, What); 25] = [
     (8, What::Ask),
     (10, What::Approve),
     (4, What::End),
     (1, What::Leave),
     (3, What::Return),
     (3, What::Own),
+    (3, What::Key),
     (3, What::Member),
     (3, What::Map),
     (3, What::ApproveMap),
@@ -227,6 +229,11 @@ impl Walk {
                 let (actor, owner) = (some(&PROGRAMS, one)?, pick(&humans, two)?.to_owned());
                 Command::OwnAccount(AccountOwned { actor, owner, reason: OwnerReason::Named })
             }
+            What::Key => {
+                let (key, scope, prefix) = (new("k_"), KeyScope::Actor(some(&PROGRAMS, one)?), "cfk_".into());
+                let (secret_sha256, expires_at) = (key.clone(), now + [90_000, 9_000_000][two % 2]);
+                Command::CreateKey(KeyCreated { key, scope, prefix, secret_sha256, expires_at })
+            }
             What::Member => {
                 let actor = BTreeSet::from([some(&self.actors(), two)?]);
                 let (add, remove) = if three % 3 == 0 { (BTreeSet::new(), actor) } else { (actor, BTreeSet::new()) };
@@ -334,7 +341,8 @@ fn permitted(company: &Company, actor: &str, command: &Command) -> bool {
         let own = state.custom_roles.get(role);
         roles.contains(&role) || own.is_some_and(|own| own.actions.iter().any(|one| one == action))
     };
-    let owns = |program: &str| action == "account.own" && resource == format!("actor/{program}");
+    let owns =
+        |program: &str| ["account.own", "key.create"].contains(&action) && resource == format!("actor/{program}");
     state.roles_of(actor, now).any(|(role, scope)| (scope == "org" || scope == resource) && permits(role))
         || state.stand_ins_of(actor, now).iter().any(|duty| DUTIES[2..5].contains(duty) && roles == [*duty])
         || state.accounts_of(actor).any(owns)
@@ -384,6 +392,8 @@ fn given_many_walks_when_counted_then_they_come_to_what_the_rules_are_about() {
         "grant.ended",
         "grant.preapproved",
         "group.map.approved",
+        "key.created",
+        "key.revoked",
         "model.registered",
         "role.defined",
         "service.declared",

@@ -113,7 +113,7 @@ fn given_a_certificate_when_shown_again_then_it_is_good_again_until_its_program_
     assert_eq!(company.state.certificate_rule(&names).map(|(name, _)| name), Some("deploy"));
     assert!(company.state.certificate_rule(&["dns:spiffe://example/batch".into()]).is_none());
     let owned = AccountOwned { actor: "a_bot".into(), owner: "a_1".into(), reason: OwnerReason::Named };
-    company.done("a_admin", Command::OwnAccount(owned));
+    assert_eq!(company.done("a_admin", Command::OwnAccount(owned)), ["account.owned"], "nobody was shown those keys");
     company.done("a_admin", Command::Leave(ActorLeft { actor: "a_bot".into() }));
     let late = company.refused("a_system", exchange("k_3", bot(), 800_000, "c1", None));
     assert_eq!(late.code, RefusalCode::Conflict);

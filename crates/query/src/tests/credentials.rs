@@ -121,6 +121,28 @@ fn whoever_is_privileged_is_seen_in_whatever_way_they_came_to_be() {
 }
 
 #[test]
+fn a_role_of_their_own_that_is_narrowed_later_was_privileged_for_whoever_held_it_and_is_not_for_whoever_comes_after() {
+    run(async {
+        let world = World::filled();
+        for actor in ["a_before", "a_after", "a_widened"] {
+            person(&world, actor);
+        }
+        defined(&world, "release_manager", &["read", "service.declare"]);
+        defined(&world, "reader", &["read", "sql"]);
+        granted(&world, T0, "a_before", "release_manager", T0 + DAY);
+        granted(&world, T0, "a_widened", "reader", T0 + DAY);
+        defined(&world, "release_manager", &["read"]);
+        defined(&world, "reader", &["read", "service.retire"]);
+        granted(&world, T0, "a_after", "release_manager", T0 + DAY);
+        let session = world.session().await;
+        let grants =
+            "SELECT principal_id, privileged FROM role_grants WHERE role IN ('release_manager', 'reader') ORDER BY 1";
+        assert_eq!(ask(&session, grants).await, ["a_after|false", "a_before|true", "a_widened|true"]);
+        assert_eq!(found(&session).await, ["k_a_before", "k_a_widened"]);
+    });
+}
+
+#[test]
 fn whoever_left_and_came_back_is_privileged_by_what_they_were_given_since() {
     run(async {
         let world = World::filled();

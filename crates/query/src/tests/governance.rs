@@ -2,10 +2,11 @@
 
 use domain::Event;
 use domain::people::{
-    ActorKind, ActorLeft, ActorRegistered, ApprovalNamed, ApprovalRequested, ApprovalVoted, DocumentAcknowledged,
-    DocumentKind, DocumentPublished, TrainingRecorded, Vote,
+    AccountOwned, ActorKind, ActorLeft, ActorRegistered, ApprovalNamed, ApprovalRequested, ApprovalVoted,
+    DocumentAcknowledged, DocumentKind, DocumentPublished, GrantNamed, GrantRequested, OwnerReason, TrainingRecorded,
+    Vote,
 };
-use domain::serving::{RiskTier, ServiceDeclared, ServiceRegistered};
+use domain::serving::{RiskTier, ServiceDeclared, ServiceRegistered, ServiceRetired};
 
 use super::world::{HOUR, MINUTE, T0, World, service};
 use super::{ask, run};
@@ -75,6 +76,52 @@ fn a_service_has_an_owner_and_an_approval_until_the_owner_leaves_or_the_risk_cha
         register(&world, "a_2");
         world.add(T0 + 6 * MINUTE, Event::ActorLeft(ActorLeft { actor: "a_2".into() }));
         assert_eq!(ask(&world.session().await, early).await, ["-|-"]);
+    });
+}
+
+#[test]
+fn a_service_that_was_retired_stays_as_it_was_registered_to_the_end() {
+    run(async {
+        let world = World::filled();
+        approved(&world, "p_1", "service.register", "service/credit");
+        register(&world, "a_1");
+        used(&world, "p_1");
+        world.add(T0 + 4 * MINUTE, Event::ServiceRetired(ServiceRetired { service: "credit".into() }));
+        world.add(T0 + 5 * MINUTE, Event::ActorLeft(ActorLeft { actor: "a_1".into() }));
+        let sql = "SELECT status, owner_id, approved_at FROM services";
+        assert_eq!(ask(&world.session().await, sql).await, ["retired|a_1|2026-11-22T10:02:00"]);
+        // Declared again, it is another service.
+        world.add(T0 + 6 * MINUTE, Event::ServiceDeclared(service("credit")));
+        assert_eq!(ask(&world.session().await, sql).await, ["active|-|-"]);
+    });
+}
+
+#[test]
+fn whoever_stood_behind_a_program_then_is_who_asked_and_carried_out() {
+    run(async {
+        let world = World::filled();
+        let own = |owner: &str| {
+            let (actor, owner) = ("a_operator".into(), owner.into());
+            world.add(T0, Event::AccountOwned(AccountOwned { actor, owner, reason: OwnerReason::Named }));
+        };
+        own("a_owner");
+        approved(&world, "p_1", "service.register", "service/credit");
+        let (grant, actor, role, scope) = ("g_1".into(), "a_new".into(), "monitor".into(), "org".into());
+        let (ends_at, reference) = (T0 + 100 * HOUR, "CHG-1".into());
+        let wish = GrantRequested { grant, actor, role, scope, ends_at, reference };
+        world.add(T0 + MINUTE, Event::GrantRequested(wish));
+        own("a_other");
+        used(&world, "p_1");
+        world.add_by("a_owner", T0 + 3 * MINUTE, Event::GrantApproved(GrantNamed { grant: "g_1".into() }));
+        let session = world.session().await;
+        let sql = "SELECT requested_by, requested_by_person, used_by, used_by_person FROM approvals";
+        assert_eq!(ask(&session, sql).await, ["a_operator|a_owner|a_operator|a_other"]);
+        let sql = "SELECT requested_by, requested_by_person, approved_by_person, principal_person FROM role_grants\n\
+                   WHERE grant_id = 'g_1'";
+        assert_eq!(ask(&session, sql).await, ["a_operator|a_owner|a_owner|a_new"]);
+        let test = include_str!("../../../../controls/AI-AC-02/query.sql");
+        let found = format!("SELECT detail FROM ({test}) WHERE item = 'g_1'");
+        assert_eq!(ask(&session, &found).await, ["no independent approval"], "their program asked, and they approved");
     });
 }
 

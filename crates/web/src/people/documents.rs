@@ -27,25 +27,9 @@ const DOCUMENTS: &str = "SELECT seq, doc_id, kind, version, published_at, approv
 /// The longest text that a page shows, in bytes; more is for downloading.
 const SHOWN_BYTES: usize = 256 << 10;
 
-/// People who hold a role at a moment.
-fn holders(now: i64) -> String {
-    let now = timestamp(now);
-    format!(
-        "(SELECT DISTINCT g.principal_id FROM role_grants g JOIN principals p ON p.principal_id = g.principal_id\n  \
-         WHERE p.kind = 'human' AND g.granted_at IS NOT NULL AND g.revoked_at IS NULL\n  \
-         AND (g.expires_at IS NULL OR g.expires_at > {now})) h"
-    )
-}
-
 /// Who has not acknowledged what they are to.
 fn missing(now: i64) -> String {
-    format!(
-        "SELECT w.principal_id, w.doc_id, w.version FROM (\n  SELECT h.principal_id, d.doc_id, d.version FROM {}\n  \
-         CROSS JOIN documents d WHERE d.superseded_at IS NULL AND d.ack_required) w\n\
-         LEFT JOIN acknowledgements a ON a.doc_id = w.doc_id AND a.version = w.version AND a.principal_id = w.principal_id\n\
-         WHERE a.principal_id IS NULL ORDER BY w.principal_id, w.doc_id LIMIT 500",
-        holders(now)
-    )
+    format!("{} LIMIT 500", query::unacknowledged(&timestamp(now)))
 }
 
 /// What people who hold a role were trained for, those without training first.
@@ -54,7 +38,7 @@ fn training(now: i64) -> String {
         "SELECT h.principal_id, t.seq, t.course, t.completed_at, t.expires_at, t.recorded_by FROM {}\n\
          LEFT JOIN training t ON t.principal_id = h.principal_id\n\
          ORDER BY t.expires_at ASC NULLS FIRST, h.principal_id LIMIT 500",
-        holders(now)
+        query::role_holders(&timestamp(now))
     )
 }
 

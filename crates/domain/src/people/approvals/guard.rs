@@ -53,7 +53,7 @@ fn train_not_deploy(state: &State, given: &Given, events: &[Event]) -> Result<()
     let person = state.person_of(&given.by);
     for event in events {
         let Event::DeploymentStarted(started) = event else { continue };
-        if voting::registrant(state, &started.target) == Some(person) {
+        if voting::registrant(state, &started.target).map(|by| state.person_of(by)) == Some(person) {
             let (model, version) = started.target.model_and_version();
             let message = format!(
                 "`{person}` registered model `{model}` version `{version}`, and rule `train-not-deploy` keeps training and \
@@ -139,7 +139,9 @@ fn fitting(state: &State, given: &Given, command: &Command, rule: &ApprovalRule)
         );
         return Err(voting::forbidden("approval-required", message));
     }
-    if let Some(trainer) = voting::trained_by(state, command).iter().find(|trainer| same.part_of(trainer).is_some()) {
+    let trainers = voting::trained_by(state, command);
+    let voted = |trainer: &&String| same.part_of(state.person_of(trainer)).is_some();
+    if let Some(trainer) = trainers.iter().find(voted).map(|trainer| state.person_of(trainer)) {
         let message = format!(
             "`{trainer}` approved `{}` and registered a model version that it would deploy, and rule `train-not-approve` \
              keeps those apart: ask anew",

@@ -154,7 +154,8 @@ pub struct Approval {
     pub requested: ApprovalRequested,
     /// Who asked.
     pub requested_by: String,
-    /// The person behind them then: a program may be somebody else's tomorrow.
+    /// The person behind them then: a program may be somebody else's tomorrow. A program that nobody answered for stands
+    /// for itself, and for whoever answers for it since.
     pub asker: String,
     /// When, in milliseconds since the epoch.
     pub requested_at: i64,

@@ -73,6 +73,12 @@ pub(super) fn digest(command: &Command) -> Result<String, Refusal> {
         .map_err(|e| Refusal::new(RefusalCode::Invalid, format!("the command has no digest: {e}")))
 }
 
+/// Whether an approval of just this command was used.
+pub(crate) fn was_agreed(state: &State, command: &Command) -> Result<bool, Refusal> {
+    let digest = digest(command)?;
+    Ok(state.approvals.values().any(|known| known.consumed.is_some() && known.requested.digest == digest))
+}
+
 /// The model versions of ours that a command would have answer.
 fn deployed(command: &Command) -> impl Iterator<Item = (&String, &String)> {
     let routes = match command {
@@ -165,7 +171,7 @@ fn may_vote(state: &State, approval: &Approval, actor: &str) -> Result<(), Refus
     if state.actors.get(actor).is_none_or(|known| known.kind != ActorKind::Human) {
         return Err(forbidden("people-vote", format!("`{actor}` is a program: people vote on approval `{id}`")));
     }
-    if actor == approval.asker {
+    if actor == state.person_of(&approval.asker) {
         let message = format!("`{actor}` asked for approval `{id}`: somebody else must vote");
         return Err(forbidden("request-not-approve", message));
     }
@@ -175,7 +181,7 @@ fn may_vote(state: &State, approval: &Approval, actor: &str) -> Result<(), Refus
             format!("approval `{id}` is about `{actor}`: somebody else must vote"),
         ));
     }
-    if approval.requested.trained_by.contains(actor) {
+    if approval.requested.trained_by.iter().any(|trainer| state.person_of(trainer) == actor) {
         let message = format!(
             "`{actor}` registered a model version that approval `{id}` would deploy, and rule `train-not-approve` keeps \
              training and approving apart: somebody else must vote"

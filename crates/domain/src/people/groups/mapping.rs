@@ -181,7 +181,7 @@ impl<'a> Asking<'a> {
             }));
             let approved = mapping.approved.as_ref().zip(mapping.approver.as_ref()).filter(|_| beforehand);
             let concerned =
-                |person: &str| [actor, self.given.by.as_str()].iter().any(|one| self.state.person_of(one) == person);
+                |person: &str| [actor, self.given.by.as_str()].iter().any(|one| self.state.is_one_person(one, person));
             if let Some(((by, _), _)) = approved.filter(|(_, person)| !concerned(person)) {
                 let (group, approved_by) = (group.to_owned(), by.clone());
                 events.push(Event::GrantPreapproved(GrantPreapproved { grant, group, approved_by }));
@@ -300,14 +300,14 @@ pub(crate) fn approve(state: &State, given: &Given, body: &GroupNamed) -> Result
         return Err(refuse(RefusalCode::Conflict, message));
     };
     let person = state.person_of(&given.by);
-    if person == mapping.mapper && grants::somebody_approves(state, given.now, &[person]) {
+    if person == state.person_of(&mapping.mapper) && grants::somebody_approves(state, given.now, &[person]) {
         let message = format!("you mapped group `{}`: somebody else must approve it", body.group);
         let policies = vec!["request-not-approve".to_owned()];
         return Err(Refusal { code: RefusalCode::Forbidden, message, policies });
     }
     grants::no_vote_by_emergency(state, given, &format!("the roles of group `{}`", body.group))?;
     let counts = |grant: &&Grant| {
-        let concerned = person == grant.asker || person == state.person_of(&grant.requested.actor);
+        let concerned = [&grant.asker, &grant.requested.actor].iter().any(|one| person == state.person_of(one));
         grant.is_pending(given.now) && !concerned && grants::kept_apart(state, given.now, &grant.requested).is_ok()
     };
     let waiting = by_group(state, &body.group, given.now).filter(counts).map(|grant| {

@@ -146,8 +146,9 @@ fn of_approval(state: &State, holders: &Holders<'_>, approval: &Approval, now: i
 
 fn of_grant(state: &State, holders: &Holders<'_>, grant: &Grant, now: i64, notices: &mut Vec<Notice>) {
     let wish = &grant.requested;
-    let may = with_duty(state, holders, &grants::APPROVERS, now);
-    let to = may.into_iter().filter(|actor| grants::may_approve(state, now, grant, actor)).collect();
+    let may = holders.iter().filter(|(role, _)| grants::is_approver(state, role)).flat_map(|(_, who)| who);
+    let may = may.filter(|actor| is_here(state, actor) && grants::may_approve(state, now, grant, actor));
+    let to = may.map(|actor| (*actor).to_owned()).collect();
     notices.push(Notice {
         kind: NotificationKind::GrantRequested,
         about: format!("grant/{}", wish.grant),

@@ -7,8 +7,8 @@ use super::oracle::Oracle;
 use crate::people::emergencies::EmergencyUsed;
 use crate::people::{
     AccountOwned, ActorKind, ActorRegistered, ApprovalNamed, ApprovalRequested, ApprovalVoted, DutyStoodIn,
-    EmergencyDeclared, GrantNamed, GrantPreapproved, GrantRequested, GroupMapped, GroupNamed, OwnerReason, RoleDefined,
-    Vote,
+    EmergencyDeclared, GrantNamed, GrantPreapproved, GrantRequested, GroupMapped, GroupNamed, KeyCreated, KeyRevoked,
+    KeyScope, OwnerReason, RoleDefined, Vote,
 };
 use crate::serving::{DeploymentStarted, RiskTier, Target};
 use crate::{Command, Event};
@@ -195,6 +195,24 @@ fn given_votes_by_those_who_have_none_when_held_against_the_rules_then_each_is_t
         let broken = told(&commands);
         assert!(broken.iter().any(|what| what.contains(expected)), "{expected}: {broken:?}");
     }
+}
+
+#[test]
+fn given_a_secret_of_a_program_that_somebody_else_came_to_answer_for_when_held_against_the_rules_then_it_is_told() {
+    let made = || {
+        let (key, scope) = ("k_1".to_owned(), KeyScope::Actor("a_bot".into()));
+        let (prefix, secret_sha256) = ("cfk_".into(), key.clone());
+        vec![Event::KeyCreated(KeyCreated { key, scope, prefix, secret_sha256, expires_at: 9_000 })]
+    };
+    let own = |owner: &str| program(owner).split_off(1);
+    let kept = vec![("a_admin", program("a_other")), ("a_other", made()), ("a_admin", own("a_lead"))];
+    let expected = "a_other holds k_1 of a_bot, for which they do not answer";
+    let broken = told(&kept);
+    assert!(broken.iter().any(|what| what.contains(expected)), "{broken:?}");
+    let mut ends = own("a_lead");
+    ends.push(Event::KeyRevoked(KeyRevoked { key: "k_1".into() }));
+    let ended = vec![("a_admin", program("a_other")), ("a_other", made()), ("a_admin", ends)];
+    assert!(told(&ended).iter().all(|what| !what.contains("holds k_1")));
 }
 
 #[test]

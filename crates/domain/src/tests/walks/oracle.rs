@@ -70,12 +70,21 @@ struct Asked {
     votes: Vec<BTreeSet<String>>,
 }
 
+/// The secret of a key by which a program signs in.
+struct Secret {
+    program: String,
+    /// The person who was shown it.
+    holder: String,
+    ends_at: i64,
+}
+
 /// Reads commands' events in order, and notes whatever should not have been.
 #[derive(Default)]
 pub struct Oracle {
     kinds: BTreeMap<String, ActorKind>,
     first: BTreeMap<String, Vec<String>>,
     owners: BTreeMap<String, String>,
+    secrets: BTreeMap<String, Secret>,
     left: BTreeSet<String>,
     grants: BTreeMap<String, Held>,
     emergencies: BTreeMap<String, Held>,
@@ -101,6 +110,7 @@ impl Oracle {
             self.note(by, event);
         }
         self.apart(now);
+        self.held_by_others(now);
     }
 
     fn breaks(&mut self, what: String) {
@@ -328,6 +338,17 @@ impl Oracle {
                 self.first.remove(&body.actor);
             }
             Event::AccountOwned(body) => drop(self.owners.insert(body.actor.clone(), body.owner.clone())),
+            Event::KeyCreated(body) => {
+                if let people::KeyScope::Actor(program) = &body.scope
+                    && self.kinds.get(program) == Some(&ActorKind::Service)
+                    // What a program makes for itself while nobody here answers for it, nobody is shown.
+                    && !self.left.contains(&asker)
+                {
+                    let secret = Secret { program: program.clone(), holder: asker, ends_at: body.expires_at };
+                    self.secrets.insert(body.key.clone(), secret);
+                }
+            }
+            Event::KeyRevoked(body) => drop(self.secrets.remove(&body.key)),
             Event::GrantRequested(body) => {
                 let (actor, role, scope) = (body.actor.clone(), body.role.clone(), body.scope.clone());
                 let held = Held { actor, role, scope, ends_at: body.ends_at, asker, approved: false, over: false };
@@ -392,6 +413,18 @@ impl Oracle {
         let person = self.person(actor);
         let hands = self.kinds.keys().filter(|hand| self.person(hand) == person);
         hands.flat_map(|hand| self.has(hand, now, true)).collect()
+    }
+
+    /// Nobody holds the secret of a program that acts for somebody else, or of any once they left: they would be two.
+    fn held_by_others(&mut self, now: i64) {
+        let mut broken = Vec::new();
+        for (key, Secret { program, holder, ends_at }) in &self.secrets {
+            let theirs = self.person(program) == *holder && !self.left.contains(holder);
+            if now < *ends_at && !theirs {
+                broken.push(format!("{holder} holds {key} of {program}, for which they do not answer"));
+            }
+        }
+        self.broken.extend(broken);
     }
 
     fn clash(&self, role: &str, duties: &BTreeSet<String>) -> bool {

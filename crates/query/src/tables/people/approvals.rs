@@ -2,40 +2,46 @@
 
 use std::collections::BTreeMap;
 
-use domain::Event;
 use domain::people::approvals::{Approval, Cast};
+use domain::{Event, State};
 
 use crate::fold::{Leaf, Moment};
 use crate::table::{Cell, Column, Origin, Rows, Table, int, ms, text, time};
 
 /// Requests with everything that came of them, as both tables and `changes` show them.
 #[derive(Clone, Default)]
-pub(crate) struct Requests(BTreeMap<String, (Origin, Approval)>);
+pub(crate) struct Requests {
+    asked: BTreeMap<String, (Origin, Approval)>,
+    /// The person behind whoever carried each out, at that moment.
+    users: BTreeMap<String, String>,
+    /// Who answers for which program, by the domain's own fold.
+    people: State,
+}
 
 impl Requests {
     pub fn apply(&mut self, leaf: &Leaf<'_>) {
         let (by, at) = (&leaf.entry.actor, leaf.entry.ts);
         let approval = match &leaf.entry.event {
+            Event::AccountOwned(_) => return self.people.apply(leaf.entry),
             Event::ApprovalRequested(body) => {
                 let approval = Approval {
                     requested: body.clone(),
                     requested_by: by.clone(),
-                    // Tables name who asked; who answers for a program is in `principals`.
-                    asker: by.clone(),
+                    asker: self.people.person_of(by).to_owned(),
                     requested_at: at,
                     votes: vec![],
                     comments: vec![],
                     withdrawn_at: None,
                     consumed: None,
                 };
-                self.0.insert(body.approval.clone(), (leaf.origin(), approval));
+                self.asked.insert(body.approval.clone(), (leaf.origin(), approval));
                 return;
             }
             Event::ApprovalVoted(body) => &body.approval,
             Event::ApprovalWithdrawn(body) | Event::ApprovalConsumed(body) => &body.approval,
             _ => return,
         };
-        let Some((origin, approval)) = self.0.get_mut(approval) else { return };
+        let Some((origin, approval)) = self.asked.get_mut(approval) else { return };
         *origin = leaf.origin();
         match &leaf.entry.event {
             Event::ApprovalVoted(body) => {
@@ -43,17 +49,25 @@ impl Requests {
                 approval.votes.push(Cast { by: by.clone(), vote: body.vote, on_behalf_of, at });
             }
             Event::ApprovalWithdrawn(_) => approval.withdrawn_at = Some(at),
-            Event::ApprovalConsumed(_) => approval.consumed = Some((by.clone(), at)),
+            Event::ApprovalConsumed(body) => {
+                approval.consumed = Some((by.clone(), at));
+                self.users.insert(body.approval.clone(), self.people.person_of(by).to_owned());
+            }
             _ => {}
         }
     }
 
     pub fn each(&self) -> impl Iterator<Item = (&String, Origin, &Approval)> {
-        self.0.iter().map(|(id, (origin, approval))| (id, *origin, approval))
+        self.asked.iter().map(|(id, (origin, approval))| (id, *origin, approval))
     }
 
     pub fn get(&self, approval: &str) -> Option<&Approval> {
-        self.0.get(approval).map(|(_, approval)| approval)
+        self.asked.get(approval).map(|(_, approval)| approval)
+    }
+
+    /// The person behind whoever carried a request out.
+    fn user(&self, approval: &str) -> Option<&String> {
+        self.users.get(approval)
     }
 }
 
@@ -92,6 +106,11 @@ impl Table for Approvals {
         text("beneficiary", "Who would gain by it, and does not vote; NULL when nobody in particular"),
         text("evidence", "What speaks for it, separated by commas"),
         text("reference", "Where the reason is written down, such as a ticket's number"),
+        text(
+            "requested_by_person",
+            "The person behind whoever asked, then: who answered for the program, or else themselves",
+        ),
+        text("used_by_person", "The person behind whoever carried it out, then; NULL while nobody has"),
     ];
 
     fn apply(&mut self, leaf: &Leaf<'_>) {
@@ -121,6 +140,8 @@ impl Table for Approvals {
                 asked.beneficiary.as_ref().into(),
                 asked.evidence.join(",").into(),
                 (&asked.reference).into(),
+                (&approval.asker).into(),
+                self.0.user(id).into(),
             ];
             out.push(origin, cells);
         }

@@ -37,7 +37,10 @@ impl Table for Services {
     const DOC: &'static str = "Services as declared. What is not declared of them is NULL.";
     const COLUMNS: &'static [Column] = &[
         text("service_id", "Name of the service"),
-        text("owner_id", "The person who answers for it; NULL when it is not registered, or that person has left"),
+        text(
+            "owner_id",
+            "The person who answers for it, or did when it was retired; NULL when it is not registered, or that person has left",
+        ),
         text("status", "`active` or `retired`"),
         text("risk_tier", "`high`, `medium` or `low`"),
         time("created_at", "When it was declared first, or declared again after it had been retired"),
@@ -82,14 +85,17 @@ impl Table for Services {
             // It comes right after what it is of.
             Event::ApprovalConsumed(body) => self.approved(leaf, &body.approval),
             Event::ActorLeft(body) => {
-                let theirs = |row: &&mut Row| row.registered.as_ref().is_some_and(|known| known.owner == body.actor);
+                let theirs = |row: &&mut Row| {
+                    !row.retired && row.registered.as_ref().is_some_and(|known| known.owner == body.actor)
+                };
                 for row in self.rows.values_mut().filter(theirs) {
                     (row.origin, row.registered) = (leaf.origin(), None);
                 }
             }
             Event::ServiceRetired(body) => {
                 if let Some(row) = self.rows.get_mut(&body.service) {
-                    (row.origin, row.retired, row.registered) = (leaf.origin(), true, None);
+                    // How it was registered to the end is told of what it answered until then.
+                    (row.origin, row.retired) = (leaf.origin(), true);
                 }
             }
             _ => {}
