@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::Command;
 use domain::people::notifications::{Channel, Delivery, Notice, NotificationKind, NotificationSettled, due};
@@ -106,8 +106,11 @@ impl Courier {
         round.sort_by_key(|one| (one.notice.kind != NotificationKind::EmergencyDeclared, attempts(one)));
         let more = round.len() > A_ROUND;
         let round: Vec<Waiting> = round.into_iter().take(A_ROUND).cloned().collect();
+        // A try may take longer than the pause after it, which begins when the try ends.
+        let begun = Instant::now();
+        let clock = move || now.saturating_add(i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX));
         for some in round.chunks(AT_ONCE) {
-            self.send(engine, some, now).await;
+            self.send(engine, some, clock).await;
         }
         let soonest = self.tries.values().map(|tries| tries.not_before).min().unwrap_or(i64::MAX);
         let next = if more { now } else { now.saturating_add(PLAN_EVERY_MS).min(soonest) };
@@ -134,7 +137,7 @@ impl Courier {
         })
     }
 
-    async fn send(&mut self, engine: &Arc<Engine>, some: &[Waiting], now: i64) {
+    async fn send(&mut self, engine: &Arc<Engine>, some: &[Waiting], clock: impl Fn() -> i64) {
         let org = engine.org().name;
         let mut under_way = JoinSet::new();
         for one in some.iter().filter(|one| self.tries.get(&one.id).is_none_or(|tries| tries.outcome.is_none())) {
@@ -145,12 +148,12 @@ impl Courier {
         }
         while let Some(ended) = under_way.join_next().await {
             match ended {
-                Ok((id, attempt)) => self.note(&id, attempt, now),
+                Ok((id, attempt)) => self.note(&id, attempt, clock()),
                 Err(error) => tracing::error!(%error, "a message was not sent"),
             }
         }
         for one in some {
-            self.settle(engine, one, now).await;
+            self.settle(engine, one, clock()).await;
         }
     }
 
