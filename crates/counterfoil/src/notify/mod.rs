@@ -15,7 +15,7 @@ use prometheus_client::registry::Registry;
 
 use crate::config::{Config, Wrong};
 
-/// How long sending one message may take in all.
+/// How long connecting may take, and telling a program.
 const SENDING_TIME: Duration = Duration::from_secs(15);
 
 /// Most tries that the settings may ask for.
@@ -94,12 +94,6 @@ fn is_loopback(host: &str) -> bool {
 /// Why something was not sent: a word for the ledger, and what its causes say for whoever looks into it.
 fn undelivered(word: impl Into<String>, detail: impl Into<String>, lasting: bool) -> Undelivered {
     Undelivered { word: word.into(), detail: detail.into(), lasting }
-}
-
-/// An error with everything that caused it, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |said, cause| format!("{said}: {cause}")).replace(['\r', '\n'], " ")
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Sending mails to people by one mail server. A mail has a line for a subject, a few lines of plain text, and one
 //! receiver, so that nobody learns whom else it concerns.
 
+use std::time::Duration;
+
 use domain::people::Channel;
 use engine::{Message, Messenger, Sending, Undelivered};
 use lettre::message::header::{HeaderName, HeaderValue};
@@ -11,11 +13,16 @@ use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::{AsyncSmtpTransport, Error};
 use lettre::{Address, AsyncTransport, Tokio1Executor};
 
-use super::{SENDING_TIME, attempts_fit, chain, is_loopback, undelivered};
+use super::{SENDING_TIME, attempts_fit, is_loopback, undelivered};
+use crate::client::chain;
 use crate::config::{NotifySmtp, Wrong};
 use crate::doors::secret;
 
 const SECTION: &str = "notify_smtp";
+
+/// How long a mail may take in all. Servers look at a mail before they say that they take it; if we gave up meanwhile, it
+/// would arrive and be sent again.
+const MAIL_TIME: Duration = Duration::from_secs(60);
 
 /// The mail server that mails are handed to.
 pub struct Smtp {
@@ -88,8 +95,8 @@ impl Smtp {
 
     async fn mail(&self, message: &Message) -> Result<(), Undelivered> {
         let mail = self.letter(message)?;
-        let sent = tokio::time::timeout(SENDING_TIME, self.transport.send(mail)).await;
-        let silent = |_| undelivered("timeout", format!("not taken within {} s", SENDING_TIME.as_secs()), false);
+        let sent = tokio::time::timeout(MAIL_TIME, self.transport.send(mail)).await;
+        let silent = |_| undelivered("timeout", format!("not taken within {} s", MAIL_TIME.as_secs()), false);
         sent.map_err(silent)?.map(drop).map_err(|error| refused(&error))
     }
 
@@ -142,12 +149,21 @@ fn tls(settings: &NotifySmtp) -> Result<TlsParameters, Wrong> {
 fn refused(error: &Error) -> Undelivered {
     let detail = chain(error);
     match error.status().map(u16::from) {
-        Some(code) => undelivered(format!("status_{code}"), detail, (550..=554).contains(&code)),
+        Some(code) => {
+            let lasting = is_lasting(code, &detail);
+            undelivered(format!("status_{code}"), detail, lasting)
+        }
         None if error.is_timeout() => undelivered("timeout", detail, false),
         None if error.is_tls() => undelivered("tls", detail, false),
         None if error.is_client() || error.is_response() => undelivered("protocol", detail, false),
         None => undelivered("unreachable", detail, false),
     }
+}
+
+/// Whether an answer is about the receiver or the mail, and stays what it is. 5.7 (RFC 3463) is about who may send, which
+/// settings here or there can change.
+fn is_lasting(code: u16, said: &str) -> bool {
+    (550..=554).contains(&code) && !said.contains("): 5.7.")
 }
 
 #[cfg(test)]
@@ -175,6 +191,20 @@ mod tests {
     fn smtp() -> Smtp {
         let transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous("127.0.0.1").tls(Tls::None).build();
         Smtp { transport, from: "Counterfoil <cf@example.com>".parse().expect("an address"), attempts: 1 }
+    }
+
+    #[test]
+    fn given_an_answer_when_it_is_not_about_the_receiver_then_the_mail_is_tried_again() {
+        for (code, said, lasting) in [
+            (550, "permanent error (550): 5.1.1 no such user", true),
+            (550, "permanent error (550): no such user", true),
+            (554, "permanent error (554): 5.7.1 relay access denied", false),
+            (535, "permanent error (535): 5.7.8 authentication failed", false),
+            (530, "permanent error (530): authentication required", false),
+            (451, "transient error (451): 4.3.0 come back later", false),
+        ] {
+            assert_eq!(is_lasting(code, said), lasting, "{said}");
+        }
     }
 
     #[test]

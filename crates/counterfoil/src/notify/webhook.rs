@@ -17,7 +17,8 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use super::{SENDING_TIME, attempts_fit, chain, is_loopback, undelivered};
+use super::{SENDING_TIME, attempts_fit, is_loopback, undelivered};
+use crate::client::chain;
 use crate::config::{NotifyWebhook, Wrong};
 use crate::doors::secret;
 use crate::tls::trust::Trust;
