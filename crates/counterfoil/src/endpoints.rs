@@ -1,8 +1,8 @@
 //! Endpoints: what the listeners of this server and the providers that its gateway calls speak, and whether they ask who
 //! calls. Settings only say where to ask; what is reported to the ledger was found out by asking.
 //!
-//! All are asked at the start, once a day, and when providers were declared or retired. Nothing is asked that the
-//! settings or a declared provider does not name.
+//! All are asked at the start, once a day, and when providers were declared or retired or another certificate is shown.
+//! Nothing is asked that the settings or a declared provider does not name.
 
 mod hello;
 mod probe;
@@ -42,8 +42,18 @@ pub struct Own {
     pub redirect: Option<SocketAddr>,
 }
 
+impl Own {
+    /// SHA-256 of the certificate that is shown, hexadecimal; empty before there is one, and `None` when it speaks in clear.
+    fn shown(&self) -> Option<String> {
+        self.certificates.as_ref().map(|certificates| certificates.fingerprint().unwrap_or_default())
+    }
+}
+
 /// Base addresses of providers, by name.
 type Providers = BTreeMap<String, String>;
+
+/// What makes it worth asking anew when it changes: the providers, and the certificate that is shown.
+type Asked = (Providers, Option<String>);
 
 /// Probes all endpoints and reports what was found, again and again, until `stop` is true.
 pub async fn follow(engine: Arc<Engine>, own: Own, mut stop: watch::Receiver<bool>) {
@@ -54,16 +64,18 @@ pub async fn follow(engine: Arc<Engine>, own: Own, mut stop: watch::Receiver<boo
 }
 
 async fn look(engine: &Arc<Engine>, own: &Own) {
-    let mut last: Option<(Providers, Instant)> = None;
+    let mut last: Option<(Asked, Instant)> = None;
     loop {
         let providers: Providers = engine.read(|state| {
             let providers = state.providers.iter();
             providers.map(|(name, spec)| (name.clone(), spec.base_url.clone())).collect()
         });
-        let done = |(known, again): &(Providers, Instant)| *known == providers && Instant::now() < *again;
+        // Until an authority has given the first certificate, a probe is turned away as everybody is.
+        let asked: Asked = (providers, own.shown());
+        let done = |(before, again): &(Asked, Instant)| *before == asked && Instant::now() < *again;
         if !last.as_ref().is_some_and(done) {
-            let pause = round(engine, own, &providers).await;
-            last = Some((providers, Instant::now() + pause));
+            let pause = round(engine, own, &asked.0).await;
+            last = Some((asked, Instant::now() + pause));
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
@@ -96,7 +108,7 @@ async fn ask(engine: &Engine, place: &Place) -> Endpoint {
 
 /// Whom to ask, sorted by name.
 fn places(node: &str, own: &Own, providers: &Providers) -> Vec<Place> {
-    let shown = own.certificates.as_ref().map(|certificates| certificates.fingerprint().unwrap_or_default());
+    let shown = own.shown();
     let scheme = if shown.is_some() { "https" } else { "http" };
     let mut places = vec![Place {
         endpoint: format!("listener/{node}"),
