@@ -187,11 +187,11 @@ fn given_a_hand_without_work_nothing_lingers() {
         took.min().unwrap()
     };
     idle.rests();
-    let at_rest = quickest(&|number| committer.submit((number, ack.clone()), 1).unwrap());
+    let at_rest = quickest(&|number: u32| committer.submit((number, ack.clone()), 1).unwrap());
     assert!(at_rest < BUSY_LINGER, "{at_rest:?}");
 
     // When: it has work again, and rests while the writer lingers.
-    let called = quickest(&|number| {
+    let called = quickest(&|number: u32| {
         idle.works();
         committer.submit((number, ack.clone()), 1).unwrap();
         std::thread::sleep(BUSY_LINGER / 10);
