@@ -35,7 +35,9 @@ pub fn check(config: &Config) -> Result<(), Wrong> {
     webhook::check(&config.notify_webhook)?;
     smtp::check(&config.notify_smtp)?;
     let wanted = !config.notify_webhook.url.is_empty() || !config.notify_smtp.host.is_empty();
-    if wanted && config.server.public_url.is_empty() {
+    let url = config.server.public_url.as_str();
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    if wanted && host.is_none_or(str::is_empty) {
         let why = "messages carry links: say how people reach this server, such as `https://counterfoil.example.com`";
         return Err(("server", "public_url", why.to_owned()));
     }

@@ -51,6 +51,11 @@ fn given_wrong_settings_when_loaded_then_the_error_names_the_place_and_what_to_w
         (smtp("host = \"m.example\"\nfrom = \"c@example.com\"\npassword_file = \"p\"\n"), "`notify_smtp.username`"),
         (smtp("host = \"m.example\"\nfrom = \"c@example.com\"\nca_file = \"/nowhere\"\n"), "`notify_smtp.ca_file`"),
         ("[notify_smtp]\nhost = \"m.example\"\nfrom = \"c@example.com\"\n".to_owned(), "`server.public_url`"),
+        (
+            "[server]\npublic_url = \"c.example\"\n[notify_smtp]\nhost = \"m.example\"\nfrom = \"c@example.com\"\n"
+                .to_owned(),
+            "`server.public_url`: messages carry links",
+        ),
     ] {
         match load(&text) {
             Err(error) => assert!(error.to_string().contains(said), "{text}: {error}"),
