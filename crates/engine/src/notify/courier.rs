@@ -1,6 +1,6 @@
 //! One channel's courier: looks what is due, sends it, and writes down what became of it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -81,7 +81,7 @@ pub(super) struct Courier {
     queue: VecDeque<Waiting>,
     pub(super) under_way: JoinSet<Attempt>,
     /// What is under way, by task.
-    busy: HashMap<Id, Waiting>,
+    busy: BTreeMap<Id, Waiting>,
     /// The ledger's size when it was last looked, and when to look again whatever the size.
     looked: (u64, i64),
 }
@@ -96,7 +96,7 @@ impl Courier {
             through: 0,
             queue: VecDeque::new(),
             under_way: JoinSet::new(),
-            busy: HashMap::new(),
+            busy: BTreeMap::new(),
             looked: (0, 0),
         }
     }
