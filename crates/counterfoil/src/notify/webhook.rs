@@ -145,7 +145,7 @@ fn fault(status: StatusCode, headers: &HeaderMap, now: DateTime<Utc>) -> Fault {
 fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Duration {
     let text = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()).unwrap_or_default().trim();
     let until = || DateTime::parse_from_rfc2822(text).ok().and_then(|at| (at.to_utc() - now).to_std().ok());
-    text.parse().ok().map(Duration::from_secs).or_else(until).unwrap_or_default()
+    text.parse::<u64>().ok().map(Duration::from_secs).or_else(until).unwrap_or_default()
 }
 
 /// A message as a CloudEvent.
