@@ -284,15 +284,19 @@ impl Client {
     }
 }
 
-/// An error with what caused it: with TLS, the reason is at the end.
+/// An error with what caused it, on one line: with TLS, the reason is at the end. Some errors say their cause themselves;
+/// it is not said twice.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
-        text = format!("{text}: {error}");
+        let cause = error.to_string();
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
         source = error.source();
     }
-    text
+    text.replace(['\r', '\n'], " ")
 }
 
 fn refusal(status: StatusCode, path: &str, body: &[u8]) -> Failure {
@@ -303,4 +307,23 @@ fn refusal(status: StatusCode, path: &str, body: &[u8]) -> Failure {
     let policies = policies.filter_map(|name| name.as_str().map(str::to_owned)).collect();
     let code = field("code").unwrap_or_else(|| status.as_u16().to_string());
     Failure { policies, ..Failure::refused(code, message) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::chain;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("refused: {0}")]
+    struct SaysAll(#[source] std::io::Error);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("no connection")]
+    struct SaysLittle(#[source] SaysAll);
+
+    #[test]
+    fn given_errors_that_say_their_causes_or_do_not_when_told_then_each_is_said_once_and_all_on_one_line() {
+        let error = SaysLittle(SaysAll(std::io::Error::other("first\r\nsecond")));
+        assert_eq!(chain(&error), "no connection: refused: first  second");
+    }
 }

@@ -195,7 +195,7 @@ settings! {
         secret_env: String = String::new();
         /// PEM file with authorities to believe when posting messages, beside the public ones.
         ca_file: String = String::new();
-        /// How often a message is tried before it is given up.
+        /// How often a message that is refused is tried before it is given up; tries while nobody is there do not count.
         attempts: u64 = 8;
     }
     /// Mails to people about what waits for them.
@@ -216,7 +216,7 @@ settings! {
         password_env: String = String::new();
         /// PEM file with authorities to believe when talking to the mail server, beside the public ones.
         ca_file: String = String::new();
-        /// How often a mail is tried before it is given up.
+        /// How often a mail that is refused is tried before it is given up; tries while the server takes none do not count.
         attempts: u64 = 8;
     }
     /// What the server says about itself.
@@ -441,7 +441,7 @@ impl Config {
 pub type Environment = BTreeMap<String, String>;
 
 /// What begins with this in the environment is ours.
-const PREFIX: &str = "COUNTERFOIL_";
+pub const PREFIX: &str = "COUNTERFOIL_";
 
 /// Our variables that are not settings: how commands reach a server.
 const NOT_SETTINGS: [&str; 3] = ["COUNTERFOIL_URL", "COUNTERFOIL_TOKEN", "COUNTERFOIL_CA_FILE"];
@@ -463,11 +463,11 @@ fn known(env: &Environment) -> Result<(), ConfigError> {
         let (distance, nearest) = all.map(|known| (distance(name, &known), known)).min().unwrap_or_default();
         let meant = match distance <= (name.len() - PREFIX.len()) / 3 {
             true => format!("did you mean `{nearest}`?"),
-            false => "`counterfoil config sample` names all there are".to_owned(),
+            false => "`counterfoil config sample` names all there are.".to_owned(),
         };
         return Err(ConfigError::Variable {
             variable: name.clone(),
-            why: format!("there is no such setting: {meant}"),
+            why: format!("there is no such setting: {meant} A variable that is none begins otherwise."),
         });
     }
     Ok(())

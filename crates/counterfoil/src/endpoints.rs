@@ -1,8 +1,8 @@
 //! Endpoints: what the listeners of this server and the providers that its gateway calls speak, and whether they ask who
 //! calls. Settings only say where to ask; what is reported to the ledger was found out by asking.
 //!
-//! All are asked at the start, once a day, and when providers were declared or retired. Nothing is asked that the
-//! settings or a declared provider does not name.
+//! All are asked at the start, once a day, and when providers were declared or retired or another certificate is shown.
+//! Nothing is asked that the settings or a declared provider does not name.
 
 mod hello;
 mod probe;
@@ -12,9 +12,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::Command;
 use domain::infrastructure::{Endpoint, EndpointsProbed};
-use engine::Engine;
+use domain::{Command, RefusalCode};
+use engine::{Engine, ExecuteError};
 use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -42,8 +42,18 @@ pub struct Own {
     pub redirect: Option<SocketAddr>,
 }
 
+impl Own {
+    /// SHA-256 of the certificate that is shown, hexadecimal; empty before there is one, and `None` when it speaks in clear.
+    fn shown(&self) -> Option<String> {
+        self.certificates.as_ref().map(|certificates| certificates.fingerprint().unwrap_or_default())
+    }
+}
+
 /// Base addresses of providers, by name.
 type Providers = BTreeMap<String, String>;
+
+/// What makes it worth asking anew when it changes: the providers, and the certificate that is shown.
+type Asked = (Providers, Option<String>);
 
 /// Probes all endpoints and reports what was found, again and again, until `stop` is true.
 pub async fn follow(engine: Arc<Engine>, own: Own, mut stop: watch::Receiver<bool>) {
@@ -54,34 +64,51 @@ pub async fn follow(engine: Arc<Engine>, own: Own, mut stop: watch::Receiver<boo
 }
 
 async fn look(engine: &Arc<Engine>, own: &Own) {
-    let mut last: Option<(Providers, Instant)> = None;
+    let mut last: Option<(Asked, Instant)> = None;
     loop {
         let providers: Providers = engine.read(|state| {
             let providers = state.providers.iter();
             providers.map(|(name, spec)| (name.clone(), spec.base_url.clone())).collect()
         });
-        let done = |(known, again): &(Providers, Instant)| *known == providers && Instant::now() < *again;
+        // Until an authority has given the first certificate, a probe is turned away as everybody is.
+        let asked: Asked = (providers, own.shown());
+        let done = |(before, again): &(Asked, Instant)| *before == asked && Instant::now() < *again;
         if !last.as_ref().is_some_and(done) {
-            let pause = round(engine, own, &providers).await;
-            last = Some((providers, Instant::now() + pause));
+            let Some(pause) = round(engine, own, &asked.0).await else { return };
+            last = Some((asked, Instant::now() + pause));
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
-/// Probes everything once and reports it; how long that is good for.
-async fn round(engine: &Arc<Engine>, own: &Own, providers: &Providers) -> Duration {
+/// Probes everything once and reports it; how long that is good for, or `None` when nothing may be reported.
+async fn round(engine: &Arc<Engine>, own: &Own, providers: &Providers) -> Option<Duration> {
     let places = places(engine.node(), own, providers);
     let endpoints = join_all(places.iter().map(|place| ask(engine, place))).await;
     let complete = endpoints.iter().all(|endpoint| endpoint.found.is_some());
     let (node, incarnation) = (engine.node().to_owned(), engine.incarnation());
     let probed = EndpointsProbed { node, incarnation, endpoints };
-    match engine.execute(engine.system(), Command::ProbeEndpoints(probed)).await {
-        Ok(_) if complete => PROBE_EVERY,
-        Ok(_) => RETRY_AFTER,
+    let reported = engine.execute(engine.system(), Command::ProbeEndpoints(probed)).await;
+    pause(reported.map(drop), complete)
+}
+
+/// How long a report is good for; `None` when there can be none.
+fn pause(reported: Result<(), ExecuteError>, complete: bool) -> Option<Duration> {
+    match reported {
+        Ok(()) if complete => Some(PROBE_EVERY),
+        Ok(()) => Some(RETRY_AFTER),
+        // Policies from before there were reports: asking again and again would fill the ledger with refusals.
+        Err(ExecuteError::Refused(refusal)) if refusal.code == RefusalCode::Forbidden => {
+            tracing::warn!(
+                %refusal,
+                "what was found at endpoints may not be recorded, so they are not asked again before the next start: \
+                 permit `endpoints.probe` to the role `system`"
+            );
+            None
+        }
         Err(error) => {
             tracing::warn!(%error, "what was found at endpoints was not recorded; they will be asked again");
-            RETRY_AFTER
+            Some(RETRY_AFTER)
         }
     }
 }
@@ -96,7 +123,7 @@ async fn ask(engine: &Engine, place: &Place) -> Endpoint {
 
 /// Whom to ask, sorted by name.
 fn places(node: &str, own: &Own, providers: &Providers) -> Vec<Place> {
-    let shown = own.certificates.as_ref().map(|certificates| certificates.fingerprint().unwrap_or_default());
+    let shown = own.shown();
     let scheme = if shown.is_some() { "https" } else { "http" };
     let mut places = vec![Place {
         endpoint: format!("listener/{node}"),
@@ -131,6 +158,15 @@ fn path(base_url: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn given_a_report_when_policies_forbid_it_then_none_follows_and_after_any_other_failure_one_does() {
+        let refused = |code| Err(ExecuteError::Refused(domain::Refusal::new(code, "no")));
+        assert_eq!(pause(refused(RefusalCode::Forbidden), true), None);
+        assert_eq!(pause(refused(RefusalCode::Conflict), true), Some(RETRY_AFTER));
+        assert_eq!(pause(Err(ExecuteError::Unavailable("disk full".into())), true), Some(RETRY_AFTER));
+        assert_eq!((pause(Ok(()), true), pause(Ok(()), false)), (Some(PROBE_EVERY), Some(RETRY_AFTER)));
+    }
 
     #[test]
     fn given_listeners_and_providers_when_listed_then_each_is_asked_where_it_is() {

@@ -41,7 +41,7 @@ pub use documents::MAX_DOCUMENT_BYTES;
 pub use execute::{Ask, Done, ExecuteError};
 pub use identity::{AuthError, ClientCertificate, Principal, random_secret};
 pub use keys::{Lookup, NewKey, Opens, Rotated};
-pub use notify::{Counted, Message, Messenger, Notifier, Sending, Tried, Undelivered};
+pub use notify::{Counted, Fault, Gauged, Message, Messenger, Notifier, Sending, Tried, Undelivered};
 pub use open::{EngineOptions, OpenError};
 pub use outbound::{Forbidden, Outbound};
 pub use passkeys::{MAX_NAME_CHARS, NotLetIn};

@@ -339,9 +339,11 @@ impl<T> Shared<T> {
         }
         queue.wanted = None;
         let half = || coming().map_or(usize::MAX, |coming| coming.div_ceil(2));
-        if self.hands.load(Ordering::SeqCst) > 0 {
+        // What comes is counted only when it is waited for: counting may wait itself, and the queue is held meanwhile.
+        let (known, busy) = (self.hands.load(Ordering::SeqCst) > 0, self.resting.load(Ordering::SeqCst) == 0);
+        if known && busy {
             queue = self.linger_busy(queue, half());
-        } else if crowd {
+        } else if crowd && !known {
             queue = self.linger(queue, half());
         }
         let mut total = 0;

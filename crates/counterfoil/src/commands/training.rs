@@ -65,7 +65,7 @@ impl Training {
     pub async fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
         let commands = match self {
             Self::List => return super::sql::print(json, connect, LIST).await,
-            Self::Record(record) => vec![record.command().map_err(Failure::usage)?],
+            Self::Record(record) => vec![(1, record.command().map_err(Failure::usage)?)],
             Self::Import { file } => {
                 let name = file.display().to_string();
                 let text = std::fs::read(file).map_err(|e| Failure::io(format!("{name}: {e}")))?;
@@ -74,9 +74,9 @@ impl Training {
         };
         let client = connect.open().await?;
         let (mut recorded, mut same) = (0_u64, 0_u64);
-        for (at, command) in commands.iter().enumerate() {
+        for (line, command) in &commands {
             let answer = settle(&client, command, None).await.map_err(|refused| match self {
-                Self::Import { .. } => Failure { message: format!("line {}: {}", at + 2, refused.message), ..refused },
+                Self::Import { .. } => Failure { message: format!("line {line}: {}", refused.message), ..refused },
                 _ => refused,
             })?;
             match answer["events"].as_array().is_some_and(|events| !events.is_empty()) {
@@ -114,17 +114,44 @@ fn command(
     Ok(json!({"command": "training.record", "body": body}))
 }
 
-/// The commands of a file; what is wrong with it is found before anything is recorded.
-fn rows(text: &[u8]) -> Result<Vec<Value>, String> {
+/// Lines of a file, which are not its rows: a field in quotes may have lines of its own, and rows may be apart.
+struct Lines<'a> {
+    text: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line of the row that begins at a byte, or after the ends of lines there; rows are asked for in their order.
+    fn of(&mut self, byte: u64) -> u64 {
+        let begin = usize::try_from(byte).unwrap_or(usize::MAX);
+        let rest = self.text.get(begin..).unwrap_or_default();
+        let begin = begin + rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let passed = self.text.get(self.at..begin).unwrap_or_default();
+        self.line += passed.iter().map(|byte| u64::from(*byte == b'\n')).sum::<u64>();
+        self.at = begin;
+        self.line
+    }
+}
+
+/// The commands of a file, each with the line that it begins at; what is wrong with it is found before anything is recorded.
+fn rows(text: &[u8]) -> Result<Vec<(u64, Value)>, String> {
     let mut commands = Vec::new();
-    for (line, row) in csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text).deserialize::<Row>().enumerate()
-    {
-        let row = row.map_err(|e| e.to_string())?;
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
+    let columns = reader.headers().map_err(|e| e.to_string())?.clone();
+    let mut lines = Lines { text, at: 0, line: 1 };
+    for record in reader.records() {
+        let record = record.map_err(|e| e.to_string())?;
+        let line = lines.of(record.position().map_or(0, csv::Position::byte));
+        let row: Row = record.deserialize(Some(&columns)).map_err(|e| match e.kind() {
+            csv::ErrorKind::Deserialize { err, .. } => format!("line {line}: {err}"),
+            _ => e.to_string(),
+        })?;
         if commands.len() == MAX_ROWS {
             return Err(format!("it has more than {MAX_ROWS} courses: cut it into several files"));
         }
         let command = command(&row.actor, &row.course, &row.completed, &row.expires, row.evidence_sha256.as_deref());
-        commands.push(command.map_err(|why| format!("line {}: {why}", line + 2))?);
+        commands.push((line, command.map_err(|why| format!("line {line}: {why}"))?));
     }
     Ok(commands)
 }
@@ -138,9 +165,18 @@ mod tests {
         let good = rows(b"course,actor,completed,expires\nai-basics, a_1 ,1970-01-02,1970-01-03\n").expect("good");
         let body =
             json!({"actor": "a_1", "course": "ai-basics", "completed_at": 86_400_000, "expires_at": 172_800_000});
-        assert_eq!(good, [json!({"command": "training.record", "body": body})]);
+        assert_eq!(good, [(2, json!({"command": "training.record", "body": body}))]);
         for (bad, word) in [
             ("actor,course,completed,expires\na_1,x,soon,1970-01-03\n", "line 2"),
+            (
+                "actor,course,completed,expires\na_1,\"x\ny\",1970-01-02,1970-01-03\n\na_1,x,soon,1970-01-03\n",
+                "line 5: ",
+            ),
+            (
+                "actor,course,completed,expires\r\na_1,\"x\r\ny\",1970-01-02,1970-01-03\r\na_1,x,soon,1970-01-03\r\n",
+                "line 4: ",
+            ),
+            ("course,completed,expires,actor\nx,1970-01-02,1970-01-03,a_1\nx,soon,1970-01-03,a_1\n", "line 3: "),
             ("actor,course,completed\na_1,x,1970-01-02\n", "expires"),
             ("actor,course,completed,expires,name\na_1,x,1970-01-02,1970-01-03,Zoe\n", "name"),
         ] {

@@ -30,7 +30,11 @@ impl Config {
         if !self.is_secured() {
             for (key, value) in [("client_ca", &tls.client_ca), ("redirect_from", &tls.redirect_from)] {
                 if !value.is_empty() {
-                    return wrong("tls", key, "there is no TLS without a certificate: name its files");
+                    return wrong(
+                        "tls",
+                        key,
+                        "there is no TLS without a certificate: name its files, or an authority in `acme.directory`",
+                    );
                 }
             }
         }

@@ -7,16 +7,20 @@ mod webhook;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Messenger, Notifier, Undelivered};
+use engine::{Fault, Messenger, Notifier, Undelivered};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::config::{Config, Wrong};
+use crate::config::{Config, PREFIX, Wrong};
 
-/// How long sending one message may take in all.
+/// How long connecting may take, and telling a program.
 const SENDING_TIME: Duration = Duration::from_secs(15);
+
+/// The channel is away, and nobody says for how long.
+const AWAY: Fault = Fault::Channel(Duration::ZERO);
 
 /// Most tries that the settings may ask for.
 const MAX_ATTEMPTS: u64 = 100;
@@ -27,6 +31,11 @@ struct Labels {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfChannel {
+    channel: &'static str,
+}
+
 /// What is wrong with the settings by themselves.
 ///
 /// # Errors
@@ -35,7 +44,9 @@ pub fn check(config: &Config) -> Result<(), Wrong> {
     webhook::check(&config.notify_webhook)?;
     smtp::check(&config.notify_smtp)?;
     let wanted = !config.notify_webhook.url.is_empty() || !config.notify_smtp.host.is_empty();
-    if wanted && config.server.public_url.is_empty() {
+    let url = config.server.public_url.as_str();
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    if wanted && host.is_none_or(str::is_empty) {
         let why = "messages carry links: say how people reach this server, such as `https://counterfoil.example.com`";
         return Err(("server", "public_url", why.to_owned()));
     }
@@ -75,13 +86,32 @@ pub fn notifier(config: &Config, public_url: &str, registry: &mut Registry) -> R
     let counted = move |channel: domain::people::Channel, outcome| {
         counts.get_or_create(&Labels { channel: channel.as_str(), outcome }).inc();
     };
-    Ok(Some(Arc::new(Notifier::new(public_url.to_owned(), messengers, Box::new(counted)))))
+    let waiting = Family::<OfChannel, Gauge>::default();
+    registry.register("notifications_waiting", "Messages that are due and not settled yet", waiting.clone());
+    let gauged = move |channel: domain::people::Channel, count: usize| {
+        let channel = OfChannel { channel: channel.as_str() };
+        waiting.get_or_create(&channel).set(i64::try_from(count).unwrap_or(i64::MAX));
+    };
+    let notifier = Notifier::new(public_url.to_owned(), messengers, Box::new(counted), Box::new(gauged));
+    Ok(Some(Arc::new(notifier)))
 }
 
 fn attempts_fit(section: &'static str, attempts: u64) -> Result<(), Wrong> {
     match (1..=MAX_ATTEMPTS).contains(&attempts) {
         true => Ok(()),
         false => Err((section, "attempts", format!("`{attempts}` is not a number of tries from 1 to {MAX_ATTEMPTS}"))),
+    }
+}
+
+/// A variable that holds a secret. One that begins as our settings do would be taken for a setting, and refused.
+fn variable_fits(section: &'static str, key: &'static str, variable: &str) -> Result<(), Wrong> {
+    match variable.starts_with(PREFIX) {
+        false => Ok(()),
+        true => {
+            let why =
+                format!("`{variable}` begins with `{PREFIX}`, as only settings do: give the variable another name");
+            Err((section, key, why))
+        }
     }
 }
 
@@ -92,14 +122,8 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// Why something was not sent: a word for the ledger, and what its causes say for whoever looks into it.
-fn undelivered(word: impl Into<String>, detail: impl Into<String>, lasting: bool) -> Undelivered {
-    Undelivered { word: word.into(), detail: detail.into(), lasting }
-}
-
-/// An error with everything that caused it, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |said, cause| format!("{said}: {cause}")).replace(['\r', '\n'], " ")
+fn undelivered(word: impl Into<String>, detail: impl Into<String>, fault: Fault) -> Undelivered {
+    Undelivered { word: word.into(), detail: detail.into(), fault }
 }
 
 #[cfg(test)]

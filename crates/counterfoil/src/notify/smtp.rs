@@ -1,8 +1,10 @@
 //! Sending mails to people by one mail server. A mail has a line for a subject, a few lines of plain text, and one
 //! receiver, so that nobody learns whom else it concerns.
 
+use std::time::Duration;
+
 use domain::people::Channel;
-use engine::{Message, Messenger, Sending, Undelivered};
+use engine::{Fault, Message, Messenger, Sending, Undelivered};
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
@@ -11,11 +13,19 @@ use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::{AsyncSmtpTransport, Error};
 use lettre::{Address, AsyncTransport, Tokio1Executor};
 
-use super::{SENDING_TIME, attempts_fit, chain, is_loopback, undelivered};
+use super::{AWAY, SENDING_TIME, attempts_fit, is_loopback, undelivered, variable_fits};
+use crate::client::chain;
 use crate::config::{NotifySmtp, Wrong};
 use crate::doors::secret;
 
 const SECTION: &str = "notify_smtp";
+
+/// How long a mail may take in all. Servers look at a mail before they say that they take it; if we gave up meanwhile, it
+/// would arrive and be sent again.
+const MAIL_TIME: Duration = Duration::from_secs(60);
+
+/// How long nobody signs in again after that was refused: a few times more in a short while, and servers lock the account.
+const SIGN_IN_AGAIN: Duration = Duration::from_secs(15 * 60);
 
 /// The mail server that mails are handed to.
 pub struct Smtp {
@@ -41,9 +51,14 @@ pub fn check(settings: &NotifySmtp) -> Result<(), Wrong> {
     if !matches!(tls.as_str(), "starttls" | "tls" | "none") {
         return wrong("tls", format!("`{tls}` is neither `starttls`, `tls` nor `none`"));
     }
+    if tls == "tls" && settings.port == 587 {
+        let why = "`tls` is spoken at port 465: give `port = 465`, or at 587 `tls = \"starttls\"`";
+        return wrong("tls", why.to_owned());
+    }
     if tls == "none" && !is_loopback(host) {
         return wrong("tls", format!("mails to `{host}` would travel readable: `none` is for this machine only"));
     }
+    variable_fits(SECTION, "password_env", password_env)?;
     let password = !password_file.is_empty() || !password_env.is_empty();
     match (username.is_empty(), password) {
         (true, true) => wrong("username", "there is a password for nobody: name who signs in".to_owned()),
@@ -88,13 +103,13 @@ impl Smtp {
 
     async fn mail(&self, message: &Message) -> Result<(), Undelivered> {
         let mail = self.letter(message)?;
-        let sent = tokio::time::timeout(SENDING_TIME, self.transport.send(mail)).await;
-        let silent = |_| undelivered("timeout", format!("not taken within {} s", SENDING_TIME.as_secs()), false);
+        let sent = tokio::time::timeout(MAIL_TIME, self.transport.send(mail)).await;
+        let silent = |_| undelivered("timeout", format!("not taken within {} s", MAIL_TIME.as_secs()), AWAY);
         sent.map_err(silent)?.map(drop).map_err(|error| refused(&error))
     }
 
     fn letter(&self, message: &Message) -> Result<lettre::Message, Undelivered> {
-        let bad = |why: String| undelivered("bad_address", why, true);
+        let bad = |why: String| undelivered("bad_address", why, Fault::Lasting);
         let address = message.address.as_deref().unwrap_or_default();
         let to: Address =
             address.parse().map_err(|e| bad(format!("`{}` is no address: {e}", address.escape_debug())))?;
@@ -137,16 +152,30 @@ fn tls(settings: &NotifySmtp) -> Result<TlsParameters, Wrong> {
     builder.build().map_err(|e| wrong(e.to_string()))
 }
 
-/// What the mail server's answer comes to. A server may refuse a receiver for good; that it does not let us in may be
-/// mended.
+/// What the mail server's answer comes to. A server may refuse a receiver for good; that there is none, or that it does
+/// not let us in, is no mail's fault and may be mended.
 fn refused(error: &Error) -> Undelivered {
     let detail = chain(error);
     match error.status().map(u16::from) {
-        Some(code) => undelivered(format!("status_{code}"), detail, (550..=554).contains(&code)),
-        None if error.is_timeout() => undelivered("timeout", detail, false),
-        None if error.is_tls() => undelivered("tls", detail, false),
-        None if error.is_client() || error.is_response() => undelivered("protocol", detail, false),
-        None => undelivered("unreachable", detail, false),
+        Some(code) => {
+            let fault = fault(code, &detail);
+            undelivered(format!("status_{code}"), detail, fault)
+        }
+        None if error.is_timeout() => undelivered("timeout", detail, AWAY),
+        None if error.is_tls() => undelivered("tls", detail, AWAY),
+        None if error.is_client() || error.is_response() => undelivered("protocol", detail, AWAY),
+        None => undelivered("unreachable", detail, AWAY),
+    }
+}
+
+/// What an answer lies with. The codes of the channel are those of RFC 5321 (it closes) and RFC 4954 (it wants another
+/// sign-in). 5.7 (RFC 3463) is about who may send what, which settings here or there can change.
+fn fault(code: u16, said: &str) -> Fault {
+    match code {
+        421 | 454 => AWAY,
+        530 | 534 | 535 | 538 => Fault::Channel(SIGN_IN_AGAIN),
+        550..=554 if !said.contains("): 5.7.") => Fault::Lasting,
+        _ => Fault::Message,
     }
 }
 
@@ -168,7 +197,7 @@ mod tests {
             address: Some(address.into()),
             subject: subject.into(),
             text: "Look:\n.\nhttps://c.example/approvals\n".into(),
-            at: 0,
+            at: None,
         }
     }
 
@@ -178,12 +207,29 @@ mod tests {
     }
 
     #[test]
+    fn given_an_answer_when_it_is_not_about_the_receiver_then_the_mail_is_tried_again() {
+        let sign_in = Fault::Channel(SIGN_IN_AGAIN);
+        for (code, said, expected) in [
+            (550, "permanent error (550): 5.1.1 no such user", Fault::Lasting),
+            (550, "permanent error (550): no such user", Fault::Lasting),
+            (554, "permanent error (554): 5.7.1 relay access denied", Fault::Message),
+            (535, "permanent error (535): 5.7.8 authentication failed", sign_in),
+            (530, "permanent error (530): authentication required", sign_in),
+            (451, "transient error (451): 4.3.0 come back later", Fault::Message),
+            (421, "transient error (421): 4.3.2 service shutting down", AWAY),
+            (454, "transient error (454): 4.7.0 temporary authentication failure", AWAY),
+        ] {
+            assert_eq!(fault(code, said), expected, "{said}");
+        }
+    }
+
+    #[test]
     fn given_an_address_or_a_subject_with_line_breaks_when_a_mail_is_made_then_no_header_is_added() {
         let hostile =
             ["zoe@example.com\r\nBcc: all@example.com", "zoe@example.com\nBcc: all@example.com", "a b", "", "@"];
         for address in hostile {
             let refused = smtp().letter(&message(address, "s")).expect_err("no address");
-            assert_eq!((refused.word.as_str(), refused.lasting), ("bad_address", true), "{address:?}");
+            assert_eq!((refused.word.as_str(), refused.fault), ("bad_address", Fault::Lasting), "{address:?}");
         }
         for subject in ["a\r\nBcc: all@example.com", "a\nBcc: all@example.com\n\nbody", "ü\r\n\r\nbody", "Zoë"] {
             let mail = smtp().letter(&message("zoe@example.com", subject)).expect("a mail").formatted();

@@ -39,6 +39,10 @@ fn given_wrong_settings_when_loaded_then_the_error_names_the_place_and_what_to_w
         (webhook("url = \"https://hooks.example/x\"\n"), "`notify_webhook.secret_file`: messages are signed"),
         (webhook("url = \"https://hooks.example/x\"\nsecret_file = \"/nowhere\"\n"), "`notify_webhook.secret_file`"),
         (webhook("url = \"https://h.example\"\nsecret_file = \"s\"\nsecret_env = \"S\"\n"), "name one place"),
+        (
+            webhook("url = \"https://h.example\"\nsecret_env = \"COUNTERFOIL_HOOK\"\n"),
+            "`notify_webhook.secret_env`: `COUNTERFOIL_HOOK` begins with",
+        ),
         (webhook("url = \"https://h.example\"\nsecret_file = \"s\"\nattempts = 0\n"), "`notify_webhook.attempts`"),
         (smtp("host = \"mail.example.com\"\n"), "`notify_smtp.from`"),
         (smtp("host = \"mail/x\"\nfrom = \"c@example.com\"\n"), "`notify_smtp.host`"),
@@ -50,7 +54,22 @@ fn given_wrong_settings_when_loaded_then_the_error_names_the_place_and_what_to_w
         (smtp("host = \"m.example\"\nfrom = \"c@example.com\"\nusername = \"c\"\n"), "`notify_smtp.password_file`"),
         (smtp("host = \"m.example\"\nfrom = \"c@example.com\"\npassword_file = \"p\"\n"), "`notify_smtp.username`"),
         (smtp("host = \"m.example\"\nfrom = \"c@example.com\"\nca_file = \"/nowhere\"\n"), "`notify_smtp.ca_file`"),
+        (
+            smtp("host = \"m.example\"\nfrom = \"c@example.com\"\ntls = \"tls\"\n"),
+            "`notify_smtp.tls`: `tls` is spoken at port 465",
+        ),
+        (
+            smtp(
+                "host = \"m.example\"\nfrom = \"c@example.com\"\nusername = \"c\"\npassword_env = \"COUNTERFOIL_P\"\n",
+            ),
+            "`notify_smtp.password_env`: `COUNTERFOIL_P` begins with",
+        ),
         ("[notify_smtp]\nhost = \"m.example\"\nfrom = \"c@example.com\"\n".to_owned(), "`server.public_url`"),
+        (
+            "[server]\npublic_url = \"c.example\"\n[notify_smtp]\nhost = \"m.example\"\nfrom = \"c@example.com\"\n"
+                .to_owned(),
+            "`server.public_url`: messages carry links",
+        ),
     ] {
         match load(&text) {
             Err(error) => assert!(error.to_string().contains(said), "{text}: {error}"),
@@ -60,6 +79,7 @@ fn given_wrong_settings_when_loaded_then_the_error_names_the_place_and_what_to_w
     for good in [
         smtp("host = \"localhost\"\nport = 25\nfrom = \"Counterfoil <c@example.com>\"\ntls = \"none\"\n"),
         smtp("host = \"m.example\"\nfrom = \"c@example.com\"\n"),
+        smtp("host = \"m.example\"\nfrom = \"c@example.com\"\nport = 465\ntls = \"tls\"\n"),
     ] {
         load(&good).expect("good");
     }

@@ -115,7 +115,10 @@ fn given_a_broken_glass_when_declared_over_and_late_then_others_are_told_each_ti
     };
     company.done("a_other", Command::DeclareEmergency(declared));
     assert_eq!(told(&company), lines(&["emergency_declared emergency/e_1 to a_admin a_lead"]));
+    let declared_at = company.state.emergencies["e_1"].at;
     company.given.now = 61_000;
+    let since: Vec<Option<i64>> = due(&company.state, 61_000).iter().map(|notice| notice.since).collect();
+    assert_eq!(since, [Some(declared_at), Some(61_000)], "when it was declared, and when it was over");
     let both =
         ["emergency_declared emergency/e_1 to a_admin a_lead", "emergency_review_due emergency/e_1 to a_admin a_lead"];
     assert_eq!(told(&company), lines(&both));
@@ -244,6 +247,13 @@ proptest! {
                 let can = people.iter().filter(|actor| company.state.can_vote(approval, actor, now));
                 let can: BTreeSet<String> = can.map(|actor| (*actor).to_owned()).collect();
                 prop_assert_eq!(voters.remove(&format!("approval/{id}")).unwrap_or_default(), can);
+            }
+            let later: BTreeMap<String, Option<i64>> =
+                due(&company.state, now + 1).iter().map(|notice| (notice.id(Channel::Webhook, None), notice.since)).collect();
+            for notice in &notices {
+                prop_assert!(notice.since.is_none_or(|since| since <= now), "it happened, or became due");
+                let since = later.get(&notice.id(Channel::Webhook, None));
+                prop_assert!(since.is_none_or(|since| *since == notice.since), "the same whenever it is told");
             }
             let ids: BTreeSet<String> = notices.iter().map(|notice| notice.id(Channel::Webhook, None)).collect();
             prop_assert_eq!(ids.len(), notices.len(), "each has an identifier of its own");

@@ -31,8 +31,9 @@ pub struct Message {
     pub subject: String,
     /// It in a few lines.
     pub text: String,
-    /// When it was made, in milliseconds since the epoch.
-    pub at: i64,
+    /// When what it tells of happened or became due, in milliseconds since the epoch, if that is known: the same
+    /// for each try.
+    pub at: Option<i64>,
 }
 
 impl Message {
@@ -58,7 +59,7 @@ impl Message {
             address: None,
             subject: one_line(&format!("[{org}] {title}: {}", notice.what)),
             text,
-            at: crate::Engine::now_ms(),
+            at: notice.since,
         }
     }
 
@@ -70,6 +71,7 @@ impl Message {
             instance: String::new(),
             to: [to.to_owned()].into(),
             what: "notifications of Counterfoil".to_owned(),
+            since: Some(crate::Engine::now_ms()),
             until: None,
         };
         Self::of(&notice, notification, vec![to.to_owned()], public_url, org)

@@ -2,14 +2,17 @@
 //! remembers what became of it: so nothing has to be kept anywhere else, and a restart neither forgets nor repeats.
 //!
 //! The plan is the queue. Each channel has a courier of its own, so a receiver that is dead holds up nobody else; a
-//! message that could not be sent waits longer each time, and is given up after a number of tries. Between sending and
-//! writing that down the process may die: then it is sent again, under the same identifier.
+//! message that is refused waits longer each time, and is given up after a number of tries. When it is the receiver that
+//! is away, no message is given up: the channel pauses, and what is still due is told when the receiver is back. Between
+//! sending and writing that down the process may die: then it is sent again, under the same identifier.
 
 mod courier;
 mod message;
+mod pause;
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::Command;
 use domain::people::notifications::{Channel, Delivery, NotificationKind, NotificationSettled};
@@ -19,6 +22,18 @@ pub use message::Message;
 
 use crate::{Engine, ExecuteError, Principal, identity};
 
+/// What it lies with that a message was not delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The channel: whatever is sent now would fail, and none of it is to blame. There, at least this long must pass
+    /// before something is sent again.
+    Channel(Duration),
+    /// The message, or nobody knows: another try may help, and a number of them is enough.
+    Message,
+    /// The message, for good: another try cannot help.
+    Lasting,
+}
+
 /// Why a message was not delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undelivered {
@@ -26,8 +41,8 @@ pub struct Undelivered {
     pub word: String,
     /// The same for whoever looks into it. It may name an address, and is neither logged nor written down.
     pub detail: String,
-    /// Whether trying again cannot help.
-    pub lasting: bool,
+    /// What it lies with.
+    pub fault: Fault,
 }
 
 /// What sending comes to.
@@ -37,7 +52,7 @@ pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), Undelivered>> + Se
 pub trait Messenger: Send + Sync {
     /// Its channel.
     fn channel(&self) -> Channel;
-    /// How often a message is tried before it is given up.
+    /// How often a message is tried before it is given up, not counting tries that failed by the channel's fault.
     fn attempts(&self) -> u64;
     /// Sends a message.
     fn send<'a>(&'a self, message: &'a Message) -> Sending<'a>;
@@ -47,11 +62,15 @@ pub trait Messenger: Send + Sync {
 /// another.
 pub type Counted = Box<dyn Fn(Channel, &'static str) + Send + Sync>;
 
+/// Is called with the channel and how many messages wait for it.
+pub type Gauged = Box<dyn Fn(Channel, usize) + Send + Sync>;
+
 /// Tells people, by all channels that the settings name.
 pub struct Notifier {
     public_url: String,
     messengers: Vec<Arc<dyn Messenger>>,
     counted: Counted,
+    gauged: Gauged,
 }
 
 impl std::fmt::Debug for Notifier {
@@ -80,8 +99,8 @@ pub struct Tried {
 
 impl Notifier {
     /// Tells people by these messengers. Links begin with `public_url`, which has no slash at its end.
-    pub fn new(public_url: String, messengers: Vec<Arc<dyn Messenger>>, counted: Counted) -> Self {
-        Self { public_url, messengers, counted }
+    pub fn new(public_url: String, messengers: Vec<Arc<dyn Messenger>>, counted: Counted, gauged: Gauged) -> Self {
+        Self { public_url, messengers, counted, gauged }
     }
 
     /// The channels there are.

@@ -199,7 +199,15 @@ impl Keeper {
                     sleep(wait.min(LOOK_EVERY)).await;
                 }
                 match self.renew(&changed).await {
-                    Ok(()) => failed = 0,
+                    Ok(()) if self.early().is_some() => failed = 0,
+                    // An authority gives few certificates for the same names.
+                    Ok(()) => {
+                        failed += 1;
+                        tracing::error!(
+                            again_in_seconds = pause(failed).as_secs(),
+                            "the certificate that was given is due already by the clock of this machine: set the clock"
+                        );
+                    }
                     Err(why) => {
                         failed += 1;
                         self.failures.inc();

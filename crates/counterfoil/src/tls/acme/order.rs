@@ -34,6 +34,12 @@ const PATIENCE: RetryPolicy = RetryPolicy::new().timeout(Duration::from_secs(120
 const HOW_SEEN: &str =
     "it connects to port 443 of the name, which must lead to this listener without another TLS in between";
 
+/// What an authority says of an account that it does not know, or not any more.
+const NO_ACCOUNT: &str = "urn:ietf:params:acme:error:accountDoesNotExist";
+
+/// What an operator can do then.
+const HOW_KNOWN: &str = "remove `account.json` below `acme/` in the data directory, and another account is asked for";
+
 /// Has the authority give a certificate. Returns its key and its chain in PEM form.
 ///
 /// # Errors
@@ -145,5 +151,26 @@ fn answer(name: &str, digest: &[u8]) -> Result<CertifiedKey, String> {
 }
 
 fn said(error: Error) -> String {
-    chain(&error)
+    let said = chain(&error);
+    match &error {
+        Error::Api(problem) if problem.r#type.as_deref() == Some(NO_ACCOUNT) => format!("{said}; {HOW_KNOWN}"),
+        _ => said,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_an_authority_that_forgot_the_account_when_it_says_so_then_it_is_told_how_to_get_another() {
+        let said_of = |kind: &str| {
+            let problem =
+                serde_json::json!({"type": format!("urn:ietf:params:acme:error:{kind}"), "detail": "no\nway"});
+            said(Error::Api(serde_json::from_value(problem).expect("a problem")))
+        };
+        let forgotten = said_of("accountDoesNotExist");
+        assert!(forgotten.contains("no way") && forgotten.contains("`account.json`"), "{forgotten}");
+        assert!(!said_of("rateLimited").contains("account.json"));
+    }
 }

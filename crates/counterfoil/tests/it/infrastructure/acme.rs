@@ -127,6 +127,11 @@ fn given_an_authority_when_the_server_has_no_certificate_then_it_gets_one_and_go
     let asked = Command::new("openssl").args(challenge).arg(format!("127.0.0.1:{port}")).stdin(Stdio::null()).output();
     assert!(!asked.expect("openssl").status.success());
 
+    // At the start there was nothing to find out.
+    let query = "select tls_min from endpoints where endpoint_id = 'listener/n1' and checked_at is not null";
+    let found = eventually("what it speaks is found out when it has one", || world.sql(query).pop());
+    assert_eq!(found["tls_min"], "1.2");
+
     // Started again, it needs nobody.
     world.stop();
     acme.stop();

@@ -20,8 +20,8 @@ pub const REMEMBER_DAYS: i64 = 128;
 
 pub(crate) const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// Most tries that are counted.
-const MAX_ATTEMPTS: u64 = 1000;
+/// Most tries that are counted: what was sent more often says this many.
+pub const MAX_ATTEMPTS: u64 = 1000;
 
 /// What a notification is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

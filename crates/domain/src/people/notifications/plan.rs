@@ -40,6 +40,9 @@ pub struct Notice {
     pub to: BTreeSet<String>,
     /// What of, in words that are in the ledger: names of commands, roles and things, and nobody's.
     pub what: String,
+    /// When it happened or became due, in milliseconds since the epoch: the same however often it is told. The state does
+    /// not know when a role was asked for.
+    pub since: Option<i64>,
     /// Until when something can be done, in milliseconds since the epoch.
     pub until: Option<i64>,
 }
@@ -109,12 +112,13 @@ fn of_approval(state: &State, holders: &Holders<'_>, approval: &Approval, now: i
     if !matches!(standing, Standing::Waiting | Standing::Approved | Standing::Declined) {
         return;
     }
-    let notice = |kind, instance: &str, to| Notice {
+    let notice = |kind, instance: &str, to, since| Notice {
         kind,
         about: format!("approval/{}", asked.approval),
         instance: instance.to_owned(),
         to,
         what: format!("{} on {}", asked.command, asked.resource),
+        since: Some(since),
         until: Some(asked.expires_at).filter(|_| standing.is_open()),
     };
     let voters = || {
@@ -123,24 +127,25 @@ fn of_approval(state: &State, holders: &Holders<'_>, approval: &Approval, now: i
         may.map(|actor| (*actor).to_owned()).collect::<BTreeSet<String>>()
     };
     if standing == Standing::Waiting {
-        notices.push(notice(NotificationKind::ApprovalRequested, "", voters()));
+        notices.push(notice(NotificationKind::ApprovalRequested, "", voters(), approval.requested_at));
     }
     let decided_at = match standing {
         Standing::Approved => approval.approved_at(),
         Standing::Declined => approval.votes.iter().find(|cast| cast.vote == Vote::Decline).map(|cast| cast.at),
         _ => None,
     };
-    if decided_at.is_some_and(|at| now < at.saturating_add(NEWS_MS)) {
+    if let Some(at) = decided_at.filter(|at| now < at.saturating_add(NEWS_MS)) {
         let to = person(state, &approval.requested_by);
-        notices.push(notice(NotificationKind::ApprovalDecided, standing.as_str(), to));
+        notices.push(notice(NotificationKind::ApprovalDecided, standing.as_str(), to, at));
     }
-    let ahead = ahead(approval.requested_at, asked.expires_at, EXPIRING_MS);
-    if standing.is_open() && now >= asked.expires_at.saturating_sub(ahead) {
+    let ends_soon_at = asked.expires_at.saturating_sub(ahead(approval.requested_at, asked.expires_at, EXPIRING_MS));
+    if standing.is_open() && now >= ends_soon_at {
         let mut to = person(state, &approval.requested_by);
         if standing == Standing::Waiting {
             to.extend(voters());
         }
-        notices.push(notice(NotificationKind::ApprovalExpiring, standing.as_str(), to));
+        let since = ends_soon_at.max(decided_at.unwrap_or(ends_soon_at));
+        notices.push(notice(NotificationKind::ApprovalExpiring, standing.as_str(), to, since));
     }
 }
 
@@ -155,6 +160,7 @@ fn of_grant(state: &State, holders: &Holders<'_>, grant: &Grant, now: i64, notic
         instance: String::new(),
         to,
         what: format!("{} in {}", wish.role, wish.scope),
+        since: None,
         until: Some(wish.ends_at),
     });
 }
@@ -166,22 +172,23 @@ fn of_emergency(state: &State, holders: &Holders<'_>, emergency: &Emergency, now
         to.remove(&emergency.actor);
         to
     };
-    let notice = |kind, instance: &str, to, until| Notice {
+    let notice = |kind, instance: &str, to, since, until| Notice {
         kind,
         about: format!("emergency/{}", declared.emergency),
         instance: instance.to_owned(),
         to,
         what: format!("{} in {}", declared.role, declared.scope),
+        since: Some(since),
         until: Some(until),
     };
     if emergency.holds(now) || now < emergency.at.saturating_add(NEWS_MS) {
         let to = others(&ALERTED);
-        notices.push(notice(NotificationKind::EmergencyDeclared, "", to, emergency.over_at()));
+        notices.push(notice(NotificationKind::EmergencyDeclared, "", to, emergency.at, emergency.over_at()));
     }
     if !emergency.holds(now) {
-        let instance = if now > emergency.review_due_at() { "late" } else { "" };
-        let to = others(&REVIEWERS);
-        notices.push(notice(NotificationKind::EmergencyReviewDue, instance, to, emergency.review_due_at()));
+        let due_at = emergency.review_due_at();
+        let (instance, since) = if now > due_at { ("late", due_at) } else { ("", emergency.over_at()) };
+        notices.push(notice(NotificationKind::EmergencyReviewDue, instance, others(&REVIEWERS), since, due_at));
     }
 }
 
@@ -195,21 +202,23 @@ fn of_review(state: &State, review: &Review, now: i64, notices: &mut Vec<Notice>
         to = person(state, &review.reviewer);
     }
     let reviewers = format!("{} {}", review.reviewer, review.alternate.as_deref().unwrap_or_default());
-    let notice = |kind, instance: String| Notice {
+    let notice = |kind, instance: String, since| Notice {
         kind,
         about: format!("review/{}", started.review),
         instance,
         to: to.clone(),
         what: format!("{} roles in {}", started.population, started.scope),
+        since: Some(since),
         until: Some(started.due_at),
     };
     // A program is told anew when somebody else reviews; of the people, those who were told are not.
-    notices.push(notice(NotificationKind::ReviewOpened, reviewers));
-    let ahead = ahead(review.started_at, started.due_at, DUE_SOON_MS);
+    notices.push(notice(NotificationKind::ReviewOpened, reviewers, review.started_at));
+    let soon_at = started.due_at.saturating_sub(ahead(review.started_at, started.due_at, DUE_SOON_MS));
     if review.is_overdue(now) {
         let week = now.saturating_sub(started.due_at) / REMIND_MS;
-        notices.push(notice(NotificationKind::ReviewOverdue, week.to_string()));
-    } else if now >= started.due_at.saturating_sub(ahead) {
-        notices.push(notice(NotificationKind::ReviewDueSoon, String::new()));
+        let since = started.due_at.saturating_add(week.saturating_mul(REMIND_MS));
+        notices.push(notice(NotificationKind::ReviewOverdue, week.to_string(), since));
+    } else if now >= soon_at {
+        notices.push(notice(NotificationKind::ReviewDueSoon, String::new(), soon_at));
     }
 }
