@@ -253,12 +253,12 @@ enum Step {
 }
 
 const PEOPLE: [&str; 5] = ["a_admin", "a_lead", "a_1", "a_2", "a_3"];
-const SCOPES: [&str; 3] = [ORG, "service/credit", "service/support"];
+const SCOPES: [&str; 4] = [ORG, "service/credit", "service/support", "environment/prod"];
 
 fn step() -> impl Strategy<Value = Step> {
     let reason = prop_oneof![Just(EndReason::Declined), Just(EndReason::Withdrawn), Just(EndReason::Revoked)];
     prop_oneof![
-        4 => (0..5_usize, 0..5_usize, 0..ROLES.len(), 0..3_usize)
+        4 => (0..5_usize, 0..5_usize, 0..ROLES.len(), 0..4_usize)
             .prop_map(|(by, actor, role, scope)| Step::Request { by, actor, role, scope }),
         6 => (0..5_usize, 0..12_usize).prop_map(|(by, grant)| Step::Approve { by, grant }),
         2 => (0..5_usize, 0..12_usize, reason).prop_map(|(by, grant, reason)| Step::End { by, grant, reason }),

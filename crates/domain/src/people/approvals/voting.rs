@@ -9,7 +9,7 @@ use super::{
 use crate::decide::{identifier_is_valid, reference_is_valid};
 use crate::people::ActorKind;
 use crate::people::actors::present;
-use crate::people::roles::{Conflict, ORG};
+use crate::people::roles::{self, Conflict};
 use crate::serving::{ServiceDeclared, Target};
 use crate::{Command, Event, Given, Refusal, RefusalCode, State, canonical};
 
@@ -192,7 +192,7 @@ fn may_vote(state: &State, approval: &Approval, actor: &str) -> Result<(), Refus
 }
 
 fn is_entitled(state: &State, now: i64, approval: &Approval, actor: &str) -> bool {
-    let here = |scope: &str| scope == ORG || scope == approval.requested.resource;
+    let here = |scope: &str| roles::covers(state, scope, &approval.requested.resource);
     state.standing_roles_of(actor, now).any(|(role, scope)| role == approval.requested.role && here(scope))
 }
 
