@@ -8,4 +8,5 @@ WITH held AS (
 SELECT a.principal_id AS item, 'held '||a.role||' in '||a.scope||' and '||b.role||' in '||b.scope||' by '||b.principal_id AS detail,
  GREATEST(a.granted_at, b.granted_at) AS at
 FROM held a JOIN held b ON b.person=a.person JOIN sod_pairs p ON p.role_a=a.role AND p.role_b=b.role
-WHERE a.role<b.role AND (a.scope=b.scope OR a.scope='org' OR b.scope='org') AND a.granted_at<b.until AND b.granted_at<a.until
+WHERE a.role<b.role AND (a.scope=b.scope OR a.scope='org' OR b.scope='org'
+ OR starts_with(a.scope, 'environment/')<>starts_with(b.scope, 'environment/')) AND a.granted_at<b.until AND b.granted_at<a.until

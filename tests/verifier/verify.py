@@ -469,7 +469,10 @@ class State:
             opens = key["created"]["scope"]
             inference = opens.get("inference", {})
             services = [opens["service"]] if "service" in opens else inference.get("services", [])
-            if not self.live(key, now) or scope != "org" and scope not in ("service/" + one for one in services):
+            environments = {self.all["services"][one].get("environment", "prod") for one in services if one in self.all["services"]}
+            environments.update(inference.get("environments", []))
+            within = {"org", *("service/" + one for one in services), *("environment/" + one for one in environments)}
+            if not self.live(key, now) or scope not in within:
                 continue
             opened = "actor/" + opens["actor"] if "actor" in opens else " ".join("service/" + one for one in services or [""])
             actor = opens.get("actor") or inference.get("account") or key["created_by"]

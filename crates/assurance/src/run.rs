@@ -262,6 +262,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn given_a_role_in_an_environment_and_one_kept_apart_in_a_service_when_tested_then_duties_are_not_separate() {
+        let control = catalogue().control("AI-AC-01").expect("in the catalogue");
+        let of_frank: Vec<&str> = control.fail_rows.lines().filter(|line| line.contains("frank")).collect();
+        let (_, violations) = answers(control, &[control.pass_rows, &of_frank.join("\n")]).await;
+        assert_eq!(violations.iter().collect::<Vec<_>>(), ["frank"]);
+    }
+
+    #[tokio::test]
     async fn given_controls_with_a_defect_a_line_when_each_is_seeded_alone_then_each_is_found() {
         for id in ["AI-CR-03", "AI-LG-01"] {
             let control = catalogue().control(id).expect("in the catalogue");

@@ -4,9 +4,9 @@ use cedar_policy::{
     ActionConstraint, Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicySet,
     Request, RestrictedExpression, Schema, ValidationMode, Validator,
 };
-use domain::people::roles::ORG;
+use domain::people::roles::{self, ENVIRONMENT, ORG};
 use domain::people::{Proof, RoleDefined, recovery};
-use domain::{Refusal, RefusalCode};
+use domain::{Command, Refusal, RefusalCode};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::str::FromStr;
@@ -129,6 +129,20 @@ impl Policies {
     /// # Errors
     /// A [`Refusal`] with code `forbidden` and the policies that forbade it, if any did.
     pub fn decide(&self, who: &Principal, action: &str, resource: &str) -> Result<Permit, Refusal> {
+        self.decide_in(who, action, resource, None)
+    }
+
+    /// The same of a resource in an environment, where roles hold that were given there.
+    ///
+    /// # Errors
+    /// As [`Policies::decide`].
+    pub(crate) fn decide_in(
+        &self,
+        who: &Principal,
+        action: &str,
+        resource: &str,
+        environment: Option<&str>,
+    ) -> Result<Permit, Refusal> {
         let forbidden = |who: &Principal, action: &str, resource: &str, why: &str, policies| {
             forbidden(who, action, resource, why, policies, &self.version)
         };
@@ -137,7 +151,9 @@ impl Policies {
             let why = "a recovery code lets you register a passkey, and nothing else: sign in with that";
             return Err(forbidden(who, action, resource, why, vec![recovery::RECOVERY_RULE.to_owned()]));
         }
-        let answer = self.ask(who, action, resource).map_err(|why| forbidden(who, action, resource, &why, vec![]))?;
+        let answer = self
+            .ask(who, action, resource, environment)
+            .map_err(|why| forbidden(who, action, resource, &why, vec![]))?;
         let mut policies: Vec<String> = answer.diagnostics().reason().map(ToString::to_string).collect();
         policies.sort_unstable();
         match answer.decision() {
@@ -152,8 +168,14 @@ impl Policies {
         }
     }
 
-    fn ask(&self, who: &Principal, action: &str, resource: &str) -> Result<cedar_policy::Response, String> {
-        let principal = principal_entity(who, resource)?;
+    fn ask(
+        &self,
+        who: &Principal,
+        action: &str,
+        resource: &str,
+        environment: Option<&str>,
+    ) -> Result<cedar_policy::Response, String> {
+        let principal = principal_entity(who, resource, environment)?;
         let request =
             Request::new(principal.uid(), uid("Action", action)?, resource_uid(resource)?, Context::empty(), None)
                 .map_err(|e| e.to_string())?;
@@ -169,16 +191,54 @@ impl Engine {
     /// # Errors
     /// A [`Refusal`] with code `forbidden`.
     pub fn authorize(&self, who: &Principal, action: &str, resource: &str) -> Result<Permit, Refusal> {
+        // Most roles hang on no environment, and calls of applications have none: the state is not asked for nothing.
+        let environment = by_environment(who).then(|| self.environment_of(resource)).flatten();
+        self.authorize_in(who, action, resource, environment.as_deref())
+    }
+
+    fn authorize_in(
+        &self,
+        who: &Principal,
+        action: &str,
+        resource: &str,
+        environment: Option<&str>,
+    ) -> Result<Permit, Refusal> {
         let policies = self.policies();
-        let decided = policies.decide(who, action, resource);
-        self.note_decision(who, action, resource, &decided, |alone| policies.decide(alone, action, resource).is_ok());
+        let decided = policies.decide_in(who, action, resource, environment);
+        let alone = |part: &Principal| policies.decide_in(part, action, resource, environment).is_ok();
+        self.note_decision(who, action, resource, &decided, alone);
         decided
+    }
+
+    /// Whoever moves a service to another environment needs the right there too: a role in an environment brings nothing
+    /// into another.
+    pub(crate) fn may_move(&self, who: &Principal, command: &Command) -> Result<(), Refusal> {
+        let Command::DeclareService(body) = command else { return Ok(()) };
+        let (resource, to) = (command.resource(), body.spec.environment.as_str());
+        let from = by_environment(who).then(|| self.environment_of(&resource)).flatten();
+        if from.is_none_or(|from| from == to) {
+            return Ok(());
+        }
+        let decided = self.authorize_in(who, command.name(), &resource, Some(to));
+        decided.map(drop).map_err(|refusal| {
+            let message = format!("service `{}` would move to environment `{to}`: {}", body.service, refusal.message);
+            Refusal { message, ..refusal }
+        })
+    }
+
+    pub(crate) fn environment_of(&self, resource: &str) -> Option<String> {
+        self.read(|state| roles::environment_of(state, resource).map(str::to_owned))
     }
 
     /// The policies in force.
     pub fn policies(&self) -> Arc<Policies> {
         self.policies.read().expect("no panic while the policies are locked").clone()
     }
+}
+
+/// Whether somebody holds a role in an environment.
+fn by_environment(who: &Principal) -> bool {
+    who.roles.iter().any(|(_, scope)| scope.starts_with(ENVIRONMENT))
 }
 
 /// For each action that a policy names, the policies that can concern it.
@@ -229,12 +289,14 @@ fn forbidden(
     Refusal { code: RefusalCode::Forbidden, message, policies }
 }
 
-/// The principal with the roles that hold for `resource`: those of the whole organisation, and those of its own scope.
-fn principal_entity(who: &Principal, resource: &str) -> Result<Entity, String> {
+/// The principal with the roles that hold for `resource`: those of the whole organisation, those of its own scope, and
+/// those of the environment that it is in.
+fn principal_entity(who: &Principal, resource: &str, environment: Option<&str>) -> Result<Entity, String> {
     let entity = |kind: &str, name: &String| uid(kind, name).map(RestrictedExpression::new_entity_uid);
     let all = |kind: &str, names: &[String]| names.iter().map(|name| entity(kind, name)).collect::<Result<Vec<_>, _>>();
     let kind = if who.services.is_empty() { "Actor" } else { "Key" };
-    let here = who.roles.iter().filter(|(_, scope)| scope == ORG || scope == resource);
+    let around = |scope: &str| environment.is_some() && scope.strip_prefix(ENVIRONMENT) == environment;
+    let here = who.roles.iter().filter(|(_, scope)| scope == ORG || scope == resource || around(scope));
     let roles: Result<HashSet<EntityUid>, String> = here.map(|(role, _)| uid("Role", role)).collect();
     let mut attributes = HashMap::new();
     match &who.services[..] {

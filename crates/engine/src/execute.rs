@@ -154,6 +154,7 @@ impl Engine {
         for further in ask.command.further_resources() {
             self.authorize(who, ask.command.name(), &further)?;
         }
+        self.may_move(who, &ask.command)?;
         if let Some(done) = self.done_before(who, ask)? {
             return Ok(Settled::Before(done));
         }

@@ -19,7 +19,7 @@ pub struct Wish {
     pub actor: String,
     /// The role.
     pub role: String,
-    /// `org`, or `service/NAME`.
+    /// `org`, `service/NAME`, or `environment/NAME`.
     pub scope: String,
     /// Milliseconds since the epoch at which it ends by itself.
     pub ends_at: i64,
@@ -128,7 +128,8 @@ impl Engine {
             known.ok_or_else(missing).map(|who| (who, approval_for(state, action, resource), names))
         })?;
         let policies_in_force = self.policies();
-        let decided = policies_in_force.decide(&who, action, resource);
+        let environment = self.environment_of(resource);
+        let decided = policies_in_force.decide_in(&who, action, resource, environment.as_deref());
         let permitted = decided.is_ok();
         let policies = decided.map_or_else(|refusal| refusal.policies, |permit| permit.policies().to_vec());
         let suffices = |role: &String| {
@@ -170,8 +171,9 @@ impl Engine {
     pub fn who_can(&self, action: &str, resource: &str) -> Result<(String, Vec<String>), Refusal> {
         let action = meant(action)?;
         let everybody = self.read(|state| Principal::all(state, Self::now_ms()));
-        let policies = self.policies();
-        let able = everybody.into_iter().filter(|who| policies.decide(who, action, resource).is_ok());
+        let (policies, environment) = (self.policies(), self.environment_of(resource));
+        let may = |who: &Principal| policies.decide_in(who, action, resource, environment.as_deref()).is_ok();
+        let able = everybody.into_iter().filter(may);
         Ok((action.to_owned(), able.map(|who| who.actor).collect()))
     }
 

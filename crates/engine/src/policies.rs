@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use domain::people::roles::{ORG, ROLES};
+use domain::people::roles::{self, ENVIRONMENT, ORG, ROLES};
 use domain::{Command, Refusal, RefusalCode, State};
 use serde::Serialize;
 
@@ -128,11 +128,25 @@ fn asked(state: &State, now: i64) -> Vec<Asked> {
     for principal in Principal::all(state, now) {
         // Policies may name an actor, so the first of those alike is asked by name and the others are taken to be the same.
         let key = (principal.roles.clone(), principal.stands_in.clone(), principal.owns.clone());
-        let entry = alike.entry(key).or_insert_with(|| Asked { names: vec![], principal: principal.clone() });
+        let entry =
+            alike.entry(key).or_insert_with(|| Asked { names: vec![], principal: placed(state, principal.clone()) });
         entry.names.push(principal.actor);
     }
     asked.extend(alike.into_values());
     asked
+}
+
+/// With each role in an environment as one in every service that is there: nothing moves while policies are compared.
+fn placed(state: &State, mut who: Principal) -> Principal {
+    let services: Vec<String> = state.services.keys().map(|service| format!("service/{service}")).collect();
+    let wide = who.roles.iter().filter(|(_, scope)| scope.starts_with(ENVIRONMENT));
+    let within = wide.flat_map(|(role, scope)| {
+        let here = services.iter().filter(move |service| roles::covers(state, scope, service));
+        here.map(move |service| (role.clone(), service.clone()))
+    });
+    let within: Vec<(String, String)> = within.collect();
+    who.roles.extend(within);
+    who
 }
 
 /// Things that there are, by kind.

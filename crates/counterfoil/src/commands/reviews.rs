@@ -33,7 +33,7 @@ pub enum Reviews {
 /// A review to start.
 #[derive(Args)]
 pub struct Start {
-    /// What is reviewed: `org`, which is everything, or `service/NAME`
+    /// What is reviewed: `org`, which is everything, `service/NAME`, or `environment/NAME` of services
     #[arg(long, default_value = "org")]
     scope: String,
     /// Who reviews, by pseudonym

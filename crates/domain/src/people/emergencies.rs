@@ -33,7 +33,7 @@ pub struct EmergencyDeclared {
     pub emergency: String,
     /// The role, one of [`EMERGENCY_ROLES`]. The event's actor holds it.
     pub role: String,
-    /// Where it holds: `org`, which is everywhere, or `service/NAME`.
+    /// Where it holds: `org`, which is everywhere, `service/NAME`, or `environment/NAME`.
     pub scope: String,
     /// When it ends by itself, in milliseconds since the epoch.
     pub ends_at: i64,
@@ -217,7 +217,7 @@ pub(crate) fn acting<'a>(state: &'a State, given: &'a Given, command: &Command) 
         return None;
     }
     let (duty, resource) = (super::founding::duty_of(command)?, command.resource());
-    let here = |scope: &str| scope == ORG || scope == resource;
+    let here = |scope: &str| roles::covers(state, scope, &resource);
     if state.standing_roles_of(&given.by, given.now).any(|(role, scope)| state.has_duty(role, duty) && here(scope)) {
         return None;
     }

@@ -1,5 +1,7 @@
 //! The duties that are kept apart: which roles there are, and which of them nobody may hold together.
 
+use std::collections::BTreeSet;
+
 use crate::{Refusal, RefusalCode, State};
 
 /// A duty that a person may be given.
@@ -90,24 +92,68 @@ pub fn conflict_between(one: &str, other: &str) -> Option<&'static Conflict> {
     CONFLICTS.iter().find(|rule| rule.roles == (one, other) || rule.roles == (other, one))
 }
 
-/// Refuses what is no scope: it is `org`, or `service/NAME` of a declared service.
+/// Refuses what is no scope: it is `org`, `service/NAME` of a declared service, or `environment/NAME` that one is in.
 pub(crate) fn scope_is_valid(state: &State, scope: &str) -> Result<(), Refusal> {
     let service = scope.strip_prefix("service/");
     if scope == ORG || service.is_some_and(|service| state.services.contains_key(service)) {
         return Ok(());
     }
-    let message = format!("`{scope}` is no scope: give `org`, or `service/NAME` of a declared service");
+    let environments = environments(state);
+    let message = match scope.strip_prefix(ENVIRONMENT) {
+        Some(name) if environments.contains(name) => return Ok(()),
+        Some(name) if environments.is_empty() => {
+            format!("no service is in environment `{name}`, nor in any other: declare one first")
+        }
+        Some(name) => {
+            let known: Vec<&str> = environments.into_iter().collect();
+            format!("no service is in environment `{name}`; there are: {}", known.join(", "))
+        }
+        None => format!(
+            "`{scope}` is no scope: give `org`, `service/NAME` of a declared service, or `environment/NAME` of services"
+        ),
+    };
     Err(Refusal::new(RefusalCode::Invalid, message))
 }
 
-/// Whether two scopes share anything: a scope is `org`, which is everything, or `service/NAME`.
+/// The environments that services are in.
+fn environments(state: &State) -> BTreeSet<&str> {
+    state.services.values().map(|spec| spec.environment.as_str()).collect()
+}
+
+/// Every scope but that of everything: environments, then services.
+#[must_use]
+pub fn narrow_scopes(state: &State) -> Vec<String> {
+    let environments = environments(state).into_iter().map(|name| format!("{ENVIRONMENT}{name}"));
+    environments.chain(state.services.keys().map(|service| format!("service/{service}"))).collect()
+}
+
+/// Whether two scopes can share anything. An environment always overlaps a service, also one that is elsewhere now: a
+/// service can move, and then nobody would be asked again. Refusing too much is the safe side.
 #[must_use]
 pub fn overlap(one: &str, other: &str) -> bool {
-    one == other || one == ORG || other == ORG
+    let whole = [one, other].contains(&ORG);
+    one == other || whole || one.starts_with(ENVIRONMENT) != other.starts_with(ENVIRONMENT)
+}
+
+/// Whether a scope covers a thing (`kind/name`) as things are now: an environment covers the services that are in it.
+#[must_use]
+pub fn covers(state: &State, scope: &str, resource: &str) -> bool {
+    let here = |name: &str| scope.strip_prefix(ENVIRONMENT) == Some(name);
+    scope == ORG || scope == resource || environment_of(state, resource).is_some_and(here)
+}
+
+/// The environment that a service (`service/NAME`) is in; nothing else is in one.
+#[must_use]
+pub fn environment_of<'a>(state: &'a State, resource: &str) -> Option<&'a str> {
+    let spec = state.services.get(resource.strip_prefix("service/")?)?;
+    Some(&spec.environment)
 }
 
 /// The scope that is everything.
 pub const ORG: &str = "org";
+
+/// How the scope begins that is all services in an environment.
+pub const ENVIRONMENT: &str = "environment/";
 
 #[cfg(test)]
 mod tests {
@@ -134,5 +180,8 @@ mod tests {
     fn scopes_overlap_when_one_holds_the_other() {
         assert!(overlap("org", "service/a") && overlap("service/a", "org") && overlap("service/a", "service/a"));
         assert!(!overlap("service/a", "service/b"));
+        assert!(overlap("environment/a", "org") && overlap("environment/a", "environment/a"));
+        assert!(overlap("environment/a", "service/b") && overlap("service/b", "environment/a"), "a service can move");
+        assert!(!overlap("environment/a", "environment/b"));
     }
 }

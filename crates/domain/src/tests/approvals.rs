@@ -185,6 +185,32 @@ fn configure(rules: &[(&str, u64, &str)]) -> Command {
 }
 
 #[test]
+fn given_an_approver_of_one_environment_when_a_service_would_move_to_another_then_their_vote_does_not_count_there() {
+    let mut company = Company::staffed();
+    let at = |environment: &str, version: &str| {
+        let Command::DeclareService(mut body) = high(version) else { unreachable!() };
+        body.spec.environment = environment.into();
+        Command::DeclareService(body)
+    };
+    company.done("a_deployer", request("p_1", at("staging", "1")));
+    company.done("a_approver", approve("p_1"));
+    company.done("a_deployer", at("staging", "1"));
+    company.done("a_admin", request_grant("g_staging", "a_other", "model_approver", "environment/staging"));
+    company.done("a_lead", Command::ApproveGrant(GrantNamed { grant: "g_staging".into() }));
+    company.done("a_trainer", register_model("2"));
+    company.done("a_deployer", request("p_2", at("prod", "2")));
+    company.done("a_other", approve("p_2"));
+    assert_eq!(company.rule("a_deployer", at("prod", "2")), "vote-where-it-moves");
+    company.done("a_deployer", withdraw("p_2"));
+    company.done("a_deployer", request("p_3", at("staging", "2")));
+    company.done("a_other", approve("p_3"));
+    company.done("a_deployer", at("staging", "2"));
+    company.done("a_deployer", request("p_4", at("prod", "2")));
+    company.done("a_approver", approve("p_4"));
+    company.done("a_deployer", at("prod", "2"));
+}
+
+#[test]
 fn given_a_service_of_high_risk_when_approved_by_another_then_its_deployer_puts_it_into_production_once() {
     let mut company = Company::staffed();
     assert_eq!(company.rule("a_deployer", high("1")), "approval-required");

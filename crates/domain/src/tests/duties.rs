@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::people::roles::{CONFLICTS, ORG, ROLES, overlap};
+use crate::people::roles::{CONFLICTS, ORG, ROLES, covers, narrow_scopes, overlap};
 use crate::people::{
     ActorKind, ActorLeft, ActorRegistered, EndReason, GrantEnded, GrantNamed, GrantRequested, IdentityLinked,
     IdentitySource, IdentityUnlinked, KeyCreated, KeyScope, SigninLinkCreated,
@@ -29,22 +29,7 @@ impl Company {
             company.done("a_admin", register(actor, ActorKind::Human, &[]));
         }
         for service in ["credit", "support"] {
-            let spec = ServiceSpec {
-                owner: "o".into(),
-                purpose: "p".into(),
-                risk_tier: RiskTier::Low,
-                classification: "internal".into(),
-                environment: "prod".into(),
-                region: None,
-                uses_personal_info: false,
-                guardrails_required: false,
-                explain_required: false,
-                oversight: None,
-                significant_effect: false,
-                when_unrecordable: WhenUnrecordable::Refuse,
-                routes: vec![],
-            };
-            company.done("a_admin", Command::DeclareService(ServiceDeclared { service: service.into(), spec }));
+            company.done("a_admin", declare(service, "prod"));
         }
         company
     }
@@ -88,6 +73,25 @@ impl Company {
             .map(|grant| (grant.requested.role.as_str(), grant.requested.scope.as_str()))
             .collect()
     }
+}
+
+fn declare(service: &str, environment: &str) -> Command {
+    let spec = ServiceSpec {
+        owner: "o".into(),
+        purpose: "p".into(),
+        risk_tier: RiskTier::Low,
+        classification: "internal".into(),
+        environment: environment.into(),
+        region: None,
+        uses_personal_info: false,
+        guardrails_required: false,
+        explain_required: false,
+        oversight: None,
+        significant_effect: false,
+        when_unrecordable: WhenUnrecordable::Refuse,
+        routes: vec![],
+    };
+    Command::DeclareService(ServiceDeclared { service: service.into(), spec })
 }
 
 pub(super) fn request(grant: &str, actor: &str, role: &str, scope: &str) -> Command {
@@ -156,6 +160,37 @@ fn given_a_role_when_one_kept_apart_from_it_is_asked_for_then_pair_and_rule_are_
     assert_eq!(
         company.refused("a_lead", request("g_5", "a_admin", "deployer", ORG)).policies,
         ["administer-not-deploy"]
+    );
+}
+
+#[test]
+fn given_a_role_in_an_environment_when_one_kept_apart_is_asked_for_in_a_service_then_pair_and_rule_are_named() {
+    let mut company = Company::with_a_lead();
+    company.done("a_admin", declare("support", "staging"));
+    company.done("a_admin", request("g_1", "a_1", "model_trainer", "environment/prod"));
+    for (grant, scope) in [("g_2", "service/credit"), ("g_3", "service/support"), ("g_4", "environment/prod")] {
+        let refusal = company.refused("a_admin", request(grant, "a_1", "deployer", scope));
+        assert_eq!((refusal.code, refusal.policies), (RefusalCode::Forbidden, vec!["train-not-deploy".to_owned()]));
+        assert!(refusal.message.contains("environment/prod"), "{}", refusal.message);
+    }
+    company.done("a_admin", request("g_5", "a_1", "deployer", "environment/staging"));
+    let nowhere = company.refused("a_admin", request("g_6", "a_2", "deployer", "environment/dev"));
+    assert_eq!(nowhere.code, RefusalCode::Invalid);
+    assert!(nowhere.message.ends_with("there are: prod, staging"), "{}", nowhere.message);
+}
+
+#[test]
+fn given_a_role_in_an_environment_when_a_service_moves_there_then_it_is_covered_from_then_on() {
+    let mut company = Company::with_a_lead();
+    let covered = |company: &Company, service: &str| covers(&company.state, "environment/prod", service);
+    assert!(covered(&company, "service/credit") && covered(&company, "service/support"));
+    assert!(!covered(&company, "service/none") && !covered(&company, "model/credit"));
+    company.done("a_admin", declare("support", "staging"));
+    assert!(covered(&company, "service/credit") && !covered(&company, "service/support"));
+    assert!(covers(&company.state, ORG, "service/support"));
+    assert_eq!(
+        narrow_scopes(&company.state),
+        ["environment/prod", "environment/staging", "service/credit", "service/support"]
     );
 }
 
@@ -253,12 +288,12 @@ enum Step {
 }
 
 const PEOPLE: [&str; 5] = ["a_admin", "a_lead", "a_1", "a_2", "a_3"];
-const SCOPES: [&str; 3] = [ORG, "service/credit", "service/support"];
+const SCOPES: [&str; 4] = [ORG, "service/credit", "service/support", "environment/prod"];
 
 fn step() -> impl Strategy<Value = Step> {
     let reason = prop_oneof![Just(EndReason::Declined), Just(EndReason::Withdrawn), Just(EndReason::Revoked)];
     prop_oneof![
-        4 => (0..5_usize, 0..5_usize, 0..ROLES.len(), 0..3_usize)
+        4 => (0..5_usize, 0..5_usize, 0..ROLES.len(), 0..4_usize)
             .prop_map(|(by, actor, role, scope)| Step::Request { by, actor, role, scope }),
         6 => (0..5_usize, 0..12_usize).prop_map(|(by, grant)| Step::Approve { by, grant }),
         2 => (0..5_usize, 0..12_usize, reason).prop_map(|(by, grant, reason)| Step::End { by, grant, reason }),

@@ -269,6 +269,12 @@ fn given_keys_and_passkeys_when_reviewed_too_then_they_are_frozen_with_whom_they
     assert_eq!(company.state.held_in(ORG, false, company.given.now).len(), review.items.len() - 4);
     let credit = company.state.held_in("service/credit", true, company.given.now);
     assert_eq!(credit.keys().collect::<Vec<_>>(), ["g_1", "k_bot"]);
+    // Of an environment: what is held in it, and what opens a service that is there.
+    company.done("a_admin", request("g_8", "a_3", "monitor", "environment/prod"));
+    company.done("a_lead", approve("g_8"));
+    let prod = company.state.held_in("environment/prod", true, company.given.now);
+    assert_eq!(prod.keys().collect::<Vec<_>>(), ["g_8", "k_bot", "k_old"]);
+    assert!(company.state.held_in("environment/staging", true, company.given.now).is_empty());
 }
 
 #[test]

@@ -12,6 +12,7 @@ use proptest::strategy::{Union, ValueTree};
 use proptest::test_runner::TestRunner;
 
 use super::approvals::{Company, PEOPLE, install, register_model, service, vote};
+use crate::people::roles;
 use crate::people::{
     AccountOwned, ActorKind, ActorLeft, ActorRegistered, ActorReturned, ApprovalNamed, ApprovalRule,
     ApprovalsConfigured, EmergencyDeclared, EmergencyNamed, EndReason, GrantEnded, GrantNamed, GrantRequested,
@@ -25,7 +26,7 @@ use oracle::Oracle;
 const PROGRAMS: [&str; 2] = ["a_bot", "a_ci"];
 const GROUPS: [&str; 2] = ["gr_a", "gr_b"];
 const SERVICES: [&str; 2] = ["credit", "support"];
-const SCOPES: [&str; 3] = ["org", "service/credit", "service/support"];
+const SCOPES: [&str; 4] = ["org", "service/credit", "service/support", "environment/prod"];
 const VERSIONS: [&str; 3] = ["1", "2", "3"];
 const OWN: [&str; 2] = ["helper", "board"];
 const ROLES: [&str; 10] = [
@@ -343,7 +344,7 @@ fn permitted(company: &Company, actor: &str, command: &Command) -> bool {
     };
     let owns =
         |program: &str| ["account.own", "key.create"].contains(&action) && resource == format!("actor/{program}");
-    state.roles_of(actor, now).any(|(role, scope)| (scope == "org" || scope == resource) && permits(role))
+    state.roles_of(actor, now).any(|(role, scope)| roles::covers(state, scope, &resource) && permits(role))
         || state.stand_ins_of(actor, now).iter().any(|duty| DUTIES[2..5].contains(duty) && roles == [*duty])
         || state.accounts_of(actor).any(owns)
 }

@@ -124,7 +124,7 @@ impl Facts {
             waiting: waiting.collect(),
             actors: here.map(|actor| actor.actor.clone()).collect(),
             own: state.custom_roles.keys().cloned().collect(),
-            scopes: state.services.keys().map(|service| format!("service/{service}")).collect(),
+            scopes: domain::people::roles::narrow_scopes(state),
         }
     }
 }

@@ -166,8 +166,8 @@ fn row(row: &Row) -> Vec<Cell> {
 /// `GET /emergencies`
 pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> Page {
     app.may_read(&who, "people")?;
-    let scopes = |state: &Ledger| state.services.keys().map(|service| format!("service/{service}")).collect();
-    let (open, scopes) = app.engine.read(|state| (Open::all(state, &who.actor, clock()), scopes(state)));
+    let (open, scopes) =
+        app.engine.read(|state| (Open::all(state, &who.actor, clock()), domain::people::roles::narrow_scopes(state)));
     let all = app.ask(ALL).await?;
     let shell = Shell::new(&app, &who, Section::Approvals)?;
     let concerned = open.iter().map(|one| one.actor.clone()).collect();

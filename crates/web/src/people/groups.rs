@@ -199,7 +199,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor, Pat
         let here = |actor: &&String| !state.left.contains_key(*actor) && !group.members.contains_key(*actor);
         let human = |actor: &&String| state.actors[*actor].kind == domain::people::ActorKind::Human;
         let others: Vec<String> = state.actors.keys().filter(here).filter(human).take(500).cloned().collect();
-        let scopes: Vec<String> = state.services.keys().map(|service| format!("service/{service}")).collect();
+        let scopes = domain::people::roles::narrow_scopes(state);
         let own: Vec<String> = state.custom_roles.keys().cloned().collect();
         Some((group, others, (own, scopes)))
     });

@@ -365,7 +365,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
     let (people, scopes) = app.engine.read(|state| {
         let here = state.actors.values().filter(|actor| actor.kind == ActorKind::Human);
         let people = here.filter(|actor| !state.left.contains_key(&actor.actor)).map(|actor| actor.actor.clone());
-        (people.collect(), state.services.keys().map(|service| format!("service/{service}")).collect())
+        (people.collect(), domain::people::roles::narrow_scopes(state))
     });
     let found = app.ask(CAMPAIGNS).await?;
     let shell = Shell::new(&app, &who, Section::People)?;

@@ -40,12 +40,28 @@ fn exists(file: &OrgFile, in_force: &Value, group: &str, role: &MappedRole, plac
     if roles::find(role).is_none() && !file.roles.contains_key(role) && !known("roles", role) {
         return wrong(format!("there is no role `{role}`: see `counterfoil roles list`"));
     }
+    if let Some(environment) = scope.strip_prefix(roles::ENVIRONMENT) {
+        return match is_environment(file, in_force, environment) {
+            true => Ok(()),
+            false => {
+                wrong(format!("no service is in environment `{environment}`: declare one, or map the role elsewhere"))
+            }
+        };
+    }
     match scope.strip_prefix("service/") {
         Some(service) if !file.services.contains_key(service) && !known("services", service) => {
             wrong(format!("there is no service `{service}`: declare it, or map the role elsewhere"))
         }
         _ => Ok(()),
     }
+}
+
+/// Whether a service is in an environment, as the file has it, or as it stands when the file leaves it out.
+fn is_environment(file: &OrgFile, in_force: &Value, environment: &str) -> bool {
+    let left = in_force["services"].as_object().into_iter().flatten();
+    let mut left = left.filter(|(name, _)| !file.services.contains_key(*name));
+    file.services.values().any(|spec| spec.environment == environment)
+        || left.any(|(_, spec)| spec["environment"].as_str().unwrap_or("prod") == environment)
 }
 
 /// A group that is to be made, or whose key at the directory is another.

@@ -149,6 +149,14 @@ fn fitting(state: &State, given: &Given, command: &Command, rule: &ApprovalRule)
         );
         return Err(voting::forbidden("train-not-approve", message));
     }
+    if let Some(voter) = voting::votes_elsewhere(state, given.now, command, same) {
+        let message = format!(
+            "`{resource}` would move to an environment where `{voter}`, who approved `{}`, has no vote, and rule \
+             `vote-where-it-moves` asks for votes that count there: ask anew",
+            asked.approval
+        );
+        return Err(voting::forbidden("vote-where-it-moves", message));
+    }
     if same.part_of(state.person_of(&given.by)).is_some() {
         let rule = if name == "service.declare" { "approve-not-deploy" } else { "approve-not-carry-out" };
         let message = format!(

@@ -9,7 +9,7 @@ use super::{
 use crate::decide::{identifier_is_valid, reference_is_valid};
 use crate::people::ActorKind;
 use crate::people::actors::present;
-use crate::people::roles::{Conflict, ORG};
+use crate::people::roles::{self, Conflict, ENVIRONMENT, ORG};
 use crate::serving::{ServiceDeclared, Target};
 use crate::{Command, Event, Given, Refusal, RefusalCode, State, canonical};
 
@@ -198,8 +198,26 @@ fn may_vote(state: &State, approval: &Approval, actor: &str) -> Result<(), Refus
 }
 
 fn is_entitled(state: &State, now: i64, approval: &Approval, actor: &str) -> bool {
-    let here = |scope: &str| scope == ORG || scope == approval.requested.resource;
+    let here = |scope: &str| roles::covers(state, scope, &approval.requested.resource);
     state.standing_roles_of(actor, now).any(|(role, scope)| role == approval.requested.role && here(scope))
+}
+
+/// Somebody whose vote does not count where a command would move a service to: a role in an environment decides nothing
+/// of another.
+pub(super) fn votes_elsewhere<'a>(
+    state: &State,
+    now: i64,
+    command: &Command,
+    approval: &'a Approval,
+) -> Option<&'a str> {
+    let Command::DeclareService(ServiceDeclared { spec, .. }) = command else { return None };
+    let (asked, to) = (&approval.requested, spec.environment.as_str());
+    roles::environment_of(state, &asked.resource).filter(|from| *from != to)?;
+    let there = |scope: &str| scope == ORG || scope == asked.resource || scope.strip_prefix(ENVIRONMENT) == Some(to);
+    let counts =
+        |actor: &str| state.standing_roles_of(actor, now).any(|(role, scope)| role == asked.role && there(scope));
+    let mut owners = approval.yes().map(|cast| cast.on_behalf_of.as_ref().unwrap_or(&cast.by).as_str());
+    owners.find(|actor| !counts(actor))
 }
 
 /// The votes on a request that were handed to somebody by those who have them still, and that they may have still.

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::roles::ORG;
-use super::{ActorKind, Key};
+use super::roles::{self, ENVIRONMENT, ORG};
+use super::{ActorKind, Key, KeyScope};
 use crate::{State, canonical};
 
 mod list;
@@ -26,7 +26,7 @@ pub(crate) use rules::{assign, complete, decide_one, start};
 pub struct StartReview {
     /// Public identifier, `r_` and random characters.
     pub review: String,
-    /// What is reviewed: `org` for all that is held, or `service/NAME` for what is held in that scope.
+    /// What is reviewed: `org` for all that is held, `service/NAME` or `environment/NAME` for what is held in that scope.
     pub scope: String,
     /// Who reviews.
     pub reviewer: String,
@@ -351,11 +351,16 @@ impl State {
         self.roles_in(scope, now).chain(credentials.into_iter().flatten()).collect()
     }
 
-    /// Keys that open inference of a service alone are in its scope; all others, and passkeys, are the organisation's.
+    /// Keys that name services are in the scope of each, and in that of the environment that one is in now or that they
+    /// name; all others, and passkeys, are the organisation's.
     fn credentials_in(&self, scope: &str, now: i64) -> impl Iterator<Item = (String, ReviewItem)> {
         let here = move |key: &&Key| {
-            let opens = |service: &String| scope.strip_prefix("service/") == Some(service.as_str());
-            key.is_live(now) && (scope == ORG || key.created.scope.services().iter().any(opens))
+            let opens = |service: &String| roles::covers(self, scope, &format!("service/{service}"));
+            let named = match (&key.created.scope, scope.strip_prefix(ENVIRONMENT)) {
+                (KeyScope::Inference(opens), Some(name)) => opens.environments.iter().any(|one| one == name),
+                _ => false,
+            };
+            key.is_live(now) && (scope == ORG || named || key.created.scope.services().iter().any(opens))
         };
         let item = |kind, actor: &str, scope: String| ReviewItem {
             kind,
