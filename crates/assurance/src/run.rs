@@ -266,7 +266,8 @@ mod tests {
         let control = catalogue().control("AI-AC-01").expect("in the catalogue");
         let of_frank: Vec<&str> = control.fail_rows.lines().filter(|line| line.contains("frank")).collect();
         let (_, violations) = answers(control, &[control.pass_rows, &of_frank.join("\n")]).await;
-        assert_eq!(violations.iter().collect::<Vec<_>>(), ["frank"]);
+        let found: Vec<&str> = violations.iter().collect();
+        assert!(matches!(found[..], [row] if row.contains(r#""item":"frank""#)), "{found:?}");
     }
 
     #[tokio::test]
