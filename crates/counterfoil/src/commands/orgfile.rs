@@ -361,7 +361,7 @@ in_scope = ["AI-IN-01"]
         let roles: Vec<_> = group.roles.iter().map(|(role, _)| (role.role.as_str(), role.scope.as_str())).collect();
         assert_eq!(roles, [("deployer", "service/support"), ("monitor", "org")]);
         assert_eq!((group.days, group.external_id.as_deref()), (30, Some("guid-7")));
-        assert!(group.roles[0].1.starts_with("org.toml:30:"), "{}", group.roles[0].1);
+        assert!(group.roles[0].1.starts_with("org.toml:31:"), "{}", group.roles[0].1);
         let rules = file.approvals.expect("rules of approval");
         assert_eq!((rules[0].command.as_str(), rules[0].quorum), ("service.declare", 2));
         assert_eq!(file.controls.as_deref(), Some(&["AI-IN-01".to_owned()][..]));
@@ -374,10 +374,10 @@ in_scope = ["AI-IN-01"]
             ("owner = \"care\"", "ownr = \"care\"", "ownr"),
             ("version = \"1\"\n\n[role", "\n[role", "route `credit-risk`"),
             ("kind = \"openai\"", "kind = \"fax\"", "org.toml:3"),
-            ("days = 30", "days = 0", "org.toml:31:8: group `ML deployers`: a grant holds"),
+            ("days = 30", "days = 0", "org.toml:32:8: group `ML deployers`: a grant holds"),
             ("days = 30", "members = [\"a_1\"]", "members"),
             ("\"monitor\"]", "\"deployer@service/support\"]", "named twice"),
-            ("\"monitor\"]", "\"a\", \"b\", \"c\", \"d\"]", "org.toml:30:9: group `ML deployers`: it is mapped to 5"),
+            ("\"monitor\"]", "\"a\", \"b\", \"c\", \"d\"]", "org.toml:31:9: group `ML deployers`: it is mapped to 5"),
         ] {
             let text = GOOD.replace(from, to);
             let failure = OrgFile::parse("org.toml", &text, Path::new(".")).expect_err("wrong");

@@ -114,7 +114,8 @@ fn given_a_ci_jobs_token_when_exchanged_then_a_short_lived_key_opens_what_the_ru
     assert_eq!(status, 200, "{answer}");
     assert_eq!(answer["token_type"], "Bearer");
     assert!((290..=300).contains(&answer["expires_in"].as_u64().expect("seconds")), "{answer}");
-    assert_eq!(world.json(&["--token", &text(&answer, "access_token"), "signin"])["actor"], bot.as_str());
+    let job = world.cli(&["--json", "--token", &text(&answer, "access_token"), "signin"]);
+    assert!(job.code != 0 && job.err.contains(&bot) && job.err.contains("people-answer"), "it acts as {bot}: {job:?}");
     assert_eq!(exchange(&world, &token, None).0, 400, "a token is taken once");
     let refused = world.sql("select code, policies from refusals where command = 'key.exchange'");
     assert!(refused[0]["policies"].to_string().contains("token-once"), "{refused:?}");

@@ -18,6 +18,9 @@ pub const GRANT_MS: i64 = 366 * 24 * 60 * 60 * 1000;
 /// Roles whose holders may approve grants, beside those of an organisation's own that permit it.
 const APPROVERS: [&str; 2] = ["security_lead", "administrator"];
 
+/// Roles whose holders approve grants when no approver is left who is not concerned.
+const LAST_RESORT: [&str; 2] = ["compliance_lead", "privacy_officer"];
+
 /// A role was asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -203,7 +206,9 @@ pub(crate) fn approve(state: &State, given: &Given, body: &GrantNamed) -> Result
         let message = format!("you asked for grant `{}`: somebody else must approve it", body.grant);
         return forbidden("request-not-approve", message);
     }
-    no_vote_by_emergency(state, given, &format!("grant `{}`", body.grant))?;
+    let what = format!("grant `{}`", body.grant);
+    in_turn(state, given, &[&grant.asker, &grant.requested.actor], &what)?;
+    no_vote_by_emergency(state, given, &what)?;
     kept_apart(state, given.now, &grant.requested)?;
     Ok(vec![Event::GrantApproved(body.clone())])
 }
@@ -249,15 +254,35 @@ fn pending<'a>(state: &'a State, given: &Given, body: &GrantNamed) -> Result<&'a
 }
 
 /// Whether anybody but the one who asked and the one who is to hold the role could approve. While an organisation
-/// begins there is nobody yet; AI-AC-02 names such grants.
+/// begins, or when everybody else has left, there is nobody; AI-AC-02 names such grants.
 fn somebody_else(state: &State, given: &Given, grant: &Grant) -> bool {
     somebody_approves(state, given.now, &[&grant.asker, &grant.requested.actor])
 }
 
-/// Whether anybody could approve who is not concerned, neither by themselves nor by a program.
+/// Whether anybody could approve who is not concerned, neither by themselves nor by a program; in the last resort too.
 pub(super) fn somebody_approves(state: &State, now: i64, concerned: &[&str]) -> bool {
+    anybody(state, concerned, |actor| approves(state, now, actor) || steps_in(state, now, actor))
+}
+
+/// Whether an approver is there who is not concerned.
+fn an_approver_is_there(state: &State, now: i64, concerned: &[&str]) -> bool {
+    anybody(state, concerned, |actor| approves(state, now, actor))
+}
+
+fn anybody(state: &State, concerned: &[&str], fits: impl Fn(&str) -> bool) -> bool {
     let free = |actor: &str| !concerned.iter().any(|one| state.is_one_person(one, actor));
-    state.actors.keys().any(|actor| free(actor) && approves(state, now, actor))
+    state.actors.keys().any(|actor| free(actor) && fits(actor))
+}
+
+/// Whoever approves in the last resort does so only while no approver is left who is not concerned. Without them, whoever
+/// sends the only security lead away could approve what they ask for themselves.
+pub(super) fn in_turn(state: &State, given: &Given, concerned: &[&str], what: &str) -> Result<(), Refusal> {
+    let (by, now) = (given.by.as_str(), given.now);
+    if approves(state, now, by) || !steps_in(state, now, by) || !an_approver_is_there(state, now, concerned) {
+        return Ok(());
+    }
+    let message = format!("{what} waits for a security lead or an administrator: you approve it when none is left");
+    Err(Refusal { code: RefusalCode::Forbidden, message, policies: vec!["last-resort-not-first".to_owned()] })
 }
 
 /// Whether somebody would be let approve a grant, as far as that depends on who they are.
@@ -265,12 +290,18 @@ pub(super) fn may_approve(state: &State, now: i64, grant: &Grant, actor: &str) -
     let (holder, asker) = (grant.requested.actor.as_str(), grant.asker.as_str());
     !state.is_one_person(actor, holder)
         && (!state.is_one_person(actor, asker) || !somebody_approves(state, now, &[asker, holder]))
-        && approves(state, now, actor)
+        && (approves(state, now, actor)
+            || steps_in(state, now, actor) && !an_approver_is_there(state, now, &[asker, holder]))
 }
 
 /// Whether an actor holds a role whose holders approve grants, by more than an emergency.
 fn approves(state: &State, now: i64, actor: &str) -> bool {
     state.standing_roles_of(actor, now).any(|(role, scope)| scope == ORG && is_approver(state, role))
+}
+
+/// Whether an actor approves grants when nobody else is left who could.
+fn steps_in(state: &State, now: i64, actor: &str) -> bool {
+    state.standing_roles_of(actor, now).any(|(role, scope)| scope == ORG && LAST_RESORT.contains(&role))
 }
 
 /// Whether holders of a role approve grants.

@@ -146,6 +146,18 @@ fn given_an_organisation_that_begins_when_nobody_else_can_approve_then_the_first
 }
 
 #[test]
+fn given_the_only_security_lead_when_sent_away_then_the_administrator_still_approves_nothing_of_their_own() {
+    let mut company = Company::with_a_lead();
+    company.done("a_admin", request("g_c", "a_1", "compliance_lead", ORG));
+    company.done("a_lead", approve("g_c"));
+    company.done("a_admin", request("g_1", "a_2", "monitor", ORG));
+    assert_eq!(company.refused("a_1", approve("g_1")).policies, ["last-resort-not-first"], "the lead is there");
+    company.done("a_admin", Command::Leave(ActorLeft { actor: "a_lead".into() }));
+    assert_eq!(company.refused("a_admin", approve("g_1")).policies, ["request-not-approve"]);
+    company.done("a_1", approve("g_1"));
+}
+
+#[test]
 fn given_a_role_when_one_kept_apart_from_it_is_asked_for_then_pair_and_rule_are_named() {
     let mut company = Company::with_a_lead();
     company.done("a_admin", request("g_1", "a_1", "model_trainer", "service/credit"));

@@ -95,7 +95,8 @@ fn given_registrations_that_make_no_sense_when_asked_then_each_is_refused() {
 
 #[test]
 fn given_a_registered_service_when_its_owner_leaves_its_risk_changes_or_it_is_retired_then_the_registration_ends() {
-    let ends: [(&str, fn() -> Command); 3] = [
+    type Ending = (&'static str, fn() -> Command);
+    let ends: [Ending; 3] = [
         ("a_admin", || Command::Leave(ActorLeft { actor: "a_other".into() })),
         ("a_deployer", || service("support", RiskTier::Medium, "1")),
         ("a_deployer", || Command::RetireService(ServiceRetired { service: "support".into() })),
@@ -209,7 +210,8 @@ fn given_training_when_recorded_then_by_somebody_else_and_a_later_record_stands(
     assert!(company.done("a_other", trained("a_trainer", |_| {})).is_empty());
     company.done("a_other", trained("a_trainer", |body| body.expires_at = 8_000_000));
     assert_eq!(company.state.training["a_trainer"]["ai-basics"].expires_at, 8_000_000, "it was corrected");
-    let cases: [(fn(&mut TrainingRecorded), RefusalCode); 6] = [
+    type Wrong = fn(&mut TrainingRecorded);
+    let cases: [(Wrong, RefusalCode); 6] = [
         (|body| body.course = "AI basics".into(), RefusalCode::Invalid),
         (|body| body.completed_at = 2_000, RefusalCode::Invalid),
         (|body| body.expires_at = 500, RefusalCode::Invalid),

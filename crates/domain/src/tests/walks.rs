@@ -311,12 +311,12 @@ impl Walk {
         let wanted = if matches!(what, What::Vote) { "waiting" } else { "approved" };
         // What is over is tried now and then all the same.
         let open = |(approval, _): &&(String, Command)| {
-            state.approvals[approval].standing(now).as_str() == wanted || one % 8 == 0
+            state.approvals[approval].standing(now).as_str() == wanted || one.is_multiple_of(8)
         };
         let open: Vec<&(String, Command)> = self.asked.iter().filter(open).collect();
         let (approval, command) = pick(&open, one / 8)?;
         Some(match what {
-            What::Vote => vote(approval, if two % 8 == 0 { Vote::Decline } else { Vote::Approve }),
+            What::Vote => vote(approval, if two.is_multiple_of(8) { Vote::Decline } else { Vote::Approve }),
             What::Withdraw => Command::WithdrawApproval(ApprovalNamed { approval: approval.clone() }),
             _ => command.clone(),
         })

@@ -115,7 +115,8 @@ async fn ask(engine: &Arc<Engine>) -> String {
     let actor = engine.register_actor(&operator, domain::people::ActorKind::Human).await.expect("registered");
     let ends_at = Engine::now_ms() + 24 * HOUR_MS;
     let (role, scope, reference) = ("monitor".into(), "org".into(), "CHG-1".into());
-    engine.request_grant(&operator, Wish { actor, role, scope, ends_at, reference }).await.expect("asked")
+    let asked = engine.request_grant(&operator, Wish { actor, role, scope, ends_at, reference }).await;
+    format!("grant/{}", asked.expect("asked"))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,7 @@ struct Recorder {
 }
 
 impl Sink for Recorder {
-    type Item = (u32, Sender<u32>);
+    type Item = Item;
 
     fn commit(&mut self, batch: &mut Vec<Self::Item>) -> Result<(), Fatal> {
         self.gate.recv().map_err(|_| Fatal("the test is over".into()))?;
@@ -29,7 +29,7 @@ impl Sink for Recorder {
 }
 
 struct Bench {
-    committer: Committer<(u32, Sender<u32>)>,
+    committer: Committer<Item>,
     gate: Sender<()>,
     batches: Receiver<Vec<u32>>,
     fatal: Receiver<String>,
@@ -138,7 +138,7 @@ struct Crowd {
 }
 
 impl Sink for Crowd {
-    type Item = (u32, Sender<u32>);
+    type Item = Item;
 
     fn commit(&mut self, batch: &mut Vec<Self::Item>) -> Result<(), Fatal> {
         self.recorder.commit(batch)
@@ -149,8 +149,11 @@ impl Sink for Crowd {
     }
 }
 
+/// A number, and who hears that it is durable.
+type Item = (u32, Sender<u32>);
+
 /// A writer that knows of `coming` items, with its gate open, and the batches it makes.
-fn crowd(coming: usize) -> (Committer<(u32, Sender<u32>)>, Receiver<Vec<u32>>) {
+fn crowd(coming: usize) -> (Committer<Item>, Receiver<Vec<u32>>) {
     let (gate, gate_rx) = channel();
     let (batches_tx, batches) = channel();
     (0..100).for_each(|_| gate.send(()).unwrap());

@@ -305,7 +305,9 @@ pub(crate) fn approve(state: &State, given: &Given, body: &GroupNamed) -> Result
         let policies = vec!["request-not-approve".to_owned()];
         return Err(Refusal { code: RefusalCode::Forbidden, message, policies });
     }
-    grants::no_vote_by_emergency(state, given, &format!("the roles of group `{}`", body.group))?;
+    let what = format!("the mapping of group `{}`", body.group);
+    grants::in_turn(state, given, &[state.person_of(&mapping.mapper)], &what)?;
+    grants::no_vote_by_emergency(state, given, &what)?;
     let counts = |grant: &&Grant| {
         let concerned = [&grant.asker, &grant.requested.actor].iter().any(|one| person == state.person_of(one));
         grant.is_pending(given.now) && !concerned && grants::kept_apart(state, given.now, &grant.requested).is_ok()

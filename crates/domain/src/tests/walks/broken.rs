@@ -16,6 +16,9 @@ use crate::{Command, Event};
 const NOW: i64 = 2_000;
 
 /// What the oracle has to say of an organisation where everybody has their duty, and of what is written after that.
+/// Who did something, and the events of it.
+type Done = (&'static str, Vec<Event>);
+
 fn told(commands: &[(&str, Vec<Event>)]) -> Vec<String> {
     let mut oracle = Oracle::default();
     for (now, by, events) in &Company::staffed().done {
@@ -123,7 +126,7 @@ fn approves_mapping() -> Vec<Event> {
 #[test]
 fn given_a_deployment_by_the_wrong_hands_when_held_against_the_rules_then_each_is_told() {
     let staffed = || ("a_deployer", asks("p_1"));
-    let cases: Vec<(Vec<(&str, Vec<Event>)>, &str)> = vec![
+    let cases: Vec<(Vec<Done>, &str)> = vec![
         (vec![("a_trainer", deploys(low(), vec![]))], "a_trainer trained and deployed m/1"),
         (
             vec![staffed(), ("a_trainer", votes("p_1", None)), ("a_trainer", deploys(low(), vec![]))],
@@ -164,7 +167,7 @@ fn given_a_deployment_by_the_wrong_hands_when_held_against_the_rules_then_each_i
 #[test]
 fn given_votes_by_those_who_have_none_when_held_against_the_rules_then_each_is_told() {
     let handed = votes("p_1", Some("a_approver"));
-    let cases: Vec<(Vec<(&str, Vec<Event>)>, &str)> = vec![
+    let cases: Vec<(Vec<Done>, &str)> = vec![
         (vec![("a_deployer", asks("p_1")), ("a_deployer", votes("p_1", None))], "a_deployer asked and voted"),
         (vec![("a_deployer", asks("p_1")), ("a_trainer", votes("p_1", None))], "a_trainer trained what they voted on"),
         (
@@ -221,7 +224,7 @@ fn given_roles_that_one_person_gave_when_held_against_the_rules_then_each_is_tol
         let actions = actions.iter().map(|action| (*action).to_owned()).collect();
         vec![Event::RoleDefined(RoleDefined { role: "x".into(), actions })]
     };
-    let cases: Vec<(Vec<(&str, Vec<Event>)>, &str)> = vec![
+    let cases: Vec<(Vec<Done>, &str)> = vec![
         (vec![("a_admin", wants("a_lead", "monitor")), ("a_lead", gets())], "a_lead approved a role of their own"),
         (vec![("a_admin", wants("a_other", "monitor")), ("a_admin", gets())], "a_admin asked for a role and approved"),
         (

@@ -148,7 +148,13 @@ impl Oracle {
 
     /// Whether anybody but these persons could approve.
     fn somebody_else(&self, now: i64, but: &[&str]) -> bool {
-        self.kinds.keys().any(|actor| !but.contains(&self.person(actor).as_str()) && self.approves(actor, now))
+        let steps_in = |actor: &str| {
+            let has = self.has(actor, now, false);
+            has.iter().any(|(role, scope)| scope == "org" && ["compliance_lead", "privacy_officer"].contains(&&**role))
+        };
+        self.kinds
+            .keys()
+            .any(|actor| !but.contains(&self.person(actor).as_str()) && (self.approves(actor, now) || steps_in(actor)))
     }
 
     /// The rule by which a command needs an approval: who votes, and how many of them.
