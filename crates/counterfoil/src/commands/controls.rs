@@ -127,7 +127,7 @@ pub fn print_runs(answer: &Value) -> Result<(), Failure> {
         }
         let more = run["violations"].as_u64().unwrap_or(0).saturating_sub(SHOWN as u64);
         if more > 0 {
-            output::line(format!("              and {more} more: --json shows them, and so does the control's page"))?;
+            output::line(format!("              and {more} more: --json shows the first 100"))?;
         }
     }
     let root = answer["at_root"].as_str().unwrap_or("-");

@@ -18,7 +18,7 @@ pub enum OwnerReason {
     Registered,
     /// They were named.
     Named,
-    /// Whoever answered for it left, and they were the one to say so: a new owner is to be named.
+    /// Whoever answered for it left, and they were the one to say so, or a program of theirs: a new owner is to be named.
     Left,
 }
 

@@ -4,7 +4,7 @@ mod groups;
 mod names;
 
 pub use groups::{GroupNote, GroupWish};
-pub use names::MAX_NAME_BYTES;
+pub use names::{MAX_NAME_BYTES, email as email_is_valid};
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
