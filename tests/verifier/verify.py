@@ -209,9 +209,10 @@ class Report:
     def exit(self):
         if any(f["code"] == "log.rollback" for f in self.findings):
             return 3
-        if self.verdict("integrity") != "pass":
+        integrity = self.verdict("integrity")
+        if integrity == "fail":
             return 1
-        return 2 if self.failed("completeness") else 0
+        return 2 if integrity == "unknown" or self.failed("completeness") else 0
 
 
 # --- Hashes, notes, compact JSON ---------------------------------------------------------------------------------------

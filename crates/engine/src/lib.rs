@@ -36,7 +36,7 @@ mod workloads;
 pub use accesses::{Answered, Attempt, Unrecorded};
 pub use approvals::Asked;
 pub use authorize::{Permit, Policies, PolicyError};
-pub use directory::{GroupNote, GroupWish, MAX_NAME_BYTES, PersonWish};
+pub use directory::{GroupNote, GroupWish, MAX_NAME_BYTES, PersonWish, email_is_valid};
 pub use documents::MAX_DOCUMENT_BYTES;
 pub use execute::{Ask, Done, ExecuteError};
 pub use identity::{AuthError, ClientCertificate, Principal, random_secret};

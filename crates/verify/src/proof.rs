@@ -167,7 +167,8 @@ fn log_half(proof: &TlogProof, entry: &[u8], ts: Option<i64>, options: &Options,
                     format!("the entry is not at index {index}: {error}"),
                 );
             }
-            let message = "who signed it was not checked: give the log's key, or a policy that lists the log";
+            let message = "who signed it was not checked: give the log's key, `--key \"$(counterfoil ledger key)\"`, or a \
+                           policy that lists the log";
             findings.unknown(Integrity, "key.absent", place, message);
         }
     }

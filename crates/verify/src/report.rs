@@ -245,7 +245,8 @@ impl Findings {
         let of = |claim: Claim| verdicts.iter().find(|c| c.claim == claim).map_or(Verdict::Unknown, |c| c.verdict);
         let exit = match () {
             () if self.kept.iter().any(|finding| finding.code == ROLLBACK) => 3,
-            () if of(Claim::Integrity) != Verdict::Pass => 1,
+            () if of(Claim::Integrity) == Verdict::Fail => 1,
+            () if of(Claim::Integrity) == Verdict::Unknown => 2,
             () if of(Claim::Completeness) == Verdict::Fail || of(Claim::Freshness) == Verdict::Fail => 2,
             () if of(Claim::Independence) == Verdict::Fail => 4,
             () => 0,
@@ -315,7 +316,7 @@ mod tests {
     fn given_nothing_checked_when_concluded_then_no_claim_passes_and_the_exit_code_is_not_zero() {
         let report = Findings::default().report("nothing".into());
         assert!(report.verdicts.iter().all(|conclusion| conclusion.verdict == Verdict::Unknown));
-        assert_eq!(report.exit, 1);
+        assert_eq!(report.exit, 2);
     }
 
     #[test]

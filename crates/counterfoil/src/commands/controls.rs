@@ -1,5 +1,7 @@
 //! `counterfoil controls`.
 
+use std::collections::BTreeSet;
+
 use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::{Value, json};
@@ -12,7 +14,7 @@ use crate::output::{self, Failure};
 pub enum Controls {
     /// List the catalogue with the newest result of each control
     List,
-    /// Test controls over the ledger as it is, or was
+    /// Test controls over the ledger as it is, or was; exits with code 2 when one fails
     Run(Run),
 }
 
@@ -30,9 +32,6 @@ pub struct Run {
     /// Test over a past ledger size, or at a time
     #[arg(long)]
     at: Option<String>,
-    /// Exit with code 2 when a control fails
-    #[arg(long)]
-    strict: bool,
 }
 
 impl Controls {
@@ -46,8 +45,8 @@ impl Controls {
                     false => print_runs(&answer)?,
                 }
                 let failed = answer["runs"].as_array().into_iter().flatten().any(|r| r["outcome"] == "fail");
-                match failed && run.strict {
-                    true => Err(Failure::new(2, "failed", "a control failed: see its violations above")),
+                match failed {
+                    true => Err(Failure::new(2, "failed", "a control failed: see its findings above")),
                     false => Ok(()),
                 }
             }
@@ -91,7 +90,23 @@ async fn list(json: bool, connect: &Connect) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Prints what runs found: one line a control, then a few violations of each that failed.
+/// How many findings of a control are printed.
+const SHOWN: usize = 5;
+
+/// What was found, in few words. A finding is a row, and one item can have several.
+fn found(run: &Value) -> String {
+    let (population, findings) = (&run["population"], &run["violations"]);
+    let rows = run["violating"].as_array().map(Vec::as_slice).unwrap_or_default();
+    // The answer has the first rows only: of those left out nobody knows here which items they are about.
+    if findings.as_u64() != Some(rows.len() as u64) {
+        return format!("{findings} findings, population {population}");
+    }
+    let items: BTreeSet<&str> = rows.iter().filter_map(|row| row["item"].as_str()).collect();
+    let s = if rows.len() == 1 { "" } else { "s" };
+    format!("{findings} finding{s} in {} of {population} items", items.len())
+}
+
+/// Prints what runs found: one line a control, then the first findings of each that failed.
 pub fn print_runs(answer: &Value) -> Result<(), Failure> {
     for run in answer["runs"].as_array().into_iter().flatten() {
         let outcome = match run["outcome"].as_str() {
@@ -99,19 +114,39 @@ pub fn print_runs(answer: &Value) -> Result<(), Failure> {
             Some("fail") => "FAIL",
             _ => "not tested",
         };
-        let (population, violations) = (&run["population"], &run["violations"]);
         let control = run["control"].as_str().unwrap_or("-");
         let name = run["name"].as_str().unwrap_or("");
         let why = match run["reason"].as_str() {
             Some(reason) => reason.to_owned(),
-            None => format!("{violations} of {population} violate"),
+            None => found(run),
         };
         output::line(format!("  {control:9} {outcome:10}  {name} ({why})"))?;
-        for row in run["violating"].as_array().into_iter().flatten().take(2) {
+        for row in run["violating"].as_array().into_iter().flatten().take(SHOWN) {
             let text = |name: &str| row[name].as_str().unwrap_or("-").to_owned();
             output::line(format!("              {}: {}", text("item"), text("detail")))?;
+        }
+        let more = run["violations"].as_u64().unwrap_or(0).saturating_sub(SHOWN as u64);
+        if more > 0 {
+            output::line(format!("              and {more} more: --json shows the first 100"))?;
         }
     }
     let root = answer["at_root"].as_str().unwrap_or("-");
     output::line(format!("  computed at ledger size {}, root {root}", answer["at_size"]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_two_findings_of_one_item_when_printed_then_it_is_one_item_of_the_population() {
+        let row = |item: &str| json!({"item": item, "detail": "d"});
+        let run = json!({"population": 10, "violations": 3, "violating": [row("a"), row("a"), row("b")]});
+        assert_eq!(found(&run), "3 findings in 2 of 10 items");
+        let one = json!({"population": 1, "violations": 1, "violating": [row("a")]});
+        assert_eq!(found(&one), "1 finding in 1 of 1 items");
+        assert_eq!(found(&json!({"population": 4, "violations": 0, "violating": []})), "0 findings in 0 of 4 items");
+        let many = json!({"population": 10, "violations": 300, "violating": [row("a")]});
+        assert_eq!(found(&many), "300 findings, population 10", "nobody knows what the others are about");
+    }
 }

@@ -50,9 +50,9 @@ pub enum People {
 /// Whom to register.
 #[derive(Args)]
 pub struct Add {
-    /// What it is
-    #[arg(long, value_enum, default_value = "human")]
-    kind: Kind,
+    /// What it is; a person, if it is not said
+    #[arg(long, value_enum)]
+    kind: Option<Kind>,
     #[command(flatten)]
     known: Known,
 }
@@ -121,11 +121,16 @@ impl People {
     pub async fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
         match self {
             Self::Add(add) => {
-                let kind = match add.kind {
-                    Kind::Human => "human",
-                    Kind::Service => "service",
-                };
                 let mut body = add.known.json();
+                if body.is_empty() && add.kind.is_none() {
+                    let message = "whom to register: give --name, --email or --user-name; or --kind human for a person \
+                                   who is known by a pseudonym alone";
+                    return Err(Failure::usage(message));
+                }
+                let kind = match add.kind {
+                    None | Some(Kind::Human) => "human",
+                    Some(Kind::Service) => "service",
+                };
                 body.insert("kind".to_owned(), kind.into());
                 let added = one(connect, Method::POST, "/api/v1/people", Some(&body.into())).await?;
                 said(json, &added, added["actor"].as_str().unwrap_or_default())

@@ -21,7 +21,7 @@ impl<'a> Directory<'a> {
         let actor = world.json(&["people", "add", "--kind", "service", "--name", "Company directory"])["actor"].clone();
         let actor = actor.as_str().expect("a pseudonym");
         // Whoever answers for a program can act as it, so it is somebody who administers nothing.
-        let owner = world.json(&["people", "add"])["actor"].clone();
+        let owner = world.json(&["people", "add", "--kind", "human"])["actor"].clone();
         let owner = owner.as_str().expect("a pseudonym");
         world.json(&["people", "own", actor, "--owner", owner]);
         // Only they make its keys; theirs is gone before the program's role makes it a privileged person's.
@@ -227,7 +227,9 @@ fn given_what_is_not_for_this_door_when_it_comes_then_it_is_refused_in_the_stand
     assert_eq!((search(&[]), search(&[("authorization", &application)])), (401, 403));
     // The directory's key opens nothing else.
     let own = ["--json", "--token", &door.secret];
-    for beyond in [&["people", "add"][..], &["grants", "list"], &["people", "list"], &["groups", "list"]] {
+    for beyond in
+        [&["people", "add", "--kind", "human"][..], &["grants", "list"], &["people", "list"], &["groups", "list"]]
+    {
         assert_eq!(world.cli(&[&own[..], beyond].concat()).error().1, "forbidden", "{beyond:?}");
     }
     let first =
@@ -238,6 +240,15 @@ fn given_what_is_not_for_this_door_when_it_comes_then_it_is_refused_in_the_stand
         404,
         "whom it does not know is not there"
     );
+    let by_hand = world.json(&["people", "add", "--user-name", "ada@example.com", "--email", "ada@example.com"]);
+    let by_hand = format!("/Users/{}", by_hand["actor"].as_str().expect("a pseudonym"));
+    let gone = json!({"schemas": [PATCH_OP], "Operations": [{"op": "replace", "path": "active", "value": false}]});
+    for (method, body) in [("GET", &Value::Null), ("DELETE", &Value::Null), ("PATCH", &gone)] {
+        assert_eq!(door.ask(method, &by_hand, body).0, 404, "whom it did not register is not there: {method}");
+    }
+    for list in ["/Users", "/Users?filter=userName%20eq%20%22ada%40example.com%22"] {
+        assert_eq!(door.ask("GET", list, &Value::Null).1["totalResults"], 0, "{list}");
+    }
 
     let large = json!({"schemas": [USER], "userName": "big", "title": "x".repeat(300 << 10)});
     let (status, answer) = door.ask("POST", "/Users", &large);
@@ -348,17 +359,20 @@ fn given_no_directory_when_people_come_from_a_file_then_the_plan_is_shown_and_do
     assert_eq!(planned["plan"], json!([format!("~ zoe ({zoe}): name, comes back")]));
     world.json(&["people", "return", &zoe]);
     assert_eq!(world.json(&["people", "show", &zoe])["status"], "active");
+    let wrong = world.cli(&["--json", "people", "add", "--email", "notanemail"]);
+    assert_eq!((wrong.code, wrong.error().1), (65, "invalid".to_owned()), "{wrong:?}");
+    let nobody = world.cli(&["--json", "people", "add"]);
+    assert_eq!((nobody.code, nobody.error().1), (64, "usage".to_owned()), "{nobody:?}");
     let taken = world.cli(&["--json", "people", "add", "--user-name", "ZOE"]);
     assert_eq!(taken.error(), (65, "exists".into()));
     let row = world.file("bad.csv", "user_name,role\nzoe,administrator\n");
     assert_eq!(world.cli(&["--json", "people", "import", &row, "--yes"]).code, 64);
-    // A directory that comes later finds them.
+    // A directory that comes later did not register them: they are not there for it, and their name is taken.
     let door = Directory::new(&world);
     let (_, found) = door.ask("GET", "/Users?filter=userName+eq+%22zoe%22", &Value::Null);
-    assert_eq!(
-        (&found["Resources"][0]["id"], &found["Resources"][0]["displayName"]),
-        (&zoe.as_str().into(), &"Zoë Meyer".into())
-    );
+    assert_eq!(found["totalResults"], 0, "{found}");
+    assert_eq!(door.ask("DELETE", &format!("/Users/{zoe}"), &Value::Null).0, 404);
+    assert_eq!(door.ask("POST", "/Users", &json!({"schemas": [USER], "userName": "zoe"})).0, 409);
 }
 
 #[test]

@@ -121,7 +121,7 @@ fn given_an_applications_key_when_it_ends_in_any_way_then_every_inference_door_r
 fn given_a_key_of_the_management_api_when_it_ends_in_any_way_then_every_door_refuses_the_next_request() {
     let world = World::new();
     for (how, end) in KEY_ENDS {
-        let actor = text(&world.json(&["people", "add"]), "actor");
+        let actor = text(&world.json(&["people", "add", "--kind", "human"]), "actor");
         let created = world.json(&["keys", "create", "--actor", &actor, "--expires", "1h"]);
         let (key, secret) = (text(&created, "key"), text(&created, "secret"));
         assert_doors(&world, "/api/v1", &management_doors(), &secret, true, how);
@@ -154,7 +154,7 @@ fn given_a_session_when_it_or_its_person_ends_then_every_page_and_the_api_refuse
         }
     };
     for how in ["signed out", "the person left"] {
-        let actor = text(&world.json(&["people", "add"]), "actor");
+        let actor = text(&world.json(&["people", "add", "--kind", "human"]), "actor");
         let cookie = session(&actor);
         check(&cookie, true, how);
         match how {

@@ -140,7 +140,7 @@ type Ends<'a> = (Shown, Box<dyn FnOnce() + 'a>);
 fn keys(world: &World) -> Vec<Ends<'_>> {
     let mut all: Vec<Ends<'_>> = Vec::new();
     let new = |actor: &str| world.json(&["keys", "create", "--actor", actor, "--expires", "1d"]);
-    let person = || text(&world.json(&["people", "add"]), "actor");
+    let person = || text(&world.json(&["people", "add", "--kind", "human"]), "actor");
     let program = || text(&world.json(&["people", "add", "--kind", "service"]), "actor");
 
     let key = new(&person());
@@ -222,7 +222,7 @@ fn sessions(world: &World) -> Vec<Ends<'_>> {
 
 /// A key that comes to its end by itself, soon.
 fn expiring(world: &World) -> Shown {
-    let actor = text(&world.json(&["people", "add"]), "actor");
+    let actor = text(&world.json(&["people", "add", "--kind", "human"]), "actor");
     let token = format!("Bearer {}", world.token());
     let headers = [("authorization", token.as_str()), ("content-type", "application/json")];
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");

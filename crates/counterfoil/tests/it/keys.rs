@@ -204,7 +204,7 @@ fn given_a_leaked_secret_when_anybody_reports_it_then_the_key_ends_and_a_wrong_s
 #[test]
 fn given_a_service_account_when_its_owner_leaves_then_it_passes_on_and_when_it_leaves_its_keys_end() {
     let mut world = World::new();
-    let person = text(&world.json(&["people", "add"]), "actor");
+    let person = text(&world.json(&["people", "add", "--kind", "human"]), "actor");
     let bot = text(&world.json(&["people", "add", "--kind", "service"]), "actor");
     let operator = text(&world.sql("select principal_id from credentials where kind = 'human'")[0], "principal_id");
     let owner = |world: &World| {

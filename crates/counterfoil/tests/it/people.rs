@@ -94,7 +94,7 @@ pub fn session(world: &World) -> String {
 
 /// Registers somebody and makes them a key: pseudonym and secret.
 fn somebody(world: &World) -> (String, String) {
-    let actor = world.json(&["people", "add"])["actor"].as_str().expect("a pseudonym").to_owned();
+    let actor = world.json(&["people", "add", "--kind", "human"])["actor"].as_str().expect("a pseudonym").to_owned();
     let key = world.json(&["keys", "create", "--actor", &actor, "--expires", "1d"]);
     (actor, key["secret"].as_str().expect("a secret").to_owned())
 }
@@ -139,7 +139,7 @@ fn given_people_with_duties_when_they_ask_and_approve_then_roles_hold_as_granted
     assert!(refused[0].to_string().contains("train-not-deploy"), "{refused:?}");
 
     // A leaver is refused by the next request, whatever they hold.
-    assert_eq!(run(&world, &["--token", &deployer_key, "people", "add"]).error().1, "forbidden");
+    assert_eq!(run(&world, &["--token", &deployer_key, "people", "add", "--kind", "human"]).error().1, "forbidden");
     assert_eq!(run(&world, &["--token", &deployer_key, "signin"]).code, 0, "for themselves they may");
     assert_eq!(run(&world, &["signin", "--actor", &deployer]).error().1, "forbidden", "nobody else may any more");
     world.json(&["--token", &lead_key, "people", "leave", &deployer]);

@@ -241,7 +241,7 @@ fn given_a_command_line_when_a_person_lets_it_in_then_it_acts_as_them_until_it_g
     // It acts as Anna, who may do nothing yet but look after herself.
     let sessions = company.world.json(&["sessions", "list"]);
     assert_eq!(sessions["sessions"].as_array().map(Vec::len), Some(1));
-    let (code, why) = company.world.cli(&["--json", "people", "add"]).error();
+    let (code, why) = company.world.cli(&["--json", "people", "add", "--kind", "human"]).error();
     assert_eq!((code, why.as_str()), (65, "forbidden"));
     company.world.json(&["logout"]);
     let (code, _) = company.world.cli(&["--json", "logout"]).error();

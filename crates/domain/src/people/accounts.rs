@@ -18,7 +18,7 @@ pub enum OwnerReason {
     Registered,
     /// They were named.
     Named,
-    /// Whoever answered for it left, and they were the one to say so: a new owner is to be named.
+    /// Whoever answered for it left, and they were the one to say so, or a program of theirs: a new owner is to be named.
     Left,
 }
 
@@ -171,10 +171,11 @@ pub(crate) fn registered(state: &State, given: &Given, actor: &str) -> Option<Ev
     is_a_person(state, &given.by).then_some(Event::AccountOwned(owned))
 }
 
-/// The accounts of somebody who leaves pass to whoever says so, if that is another person and their roles go together.
+/// The accounts of somebody who leaves pass to whoever says so, or answers for the program that does, if that is another
+/// person and their roles go together.
 /// Whoever left can use none of their keys, whether they pass on or not.
 pub(super) fn handed_over<'a>(state: &'a State, given: &'a Given, leaver: &'a str) -> impl Iterator<Item = Event> + 'a {
-    let heir = (given.by != leaver && is_a_person(state, &given.by)).then_some(given.by.as_str());
+    let heir = Some(state.person_of(&given.by)).filter(|heir| *heir != leaver && is_a_person(state, heir));
     state.accounts_of(leaver).flat_map(move |actor| {
         let heir = heir.filter(|heir| fits(state, given.now, actor, heir).is_ok());
         let owned = heir.map(|heir| {

@@ -1,14 +1,14 @@
 //! People as a directory knows them: registered, described, sent away and let back in, each time in one step.
 //!
 //! A directory is a program with the role `directory`. It registers people and says which of them are still there; what
-//! anybody may do is not its business, so it reaches nobody whom it does not know, and no program.
+//! anybody may do is not its business, so it reaches nobody whom it did not register, and no program.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use super::actors::{is_the_system, leave};
-use super::identities::{reference_is_valid, scim_names};
+use super::identities::reference_is_valid;
 use super::{
     ActorKind, ActorLeft, ActorRegistered, IdentityLinked, IdentitySource, IdentityUnlinked, ProfileSet, groups,
 };
@@ -87,15 +87,15 @@ pub(crate) fn provision(state: &State, given: &Given, body: &ProvisionPerson) ->
             let message = format!("`{}` is registered as another kind of actor", body.actor);
             return Err(refuse(RefusalCode::Exists, message));
         }
-        Some(_) if directory && scim_names(state, &body.actor).next().is_none() => {
+        Some(_) if directory && !state.is_provisioned(&body.actor) => {
             return forbidden(
                 "directory-reaches-its-own",
-                "the directory does not know this actor: it may not change it",
+                "the directory did not register this actor: it may not change it",
             );
         }
         Some(_) => vec![],
     };
-    events.extend(names(state, body)?);
+    events.extend(names(state, directory, body)?);
     if let Some(sealed_sha256) = &body.sealed_sha256 {
         digest_is_valid("sealed profile", sealed_sha256)?;
         if state.profiles.get(&body.actor) != Some(sealed_sha256) {
@@ -108,9 +108,12 @@ pub(crate) fn provision(state: &State, given: &Given, body: &ProvisionPerson) ->
 }
 
 /// What changes in the names by which somebody is known.
-fn names(state: &State, body: &ProvisionPerson) -> Result<Vec<Event>, Refusal> {
+fn names(state: &State, directory: bool, body: &ProvisionPerson) -> Result<Vec<Event>, Refusal> {
+    // Whom the directory registered stays its own when somebody here writes down another name.
+    let theirs = directory || state.is_provisioned(&body.actor);
+    let source = if theirs { IdentitySource::Scim } else { IdentitySource::Hand };
     let mut events = Vec::new();
-    for old in scim_names(state, &body.actor).filter(|old| !body.names.contains(*old)) {
+    for old in state.user_names_of(&body.actor).filter(|old| !body.names.contains(*old)) {
         let unlinked = IdentityUnlinked { actor: body.actor.clone(), subject: old.to_owned() };
         events.push(Event::IdentityUnlinked(unlinked));
     }
@@ -120,7 +123,7 @@ fn names(state: &State, body: &ProvisionPerson) -> Result<Vec<Event>, Refusal> {
             Some(known) if known.actor == body.actor => {}
             Some(_) => return Err(refuse(RefusalCode::Exists, "somebody else is known by that name")),
             None => {
-                let (actor, source, subject) = (body.actor.clone(), IdentitySource::Scim, subject.clone());
+                let (actor, subject) = (body.actor.clone(), subject.clone());
                 events.push(Event::IdentityLinked(IdentityLinked { actor, source, subject }));
             }
         }

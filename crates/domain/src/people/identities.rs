@@ -15,6 +15,8 @@ pub enum IdentitySource {
     Oidc,
     /// The directory that registers people.
     Scim,
+    /// The directory's names, written down by somebody here: the directory did not register them.
+    Hand,
 }
 
 impl IdentitySource {
@@ -24,6 +26,7 @@ impl IdentitySource {
         match self {
             Self::Oidc => "oidc",
             Self::Scim => "scim",
+            Self::Hand => "hand",
         }
     }
 
@@ -32,7 +35,7 @@ impl IdentitySource {
     pub fn signs_in(self) -> bool {
         match self {
             Self::Oidc => true,
-            Self::Scim => false,
+            Self::Scim | Self::Hand => false,
         }
     }
 }
@@ -111,10 +114,18 @@ pub(crate) fn reference_is_valid(subject: &str) -> Result<(), Refusal> {
     }
 }
 
-/// The vault's references for the names by which a directory knows somebody.
-pub(super) fn scim_names<'a>(state: &'a State, actor: &str) -> impl Iterator<Item = &'a str> {
-    let theirs = move |(_, known): &(&String, &Identity)| known.source == IdentitySource::Scim && known.actor == actor;
-    state.identities.iter().filter(theirs).map(|(subject, _)| subject.as_str())
+impl State {
+    /// The vault's references for the user name and directory's key of somebody, whoever wrote them down.
+    pub fn user_names_of<'a>(&'a self, actor: &'a str) -> impl Iterator<Item = &'a str> {
+        let theirs = move |(_, known): &(&String, &Identity)| !known.source.signs_in() && known.actor == actor;
+        self.identities.iter().filter(theirs).map(|(subject, _)| subject.as_str())
+    }
+
+    /// Whether a directory registered somebody: it may change nobody else.
+    #[must_use]
+    pub fn is_provisioned(&self, actor: &str) -> bool {
+        self.identities.values().any(|known| known.source == IdentitySource::Scim && known.actor == actor)
+    }
 }
 
 pub(crate) fn set_profile(state: &State, body: &ProfileSet) -> Result<Vec<Event>, Refusal> {

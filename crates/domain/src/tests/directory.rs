@@ -125,6 +125,42 @@ fn given_a_directory_when_it_reaches_for_others_then_the_rule_is_named() {
 }
 
 #[test]
+fn given_somebody_with_a_user_name_by_hand_when_a_directory_reaches_for_them_then_it_may_not() {
+    let mut company = company();
+    company.done("a_admin", person("a_9", "zoe", None));
+    company.done("a_admin", person("a_it", "it", None));
+    assert!(!company.state.is_provisioned("a_9"));
+    for (actor, name) in [("a_9", "zoe"), ("a_it", "it")] {
+        for presence in [None, Some(Presence::Inactive), Some(Presence::Removed)] {
+            let refused = company.refused("a_dir", person(actor, name, presence));
+            assert_eq!(refused.policies, ["directory-reaches-its-own"]);
+        }
+    }
+    assert_eq!(company.refused("a_dir", person("a_8", "zoe", None)).code, RefusalCode::Exists, "the name is theirs");
+    assert_eq!(company.done("a_admin", person("a_9", "zoe2", None)), ["identity.unlinked", "identity.linked"]);
+    assert!(!company.state.is_provisioned("a_9"));
+    // Whom the directory registered stays its own, whoever writes down another name.
+    company.done("a_dir", person("a_7", "ada", None));
+    company.done("a_admin", person("a_7", "ada2", None));
+    assert!(company.state.is_provisioned("a_7"));
+    assert_eq!(company.done("a_dir", person("a_7", "ada2", Some(Presence::Inactive))), ["actor.left"]);
+}
+
+#[test]
+fn given_the_owner_of_a_program_when_their_directory_removes_them_then_whoever_answers_for_the_directory_has_it() {
+    let mut company = company();
+    company.done("a_dir", person("a_9", "zoe", None));
+    let registered = ActorRegistered { actor: "a_job".into(), kind: ActorKind::Service, roles: vec![] };
+    company.done("a_admin", Command::RegisterActor(registered));
+    let own = AccountOwned { actor: "a_job".into(), owner: "a_9".into(), reason: OwnerReason::Named };
+    company.done("a_admin", Command::OwnAccount(own));
+    let removed = company.done("a_dir", person("a_9", "zoe", Some(Presence::Removed)));
+    assert_eq!(removed, ["actor.left", "account.owned", "actor.removed"]);
+    let account = &company.state.accounts["a_job"];
+    assert_eq!((account.owner.as_str(), account.reason), ("a_it", OwnerReason::Left));
+}
+
+#[test]
 fn given_a_mapped_group_when_people_come_and_go_then_roles_are_asked_for_and_end() {
     let mut company = company();
     company.done("a_admin", map("gr_train", &[("model_trainer", ORG)]));

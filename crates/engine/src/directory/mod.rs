@@ -4,7 +4,7 @@ mod groups;
 mod names;
 
 pub use groups::{GroupNote, GroupWish};
-pub use names::MAX_NAME_BYTES;
+pub use names::{MAX_NAME_BYTES, email as email_is_valid};
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ impl Engine {
         self.find_identity(IdentitySource::Scim, &by_external_id(id)).await
     }
 
-    /// The people whom a directory knows, or somebody entered with a user name, by pseudonym in order.
+    /// The people whom a directory registered and has not removed, by pseudonym in order.
     #[must_use]
     pub fn directory_people(&self) -> BTreeSet<String> {
         self.read(|state| {
@@ -84,8 +84,9 @@ impl Engine {
         };
         let before = self.read(|state| state.profiles.get(&actor).cloned());
         let mut sealed_sha256 = None;
-        let mut names = self.read(|state| scim_names(state, &actor));
+        let mut names = self.read(|state| state.user_names_of(&actor).map(str::to_owned).collect::<BTreeSet<_>>());
         if let Some(profile) = &wish.profile {
+            profile.email.as_deref().map_or(Ok(()), names::email)?;
             names = self.references(&identifiers(profile)?).await?;
             let known = self.profile(&actor).await?.unwrap_or_default();
             let mut profile = Profile { created_at: known.created_at, changed_at: known.changed_at, ..profile.clone() };
@@ -153,12 +154,6 @@ fn identifiers(profile: &Profile) -> Result<Vec<String>, Refusal> {
     let user = profile.user_name.as_deref().map(by_user_name).transpose()?;
     let external = profile.extra.get("externalId").and_then(serde_json::Value::as_str).map(by_external_id);
     Ok(user.into_iter().chain(external).collect())
-}
-
-fn scim_names(state: &domain::State, actor: &str) -> BTreeSet<String> {
-    let theirs =
-        state.identities.iter().filter(|(_, known)| known.source == IdentitySource::Scim && known.actor == actor);
-    theirs.map(|(subject, _)| subject.clone()).collect()
 }
 
 #[cfg(test)]

@@ -12,6 +12,9 @@ use unicode_security::{GeneralSecurityProfile, MixedScript, skeleton};
 /// The longest name, in bytes.
 pub const MAX_NAME_BYTES: usize = 256;
 
+/// The longest e-mail address, in bytes (RFC 5321, section 4.5.3.1, less the brackets of a path).
+pub const MAX_EMAIL_BYTES: usize = 254;
+
 /// The form in which a user name is compared.
 ///
 /// # Errors
@@ -33,6 +36,24 @@ pub fn user_name(name: &str) -> Result<String, Refusal> {
         }
     }
     Ok(folded)
+}
+
+/// Whether an e-mail address can be one: whether it is somebody's is known to the mail system alone.
+///
+/// # Errors
+/// A refusal that says what an address has, without repeating it.
+pub fn email(address: &str) -> Result<(), Refusal> {
+    let seen = |c: char| !c.is_whitespace() && !c.is_control();
+    let parts = address
+        .split_once('@')
+        .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
+    match parts && address.chars().all(seen) && address.len() <= MAX_EMAIL_BYTES {
+        true => Ok(()),
+        false => Err(invalid(&format!(
+            "an e-mail address has one `@` with something on both sides, no space or line break, and at most \
+             {MAX_EMAIL_BYTES} bytes: write it as name@example.com"
+        ))),
+    }
 }
 
 /// The form in which the name of a group is compared.
@@ -78,6 +99,20 @@ mod tests {
         assert_eq!(user_name("ΣΟΦΟΣ"), user_name("σοφος"));
         assert_eq!(user_name("STRASSE"), user_name("straße"));
         assert_eq!(user_name("Zoe\u{308}"), user_name("zoë"), "composed or not");
+    }
+
+    #[test]
+    fn addresses_that_cannot_be_are_refused_without_being_repeated() {
+        let long = format!("{}@example.com", "a".repeat(243));
+        for bad in ["notanemail", "zoe@", "@zoe.example", "a@b@c", "zoe@example.com\nbcc:x", "z oe@example.com", &long]
+        {
+            let refusal = email(bad).expect_err(bad);
+            assert_eq!(refusal.code, RefusalCode::Invalid);
+            assert!(!refusal.message.contains(bad));
+        }
+        for good in ["zoe@example.com", "o'brien+x@example.com", "zoë@münchen.example", &long[1..]] {
+            assert!(email(good).is_ok(), "{good}");
+        }
     }
 
     #[test]

@@ -122,7 +122,7 @@ fn an_event_is_proven_with_a_key_and_unknown_without() {
     assert_eq!((report.verdict(Claim::Integrity), report.exit), (Verdict::Pass, 0), "{report}");
     assert_eq!(report.verdict(Claim::Completeness), Verdict::Unknown);
     let report = verify_proof(&text, None, &Options::default());
-    assert_eq!((report.verdict(Claim::Integrity), report.exit), (Verdict::Unknown, 1), "{report}");
+    assert_eq!((report.verdict(Claim::Integrity), report.exit), (Verdict::Unknown, 2), "{report}");
 
     let bare = log_proof(&world, 5).to_string();
     let report = verify_proof(&bare, Some(&world.entries[5]), &keyed());

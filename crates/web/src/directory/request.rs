@@ -32,6 +32,11 @@ impl FromRequestParts<Arc<App>> for Directory {
         }
         let Caller(who) = Caller::from_request_parts(parts, app).await?;
         app.may(&who, "people.read", "people")?;
+        // Whom anybody else registers is no directory's, and would not be found here again.
+        if !who.roles.iter().any(|(role, _)| role == "directory") {
+            let message = "this door is for directories: use the key of a program with the role `directory`";
+            return Err(Failure::new(StatusCode::FORBIDDEN, "forbidden", message).into());
+        }
         Ok(Self(who))
     }
 }

@@ -36,10 +36,10 @@ fn missing(id: &str) -> Problem {
     Problem::missing(&format!("there is no user `{id}`"))
 }
 
-/// Somebody whom the directory knows.
+/// Somebody whom a directory registered. Whoever was entered by hand is not there for it.
 pub(super) async fn look(app: &App, id: &str) -> Result<Seen, Problem> {
     let found = app.engine.read(|state| {
-        let sealed = state.profiles.get(id).filter(|_| !state.removed.contains(id))?;
+        let sealed = state.profiles.get(id).filter(|_| state.is_provisioned(id) && !state.removed.contains(id))?;
         let groups: Vec<String> = state.groups_of(id).map(|(group, _)| group.to_owned()).collect();
         let stream = format!("actor/{id}");
         let version = state.version(&stream);
@@ -69,7 +69,7 @@ pub(super) async fn look(app: &App, id: &str) -> Result<Seen, Problem> {
     Ok(Seen { resource: Resource { body, version, location }, theirs, stream })
 }
 
-/// What a client may change of somebody, in canonical form. Who was entered by hand has what was entered.
+/// What a client may change of somebody, in canonical form. What was written down by hand shows where it said nothing.
 fn attributes(profile: &Profile, active: bool) -> Map<String, Value> {
     let mut attributes = profile.extra.clone();
     attributes.insert("userName".to_owned(), json!(profile.user_name));

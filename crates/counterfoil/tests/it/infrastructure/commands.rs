@@ -228,7 +228,7 @@ fn given_groups_in_the_file_when_applied_then_they_are_found_by_name_and_a_secon
         assert!(run.err.contains(&word), "{word}: {run:?}");
     }
     // Whoever may not know names can apply the rest.
-    let watcher = world.json(&["people", "add"])["actor"].as_str().expect("a pseudonym").to_owned();
+    let watcher = world.json(&["people", "add", "--kind", "human"])["actor"].as_str().expect("a pseudonym").to_owned();
     let asked = world.json(&["grants", "request", "--actor", &watcher, "--role", "monitor", "--reference", "CHG-1"]);
     world.json(&["grants", "approve", asked["grant"].as_str().expect("a grant")]);
     let key = world.json(&["keys", "create", "--actor", &watcher, "--expires", "1d"]);

@@ -15,7 +15,7 @@ fn given_an_event_when_proven_then_the_proof_verifies_offline_with_the_logs_key_
     let report = world.json(&["verify", &proof, "--key", &vkey]);
     assert_eq!(report["verdicts"][0]["verdict"], "pass", "{report}");
     let no_key = world.cli(&["--json", "verify", &proof]);
-    assert_eq!(no_key.code, 1, "without a key nothing is proven: {no_key:?}");
+    assert_eq!(no_key.code, 2, "without a key nothing is proven: {no_key:?}");
     let text = std::fs::read_to_string(&proof).expect("text");
     let other = world.file("other.proof", &text.replacen("index 2", "index 1", 1));
     assert_eq!(world.cli(&["--json", "verify", &other, "--key", &vkey]).code, 1);

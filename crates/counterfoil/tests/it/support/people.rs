@@ -36,7 +36,7 @@ impl Staff {
 /// Registers somebody and makes them a key.
 #[track_caller]
 pub fn somebody(world: &World) -> Person {
-    let actor = world.json(&["people", "add"])["actor"].as_str().expect("a pseudonym").to_owned();
+    let actor = world.json(&["people", "add", "--kind", "human"])["actor"].as_str().expect("a pseudonym").to_owned();
     let key = world.json(&["keys", "create", "--actor", &actor, "--expires", "1d"]);
     (actor, key["secret"].as_str().expect("a secret").to_owned())
 }

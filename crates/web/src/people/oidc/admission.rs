@@ -79,7 +79,7 @@ impl Oidc {
             return Ok(());
         }
         profile.name = text("name").or(profile.name);
-        profile.email = text("email").or(profile.email);
+        profile.email = text("email").filter(|email| engine::email_is_valid(email).is_ok()).or(profile.email);
         if profile.name.is_some() || profile.email.is_some() {
             app.engine.set_profile(app.engine.system(), actor, &profile).await?;
         }
