@@ -240,7 +240,8 @@ fn shown(answer: &Value) -> String {
         );
     }
     for difference in answer["differences"].as_array().into_iter().flatten() {
-        let is_time = difference["member"].as_str().is_some_and(|member| member.ends_with("_at"));
+        let is_time =
+            difference["member"].as_str().is_some_and(|member| member.ends_with("_at") || member == "review_due");
         let side = |name: &str| {
             let text = difference[name].as_str().unwrap_or("unset");
             text.parse::<i64>().ok().filter(|_| is_time).map_or_else(|| text.to_owned(), output::time)
