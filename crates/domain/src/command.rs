@@ -210,6 +210,15 @@ impl Command {
         }
     }
 
+    /// The same of a command that needed an approval, by its name and its resource.
+    #[must_use]
+    pub(crate) fn stream_of(command: &str, resource: &str) -> String {
+        match command {
+            "service.register" => resource.replacen("service/", "registration/", 1),
+            _ => resource.to_owned(),
+        }
+    }
+
     /// Other things that it would change, each of which must be permitted as well.
     #[must_use]
     pub fn further_resources(&self) -> Vec<String> {

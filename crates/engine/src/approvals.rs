@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use domain::people::approvals::Comment;
+use domain::people::approvals::{Comment, Standing};
 use domain::people::{
     Approval, ApprovalCommented, ApprovalNamed, ApprovalVoted, ApprovalsConfigured, DelegationEnded, RequestApproval,
     Vote, VoteDelegated,
@@ -178,6 +178,17 @@ impl Engine {
     /// # Errors
     /// As [`Engine::execute`].
     pub async fn carry_out(self: &Arc<Self>, who: &Principal, approval: &str) -> Result<Done, ExecuteError> {
+        let known = self.approval(approval)?;
+        let standing = known.standing(Self::now_ms());
+        if !standing.is_open() {
+            let (code, why) = match standing {
+                Standing::Used => (RefusalCode::Conflict, "was used before, and is good once"),
+                Standing::Expired => (RefusalCode::Expired, "is expired"),
+                Standing::Declined => (RefusalCode::Conflict, "is declined"),
+                _ => (RefusalCode::Conflict, "is withdrawn"),
+            };
+            return Err(Refusal::new(code, format!("approval `{approval}` {why}: ask anew")).into());
+        }
         let command = self.asked_command(approval).await?;
         self.execute(who, command).await
     }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use domain::people::{InferenceScope, KeyScope, WorkloadRule};
-use domain::serving::ServiceSpec;
+use domain::serving::{ServiceSpec, Target};
 use domain::vendors::ProviderSpec;
 use http::Method;
 use serde_json::{Value, json};
@@ -17,6 +17,9 @@ use sha2::{Digest, Sha256};
 use super::orgfile::OrgFile;
 use crate::client::{Client, Connect};
 use crate::output::{self, Failure};
+
+/// The rules by which something is refused that can be asked for: it has no approval, or the one there is of another thing.
+const ASKABLE: [&str; 2] = ["approval-required", "approval-fits"];
 
 /// What to apply, and how.
 #[derive(Args)]
@@ -113,8 +116,8 @@ impl Apply {
         let wanted = !steps.is_empty() && !self.dry_run && (self.yes || ask(json)?);
         let (mut done, mut asked) = (Vec::new(), Vec::new());
         if wanted {
-            for step in &steps {
-                match self.carry_out(&client, step).await? {
+            for (before, step) in steps.iter().enumerate() {
+                match self.carry_out(&client, step).await.map_err(|why| stopped(why, &steps, before))? {
                     Became::Done(events) => done.push(events),
                     Became::Asked(approval) => asked.push(approval),
                 }
@@ -139,8 +142,9 @@ impl Apply {
         let in_force = client.json(Method::GET, "/api/v1/org", None).await?;
         let steps = self.steps(&file, &in_force, &client).await?;
         let mut asked = Vec::new();
-        for step in &steps {
-            if let Became::Asked(approval) = self.carry_out(&client, step).await? {
+        for (before, step) in steps.iter().enumerate() {
+            let became = self.carry_out(&client, step).await.map_err(|why| stopped(why, &steps, before))?;
+            if let Became::Asked(approval) = became {
                 asked.push(approval);
             }
         }
@@ -150,6 +154,9 @@ impl Apply {
 
     async fn steps(&self, file: &OrgFile, in_force: &Value, client: &Client) -> Result<Vec<Step>, Failure> {
         let wants = |part: Part| self.only.is_empty() || self.only.contains(&part);
+        if wants(Part::Services) {
+            targets_are_declared(file, in_force)?;
+        }
         let mut steps = plan(file, in_force, self.prune)?;
         steps.retain(|step| wants(step.part));
         if wants(Part::Groups) {
@@ -171,7 +178,7 @@ impl Apply {
             Err(refused) => refused,
         };
         let Some(reference) =
-            self.ask.as_ref().filter(|_| refused.policies.iter().any(|rule| rule == "approval-required"))
+            self.ask.as_ref().filter(|_| refused.policies.iter().any(|rule| ASKABLE.contains(&rule.as_str())))
         else {
             return Err(refused);
         };
@@ -183,6 +190,48 @@ impl Apply {
             Err(failure) => Err(failure),
         }
     }
+}
+
+/// Steps are carried out one by one: whoever is told of one that failed is told which were done, or asked for, before it.
+fn stopped(failure: Failure, steps: &[Step], before: usize) -> Failure {
+    let earlier: Vec<String> = steps[..before].iter().map(|step| format!("{} {}", step.sign, step.what)).collect();
+    let Some(step) = steps.get(before).filter(|_| before > 0) else { return failure };
+    let message = format!(
+        "{} (at `{} {}`; applied or asked for {before} of {} before this: {})",
+        failure.message,
+        step.sign,
+        step.what,
+        steps.len(),
+        earlier.join(", ")
+    );
+    Failure { message, ..failure }
+}
+
+/// Whether all that routes name is declared, by the file or before; found out before anything is done.
+fn targets_are_declared(file: &OrgFile, in_force: &Value) -> Result<(), Failure> {
+    for (service, spec) in &file.services {
+        for route in &spec.routes {
+            let missing = match &route.target {
+                Target::Provider { provider, .. } => {
+                    let known = file.providers.contains_key(provider) || !in_force["providers"][provider].is_null();
+                    (!known).then(|| format!("provider `{provider}`"))
+                }
+                Target::Model { model, version } => {
+                    let named = file.models.iter().any(|one| one.name == *model && one.version == *version);
+                    let known = named || !in_force["models"][model][version].is_null();
+                    (!known).then(|| format!("model `{model}` version `{version}`"))
+                }
+            };
+            if let Some(missing) = missing {
+                let message = format!(
+                    "service `{service}`, route `{}`: {missing} is not declared: declare it in the file, or name another",
+                    route.name
+                );
+                return Err(Failure::usage(message));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn plan(file: &OrgFile, in_force: &Value, prune: bool) -> Result<Vec<Step>, Failure> {

@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 use crate::client::{Client, Connect};
 use crate::output::{self, Failure};
 
+/// How much of a document's text is shown beside a request.
+const SHOWN_CHARS: usize = 4000;
+
 /// What to do with approvals.
 #[derive(Subcommand)]
 pub enum Approvals {
@@ -169,7 +172,7 @@ fn listed(answer: &Value) -> String {
             "{}  {:<9} {:<10} {} of {} by {:<15} {} on {}\n",
             word(one, "approval"),
             yours,
-            word(one, "standing"),
+            if one["stale"] == true { "stale".to_owned() } else { word(one, "standing") },
             one["votes_for"],
             asked["quorum"],
             word(asked, "role"),
@@ -200,6 +203,10 @@ fn shown(answer: &Value) -> String {
         if words.is_empty() { "none".to_owned() } else { words.join(", ") }
     };
     let mut said = format!("{} on {}: {}\n", word(asked, "command"), word(asked, "resource"), word(answer, "standing"));
+    if answer["stale"] == true {
+        said +=
+            "stale      what it would change has changed since, so it can lead to nothing: withdraw it and ask anew\n";
+    }
     said += &format!(
         "asked by   {}\nreference  {}\ndigest     {}\n",
         word(answer, "requested_by"),
@@ -212,6 +219,8 @@ fn shown(answer: &Value) -> String {
         asked["quorum"],
         word(asked, "role")
     );
+    let time = |value: &Value| value.as_i64().map(output::time).unwrap_or_default();
+    said += &format!("asked at   {}\nends at    {}\n", time(&answer["requested_at"]), time(&asked["expires_at"]));
     if asked["trained_by"].as_array().is_some_and(|list| !list.is_empty()) {
         said += &format!("trained by {}, who may not vote\n", list(&asked["trained_by"]));
     }
@@ -223,9 +232,28 @@ fn shown(answer: &Value) -> String {
         let text = comment["text"].as_str().unwrap_or("(forgotten)");
         said += &format!("comment    {}: {text}\n", word(comment, "by"));
     }
+    if answer["differences"].is_null() {
+        said += &format!(
+            "changes    not compared with what is now, for it is over; the command and its entry: `--json`, and \
+             `counterfoil sql \"select * from approvals where approval_id = '{}'\"`\n",
+            word(answer, "approval")
+        );
+    }
     for difference in answer["differences"].as_array().into_iter().flatten() {
-        let side = |name: &str| difference[name].as_str().unwrap_or("unset").to_owned();
+        let is_time =
+            difference["member"].as_str().is_some_and(|member| member.ends_with("_at") || member == "review_due");
+        let side = |name: &str| {
+            let text = difference[name].as_str().unwrap_or("unset");
+            text.parse::<i64>().ok().filter(|_| is_time).map_or_else(|| text.to_owned(), output::time)
+        };
         said += &format!("changes    {}: {} -> {}\n", word(difference, "member"), side("from"), side("to"));
+    }
+    if let Some(text) = answer["text"].as_str() {
+        let more = text.chars().count().saturating_sub(SHOWN_CHARS);
+        said += &format!("what it says:\n{}\n", text.chars().take(SHOWN_CHARS).collect::<String>());
+        if more > 0 {
+            said += &format!("… and {more} more characters: `counterfoil --json approvals show` has them all\n");
+        }
     }
     said + &super::policies::gains_and_losses(&answer["policies"])
 }

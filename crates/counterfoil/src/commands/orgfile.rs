@@ -285,7 +285,10 @@ impl RawWorkload {
 impl RawService {
     fn spec(self, service: &str) -> Result<ServiceSpec, String> {
         let mut spec: ServiceSpec = toml::Value::Table(self.rest).try_into().map_err(|e: toml::de::Error| {
-            format!("service `{service}`: {}", e.to_string().trim().replace('\n', ", "))
+            // What is read apart from the rest can be written too.
+            let said =
+                e.to_string().replace("expected one of `owner`", "expected one of `accountable`, `route`, `owner`");
+            format!("service `{service}`: {}", said.trim().replace('\n', ", "))
         })?;
         for route in self.route {
             let target = match (route.provider, route.version) {
@@ -372,6 +375,7 @@ in_scope = ["AI-IN-01"]
         for (from, to, word) in [
             ("risk_tier = \"low\"", "risk_tier = \"none\"", "risk_tier"),
             ("owner = \"care\"", "ownr = \"care\"", "ownr"),
+            ("owner = \"care\"", "ownr = \"care\"", "`accountable`"),
             ("version = \"1\"\n\n[role", "\n[role", "route `credit-risk`"),
             ("kind = \"openai\"", "kind = \"fax\"", "org.toml:3"),
             ("days = 30", "days = 0", "org.toml:32:8: group `ML deployers`: a grant holds"),

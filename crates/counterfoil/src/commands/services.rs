@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::approvals::settle;
 use crate::client::Connect;
@@ -35,7 +35,13 @@ const LIST: &str =
 
 impl Services {
     pub async fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
-        let Self::Register(wish) = self else { return super::sql::print(json, connect, LIST).await };
+        let Self::Register(wish) = self else {
+            // Whoever may not ask the ledger still sees what is declared.
+            return match super::sql::print(json, connect, LIST).await {
+                Err(refused) if refused.kind == "forbidden" => declared(json, connect).await,
+                printed => printed,
+            };
+        };
         let client = connect.open().await?;
         let declared = client.json(Method::GET, "/api/v1/org", None).await?;
         let Some(risk) = declared["services"][&wish.service]["risk_tier"].as_str() else {
@@ -52,4 +58,27 @@ impl Services {
             (false, None) => output::line(format!("{} answers for {} ({risk} risk)", wish.owner, wish.service)),
         }
     }
+}
+
+/// Lists services as they are declared, with who is registered to answer for each.
+async fn declared(json: bool, connect: &Connect) -> Result<(), Failure> {
+    let client = connect.open().await?;
+    let org = client.json(Method::GET, "/api/v1/org", None).await?;
+    client.close().await?;
+    let services = org["services"].as_object().into_iter().flatten();
+    let rows: Vec<Value> = services
+        .map(|(name, spec)| {
+            let owner = &org["registrations"][name]["owner"];
+            json!({"service_id": name, "risk_tier": spec["risk_tier"], "team": spec["owner"], "owner_id": owner})
+        })
+        .collect();
+    if json {
+        return output::json(&Value::Array(rows));
+    }
+    let word = |row: &Value, name: &str| row[name].as_str().unwrap_or("-").to_owned();
+    let line = |row: &Value| {
+        let [service, risk, team, owner] = ["service_id", "risk_tier", "team", "owner_id"].map(|name| word(row, name));
+        format!("{service:<24} {risk:<8} {team:<16} {owner}\n")
+    };
+    output::text(rows.iter().map(line).collect::<String>())
 }

@@ -102,6 +102,15 @@ fn given_a_service_of_high_risk_when_trainer_approver_and_deployer_do_their_duty
     let approval = asked["asked"][0].as_str().expect("a request").to_owned();
     let again = apply(&staff.deployer.1, "services", true).json();
     assert!(again["asked"][0].as_str().expect("told").contains("0 of 1"), "{again}");
+    let other = world.file("other.toml", &world.org().replace("owner = \"lending\"", "owner = \"loans\""));
+    let beside = ["apply", "-f", &other, "--yes", "--only", "services"];
+    refused(&world, &staff.deployer.1, &beside, "approvals withdraw");
+    let beside = done(&world, &staff.deployer.1, &[&beside[..], &["--ask", "CHG-10"]].concat());
+    let beside = beside["asked"][0].as_str().expect("a second request").to_owned();
+    assert!(beside.starts_with("p_") && beside != approval, "{beside}");
+    done(&world, &staff.deployer.1, &["approvals", "withdraw", &beside]);
+    let run = world.cli(&["--json", "--token", &staff.deployer.1, "approvals", "carry-out", &beside]);
+    assert!(run.error().1 == "conflict" && run.err.contains("withdrawn"), "{run:?}");
     refused(&world, &staff.trainer.1, &["approvals", "approve", &approval], "train-not-approve");
     refused(&world, &staff.deployer.1, &["approvals", "approve", &approval], "request-not-approve");
     refused(&world, &staff.deployer.1, &["approvals", "carry-out", &approval], "approval-required");
@@ -122,6 +131,10 @@ fn given_a_service_of_high_risk_when_trainer_approver_and_deployer_do_their_duty
         carried["events"].as_array().expect("events").iter().filter_map(|e| e["t"].as_str()).collect();
     assert_eq!(names, ["service.declared", "approval.consumed", "deployment.started"]);
     assert_eq!(apply(&staff.deployer.1, "services", true).json()["plan"], json!([]), "all is as declared");
+    let run = world.cli(&["--json", "--token", &staff.deployer.1, "approvals", "carry-out", &approval]);
+    assert!(run.error().1 == "conflict" && run.err.contains("used before"), "{run:?}");
+    let used = done(&world, &staff.deployer.1, &["approvals", "show", &approval]);
+    assert_eq!((&used["standing"], &used["differences"]), (&json!("used"), &Value::Null), "{used}");
 
     let change =
         world.sql("select c.*, d.deployment_id from changes c join deployments d on d.change_id = c.change_id");
@@ -136,6 +149,24 @@ fn given_a_service_of_high_risk_when_trainer_approver_and_deployer_do_their_duty
     let runs = world.json(&["controls", "run", "AI-AC-06"]);
     assert_eq!(runs["runs"][0]["outcome"], "pass", "{runs}");
     assert!(world.sql("select * from stand_ins where duty <> 'security_lead'").is_empty());
+}
+
+#[test]
+fn given_a_deployer_of_one_service_when_they_apply_a_file_then_it_is_read_compared_and_applied_like_anybodys() {
+    let world = World::new();
+    let staff = people::Staff::new(&world);
+    let (actor, key) = people::somebody(&world);
+    let grant = people::ask(&world, &actor, "deployer", "service/support");
+    world.json(&["--token", &staff.lead.1, "grants", "approve", &grant]);
+    let changed = world.file("changed.toml", &world.org().replace("owner = \"care\"", "owner = \"helpers\""));
+    let applied = done(&world, &key, &["apply", "-f", &changed, "--yes", "--only", "services"]);
+    assert_eq!(applied["applied"], 1, "{applied}");
+    let listed = done(&world, &key, &["services", "list"]);
+    let support = listed.as_array().expect("rows").iter().find(|row| row["service_id"] == "support");
+    assert_eq!(support.expect("listed")["team"], "helpers");
+    let odd = world.org().replace("provider = \"stand-in\"", "provider = \"nobody\"");
+    let run = world.cli(&["--json", "apply", "-f", &world.file("odd.toml", &odd), "--dry-run"]);
+    assert!(run.code == 64 && run.err.contains("`nobody` is not declared"), "{run:?}");
 }
 
 #[test]

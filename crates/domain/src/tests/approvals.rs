@@ -240,6 +240,15 @@ fn given_an_approved_thing_when_it_or_what_it_replaces_changes_then_the_approval
     assert_eq!(company.rule("a_admin", install("second, and more")), "approval-fits");
     company.done("a_admin", install("second"));
     assert_eq!(company.rule("a_admin", install("third")), "approval-fits", "it was looked at beside other policies");
+    // It can be asked anew beside the one that no longer fits, and that can be voted on no more.
+    assert!(company.state.is_stale(&company.state.approvals["p_2"]));
+    company.done("a_admin", request("p_3", install("third")));
+    company.done("a_admin", request("p_4", install("fourth")));
+    assert_eq!(company.rule("a_admin", install("third")), "approval-required", "the one that fits waits for votes");
+    company.done("a_lead", approve("p_3"));
+    company.done("a_admin", install("third"));
+    assert_eq!((company.standing("p_2"), company.standing("p_3")), ("approved", "used"));
+    assert_eq!(company.code("a_lead", approve("p_4")), RefusalCode::Conflict, "it can lead to nothing");
     let wrong = Command::InstallPolicies(PoliciesInstalled { sha256: "00".into(), text: "x".into() });
     assert_eq!(company.code("a_admin", wrong), RefusalCode::Invalid);
 }

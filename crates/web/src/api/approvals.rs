@@ -57,6 +57,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, Caller(who): Caller) -> Re
                     "approval": id, "standing": approval.standing(now), "asked": approval.requested,
                     "requested_by": approval.requested_by, "requested_at": approval.requested_at,
                     "votes_for": approval.yes().count(), "can_vote": can_vote,
+                    "stale": state.is_stale(approval),
                 })
             })
         })

@@ -72,7 +72,7 @@ impl ApprovalPage {
     }
 
     fn can_be_done(&self) -> bool {
-        self.asked.standing == Standing::Approved
+        self.asked.standing == Standing::Approved && !self.asked.stale
     }
 
     #[cfg(test)]
@@ -140,6 +140,7 @@ impl ApprovalPage {
             command: Some(command.clone()),
             text: Some("What it says.".into()),
             differences: vec![super::asked::Difference { member: "sha256".into(), from: None, to: Some("1f".into()) }],
+            stale: false,
             policies: Some(diff.clone()),
             comments: vec![said(Some("Why is this needed?")), said(None)],
             can_vote,

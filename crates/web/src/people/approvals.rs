@@ -59,10 +59,12 @@ struct Slip {
     quorum: u64,
     role: String,
     approved: bool,
+    /// What it would change has changed since it was asked for.
+    stale: bool,
 }
 
 impl Slip {
-    fn of(id: &str, approval: &Approval, now: i64) -> Self {
+    fn of(state: &Ledger, id: &str, approval: &Approval, now: i64) -> Self {
         let asked = &approval.requested;
         Self {
             id: id.to_owned(),
@@ -75,6 +77,7 @@ impl Slip {
             quorum: asked.quorum,
             role: asked.role.clone(),
             approved: approval.standing(now) == Standing::Approved,
+            stale: state.is_stale(approval),
         }
     }
 }
@@ -95,8 +98,8 @@ impl Facts {
         let (mut waiting, mut others) = (Vec::new(), Vec::new());
         for (id, approval) in state.approvals.iter().filter(|(_, approval)| approval.standing(now).is_open()) {
             match state.can_vote(approval, visitor, now) {
-                true => waiting.push(Slip::of(id, approval, now)),
-                false if all || approval.requested_by == visitor => others.push(Slip::of(id, approval, now)),
+                true => waiting.push(Slip::of(state, id, approval, now)),
+                false if all || approval.requested_by == visitor => others.push(Slip::of(state, id, approval, now)),
                 false => {}
             }
         }
@@ -159,6 +162,7 @@ impl ApprovalsPage {
             quorum: 1,
             role: "model_approver".into(),
             approved,
+            stale: false,
         };
         let row = serde_json::json!({
             "seq": 40, "approval_id": "p_3f9ac2", "command": "policies.install", "resource": "policies",

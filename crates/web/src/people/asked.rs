@@ -30,7 +30,10 @@ pub(crate) struct Asked {
     pub standing: Standing,
     /// What is to be done; `None` when it is not in the object store any more.
     pub command: Option<Command>,
+    /// How what it declares differs from what is now; nothing once the request is over, for what is now says nothing of it.
     pub differences: Vec<Difference>,
+    /// Whether it is open, and can lead to nothing: what it would change has changed since.
+    pub stale: bool,
     /// What a document says that is to be published, when that is a text.
     pub text: Option<String>,
     /// What other policies would change for whom.
@@ -62,8 +65,12 @@ impl Asked {
             app.may_read(who, "approvals")?;
         }
         let command = app.engine.asked_command(id).await.ok();
+        let standing = approval.standing(now);
+        let stale = standing.is_open() && app.engine.read(|state| state.is_stale(&approval));
         let policies = match &command {
-            Some(Command::InstallPolicies(body)) => Some(app.engine.policy_diff(&body.text).await?),
+            Some(Command::InstallPolicies(body)) if standing.is_open() => {
+                Some(app.engine.policy_diff(&body.text).await?)
+            }
             _ => None,
         };
         let text = match &command {
@@ -73,15 +80,15 @@ impl Asked {
             _ => None,
         };
         let before = |command: &Command| app.engine.read(|state| before(state, command));
-        let differences = command.as_ref().map(|command| differences(&before(command), &after(command)));
+        let compared = command.as_ref().filter(|_| standing.is_open());
+        let differences = compared.map(|command| differences(&before(command), &after(command)));
         let mut comments = Vec::with_capacity(approval.comments.len());
         for comment in &approval.comments {
             let text = app.engine.comment_text(comment).await?;
             comments.push(Said { comment: comment.comment.clone(), by: comment.by.clone(), at: comment.at, text });
         }
-        let (standing, differences) = (approval.standing(now), differences.unwrap_or_default());
-        let id = id.to_owned();
-        Ok(Self { id, approval, standing, command, differences, text, policies, comments, can_vote, is_asker })
+        let (id, differences) = (id.to_owned(), differences.unwrap_or_default());
+        Ok(Self { id, approval, standing, command, differences, stale, text, policies, comments, can_vote, is_asker })
     }
 
     /// Whom it names: who asked, trained, voted, commented, carried it out, and gains or loses something by it.
@@ -101,11 +108,12 @@ impl Asked {
 
     /// As the API answers it.
     pub(crate) fn json(&self) -> Value {
+        let differences = self.standing.is_open().then_some(&self.differences);
         json!({
             "approval": self.id, "standing": self.standing, "asked": self.approval.requested,
             "requested_by": self.approval.requested_by, "requested_at": self.approval.requested_at,
             "votes": self.approval.votes, "used": self.approval.consumed, "command": self.command,
-            "differences": self.differences, "text": self.text, "policies": self.policies, "comments": self.comments,
+            "differences": differences, "stale": self.stale, "text": self.text, "policies": self.policies, "comments": self.comments,
             "can_vote": self.can_vote, "is_asker": self.is_asker,
         })
     }

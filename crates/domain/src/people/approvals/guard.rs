@@ -101,14 +101,18 @@ fn fitting(state: &State, given: &Given, command: &Command, rule: &ApprovalRule)
         asked.command == name && asked.resource == resource && approval.standing(given.now).is_open()
     };
     let open: Vec<&Approval> = state.approvals.values().filter(concerns).collect();
-    let Some(same) = open.iter().find(|approval| approval.requested.digest == digest) else {
+    let same: Vec<&Approval> = open.iter().copied().filter(|known| known.requested.digest == digest).collect();
+    // One that was asked anew counts, not the older one beside it that no longer fits.
+    let fresh = same.iter().find(|known| !state.is_stale(known));
+    let Some(same) = fresh.or(same.first()) else {
         return Err(match open.first() {
             Some(other) => voting::forbidden(
                 "approval-fits",
                 format!(
-                    "approval `{}` is of another thing than this `{name}` on `{resource}`: what was approved is carried \
-                     out to the letter, or asked anew",
-                    other.requested.approval
+                    "approval `{id}` is of another thing than this `{name}` on `{resource}`, and what was approved is \
+                     carried out to the letter: take it back with `counterfoil approvals withdraw {id}`, or ask for this \
+                     beside it, with `counterfoil apply --ask REFERENCE` or `counterfoil approvals request`",
+                    id = other.requested.approval
                 ),
             ),
             None => voting::forbidden(
@@ -122,7 +126,7 @@ fn fitting(state: &State, given: &Given, command: &Command, rule: &ApprovalRule)
         });
     };
     let asked = &same.requested;
-    if asked.base != state.version(&command.stream()) {
+    if state.is_stale(same) {
         let message = format!(
             "`{resource}` changed since approval `{}` was asked for, so it no longer fits: ask anew",
             asked.approval

@@ -36,7 +36,9 @@ pub(crate) fn request(state: &State, given: &Given, body: &RequestApproval) -> R
     };
     would_do_something(state, given, &body.command)?;
     let digest = digest(&body.command)?;
-    let same = |known: &&Approval| known.requested.digest == digest && known.standing(given.now).is_open();
+    let same = |known: &&Approval| {
+        known.requested.digest == digest && known.standing(given.now).is_open() && !state.is_stale(known)
+    };
     if let Some(known) = state.approvals.values().find(same) {
         let message = format!("this was asked already: see approval `{}`", known.requested.approval);
         return Err(Refusal::new(RefusalCode::Exists, message));
@@ -128,6 +130,15 @@ fn evidence_is_valid(piece: &str) -> Result<(), Refusal> {
 pub(crate) fn vote(state: &State, given: &Given, body: &ApprovalVoted) -> Result<Vec<Event>, Refusal> {
     let approval = known(state, &body.approval)?;
     waiting(approval, given.now)?;
+    if state.is_stale(approval) {
+        let message = format!(
+            "`{}` changed since approval `{id}` was asked for, so it no longer fits and votes do nothing: whoever asked \
+             takes it back with `counterfoil approvals withdraw {id}` and asks anew",
+            approval.requested.resource,
+            id = body.approval
+        );
+        return Err(Refusal::new(RefusalCode::Conflict, message));
+    }
     let by = given.by.as_str();
     may_vote(state, approval, by)?;
     let entitled = |actor: &str| is_entitled(state, given.now, approval, actor);
@@ -154,11 +165,21 @@ pub(crate) fn vote(state: &State, given: &Given, body: &ApprovalVoted) -> Result
 }
 
 impl State {
+    /// Whether what a request would change has changed since it was asked for, so that it can lead to nothing. Of a
+    /// request that was used it says nothing: using it was such a change.
+    #[must_use]
+    pub fn is_stale(&self, approval: &Approval) -> bool {
+        let asked = &approval.requested;
+        let stream = Command::stream_of(&asked.command, &asked.resource);
+        asked.base != self.version(&stream)
+    }
+
     /// Whether somebody could vote on a request now, by their own right or by one handed to them.
     #[must_use]
     pub fn can_vote(&self, approval: &Approval, actor: &str, now: i64) -> bool {
         let handed = || handed_to(self, now, approval, actor).any(|from| may_vote(self, approval, &from.from).is_ok());
         approval.standing(now) == Standing::Waiting
+            && !self.is_stale(approval)
             && may_vote(self, approval, actor).is_ok()
             && (is_entitled(self, now, approval, actor) || handed())
     }
