@@ -175,7 +175,8 @@ impl People {
                 }
             }
             Self::Rules => {
-                let query = "select rule, role_a, role_b, why from sod_pairs order by rule, role_a";
+                let query =
+                    "select rule, role_a, role_b, why from sod_pairs where role_a < role_b order by rule, role_a";
                 super::sql::print(json, connect, query).await
             }
         }
