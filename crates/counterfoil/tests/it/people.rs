@@ -130,6 +130,18 @@ fn given_people_with_duties_when_they_ask_and_approve_then_roles_hold_as_granted
     let elsewhere = world.json(&["authz", "who-can", "service.declare", "service/credit"]);
     assert!(!elsewhere["actors"].as_array().expect("actors").contains(&deployer.as_str().into()), "{elsewhere}");
 
+    // Who may is said with roles and the approval besides; what there is not, cannot be asked about.
+    let holders = able["holders"].as_array().expect("holders");
+    let holds = |holder: &serde_json::Value| {
+        holder["actor"] == deployer.as_str() && holder["roles"] == serde_json::json!([["deployer", "service/support"]])
+    };
+    assert!(holders.iter().any(holds), "{able}");
+    let about = |resource: &str| {
+        run(&world, &["authz", "explain", "--who", &deployer, "--action", "read", "--resource", resource])
+    };
+    assert_eq!(about("foo/zzz").error(), (65, "invalid".into()));
+    assert!(about("service/none").err.contains("no service `none`"));
+
     let conflict = run(&world, &ask(&deployer, "model_trainer", "org"));
     assert_eq!(conflict.error(), (65, "forbidden".into()));
     for word in ["train-not-deploy", "deployer", "model_trainer", "service/support"] {
