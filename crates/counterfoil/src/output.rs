@@ -142,7 +142,9 @@ pub fn read(path: &std::path::Path) -> Result<String, Failure> {
 /// Reads a time to come: a length of time from now, such as `90d`, or a time; in milliseconds since the epoch.
 pub fn in_future(text: &str) -> Result<i64, Failure> {
     let now = chrono::Utc::now().timestamp_millis();
-    parse_duration(text).map(|ms| now.saturating_add(ms)).or_else(|_| parse_time(text)).map_err(Failure::usage)
+    let time = parse_duration(text).map(|ms| now.saturating_add(ms)).or_else(|_| parse_time(text));
+    let more = |wrong| Failure::usage(format!("{wrong}, or a length of time from now, such as `90d`"));
+    time.map_err(more)
 }
 
 /// Reads a time: RFC 3339, or a date (midnight UTC), in milliseconds since the epoch.

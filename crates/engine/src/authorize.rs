@@ -154,16 +154,26 @@ impl Policies {
         let answer = self
             .ask(who, action, resource, environment)
             .map_err(|why| forbidden(who, action, resource, &why, vec![]))?;
+        let denied = |why: &str, policies| {
+            let mut refusal = forbidden(who, action, resource, why, policies);
+            // Keys of applications are no actors that can be asked about.
+            if who.services.is_empty() {
+                let actor = &who.actor;
+                refusal.message += &format!(
+                    "; `counterfoil authz explain --who {actor} --action {action} --resource {resource}` says what would \
+                     have to change"
+                );
+            }
+            refusal
+        };
         let mut policies: Vec<String> = answer.diagnostics().reason().map(ToString::to_string).collect();
         policies.sort_unstable();
         match answer.decision() {
             Decision::Allow => Ok(Permit { policies, version: Arc::clone(&self.version) }),
-            Decision::Deny if policies.is_empty() => {
-                Err(forbidden(who, action, resource, "no policy permits it", policies))
-            }
+            Decision::Deny if policies.is_empty() => Err(denied("no policy permits it", policies)),
             Decision::Deny => {
                 let why = format!("forbidden by policy `{}`", policies.join("`, `"));
-                Err(forbidden(who, action, resource, &why, policies))
+                Err(denied(&why, policies))
             }
         }
     }

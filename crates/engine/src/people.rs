@@ -10,7 +10,7 @@ use domain::{Command, Refusal, RefusalCode, State};
 use serde::Serialize;
 
 use crate::authorize::ACTIONS;
-use crate::{Engine, ExecuteError, Principal, identity};
+use crate::{Engine, ExecuteError, Principal, identity, policies};
 
 /// A role as it is asked for.
 #[derive(Clone, Debug)]
@@ -103,6 +103,28 @@ fn meant(action: &str) -> Result<&str, Refusal> {
     }
 }
 
+/// Whether there is such a thing to ask about. A service that is not declared yet can only be declared.
+fn asked_about(state: &State, action: &str, resource: &str) -> Result<(), Refusal> {
+    if !policies::is_thing(resource) {
+        let message = format!(
+            "`{resource}` is nothing to ask about: name a thing as KIND/NAME, such as service/credit-risk, or all of a \
+             kind as KIND alone; kinds are {}",
+            policies::all_kinds()
+        );
+        return Err(Refusal::new(RefusalCode::Invalid, message));
+    }
+    match resource.strip_prefix("service/") {
+        Some(name) if action != "service.declare" && !state.services.contains_key(name) => {
+            let message = format!(
+                "there is no service `{name}`, so only `service.declare` can be asked about it: \
+                 `counterfoil apply -f org.toml` declares services"
+            );
+            Err(Refusal::new(RefusalCode::NotFound, message))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The approval that an action needs, as far as that can be said without what exactly is to be done.
 fn approval_for(state: &State, action: &str, resource: &str) -> Option<ApprovalRule> {
     let rule = state.approval_rules().into_iter().find(|rule| rule.command == action)?;
@@ -117,7 +139,7 @@ impl Engine {
     /// Whether an actor may do `action` on `resource` (`kind/name`) now, and why.
     ///
     /// # Errors
-    /// A refusal when there is no such actor or action.
+    /// A refusal when there is no such actor, action or thing.
     pub fn explain(&self, actor: &str, action: &str, resource: &str) -> Result<Explanation, Refusal> {
         let action = meant(action)?;
         let missing = || Refusal::new(RefusalCode::NotFound, format!("there is no actor `{actor}`"));
@@ -125,7 +147,9 @@ impl Engine {
             let known = state.actors.contains_key(actor).then(|| Principal::of(state, actor, Self::now_ms()));
             let names = roles::ROLES.iter().map(|role| role.name.to_owned()).chain(state.custom_roles.keys().cloned());
             let names: Vec<String> = names.collect();
-            known.ok_or_else(missing).map(|who| (who, approval_for(state, action, resource), names))
+            let who = known.ok_or_else(missing)?;
+            asked_about(state, action, resource)?;
+            Ok::<_, Refusal>((who, approval_for(state, action, resource), names))
         })?;
         let policies_in_force = self.policies();
         let environment = self.environment_of(resource);
@@ -167,14 +191,30 @@ impl Engine {
     /// The actors who may do `action` on `resource` now, sorted, and the action that was meant.
     ///
     /// # Errors
-    /// A refusal when there is no such action.
+    /// A refusal when there is no such action or thing.
     pub fn who_can(&self, action: &str, resource: &str) -> Result<(String, Vec<String>), Refusal> {
         let action = meant(action)?;
-        let everybody = self.read(|state| Principal::all(state, Self::now_ms()));
+        let everybody = self.read(|state| {
+            asked_about(state, action, resource)?;
+            Ok::<_, Refusal>(Principal::all(state, Self::now_ms()))
+        })?;
         let (policies, environment) = (self.policies(), self.environment_of(resource));
         let may = |who: &Principal| policies.decide_in(who, action, resource, environment.as_deref()).is_ok();
         let able = everybody.into_iter().filter(may);
         Ok((action.to_owned(), able.map(|who| who.actor).collect()))
+    }
+
+    /// The approval that an action needs besides, if it needs one.
+    pub fn approval_needed(&self, action: &str, resource: &str) -> Option<Would> {
+        let rule = self.read(|state| approval_for(state, action, resource))?;
+        Some(Would::Approval { quorum: rule.quorum, role: rule.role })
+    }
+
+    /// Every action that can be asked about, sorted.
+    pub fn actions() -> Vec<&'static str> {
+        let mut all: Vec<&'static str> = Command::NAMES.iter().chain(&ACTIONS).copied().collect();
+        all.sort_unstable();
+        all
     }
 
     /// Registers a person or a program, without any role; returns the pseudonym.

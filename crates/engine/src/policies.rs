@@ -222,6 +222,17 @@ fn kinds(action: &str) -> &'static [&'static str] {
     }
 }
 
+/// Whether a resource is one that policies can speak of: its kind alone, or `kind/name`.
+pub(crate) fn is_thing(resource: &str) -> bool {
+    let (kind, name) = resource.split_once('/').unwrap_or((resource, "all"));
+    !name.is_empty() && (kind == "role" || EVERY.contains(&kind))
+}
+
+/// The kinds of things that there are, for whoever named another.
+pub(crate) fn all_kinds() -> String {
+    EVERY.join(", ") + ", role"
+}
+
 /// Kinds to ask about when an action is not known to concern fewer.
 const EVERY: &[&str] = &[
     "accesses",

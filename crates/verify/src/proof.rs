@@ -113,6 +113,11 @@ fn event(text: &str, options: &Options, findings: &mut Findings) -> String {
 
 fn bare(text: &str, entry: Option<&[u8]>, options: &Options, findings: &mut Findings) -> String {
     let subject = "proof of an entry".to_owned();
+    if !text.starts_with("c2sp.org/tlog-proof@") {
+        let message = "the file is neither an evidence package nor a proof: its first line names no kind of proof";
+        findings.fail(Integrity, "proof.broken", "proof", message);
+        return "neither a package nor a proof".to_owned();
+    }
     match (TlogProof::parse(text), entry) {
         (Ok(proof), Some(entry)) => return entry_in_log(&proof, entry, options, findings),
         (Ok(_), None) => {

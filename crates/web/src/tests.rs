@@ -9,7 +9,7 @@ use crate::infrastructure::{EventPage, LedgerPage, OverviewPage, SqlPage};
 use crate::people::{
     AccessPage, AccessesPage, ApprovalPage, ApprovalsPage, CliPage, CodesPage, DocumentPage, DocumentsPage,
     EmergenciesPage, GroupPage, GroupsPage, KeysPage, NewKeyPage, OnwardPage, PasskeysPage, PersonPage, PoliciesPage,
-    RecoverPage, ReviewPage, ReviewsPage, RolelessPage, SessionsPage, SigninPage,
+    RecoverPage, ReviewPage, ReviewsPage, RolelessPage, SessionsPage, SigninPage, WhyPage,
 };
 use crate::serving::{InferencePage, InferencesPage, ServicesPage};
 
@@ -46,6 +46,7 @@ fn samples() -> Vec<(String, String)> {
     add(&mut pages, "services", ServicesPage::samples());
     add(&mut pages, "emergencies", EmergenciesPage::samples());
     add(&mut pages, "policies", PoliciesPage::samples());
+    add(&mut pages, "why", WhyPage::samples());
     add(&mut pages, "overview", OverviewPage::samples());
     add(&mut pages, "ledger", LedgerPage::samples());
     add(&mut pages, "event", [EventPage::sample()]);

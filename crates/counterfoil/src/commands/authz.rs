@@ -45,9 +45,7 @@ impl Authz {
         match (json, self) {
             (true, _) => output::json(&answer),
             (false, Self::Explain { .. }) => explain(&answer),
-            (false, Self::WhoCan { .. }) => {
-                output::text(list(&answer["actors"]).iter().map(|actor| format!("{actor}\n")).collect::<String>())
-            }
+            (false, Self::WhoCan { .. }) => who_can(&answer),
         }
     }
 }
@@ -55,12 +53,7 @@ impl Authz {
 fn explain(answer: &Value) -> Result<(), Failure> {
     let text = |name: &str| answer[name].as_str().unwrap_or_default();
     let may = if answer["permitted"].as_bool() == Some(true) { "may" } else { "may not" };
-    let held: Vec<String> = answer["roles"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|held| format!("{} in {}", held[0].as_str().unwrap_or_default(), held[1].as_str().unwrap_or_default()))
-        .collect();
+    let held = held(&answer["roles"]);
     let mut said = format!("{} {may} do {} on {}\n", text("who"), text("action"), text("resource"));
     said += &format!("roles     {}\npolicies  {}\n", or_none(&held), or_none(&list(&answer["policies"])));
     said += &format!("version   policies {}\n", text("policy_version").chars().take(12).collect::<String>());
@@ -69,6 +62,28 @@ fn explain(answer: &Value) -> Result<(), Failure> {
     }
     said += &answer["would"].as_array().into_iter().flatten().map(would).collect::<String>();
     output::text(said)
+}
+
+fn who_can(answer: &Value) -> Result<(), Failure> {
+    let line = |holder: &Value| {
+        let text = |name: &str| holder[name].as_str().unwrap_or_default();
+        let name = holder["name"].as_str().map(|name| format!("  {name}")).unwrap_or_default();
+        format!("{}{name}  {}\n", text("actor"), or_none(&held(&holder["roles"])))
+    };
+    let mut said: String = answer["holders"].as_array().into_iter().flatten().map(line).collect();
+    if said.is_empty() {
+        said += "nobody may: `counterfoil authz explain` says what would have to change\n";
+    }
+    if !answer["approval"].is_null() {
+        said += &would(&answer["approval"]);
+    }
+    output::text(said)
+}
+
+/// Roles with their scopes.
+fn held(roles: &Value) -> Vec<String> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    roles.as_array().into_iter().flatten().map(|held| format!("{} in {}", text(&held[0]), text(&held[1]))).collect()
 }
 
 /// What would have to change, in words.

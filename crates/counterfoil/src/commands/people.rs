@@ -170,21 +170,30 @@ impl People {
             }
             Self::Import(import) => import.run(json, connect).await,
             Self::Roles => {
-                let roles = &domain::people::roles::ROLES;
-                let line = |role: &domain::people::roles::Role| json!({"role": role.name, "duty": role.duty, "privileged": role.privileged});
-                match json {
-                    true => output::json(&json!(roles.iter().map(line).collect::<Vec<_>>())),
-                    false => output::text(
-                        roles.iter().map(|role| format!("{:<16} {}\n", role.name, role.duty)).collect::<String>(),
-                    ),
-                }
+                let own = one(connect, Method::GET, "/api/v1/org", None).await?["roles"].take();
+                roles(json, own.as_object().into_iter().flatten().map(|(role, _)| role.as_str()))
             }
             Self::Rules => {
-                let query = "select rule, role_a, role_b, why from sod_pairs order by rule, role_a";
+                let query =
+                    "select rule, role_a, role_b, why from sod_pairs where role_a < role_b order by rule, role_a";
                 super::sql::print(json, connect, query).await
             }
         }
     }
+}
+
+/// The roles that the program brings, and those of the organisation's own.
+fn roles<'a>(json: bool, own: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
+    let brought = domain::people::roles::ROLES.iter();
+    if json {
+        let brought = brought
+            .map(|role| json!({"role": role.name, "duty": role.duty, "privileged": role.privileged, "own": false}));
+        let own = own.map(|role| json!({"role": role, "own": true}));
+        return output::json(&json!(brought.chain(own).collect::<Vec<_>>()));
+    }
+    let brought = brought.map(|role| format!("{:<16} {}\n", role.name, role.duty));
+    let own = own.map(|role| format!("{role:<16} one of your own: `counterfoil roles list` says what it permits\n"));
+    output::text(brought.chain(own).collect::<String>())
 }
 
 /// Asks one thing.

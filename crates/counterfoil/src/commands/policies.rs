@@ -101,7 +101,7 @@ impl Policies {
             }
         };
         let client = connect.open().await?;
-        let answer = client.json(Method::POST, &path, body.as_ref()).await?;
+        let answer = client.json(Method::POST, &path, body.as_ref()).await.map_err(|failure| self.of_file(failure))?;
         client.close().await?;
         let word = |name: &str| answer[name].as_str().unwrap_or_default();
         match (json, self) {
@@ -114,6 +114,22 @@ impl Policies {
             (false, Self::Approve { .. }) => output::line(format!("{}: {}", word("approval"), word("standing"))),
             (false, _) => output::line("the policies are in force"),
         }
+    }
+}
+
+impl Policies {
+    /// Says which file has policies that cannot be used.
+    fn of_file(&self, mut failure: Failure) -> Failure {
+        let file = match self {
+            Self::Diff(text) => Some(&text.file),
+            Self::Propose(wish) => Some(&wish.text.file),
+            Self::Install(install) => install.file.as_ref(),
+            _ => None,
+        };
+        if let Some(file) = file.filter(|_| failure.message.starts_with("the policies ")) {
+            failure.message = format!("{}: {}", file.display(), failure.message);
+        }
+        failure
     }
 }
 

@@ -174,7 +174,12 @@ fn say(json: bool, answer: &Value, text: &str) -> Result<(), Failure> {
 
 fn print(review: &Value) -> Result<(), Failure> {
     let text = |name: &str| review[name].as_str().unwrap_or("-").to_owned();
-    output::line(format!("{} of {}, reviewed by {}", text("review"), text("scope"), text("reviewer")))?;
+    // Names come for those who may know people by name.
+    let called = |actor: String| match review["names"][actor.as_str()].as_str() {
+        Some(name) => format!("{name} ({actor})"),
+        None => actor,
+    };
+    output::line(format!("{} of {}, reviewed by {}", text("review"), text("scope"), called(text("reviewer"))))?;
     for item in review["items"].as_array().into_iter().flatten() {
         let text = |name: &str| item[name].as_str().unwrap_or("-").to_owned();
         // A credential has a kind, and a role none.
@@ -183,7 +188,7 @@ fn print(review: &Value) -> Result<(), Failure> {
             "{:<8} {:<22} {:<20} {:<16} {:<20} {}",
             text("outcome"),
             text("item"),
-            text("actor"),
+            called(text("actor")),
             text(what),
             text("scope"),
             text("reason"),

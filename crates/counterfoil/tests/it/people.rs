@@ -8,7 +8,7 @@ use ::http::Method;
 
 use crate::support::{Run, World, http, tools};
 
-const PAGES: [&str; 18] = [
+const PAGES: [&str; 19] = [
     "/",
     "/ledger",
     "/ledger/0",
@@ -20,6 +20,7 @@ const PAGES: [&str; 18] = [
     "/groups",
     "/approvals",
     "/policies",
+    "/authz",
     "/documents",
     "/services",
     "/emergencies",
@@ -61,6 +62,15 @@ fn given_a_sign_in_link_when_opened_then_it_signs_in_once_and_the_pages_show_the
         assert!(policy.contains("default-src 'none'") || policy.contains("default-src 'self'"), "{policy}");
         assert!(!policy.contains("unsafe-inline") && !policy.contains("unsafe-eval"), "{policy}");
     }
+    let asked = |question: &str| {
+        http::send(Method::GET, &format!("{}/authz?{question}", world.url), &[("cookie", &session)], "").text()
+    };
+    let able = asked("action=service.declare&resource=service/credit");
+    let actor = able.split("<option value=\"a_").nth(1).and_then(|rest| rest.split('"').next()).expect("an actor");
+    assert!(able.contains("Who may"), "{able}");
+    let why = asked(&format!("who=a_{actor}&action=service.declare&resource=service/credit"));
+    assert!(why.contains("Policies that decided"), "{why}");
+    assert!(asked("action=read&resource=foo/zzz").contains("is nothing to ask about"));
     let again = http::send(Method::POST, &link, &origin, "");
     assert!(again.status >= 400 && cookie(&again).is_none(), "a link is good once: {}", again.status);
 }
@@ -129,6 +139,18 @@ fn given_people_with_duties_when_they_ask_and_approve_then_roles_hold_as_granted
     assert!(able["actors"].as_array().expect("actors").contains(&deployer.as_str().into()), "{able}");
     let elsewhere = world.json(&["authz", "who-can", "service.declare", "service/credit"]);
     assert!(!elsewhere["actors"].as_array().expect("actors").contains(&deployer.as_str().into()), "{elsewhere}");
+
+    // Who may is said with roles and the approval besides; what there is not, cannot be asked about.
+    let holders = able["holders"].as_array().expect("holders");
+    let holds = |holder: &serde_json::Value| {
+        holder["actor"] == deployer.as_str() && holder["roles"] == serde_json::json!([["deployer", "service/support"]])
+    };
+    assert!(holders.iter().any(holds), "{able}");
+    let about = |resource: &str| {
+        run(&world, &["authz", "explain", "--who", &deployer, "--action", "read", "--resource", resource])
+    };
+    assert_eq!(about("foo/zzz").error(), (65, "invalid".into()));
+    assert!(about("service/none").err.contains("no service `none`"));
 
     let conflict = run(&world, &ask(&deployer, "model_trainer", "org"));
     assert_eq!(conflict.error(), (65, "forbidden".into()));

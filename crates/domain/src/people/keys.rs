@@ -425,14 +425,29 @@ fn expiry_is_valid(state: &State, given: &Given, expires_at: i64) -> Result<(), 
     Ok(())
 }
 
+/// How many services a refusal names.
+const NAMED: usize = 10;
+
+fn there_are(known: &[&str]) -> String {
+    if known.is_empty() { "none is declared".to_owned() } else { format!("there are {}", known.join(", ")) }
+}
+
 fn declared<'a>(state: &'a State, service: &str) -> Result<&'a ServiceSpec, Refusal> {
-    let missing = || Refusal::new(RefusalCode::NotFound, format!("there is no service `{service}` to make a key for"));
+    let missing = || {
+        let known: Vec<&str> = state.services.keys().map(String::as_str).take(NAMED).collect();
+        let message = format!("there is no service `{service}` to make a key for: {}", there_are(&known));
+        Refusal::new(RefusalCode::NotFound, message)
+    };
     state.services.get(service).ok_or_else(missing)
 }
 
 /// Each service must be opened by the key as it is declared now, and nothing may be named that opens none of them.
 pub(super) fn inference_is_valid(state: &State, scope: &InferenceScope) -> Result<(), Refusal> {
     let invalid = |why: String| Err(Refusal::new(RefusalCode::Invalid, why));
+    // What is missing comes first: environments and purposes are taken from the services when nobody names any.
+    for service in scope.services.iter().take(MAX_SERVICES) {
+        declared(state, service)?;
+    }
     for (what, list) in
         [("services", &scope.services), ("environments", &scope.environments), ("purposes", &scope.purposes)]
     {

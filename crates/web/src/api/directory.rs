@@ -111,7 +111,7 @@ async fn person(app: &App, who: &engine::Principal, actor: &str) -> Result<Value
         let groups: Vec<String> = state.groups_of(actor).map(|(id, _)| id.to_owned()).collect();
         Some((registered.kind, state.left.get(actor).copied(), roles, groups))
     });
-    let (kind, left_at, roles, groups) = known.ok_or_else(|| Failure::not_found("actor", "of that pseudonym"))?;
+    let (kind, left_at, roles, groups) = known.ok_or_else(|| Failure::not_found("actor", actor))?;
     let names = Names::of(app, who, [actor]).await?;
     let kind = serde_json::to_value(kind).unwrap_or_default();
     let mut answer = shown(actor, kind.as_str().unwrap_or_default(), left_at, names.profile(actor), &roles);

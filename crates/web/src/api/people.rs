@@ -14,6 +14,7 @@ use super::Json;
 use crate::App;
 use crate::auth::Caller;
 use crate::failure::{ApiError, Failure};
+use crate::people::Able;
 
 /// Whom a link signs in; by default whoever asks.
 #[derive(Deserialize)]
@@ -167,6 +168,10 @@ pub(crate) async fn who_can(
     Query(question): Query<Whoever>,
 ) -> Result<Answer<Value>, ApiError> {
     app.may_read(&who, "state")?;
-    let (action, able) = app.engine.who_can(&question.action, &question.resource)?;
-    Ok(Answer(json!({ "action": action, "resource": question.resource, "actors": able })))
+    let able = Able::ask(&app, &who, &question.action, &question.resource).await?;
+    let actors: Vec<&str> = able.holders.iter().map(|holder| holder.actor.as_str()).collect();
+    let Able { action, resource, approval, holders } = &able;
+    Ok(Answer(json!({
+        "action": action, "resource": resource, "actors": actors, "holders": holders, "approval": approval,
+    })))
 }

@@ -1,5 +1,6 @@
 //! Access reviews.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Json as Answer;
@@ -16,7 +17,7 @@ use super::assurance::failure;
 use crate::App;
 use crate::auth::Caller;
 use crate::failure::{ApiError, Failure};
-use crate::people::{may_see, review_value};
+use crate::people::{Names, may_see, review_value};
 
 /// A campaign to start.
 #[derive(Deserialize)]
@@ -65,7 +66,14 @@ pub(crate) async fn show(
     Path(id): Path<String>,
 ) -> Result<Answer<Value>, ApiError> {
     let review = may_see(&app, &who, &id)?;
-    Ok(Answer(review_value(&app, &review)))
+    let concerned = review.items.values().map(|item| &item.actor).chain([&review.reviewer]).chain(&review.alternate);
+    let known: BTreeSet<&String> = concerned.collect();
+    let names = Names::of(&app, &who, &known).await?;
+    let named = known.into_iter().filter_map(|actor| Some((actor.clone(), names.name(actor)?.to_owned())));
+    let named: BTreeMap<String, String> = named.collect();
+    let mut value = review_value(&app, &review);
+    value["names"] = json!(named);
+    Ok(Answer(value))
 }
 
 /// Who is to review from here on.

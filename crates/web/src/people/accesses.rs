@@ -112,7 +112,7 @@ impl AccessesPage {
         let list = filters.link(path);
         let mut columns = vec![filters.place.heading("access", &list)];
         let names =
-            ["time (UTC)", "actor", "action", "object", "which", "decision", "why", "policies", "grant", "door"];
+            ["time (UTC)", "actor", "action", "object", "decision", "why", "policies", "which", "grant", "door"];
         columns.extend(names.map(Column::text));
         columns.push(Column::number("times"));
         let empty = Empty::new("No access matches", "Whatever is asked of this server is recorded here.");
@@ -167,10 +167,10 @@ fn row(row: &Row) -> Vec<Cell> {
         rows::maybe(row, "principal_id").map_or_else(|| Cell::Text("a stranger".into()), Cell::actor),
         Cell::Text(rows::text(row, "action")),
         Cell::Text(rows::text(row, "object_kind")),
-        code("object_id"),
         Cell::Mark(decision),
         Cell::maybe(why),
-        Cell::Wide(rows::text(row, "policy_id")),
+        Cell::Wide(rows::text(row, "policy_id").replace(',', ", ")),
+        rows::maybe(row, "object_id").map_or(Cell::None, Cell::Wide),
         code("grant_id"),
         Cell::Text(rows::text(row, "door")),
         Cell::count(rows::count(row, "occurrences")),

@@ -25,6 +25,7 @@ pub(crate) mod roleless;
 mod roster;
 mod sessions;
 mod signin;
+mod why;
 
 pub(crate) use groups::wish as group_wish;
 pub(crate) use names::{Names, may_know};
@@ -103,6 +104,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/emergencies", get(emergencies::show).post(emergencies::declare))
         .route("/emergencies/{id}/end", post(emergencies::end))
         .route("/emergencies/{id}/review", post(emergencies::review))
+        .route("/authz", get(why::show))
         .route("/policies", get(policies::show).post(policies::propose))
 }
 
@@ -111,6 +113,7 @@ pub(crate) use asked::Asked;
 pub(crate) use emergencies::Open as OpenEmergency;
 pub(crate) use policies::HISTORY;
 pub(crate) use reviews::{may_see, review_value};
+pub(crate) use why::Able;
 #[cfg(test)]
 pub(crate) use {
     access::AccessPage,
@@ -131,4 +134,5 @@ pub(crate) use {
     roleless::RolelessPage,
     sessions::SessionsPage,
     signin::SigninPage,
+    why::WhyPage,
 };

@@ -302,7 +302,7 @@ async fn facts(app: &App, who: &Principal, actor: &str) -> Result<Facts, Failure
         };
         Some((facts, groups))
     });
-    let (mut facts, groups) = known.ok_or_else(|| Failure::not_found("actor", "of that pseudonym"))?;
+    let (mut facts, groups) = known.ok_or_else(|| Failure::not_found("actor", actor))?;
     facts.profile = Names::of(app, who, [actor]).await?.profile(actor).cloned();
     for id in groups {
         let name = super::groups::name(app, who, &id).await?;
@@ -359,7 +359,7 @@ pub(crate) async fn set(
 /// What kind of actor somebody is.
 pub(crate) fn kind_of(app: &App, actor: &str) -> Result<ActorKind, Failure> {
     let kind = app.engine.read(|state| state.actors.get(actor).map(|known| known.kind));
-    kind.ok_or_else(|| Failure::not_found("actor", "of that pseudonym"))
+    kind.ok_or_else(|| Failure::not_found("actor", actor))
 }
 
 /// `POST /people/{actor}/leave`

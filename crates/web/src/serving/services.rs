@@ -6,6 +6,7 @@ use askama::Template;
 use axum::Form;
 use axum::extract::State;
 use axum::response::Redirect;
+use domain::people::ActorKind;
 use domain::serving::ServiceRegistered;
 use domain::{Command, Refusal, RefusalCode};
 use engine::Asked as Wish;
@@ -28,6 +29,8 @@ const REGISTER: &str = "SELECT seq, service_id, risk_tier, purpose_id, env, team
 pub(crate) struct ServicesPage {
     shell: Shell,
     services: Vec<String>,
+    /// Who may answer for one: pseudonym, and as they are shown.
+    people: Vec<(String, String)>,
     table: Table,
 }
 
@@ -41,7 +44,7 @@ impl ServicesPage {
         table.rows = found.rows.iter().map(row).collect();
         table.query = Some(Query { sql: REGISTER.to_owned(), size: found.size });
         let services = found.rows.iter().map(|row| rows::text(row, "service_id")).collect();
-        Self { shell, services, table }
+        Self { shell, services, people: Vec::new(), table }
     }
 
     #[cfg(test)]
@@ -59,6 +62,7 @@ impl ServicesPage {
         let shell = || Shell::sample(Section::Services);
         let mut full = Self::new(shell(), &Found { rows, size: 18_204 });
         Names::sample(&[("a_91bc77", "Zoë Nguyễn")]).fill(&mut [&mut full.table]);
+        full.people = vec![("a_91bc77".into(), "Zoë Nguyễn (a_91bc77)".into())];
         [full, Self::new(shell(), &Found { rows: vec![], size: 1 })]
     }
 }
@@ -89,7 +93,13 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
     app.may_read(&who, "state")?;
     let found = app.ask(REGISTER).await?;
     let mut shown = ServicesPage::new(Shell::new(&app, &who, Section::Services)?, &found);
-    Names::on_page(&app, &who, vec![], &mut [&mut shown.table]).await;
+    let people: Vec<String> = app.engine.read(|state| {
+        let people = state.actors.values().filter(|actor| actor.kind == ActorKind::Human);
+        people.filter(|actor| !state.left.contains_key(&actor.actor)).map(|actor| actor.actor.clone()).collect()
+    });
+    let names = Names::on_page(&app, &who, people.clone(), &mut [&mut shown.table]).await;
+    shown.people = people.into_iter().map(|actor| (actor.clone(), names.shown(&actor))).collect();
+    shown.people.sort_by_cached_key(|(_, shown)| shown.to_lowercase());
     page(&shown)
 }
 

@@ -22,13 +22,14 @@ pub(crate) enum Section {
     Keys,
     Approvals,
     Policies,
+    Why,
     Documents,
     Sql,
 }
 
 impl Section {
     /// All places: where, what it is called, and its key after `g`.
-    const ALL: [(Self, &'static str, &'static str, &'static str); 13] = [
+    const ALL: [(Self, &'static str, &'static str, &'static str); 14] = [
         (Self::Overview, "/", "Overview", "g o"),
         (Self::Ledger, "/ledger", "Ledger", "g l"),
         (Self::Inferences, "/inferences", "Inferences", "g i"),
@@ -40,6 +41,7 @@ impl Section {
         (Self::Keys, "/keys", "Keys", "g k"),
         (Self::Approvals, "/approvals", "Approvals", "g a"),
         (Self::Policies, "/policies", "Policies", ""),
+        (Self::Why, "/authz", "Why?", ""),
         (Self::Documents, "/documents", "Documents", "g d"),
         (Self::Sql, "/sql", "SQL", "g s"),
     ];
