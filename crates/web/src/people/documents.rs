@@ -92,7 +92,10 @@ fn document_row(row: &Row) -> Vec<Cell> {
 }
 
 fn missing_table(found: &Found, sql: String, names: &Names) -> Table {
-    let empty = Empty::new("Everybody acknowledged everything", "A new version asks all of them anew.");
+    let empty = Empty::new(
+        "Nobody is missing",
+        "Nothing in force waits for anybody to acknowledge it. A new version asks all of them anew.",
+    );
     let mut table = Table::new("Not acknowledged", ["person", "document", "version"].map(Column::text).into(), empty);
     let cells = |row: &Row| {
         let actor = rows::text(row, "principal_id");
