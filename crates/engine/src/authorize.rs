@@ -1,8 +1,10 @@
 //! Who may do what: questions to Cedar, and the policies that answered.
 
+mod slices;
+
 use cedar_policy::{
-    ActionConstraint, Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicySet,
-    Request, RestrictedExpression, Schema, ValidationMode, Validator,
+    Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicySet, Request, RestrictedExpression,
+    Schema, ValidationMode, Validator,
 };
 use domain::people::roles::{self, ENVIRONMENT, ORG};
 use domain::people::{Proof, RoleDefined, recovery};
@@ -12,6 +14,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use self::slices::{Answer, Slices};
 use crate::{Engine, Principal, Visit};
 
 /// Source of the schema that all policies are validated against.
@@ -67,10 +70,7 @@ pub enum PolicyError {
 #[derive(Debug)]
 pub struct Policies {
     set: PolicySet,
-    /// The policies that can concern each action; Cedar looks at every policy of a set.
-    by_action: HashMap<String, PolicySet>,
-    /// Those that can concern an action that none names.
-    others: PolicySet,
+    slices: Slices,
     version: Arc<str>,
 }
 
@@ -103,8 +103,7 @@ impl Policies {
         match result.validation_errors().next() {
             Some(first) => Err(PolicyError::Invalid(first.to_string())),
             None => Ok(Self {
-                by_action: by_action(&set)?,
-                others: concerning(&set, None)?,
+                slices: Slices::of(&set)?,
                 set,
                 version: merkle::hex(&Sha256::digest(text.as_bytes())).into(),
             }),
@@ -151,8 +150,7 @@ impl Policies {
             let why = "a recovery code lets you register a passkey, and nothing else: sign in with that";
             return Err(forbidden(who, action, resource, why, vec![recovery::RECOVERY_RULE.to_owned()]));
         }
-        let answer = self
-            .ask(who, action, resource, environment)
+        let (request, entities) = question(who, action, resource, environment)
             .map_err(|why| forbidden(who, action, resource, &why, vec![]))?;
         let denied = |why: &str, policies| {
             let mut refusal = forbidden(who, action, resource, why, policies);
@@ -166,9 +164,8 @@ impl Policies {
             }
             refusal
         };
-        let mut policies: Vec<String> = answer.diagnostics().reason().map(ToString::to_string).collect();
-        policies.sort_unstable();
-        match answer.decision() {
+        let Answer { decision, policies } = self.slices.answer(&request, &entities);
+        match decision {
             Decision::Allow => Ok(Permit { policies, version: Arc::clone(&self.version) }),
             Decision::Deny if policies.is_empty() => Err(denied("no policy permits it", policies)),
             Decision::Deny => {
@@ -176,22 +173,6 @@ impl Policies {
                 Err(denied(&why, policies))
             }
         }
-    }
-
-    fn ask(
-        &self,
-        who: &Principal,
-        action: &str,
-        resource: &str,
-        environment: Option<&str>,
-    ) -> Result<cedar_policy::Response, String> {
-        let principal = principal_entity(who, resource, environment)?;
-        let request =
-            Request::new(principal.uid(), uid("Action", action)?, resource_uid(resource)?, Context::empty(), None)
-                .map_err(|e| e.to_string())?;
-        let entities = Entities::from_entities([principal], None).map_err(|e| e.to_string())?;
-        let set = self.by_action.get(action).unwrap_or(&self.others);
-        Ok(Authorizer::new().is_authorized(&request, set, &entities))
     }
 }
 
@@ -251,34 +232,6 @@ fn by_environment(who: &Principal) -> bool {
     who.roles.iter().any(|(_, scope)| scope.starts_with(ENVIRONMENT))
 }
 
-/// For each action that a policy names, the policies that can concern it.
-fn by_action(set: &PolicySet) -> Result<HashMap<String, PolicySet>, PolicyError> {
-    let named = set.policies().flat_map(|policy| match policy.action_constraint() {
-        ActionConstraint::Any => vec![],
-        ActionConstraint::Eq(action) => vec![action],
-        ActionConstraint::In(actions) => actions,
-    });
-    let named: HashSet<EntityUid> = named.collect();
-    let of = |action: &EntityUid| -> Result<(String, PolicySet), PolicyError> {
-        Ok((action.id().unescaped().to_owned(), concerning(set, Some(action))?))
-    };
-    named.iter().map(of).collect()
-}
-
-/// The policies that can concern an action; the schema has no groups of actions.
-fn concerning(set: &PolicySet, action: Option<&EntityUid>) -> Result<PolicySet, PolicyError> {
-    let concerns = |policy: &&cedar_policy::Policy| match policy.action_constraint() {
-        ActionConstraint::Any => true,
-        ActionConstraint::Eq(one) => Some(&one) == action,
-        ActionConstraint::In(some) => action.is_some_and(|action| some.contains(action)),
-    };
-    let mut concerned = PolicySet::new();
-    for policy in set.policies().filter(concerns) {
-        concerned.add(policy.clone()).map_err(|e| PolicyError::Invalid(e.to_string()))?;
-    }
-    Ok(concerned)
-}
-
 /// What an organisation's own role permits, in Cedar. Names and actions are plain words, as the core has seen to.
 fn role_policy(role: &RoleDefined) -> String {
     let actions: Vec<String> = role.actions.iter().map(|action| format!("Action::\"{action}\"")).collect();
@@ -297,6 +250,20 @@ fn forbidden(
     let version = version.get(..12).unwrap_or(version);
     let message = format!("`{}` may not do `{action}` on `{resource}`: {why} (policies {version})", who.actor);
     Refusal { code: RefusalCode::Forbidden, message, policies }
+}
+
+/// What Cedar is asked, and who asks, as it knows them.
+fn question(
+    who: &Principal,
+    action: &str,
+    resource: &str,
+    environment: Option<&str>,
+) -> Result<(Request, Entities), String> {
+    let principal = principal_entity(who, resource, environment)?;
+    let (action, resource) = (uid("Action", action)?, resource_uid(resource)?);
+    let request = Request::new(principal.uid(), action, resource, Context::empty(), None).map_err(|e| e.to_string())?;
+    let entities = Entities::from_entities([principal], None).map_err(|e| e.to_string())?;
+    Ok((request, entities))
 }
 
 /// The principal with the roles that hold for `resource`: those of the whole organisation, those of its own scope, and

@@ -70,8 +70,21 @@ async fn a_remembered_verdict_ends_with_the_event_that_changes_it() {
     install(&stopped).await;
     let (status, _, body) = rig.chat(ASK).await;
     assert!(status == 403 && body.contains("stop"), "{status} {body}");
+    // The same of one key and one service; policies about others change nothing.
+    for (key, service, status) in
+        [(&*rig.key_id, "support", 403), (&*rig.key_id, "other", 200), ("k_other", "support", 200)]
+    {
+        let (key, service) = (format!("Key::\"{key}\""), format!("Service::\"{service}\""));
+        let head = format!("principal == {key}, action == Action::\"infer\", resource == {service}");
+        install(&format!("{}\n@id(\"stop-one\") forbid ({head});", before.text)).await;
+        assert_eq!(rig.chat(ASK).await.0, status, "{head}");
+    }
     install(&before.text).await;
     assert_eq!(rig.chat(ASK).await.0, 200);
+    // No event says that a key's time is over, so that is looked at with every call.
+    let snapshot = rig.gateway.snapshots.current(&rig.engine).await.ok().expect("a snapshot");
+    let ends_at = rig.engine.read(|state| state.keys[&rig.key_id].ends_at());
+    assert!(snapshot.access(&rig.key, ends_at - 1).is_ok() && snapshot.access(&rig.key, ends_at).is_err());
     // What changes nothing for a key leaves what is remembered.
     let governance = rig.engine.governance();
     rig.engine.beat().await.expect("a sign of life");
