@@ -123,16 +123,20 @@ impl KeyRing {
             };
             let opener = match parent {
                 None => None,
-                Some(parent) => self.opener(&stored, parent)?,
+                Some(parent) => {
+                    let opener = self.opener(&stored, parent)?;
+                    if opener.is_none() {
+                        // The bucket was replaced or its children moved over meanwhile: read both again.
+                        self.evict_parent(name);
+                        continue;
+                    }
+                    opener
+                }
             };
-            if opener.is_some() || stored.parent_version == 0 {
-                let key = Arc::new(self.unwrap(&stored, opener.as_ref())?);
-                let held = Held { key, version: stored.version };
-                self.cache.insert(epoch, name.clone(), held.clone(), Instant::now());
-                return Ok(Some(held));
-            }
-            // The bucket was replaced or its children moved over meanwhile: read both again.
-            self.evict_parent(name);
+            let key = Arc::new(self.unwrap(&stored, opener.as_ref())?);
+            let held = Held { key, version: stored.version };
+            self.cache.insert(epoch, name.clone(), held.clone(), Instant::now());
+            return Ok(Some(held));
         }
         Err(VaultError::Contended(name.clone()))
     }

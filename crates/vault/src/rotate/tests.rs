@@ -216,7 +216,9 @@ fn given_a_rotation_that_dies_at_any_step_then_all_opens_and_the_next_one_ends_i
             let sealed = seal(&vault, &fresh);
             vault.destroy_subject(&SUBJECTS[1], NOW_MS).expect("destroys in the middle of it");
             let turned = vault.rotate_class("pii", NOW_MS).expect("rotates");
-            assert_eq!(turned.version, 2, "one rotation, not two: {step}");
+            // One rotation, not two, unless the first was at its very end and only its answer got lost.
+            let all_done = lands && step == 5;
+            assert_eq!(turned.version, 2 + u32::from(all_done), "{step}");
             assert_eq!(world.outgoing(), 0, "{step}");
             for vault in [&vault, &world.open()] {
                 assert!(opens(vault, &fresh, &sealed), "{step}");
