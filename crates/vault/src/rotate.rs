@@ -173,10 +173,11 @@ impl KeyRing {
     ) -> Result<Turn, VaultError> {
         let version = old.version.saturating_add(1);
         let new = Held { key: SecretKey::random()?.into(), version };
-        let wrapped_under = |name: KeyName, of: u32, key: &SecretKey, created_ms: u64| -> Result<WrappedKey, VaultError> {
-            let wrapped = self.wrap(&name, of, Some(&new), key)?;
-            Ok(WrappedKey { name, version: of, parent_version: version, wrapped, created_ms })
-        };
+        let wrapped_under =
+            |name: KeyName, of: u32, key: &SecretKey, created_ms: u64| -> Result<WrappedKey, VaultError> {
+                let wrapped = self.wrap(&name, of, Some(&new), key)?;
+                Ok(WrappedKey { name, version: of, parent_version: version, wrapped, created_ms })
+            };
         let turned = buckets.iter().map(|bucket| {
             let key = self.unwrap(bucket, Some(old))?;
             let outgoing = KeyName::outgoing(&bucket.name);

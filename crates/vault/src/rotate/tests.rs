@@ -10,8 +10,7 @@ const DAY: &str = "2026-11-22";
 const NOW_MS: u64 = 1_795_000_000_000;
 
 /// Three in one bucket, and one in another.
-const SUBJECTS: [SubjectRef; 4] =
-    [SubjectRef([0xa0; 16]), of_bucket(0xa0, 1), of_bucket(0xa0, 2), of_bucket(0xb0, 3)];
+const SUBJECTS: [SubjectRef; 4] = [SubjectRef([0xa0; 16]), of_bucket(0xa0, 1), of_bucket(0xa0, 2), of_bucket(0xb0, 3)];
 
 const fn of_bucket(bucket: u8, number: u8) -> SubjectRef {
     SubjectRef([bucket, number, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
@@ -185,9 +184,9 @@ fn given_sealed_records_when_their_class_is_rotated_then_all_open_under_new_keys
     assert_eq!(turned, Turned { class: "pii".into(), version: 2, buckets, rewrapped: 6 });
     assert!(world.all_open(&vault) && world.all_open(&world.open()));
     assert_eq!(world.outgoing(), 0);
-    for (old, new) in before.list().unwrap().iter().zip(world.keys.list().unwrap().iter().filter(|k| {
-        k.kind != KeyKind::Outgoing
-    })) {
+    for (old, new) in
+        before.list().unwrap().iter().zip(world.keys.list().unwrap().iter().filter(|k| k.kind != KeyKind::Outgoing))
+    {
         let replaced = matches!(old.kind, KeyKind::Class | KeyKind::Bucket) && old.class == "pii";
         assert_eq!(new.version, old.version + u32::from(replaced), "{old:?}");
     }
