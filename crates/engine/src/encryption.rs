@@ -151,7 +151,12 @@ impl Engine {
 
     async fn ratchet_in_turn(self: &Arc<Self>) -> Result<(), ExecuteError> {
         let done = self.in_vault(|engine| engine.vault.ratchet()).await?;
-        tracing::info!(key_id = done.key_id, rewrapped = done.rewrapped, forgets = done.forgets, "the root was ratcheted");
+        tracing::info!(
+            key_id = done.key_id,
+            rewrapped = done.rewrapped,
+            forgets = done.forgets,
+            "the root was ratcheted"
+        );
         let ratcheted = RootRatcheted {
             key_id: done.key_id,
             custodian: self.vault.custodian().kind.to_owned(),

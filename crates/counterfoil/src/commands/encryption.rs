@@ -88,7 +88,10 @@ fn said(answer: &Value) -> String {
     }
     match (&answer["key"], answer["done"].as_bool()) {
         (Value::Null, _) => {
-            format!("set: class keys after {} days, root key after {} hours", answer["class_days"], answer["ratchet_hours"])
+            format!(
+                "set: class keys after {} days, root key after {} hours",
+                answer["class_days"], answer["ratchet_hours"]
+            )
         }
         (key, Some(true)) if answer.get("version").is_some() => {
             format!("rotated: class/{}/v{}", word(key), answer["version"])

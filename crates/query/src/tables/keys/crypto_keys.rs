@@ -52,7 +52,10 @@ impl Table for CryptoKeys {
     const COLUMNS: &'static [Column] = &[
         text("key_id", "`class/NAME/vN`, or `root/` and the name that the custodian gives a version of the root key"),
         text("classification", "The class of the data that it protects; `(root)` for the root key"),
-        text("state", "`active`; `destroyed` when a newer version took its place; `retired` when that did not destroy it"),
+        text(
+            "state",
+            "`active`; `destroyed` when a newer version took its place; `retired` when that did not destroy it",
+        ),
         time("created_at", "When this version was made"),
         time("rotate_due_at", "When it is to be replaced, by the schedule that is set; NULL when it was"),
         text("custodian_id", "What held the root key when this was reported: `file`, `transit`, `pkcs11` or `memory`"),
