@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use domain::Command;
+use domain::keys::encryption::ROOT;
 use domain::keys::{ClassKeyRotated, EncryptionConfigured, RootRatcheted, RotationRequested};
 use vault::{ClassKey, KeyKind, Turned, VaultError};
 
@@ -75,6 +76,12 @@ impl Engine {
     /// # Errors
     /// As [`Engine::execute`]. When the key store or the custodian fails, the request stands, and is tried again.
     pub async fn rotate_encryption(self: &Arc<Self>, who: &Principal, key: &str) -> Result<(), ExecuteError> {
+        let known = |class: &str| self.read(|state| state.encryption.classes.contains_key(class));
+        let may = || self.policies().decide(who, "encryption.rotate", &format!("encryption/{key}")).is_ok();
+        if key != ROOT && !known(key) && may() {
+            // It may be there since a moment ago, and not be reported yet.
+            self.tend_keys().await?;
+        }
         let requested = RotationRequested { key: key.to_owned() };
         self.execute(who, Command::RotateEncryption(requested)).await?;
         // Whoever asked may go away meanwhile.
