@@ -14,6 +14,9 @@ use vault::{ClassKey, KeyKind, Turned, VaultError};
 
 use crate::{Engine, ExecuteError, Principal};
 
+const UNTOLD: &str = "keys may not be reported, so they are not replaced: permit `encryption.key.report` and \
+                      `encryption.root.report` to the role `system`";
+
 /// What the key hierarchy looks like; no key material.
 #[derive(Clone, Debug)]
 pub struct KeyInventory {
@@ -93,10 +96,14 @@ impl Engine {
     /// Ratchets the root key now, and reports it: with a copy of the key store made before, nothing can be opened.
     ///
     /// # Errors
-    /// [`ExecuteError::Unavailable`] when the custodian or the key store fails: repeat it then.
+    /// [`ExecuteError::Unavailable`] when the custodian or the key store fails: repeat it then; or when the policies in
+    /// force do not let it be reported.
     pub async fn ratchet_root(self: &Arc<Self>) -> Result<(), ExecuteError> {
         let _turn = self.key_turn.lock().await;
-        self.ratchet_in_turn().await
+        match self.may_report_keys() {
+            true => self.ratchet_in_turn().await,
+            false => Err(ExecuteError::Unavailable(UNTOLD.to_owned())),
+        }
     }
 
     /// Brings to an end what was cut short, then replaces what is due or asked for.
@@ -184,11 +191,7 @@ impl Engine {
         if let Some(refusal) = &refused
             && !self.keys_untold.swap(true, Ordering::Relaxed)
         {
-            tracing::warn!(
-                %refusal,
-                "keys may not be reported, so they are not replaced: permit `encryption.key.report` and \
-                 `encryption.root.report` to the role `system`"
-            );
+            tracing::warn!(%refusal, "{UNTOLD}");
         }
         refused.is_none()
     }
