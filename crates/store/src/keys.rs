@@ -30,6 +30,8 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 const APPLICATION_ID: i32 = 0x4346_4b53;
 const SCHEMA_VERSION: i32 = 1;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many rows are looked through at once for what a rotation has left to do.
+const LOOK_ROWS: u64 = 20_000;
 
 const SCHEMA: &str = "
     CREATE TABLE key (
@@ -218,7 +220,17 @@ impl KeyStore for SqliteKeys {
     }
 
     fn lagging(&self, class: &str, after: u64, limit: usize) -> Result<Vec<(u64, WrappedKey)>, BoxError> {
-        Ok(rotate::lagging(&self.lock(), class, after, limit)?)
+        // Range by range, so that others come in between while there is nothing to be found.
+        let (last, mut from) = (rotate::last(&self.lock())?, after);
+        while from < last {
+            let until = from.saturating_add(LOOK_ROWS);
+            let found = rotate::lagging(&self.lock(), class, (from, until), limit)?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+            from = until;
+        }
+        Ok(Vec::new())
     }
 
     fn rewrap(&self, keys: &[WrappedKey]) -> Result<u64, BoxError> {
@@ -226,7 +238,13 @@ impl KeyStore for SqliteKeys {
     }
 
     fn forget_outgoing(&self, class: &str, at_ms: u64) -> Result<bool, BoxError> {
-        let forgotten = self.write(|tx| rotate::forget_outgoing(tx, class, at_ms))?;
+        // What an outgoing key wraps becomes fewer only, so it is enough to have looked before; and no new ones come while
+        // these are there.
+        let known = rotate::outgoing(&self.lock(), class)?;
+        if !known.is_empty() && !self.lagging(class, 0, 1)?.is_empty() {
+            return Ok(false);
+        }
+        let forgotten = self.write(|tx| rotate::forget_outgoing(tx, class, &known, at_ms))?;
         if forgotten {
             self.scrub()?;
         }

@@ -10,10 +10,10 @@ use super::{
     read_row, replace, select, time,
 };
 
-/// Below live keys that an outgoing bucket key wraps. The unary plus keeps the index of buckets out of it: rows come as
+/// Live keys that an outgoing bucket key wraps, in a range of rows. The unary plus keeps the index of buckets out of it: rows come as
 /// they lie, so that the pages written in one step are few.
 const LAGGING: &str = "
-    WHERE +class = ?1 AND +bucket <> '' AND destroyed_ms IS NULL AND key.id > ?2
+    WHERE +class = ?1 AND +bucket <> '' AND destroyed_ms IS NULL AND key.id > ?2 AND key.id <= ?4
         AND parent_version = (
             SELECT version FROM key AS outgoing
             WHERE outgoing.kind = 'outgoing' AND outgoing.class = ?1 AND outgoing.unit = key.bucket
@@ -57,14 +57,14 @@ pub(super) fn turn(tx: &Transaction<'_>, turn: &Turn) -> Result<DestroyOutcome, 
 pub(super) fn lagging(
     connection: &Connection,
     class: &str,
-    after: u64,
+    (after, until): (u64, u64),
     limit: usize,
 ) -> Result<Vec<(u64, WrappedKey)>, KeyStoreError> {
     let action = "read keys";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let sql = format!("{SELECT_KEY}{LAGGING}");
     let mut select = connection.prepare_cached(&sql).map_err(failed(action))?;
-    let mut rows = select.query(params![class, time(after)?, limit]).map_err(failed(action))?;
+    let mut rows = select.query(params![class, time(after)?, limit, time(until)?]).map_err(failed(action))?;
     let mut keys = Vec::new();
     while let Some(row) = rows.next().map_err(failed(action))? {
         let row = read_row(row)?;
@@ -94,17 +94,33 @@ pub(super) fn rewrap(tx: &Transaction<'_>, keys: &[WrappedKey]) -> Result<u64, K
     Ok(replaced)
 }
 
-pub(super) fn forget_outgoing(tx: &Transaction<'_>, class: &str, at_ms: u64) -> Result<bool, KeyStoreError> {
-    let outgoing = children(tx, &KeyName::class(class))?.into_iter().map(|key| key.name);
-    let outgoing: Vec<KeyName> = outgoing.filter(|name| name.kind == KeyKind::Outgoing).collect();
-    if outgoing.is_empty() {
-        return Ok(true);
-    }
-    if !lagging(tx, class, 0, 1)?.is_empty() {
+/// The live outgoing bucket keys of a class, with their versions.
+pub(super) fn outgoing(connection: &Connection, class: &str) -> Result<Vec<(KeyName, u32)>, KeyStoreError> {
+    let below = children(connection, &KeyName::class(class))?.into_iter();
+    let outgoing = below.filter(|key| key.name.kind == KeyKind::Outgoing);
+    Ok(outgoing.map(|key| (key.name, key.version)).collect())
+}
+
+/// Destroys the outgoing bucket keys of a class, if they are those given: of others it is not known what they wrap.
+pub(super) fn forget_outgoing(
+    tx: &Transaction<'_>,
+    class: &str,
+    known: &[(KeyName, u32)],
+    at_ms: u64,
+) -> Result<bool, KeyStoreError> {
+    if outgoing(tx, class)? != known {
         return Ok(false);
     }
-    outgoing.iter().try_for_each(|name| bury(tx, name, at_ms))?;
+    known.iter().try_for_each(|(name, _)| bury(tx, name, at_ms))?;
     Ok(true)
+}
+
+/// The number of the newest row.
+pub(super) fn last(connection: &Connection) -> Result<u64, KeyStoreError> {
+    let newest: i64 = connection
+        .query_row("SELECT coalesce(max(id), 0) FROM key", [], |row| row.get(0))
+        .map_err(failed("read keys"))?;
+    Ok(u64::try_from(newest).unwrap_or(0))
 }
 
 pub(super) fn count(connection: &Connection) -> Result<Vec<KeyCount>, KeyStoreError> {
