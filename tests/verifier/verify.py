@@ -128,6 +128,10 @@ EVENTS = {
     "accesses.progress": ("node/{node}", "node incarnation number n root"),
     "gateway.counted": ("node/{node}", "node incarnation hour requests logged"),
     "gateway.count.lost": ("node/{node}", "node incarnation hour records"),
+    "encryption.configured": ("encryption/root", "class_days ratchet_hours"),
+    "encryption.rotation.requested": ("encryption/{key}", "key"),
+    "encryption.key.rotated": ("encryption/{class}", "class version made_at buckets rewrapped custodian"),
+    "encryption.root.ratcheted": ("encryption/root", "key_id custodian rewrapped forgets"),
     "controls.scoped": ("controls", "controls"),
     "control.ran": (
         "control/{control}",
@@ -444,6 +448,7 @@ class State:
         self.all.update(
             size=0, org=None, policies=None, keys_limited=None, approval_rules=None, recent_by_age=[], removed=[], reviews={}
         )
+        self.all["encryption"] = {"configured": None, "classes": {}, "ratcheted": None, "requested": {}}
 
     def digest(self):
         return sha256(compact(self.all)).hex()
@@ -730,6 +735,18 @@ class State:
                     state["keys"][key]["used_at"] = body["hour"]
         elif type_ == "keys.limited":
             state["keys_limited"] = body
+        elif type_ == "encryption.configured":
+            state["encryption"]["configured"] = body
+        elif type_ == "encryption.rotation.requested":
+            state["encryption"]["requested"][body["key"]] = entry["ts"]
+        elif type_ == "encryption.key.rotated":
+            encryption, name = state["encryption"], body["class"]
+            encryption["classes"][name] = {"version": body["version"], "made_at": body["made_at"]}
+            if name != "root" and body["made_at"] >= encryption["requested"].get(name, body["made_at"] + 1):
+                del encryption["requested"][name]
+        elif type_ == "encryption.root.ratcheted":
+            state["encryption"]["ratcheted"] = [body, entry["ts"]]
+            state["encryption"]["requested"].pop("root", None)
         elif type_ == "account.owned":
             owned = {"owner": body["owner"], "reason": body["reason"], "since": entry["ts"]}
             state["accounts"][body["actor"]] = owned

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{assurance, infrastructure, models, people, serving, vendors};
+use crate::{assurance, infrastructure, keys, models, people, serving, vendors};
 
 macro_rules! commands {
     ($( $(#[$doc:meta])* $name:literal $variant:ident($body:ty) on $resource:expr; )*) => {
@@ -184,6 +184,15 @@ commands! {
     "gateway.count" CountGateway(serving::GatewayCounted) on |b| format!("node/{}", b.node);
     /// Report that a node's count of an hour died with its process.
     "gateway.count.lose" LoseCount(serving::GatewayCountLost) on |b| format!("node/{}", b.node);
+
+    /// Set when keys that data are encrypted under are replaced.
+    "encryption.configure" ConfigureEncryption(keys::EncryptionConfigured) on |_| "encryption/root".into();
+    /// Have such a key replaced now.
+    "encryption.rotate" RotateEncryption(keys::RotationRequested) on |b| format!("encryption/{}", b.key);
+    /// Report that the key of a class was replaced, or is there for the first time.
+    "encryption.key.report" ReportClassKey(keys::ClassKeyRotated) on |b| format!("encryption/{}", b.class);
+    /// Report that the root key has a new version.
+    "encryption.root.report" ReportRatchet(keys::RootRatcheted) on |_| "encryption/root".into();
 
     /// Set which controls are in scope, approving their logic.
     "controls.scope" ScopeControls(assurance::ControlsScoped) on |_| "controls".into();

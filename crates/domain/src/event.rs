@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::Record;
 use crate::serving::{InferenceCore, SegmentProgress, SegmentSealed};
-use crate::{assurance, infrastructure, models, people, serving, vendors};
+use crate::{assurance, infrastructure, keys, models, people, serving, vendors};
 
 macro_rules! events {
     ($( $(#[$doc:meta])* $name:literal $variant:ident($body:ty) on $stream:expr; )*) => {
@@ -216,6 +216,15 @@ events! {
     "gateway.counted" GatewayCounted(serving::GatewayCounted) on |b| format!("node/{}", b.node);
     /// What a node counted in one hour died with its process.
     "gateway.count.lost" GatewayCountLost(serving::GatewayCountLost) on |b| format!("node/{}", b.node);
+
+    /// When keys that data are encrypted under are replaced.
+    "encryption.configured" EncryptionConfigured(keys::EncryptionConfigured) on |_| "encryption/root".into();
+    /// Somebody wants such a key replaced before it is due.
+    "encryption.rotation.requested" EncryptionRotationRequested(keys::RotationRequested) on |b| format!("encryption/{}", b.key);
+    /// The key of a class was replaced, or is there for the first time.
+    "encryption.key.rotated" EncryptionKeyRotated(keys::ClassKeyRotated) on |b| format!("encryption/{}", b.class);
+    /// The root key has a new version.
+    "encryption.root.ratcheted" EncryptionRootRatcheted(keys::RootRatcheted) on |_| "encryption/root".into();
 
     /// Which controls are in scope, with the approved digest of each one's logic.
     "controls.scoped" ControlsScoped(assurance::ControlsScoped) on |_| "controls".into();

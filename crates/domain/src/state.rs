@@ -14,7 +14,7 @@ use crate::people::{
 };
 use crate::serving::{Deployment, RiskTier, ServiceRegistered, ServiceSpec};
 use crate::vendors::ProviderSpec;
-use crate::{Entry, Event, assurance, infrastructure, models};
+use crate::{Entry, Event, assurance, infrastructure, keys, models};
 
 /// How long the identifier of a command is remembered, in milliseconds: a repeat within it is recognised.
 pub const IDEMPOTENCY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -100,6 +100,8 @@ pub struct State {
     pub registrations: BTreeMap<String, ServiceRegistered>,
     /// Live deployments: service, then route.
     pub deployments: BTreeMap<String, BTreeMap<String, Deployment>>,
+    /// The keys that data are encrypted under.
+    pub encryption: keys::Encryption,
     /// Nodes by name.
     pub nodes: BTreeMap<String, infrastructure::Node>,
     /// Controls in scope.
@@ -457,6 +459,12 @@ impl State {
                         Some(infrastructure::SegmentRef { number: body.number, root: body.root.clone() });
                 }
             }
+            Event::EncryptionConfigured(body) => self.encryption.configured = Some(body.clone()),
+            Event::EncryptionRotationRequested(body) => {
+                self.encryption.requested.insert(body.key.clone(), ts);
+            }
+            Event::EncryptionKeyRotated(body) => self.encryption.apply_rotated(body),
+            Event::EncryptionRootRatcheted(body) => self.encryption.apply_ratcheted(body, ts),
             Event::ControlsScoped(body) => {
                 self.controls = body.controls.iter().map(|c| (c.control.clone(), c.clone())).collect();
             }

@@ -6,6 +6,7 @@ mod decisions;
 mod directory;
 mod duties;
 mod emergencies;
+mod encryption;
 mod golden;
 mod governance;
 mod keys;

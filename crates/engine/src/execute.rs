@@ -386,11 +386,13 @@ impl Engine {
 }
 
 /// What Counterfoil alone does, whatever a role permits.
-const SYSTEM_ALONE: [&str; 22] = [
+const SYSTEM_ALONE: [&str; 24] = [
     "accesses.progress",
     "accesses.seal",
     "certificate.install",
     "control.run",
+    "encryption.key.report",
+    "encryption.root.report",
     "endpoints.probe",
     "evidence.export",
     "gateway.count",
@@ -412,7 +414,7 @@ const SYSTEM_ALONE: [&str; 22] = [
 ];
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
-const BOOKKEEPING: [(&str, &str); 19] = [
+const BOOKKEEPING: [(&str, &str); 21] = [
     ("policies.install", "policies"),
     ("node.join", "node/n1"),
     ("node.stop", "node/n1"),
@@ -431,6 +433,8 @@ const BOOKKEEPING: [(&str, &str); 19] = [
     ("session.close", "actor/a_1"),
     ("signin.refused.count", "people"),
     ("notification.settle", "notifications"),
+    ("encryption.key.report", "encryption/personal"),
+    ("encryption.root.report", "encryption/root"),
     ("group.provision", "group/gr_1"),
 ];
 

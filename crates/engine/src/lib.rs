@@ -12,6 +12,7 @@ mod counters;
 mod directory;
 mod documents;
 mod emergencies;
+mod encryption;
 mod execute;
 mod identity;
 mod keys;
@@ -38,6 +39,7 @@ pub use approvals::Asked;
 pub use authorize::{Permit, Policies, PolicyError};
 pub use directory::{GroupNote, GroupWish, MAX_NAME_BYTES, PersonWish, email_is_valid};
 pub use documents::MAX_DOCUMENT_BYTES;
+pub use encryption::{ClassInventory, KeyInventory};
 pub use execute::{Ask, Done, ExecuteError};
 pub use identity::{AuthError, ClientCertificate, Principal, random_secret};
 pub use keys::{Lookup, NewKey, Opens, Rotated};
@@ -54,7 +56,7 @@ pub use sessions::{NewSession, Proven, SessionLimits, Visit};
 pub use workloads::ShownToken;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use domain::State;
@@ -81,6 +83,10 @@ pub struct Engine {
     /// One seal at a time: a segment is confirmed before the next is closed.
     sealer: tokio::sync::Mutex<Sealer<InferenceCore>>,
     access_sealer: tokio::sync::Mutex<Sealer<AccessCore>>,
+    /// One replacement of keys at a time.
+    key_turn: tokio::sync::Mutex<()>,
+    /// Whether it was told that keys cannot be replaced under the policies in force.
+    keys_untold: AtomicBool,
     last_progress: Mutex<Option<SegmentProgress>>,
     last_accesses: Mutex<Option<SegmentProgress>>,
     last_snapshot: AtomicU64,

@@ -1,7 +1,7 @@
 //! Opening a data directory: recovery, first set-up, and a new incarnation of the node.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
@@ -351,6 +351,8 @@ impl Disk {
             turn: tokio::sync::Mutex::new(()),
             sealer: tokio::sync::Mutex::new(sealer),
             access_sealer: tokio::sync::Mutex::new(access_sealer),
+            key_turn: tokio::sync::Mutex::new(()),
+            keys_untold: AtomicBool::new(false),
             governance: AtomicU64::new(1),
             counters: Counters::default(),
             uses: keys::Uses::default(),
@@ -482,7 +484,7 @@ fn signer(dir: &Path, origin: Option<&str>) -> Result<SignerKey, OpenError> {
     SignerKey::ed25519(name, &seed).map_err(|e| wrong(e.to_string()))
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

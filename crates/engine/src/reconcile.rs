@@ -1,5 +1,5 @@
-//! What happens by itself after things were decided: sealing segments, committing to progress, signs of life, counts
-//! and snapshots. Each is a command like any other, given by Counterfoil itself.
+//! What happens by itself after things were decided: sealing segments, committing to progress, signs of life, counts,
+//! replacing keys that are due, and snapshots. Each is a command like any other, given by Counterfoil itself.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -32,6 +32,9 @@ const REFUSED_EVERY: Duration = Duration::from_secs(2);
 
 /// How often sessions that lie idle are ended.
 const IDLE_EVERY: Duration = Duration::from_secs(60);
+
+/// How often it is looked whether keys are to be replaced.
+const KEYS_EVERY: Duration = Duration::from_secs(60);
 
 /// How many events lie between snapshots.
 const SNAPSHOT_EVERY: u64 = 10_000;
@@ -76,6 +79,7 @@ impl Engine {
         self.every(HEARTBEAT_EVERY, "heartbeat", |engine| async move { engine.beat().await });
         self.every(REFUSED_EVERY, "refused sign-ins", |engine| async move { engine.tell_refused(false).await });
         self.every(IDLE_EVERY, "idle sessions", |engine| async move { engine.end_idle_sessions().await });
+        self.every(KEYS_EVERY, "encryption keys", |engine| async move { engine.tend_keys().await });
         self.every(COUNT_EVERY, "count", |engine| async move {
             engine.flush_strangers().await;
             engine.report_accesses().await?;

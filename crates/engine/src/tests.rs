@@ -2,6 +2,7 @@
 
 mod accesses;
 mod authorize;
+mod encryption;
 mod scopes;
 
 use std::sync::Arc;

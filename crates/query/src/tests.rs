@@ -2,6 +2,7 @@
 
 mod accesses;
 mod credentials;
+mod encryption;
 mod endpoints;
 mod governance;
 mod world;

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use vault::{BoxError, Custodian, SecretKey, VaultError};
+use vault::{BoxError, Custodian, CustodianInfo, SecretKey, VaultError};
 use zeroize::Zeroizing;
 
 use crate::secret_file::{self, SecretFileError};
@@ -95,6 +95,18 @@ impl Custodian for FileCustodian {
 
     fn key_id(&self) -> String {
         format!("file:{}", self.root.fingerprint())
+    }
+
+    fn advance(&self) -> Result<String, BoxError> {
+        Err("versions of a root key in a file are not merged yet".into())
+    }
+
+    fn forget_older(&self) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn describe(&self) -> CustodianInfo {
+        CustodianInfo { kind: "file", key_id: self.key_id(), forgets: false }
     }
 }
 

@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use vault::{
-    BoxError, DestroyOutcome, Destruction, KeyInfo, KeyKind, KeyName, KeyState, KeyStore, Put, Stored, SubjectRef,
-    Target, WrappedKey,
+    BoxError, DestroyOutcome, Destruction, KeyCount, KeyInfo, KeyKind, KeyName, KeyState, KeyStore, Put, Stored,
+    SubjectRef, Target, Turn, WrappedKey,
 };
 
 use crate::custodian::sync_directory_of;
@@ -30,6 +30,8 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 const APPLICATION_ID: i32 = 0x4346_4b53;
 const SCHEMA_VERSION: i32 = 1;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many rows are looked through at once for what a rotation has left to do.
+const LOOK_ROWS: u64 = 20_000;
 
 const SCHEMA: &str = "
     CREATE TABLE key (
@@ -196,8 +198,57 @@ impl KeyStore for SqliteKeys {
         Ok(answer)
     }
 
-    fn children(&self, bucket: &KeyName) -> Result<Vec<WrappedKey>, BoxError> {
-        Ok(children(&self.lock(), bucket)?)
+    fn children(&self, parent: &KeyName) -> Result<Vec<WrappedKey>, BoxError> {
+        Ok(children(&self.lock(), parent)?)
+    }
+
+    fn wrapped_by_root(&self) -> Result<Vec<WrappedKey>, BoxError> {
+        Ok(rotate::roots(&self.lock())?)
+    }
+
+    fn rewrap_roots(&self, keys: &[WrappedKey]) -> Result<DestroyOutcome, BoxError> {
+        let outcome = self.write(|tx| rotate::rewrap_roots(tx, keys))?;
+        if outcome == DestroyOutcome::Done {
+            self.scrub()?;
+        }
+        Ok(outcome)
+    }
+
+    fn turn(&self, turn: &Turn) -> Result<DestroyOutcome, BoxError> {
+        // Not scrubbed: the rotation's end does that, and an error here would look as if nothing had happened.
+        Ok(self.write(|tx| rotate::turn(tx, turn))?)
+    }
+
+    fn lagging(&self, class: &str, after: u64, limit: usize) -> Result<Vec<(u64, WrappedKey)>, BoxError> {
+        // Range by range, so that others come in between while there is nothing to be found.
+        let (last, mut from) = (rotate::last(&self.lock())?, after);
+        while from < last {
+            let until = from.saturating_add(LOOK_ROWS);
+            let found = rotate::lagging(&self.lock(), class, (from, until), limit)?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+            from = until;
+        }
+        Ok(Vec::new())
+    }
+
+    fn rewrap(&self, keys: &[WrappedKey]) -> Result<u64, BoxError> {
+        Ok(self.write(|tx| rotate::rewrap(tx, keys))?)
+    }
+
+    fn forget_outgoing(&self, class: &str, at_ms: u64) -> Result<bool, BoxError> {
+        // What an outgoing key wraps becomes fewer only, so it is enough to have looked before; and no new ones come while
+        // these are there.
+        let known = rotate::outgoing(&self.lock(), class)?;
+        if !known.is_empty() && !self.lagging(class, 0, 1)?.is_empty() {
+            return Ok(false);
+        }
+        let forgotten = self.write(|tx| rotate::forget_outgoing(tx, class, &known, at_ms))?;
+        if forgotten {
+            self.scrub()?;
+        }
+        Ok(forgotten)
     }
 
     fn keys_of(&self, subject: &SubjectRef) -> Result<Vec<WrappedKey>, BoxError> {
@@ -243,6 +294,10 @@ impl KeyStore for SqliteKeys {
             created_ms: row.key.created_ms,
         };
         Ok(rows.into_iter().map(info).collect())
+    }
+
+    fn count(&self) -> Result<Vec<KeyCount>, BoxError> {
+        Ok(rotate::count(&self.lock())?)
     }
 }
 
@@ -336,6 +391,10 @@ fn destroy(tx: &Transaction<'_>, destruction: &Destruction) -> Result<DestroyOut
         for key in rewrap.children.iter().chain([&rewrap.bucket]) {
             replace(tx, key)?;
         }
+        let outgoing = KeyName::outgoing(&rewrap.bucket.name);
+        if live_version(tx, &outgoing)?.is_some() {
+            bury(tx, &outgoing, destruction.at_ms)?;
+        }
     }
     Ok(DestroyOutcome::Done)
 }
@@ -357,14 +416,19 @@ fn forget_subject(tx: &Transaction<'_>, subject: &SubjectRef, at_ms: u64) -> Res
     execute(tx, mark, params![subject.0, time(at_ms)?])
 }
 
-/// Overwrites a key with itself wrapped anew, which has as many bytes.
+/// Overwrites a key with itself wrapped anew, which has as many bytes: a driver of the root key that gives another length
+/// has SQLite wipe the old ones (`secure_delete`).
 fn replace(tx: &Transaction<'_>, key: &WrappedKey) -> Result<(), KeyStoreError> {
     let row = find(tx, &key.name)?.ok_or(KeyStoreError::BrokenRow("a key vanished"))?;
+    overwrite(tx, row.id, key)
+}
+
+fn overwrite(tx: &Transaction<'_>, id: i64, key: &WrappedKey) -> Result<(), KeyStoreError> {
     let overwrite = "UPDATE wrapped SET bytes = ?2 WHERE id = ?1";
-    execute(tx, overwrite, params![row.id, key.wrapped])?;
+    execute(tx, overwrite, params![id, key.wrapped])?;
     let update = "UPDATE key SET version = ?2, parent_version = ?3, created_ms = ?4 WHERE id = ?1";
     let created_ms = time(key.created_ms)?;
-    execute(tx, update, params![row.id, key.version, key.parent_version, created_ms])
+    execute(tx, update, params![id, key.version, key.parent_version, created_ms])
 }
 
 fn insert(tx: &Transaction<'_>, key: &WrappedKey, destroyed_ms: Option<u64>) -> Result<(), KeyStoreError> {
@@ -412,12 +476,19 @@ fn live_version(connection: &Connection, name: &KeyName) -> Result<Option<u32>, 
     Ok(row.map(|row| row.key.version))
 }
 
-fn children(connection: &Connection, bucket: &KeyName) -> Result<Vec<WrappedKey>, KeyStoreError> {
-    if bucket.kind != KeyKind::Bucket {
-        return Ok(Vec::new());
-    }
-    let condition = "WHERE class = ?1 AND bucket = ?2 AND destroyed_ms IS NULL";
-    let rows = select(connection, condition, (&bucket.class, &bucket.unit))?;
+fn children(connection: &Connection, parent: &KeyName) -> Result<Vec<WrappedKey>, KeyStoreError> {
+    let rows = match parent.kind {
+        KeyKind::Bucket => {
+            let condition = "WHERE class = ?1 AND bucket = ?2 AND destroyed_ms IS NULL";
+            select(connection, condition, (&parent.class, &parent.unit))?
+        }
+        KeyKind::Class => {
+            let condition =
+                "WHERE class = ?1 AND bucket = '' AND kind IN ('bucket', 'outgoing') AND destroyed_ms IS NULL";
+            select(connection, condition, [&parent.class])?
+        }
+        KeyKind::Outgoing | KeyKind::Subject | KeyKind::Day | KeyKind::Link | KeyKind::Index => Vec::new(),
+    };
     Ok(rows.into_iter().map(|row| row.key).collect())
 }
 
@@ -484,6 +555,8 @@ fn time(ms: u64) -> Result<i64, KeyStoreError> {
 fn failed(action: &'static str) -> impl Fn(rusqlite::Error) -> KeyStoreError {
     move |source| KeyStoreError::Sqlite { action, source }
 }
+
+mod rotate;
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,9 @@
 //! directory, or `()`). Each case panics when it fails.
 
 use crate::names::{KeyName, SubjectRef};
-use crate::ports::{DestroyOutcome, Destruction, KeyState, KeyStore, Put, Rewrap, Stored, Target, WrappedKey};
+use crate::ports::{
+    DestroyOutcome, Destruction, KeyState, KeyStore, Put, Rewrap, Stored, Target, Turn, TurnedBucket, WrappedKey,
+};
 
 /// Writes one `#[test]` per case of the suite; the argument makes `(guard, new empty store)`.
 #[macro_export]
@@ -18,6 +20,12 @@ macro_rules! key_store_conformance {
             a_destroyed_day_stays_destroyed
             a_stale_destruction_changes_nothing
             the_list_tells_all_without_secrets
+            a_turn_keeps_outgoing_bucket_keys_until_their_children_moved
+            a_stale_turn_changes_nothing
+            keys_that_changed_meanwhile_do_not_move
+            an_erasure_during_a_rotation_takes_the_outgoing_bucket_key
+            roots_are_wrapped_anew_all_together_or_not_at_all
+            keys_are_counted
         );
     };
     ($make:expr; $($case:ident)*) => {
@@ -253,4 +261,143 @@ pub fn the_list_tells_all_without_secrets(store: &dyn KeyStore) {
             r#"index "" "user" v1 live 1000"#.to_owned(),
         ]
     );
+}
+
+/// Turns the class of `pii` from version 1 to 2.
+fn turn(store: &dyn KeyStore, buckets: &[KeyName]) -> DestroyOutcome {
+    let buckets = buckets.iter().map(|bucket| TurnedBucket {
+        outgoing: key(KeyName::outgoing(bucket), 1, 2),
+        incoming: key(bucket.clone(), 2, 2),
+    });
+    let turn = Turn { class: key(KeyName::class("pii"), 2, 0), buckets: buckets.collect() };
+    store.turn(&turn).expect("store works")
+}
+
+fn lagging(store: &dyn KeyStore) -> Vec<KeyName> {
+    let (mut after, mut names) = (0, Vec::new());
+    loop {
+        let batch = store.lagging("pii", after, 1).expect("store works");
+        let Some((mark, key)) = batch.into_iter().next() else { break };
+        assert!(mark > after && !names.contains(&key.name), "marks go on");
+        after = mark;
+        // The smallest stores leave no marks: moving over is what goes on.
+        let moved = WrappedKey { parent_version: 2, ..key.clone() };
+        assert_eq!(store.rewrap(&[moved]).expect("store works"), 1);
+        names.push(key.name);
+    }
+    names.sort();
+    names
+}
+
+/// The outgoing versions lie beside the new ones, wrap what has not moved, and go at the end, and come with the next turn.
+pub fn a_turn_keeps_outgoing_bucket_keys_until_their_children_moved(store: &dyn KeyStore) {
+    let (alice, carol, monday) = (KeyName::subject("pii", &ALICE), KeyName::subject("pii", &CAROL), MONDAY);
+    let monday = KeyName::day("pii", monday);
+    let elsewhere = KeyName::subject("public", &ALICE);
+    fill(store, &[alice.clone(), carol.clone(), monday.clone(), elsewhere.clone()]);
+    let buckets = [bucket_of(&alice), bucket_of(&carol), bucket_of(&monday)];
+    assert_eq!(turn(store, &buckets), DestroyOutcome::Done);
+    assert_eq!(get(store, &KeyName::class("pii")), Some(Stored::Live(key(KeyName::class("pii"), 2, 0))));
+    for bucket in &buckets {
+        let outgoing = KeyName::outgoing(bucket);
+        assert_eq!(get(store, bucket), Some(Stored::Live(key(bucket.clone(), 2, 2))));
+        assert_eq!(get(store, &outgoing), Some(Stored::Live(key(outgoing.clone(), 1, 2))));
+    }
+    assert_eq!(get(store, &alice), Some(Stored::Live(key(alice.clone(), 1, 1))), "untouched so far");
+    let bob = KeyName::subject("pii", &BOB);
+    assert_eq!(put(store, &key(bob.clone(), 1, 1)), Put::ParentMoved, "nothing new under what goes out");
+    assert_eq!(put(store, &key(bob, 1, 2)), Put::Stored);
+    assert!(!store.forget_outgoing("pii", 2_000).expect("store works"), "it wraps keys still");
+
+    assert_eq!(lagging(store), [alice, carol, monday]);
+    for _again in 0..2 {
+        assert!(store.forget_outgoing("pii", 2_000).expect("store works"));
+        let outgoing = KeyName::outgoing(&buckets[0]);
+        assert_eq!(get(store, &outgoing), Some(Stored::Destroyed { at_ms: 2_000 }));
+    }
+    assert_eq!(get(store, &elsewhere), Some(Stored::Live(key(elsewhere.clone(), 1, 1))), "another class");
+    let next = buckets.iter().map(|bucket| TurnedBucket {
+        outgoing: key(KeyName::outgoing(bucket), 2, 3),
+        incoming: key(bucket.clone(), 3, 3),
+    });
+    let next = Turn { class: key(KeyName::class("pii"), 3, 0), buckets: next.collect() };
+    assert_eq!(store.turn(&next).expect("store works"), DestroyOutcome::Done);
+    let outgoing = KeyName::outgoing(&buckets[0]);
+    assert_eq!(get(store, &outgoing), Some(Stored::Live(key(outgoing.clone(), 2, 3))));
+}
+
+/// Prepared from an old view, a turn is refused whole.
+pub fn a_stale_turn_changes_nothing(store: &dyn KeyStore) {
+    let (alice, carol) = (KeyName::subject("pii", &ALICE), KeyName::subject("pii", &CAROL));
+    fill(store, &[alice.clone(), carol.clone()]);
+    let (of_alice, of_carol) = (bucket_of(&alice), bucket_of(&carol));
+    let other = bucket_of(&KeyName::day("pii", MONDAY));
+    assert_eq!(turn(store, std::slice::from_ref(&of_alice)), DestroyOutcome::Conflict, "a bucket is missing");
+    assert_eq!(turn(store, &[of_alice.clone(), of_carol.clone(), other]), DestroyOutcome::Conflict, "one too many");
+    assert_eq!(get(store, &of_alice), Some(Stored::Live(key(of_alice.clone(), 1, 1))));
+    assert_eq!(get(store, &KeyName::outgoing(&of_alice)), None);
+    let both = [of_alice, of_carol];
+    assert_eq!(turn(store, &both), DestroyOutcome::Done);
+    assert_eq!(turn(store, &both), DestroyOutcome::Conflict, "another turned it before");
+}
+
+/// A key moves only from what it was to under what its bucket is.
+pub fn keys_that_changed_meanwhile_do_not_move(store: &dyn KeyStore) {
+    let (alice, carol) = (KeyName::subject("pii", &ALICE), KeyName::subject("pii", &CAROL));
+    fill(store, &[alice.clone(), carol.clone()]);
+    assert_eq!(turn(store, &[bucket_of(&alice), bucket_of(&carol)]), DestroyOutcome::Done);
+    let rewraps = vec![rewrap(bucket_of(&carol), 3, &[])];
+    assert_eq!(destroy(store, Target::Subject(CAROL), rewraps), DestroyOutcome::Done);
+    let moved = [key(alice.clone(), 1, 2), key(carol.clone(), 1, 2), key(KeyName::subject("pii", &BOB), 1, 2)];
+    assert_eq!(store.rewrap(&moved).expect("store works"), 1);
+    assert_eq!(get(store, &alice), Some(Stored::Live(key(alice.clone(), 1, 2))));
+    assert_eq!(get(store, &carol), Some(Stored::Destroyed { at_ms: 2_000 }));
+    assert_eq!(get(store, &KeyName::subject("pii", &BOB)), None);
+    assert_eq!(store.rewrap(&[key(alice.clone(), 1, 1), key(alice, 2, 2)]).expect("store works"), 0, "stale");
+}
+
+/// The bucket key that wrapped the destroyed key is gone, whichever version it was.
+pub fn an_erasure_during_a_rotation_takes_the_outgoing_bucket_key(store: &dyn KeyStore) {
+    let (alice, bob) = (KeyName::subject("pii", &ALICE), KeyName::subject("pii", &BOB));
+    fill(store, &[alice.clone(), bob.clone()]);
+    let bucket = bucket_of(&alice);
+    assert_eq!(turn(store, std::slice::from_ref(&bucket)), DestroyOutcome::Done);
+    let rewraps = vec![rewrap(bucket.clone(), 3, std::slice::from_ref(&bob))];
+    assert_eq!(destroy(store, Target::Subject(ALICE), rewraps), DestroyOutcome::Done);
+    assert_eq!(get(store, &KeyName::outgoing(&bucket)), Some(Stored::Destroyed { at_ms: 2_000 }));
+    assert_eq!(get(store, &bob), Some(Stored::Live(key(bob.clone(), 1, 3))));
+    assert_eq!(store.lagging("pii", 0, 10).expect("store works"), []);
+    assert!(store.forget_outgoing("pii", 3_000).expect("store works"));
+}
+
+/// Class and index keys are replaced in one step, and only all of them.
+pub fn roots_are_wrapped_anew_all_together_or_not_at_all(store: &dyn KeyStore) {
+    let (pii, user) = (key(KeyName::class("pii"), 1, 0), key(KeyName::index("user"), 1, 0));
+    fill(store, &[KeyName::subject("pii", &ALICE)]);
+    put(store, &user);
+    let roots = || store.wrapped_by_root().expect("store works");
+    assert_eq!(roots(), [pii.clone(), user.clone()]);
+    let anew = |key: &WrappedKey| WrappedKey { wrapped: b"anew, and of another length".to_vec(), ..key.clone() };
+    let rewrap = |keys: &[WrappedKey]| store.rewrap_roots(keys).expect("store works");
+    assert_eq!(rewrap(&[anew(&pii)]), DestroyOutcome::Conflict);
+    assert_eq!(rewrap(&[anew(&pii), anew(&user), key(KeyName::index("email"), 1, 0)]), DestroyOutcome::Conflict);
+    assert_eq!(rewrap(&[anew(&pii), WrappedKey { version: 2, ..anew(&user) }]), DestroyOutcome::Conflict);
+    assert_eq!(roots(), [pii.clone(), user.clone()]);
+    assert_eq!(rewrap(&[anew(&user), anew(&pii)]), DestroyOutcome::Done);
+    assert_eq!(roots(), [anew(&pii), anew(&user)]);
+}
+
+/// By kind and class, the living and the dead.
+pub fn keys_are_counted(store: &dyn KeyStore) {
+    assert_eq!(store.count().expect("store works"), []);
+    let monday = KeyName::day("pii", MONDAY);
+    fill(store, &[monday.clone(), KeyName::subject("pii", &ALICE), KeyName::subject("pii", &BOB)]);
+    put(store, &key(KeyName::index("user"), 1, 0));
+    let rewraps = vec![rewrap(bucket_of(&monday), 2, &[])];
+    assert_eq!(destroy(store, Target::Day(monday), rewraps), DestroyOutcome::Done);
+    let counts = store.count().expect("store works");
+    let lines = counts.iter().map(|c| format!("{} {:?} {}+{}", c.kind.as_str(), c.class, c.live, c.destroyed));
+    let expected =
+        [r#"class "pii" 1+0"#, r#"bucket "pii" 2+0"#, r#"subject "pii" 2+0"#, r#"day "pii" 0+1"#, r#"index "" 1+0"#];
+    assert_eq!(lines.collect::<Vec<_>>(), expected);
 }

@@ -3,8 +3,8 @@
 //! under its successor. So neither a remnant of the old wrapped key nor one of the old bucket key
 //! is of use alone.
 //!
-//! A copy of the whole key store made before can still be opened with the root key, until the root
-//! key and the class keys are replaced too; back up the key store accordingly.
+//! A copy of the whole key store made before can still be opened with the root key, until that is ratcheted: see
+//! [`crate::Vault::ratchet`].
 
 use crate::error::VaultError;
 use crate::keyring::{ATTEMPTS, Held, KeyRing};
@@ -96,7 +96,10 @@ impl Vault {
     }
 
     fn forget(&self, destruction: &Destruction) {
-        let is_replaced = |name: &KeyName| destruction.rewraps.iter().any(|r| r.bucket.name == *name);
+        let is_replaced = |name: &KeyName| {
+            let replaced = |bucket: &KeyName| bucket == name || KeyName::outgoing(bucket) == *name;
+            destruction.rewraps.iter().any(|r| replaced(&r.bucket.name))
+        };
         self.ring.evict(|name| destruction.dooms(name) || is_replaced(name));
         self.signets.evict(|_, signet| signet.is_doomed_by(destruction));
         if let Target::Subject(gone) = &destruction.target {
@@ -111,11 +114,13 @@ impl KeyRing {
         for _ in 0..ATTEMPTS {
             let old = self.existing(bucket)?;
             let children = self.store.children(bucket).map_err(VaultError::KeyStore)?;
-            if children.iter().any(|child| child.parent_version != old.version) {
-                // The version at hand is stale.
-                self.evict(|name| name == bucket);
+            let openers = children.iter().map(|child| self.opener(child, old.clone()));
+            let Some(openers) = openers.collect::<Result<Option<Vec<Held>>, VaultError>>()? else {
+                // The versions at hand are stale.
+                let outgoing = KeyName::outgoing(bucket);
+                self.evict(|name| name == bucket || *name == outgoing);
                 continue;
-            }
+            };
             let parent = match bucket.parent() {
                 None => None,
                 Some(parent) => Some(self.existing(&parent)?),
@@ -124,10 +129,10 @@ impl KeyRing {
             let version = old.version.saturating_add(1);
             let new = Held { key: key.into(), version };
             let wrapped = self.wrap(bucket, version, parent.as_ref(), &new.key)?;
-            let survivors = children.iter().filter(|child| !destruction.dooms(&child.name));
+            let survivors = children.iter().zip(&openers).filter(|(child, _)| !destruction.dooms(&child.name));
             let children = survivors
-                .map(|child| {
-                    let key = self.unwrap(child, Some(&old))?;
+                .map(|(child, opener)| {
+                    let key = self.unwrap(child, Some(opener))?;
                     let wrapped = self.wrap(&child.name, child.version, Some(&new), &key)?;
                     Ok(WrappedKey { wrapped, parent_version: version, ..child.clone() })
                 })

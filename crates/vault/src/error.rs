@@ -77,6 +77,17 @@ pub enum VaultError {
         #[source]
         source: BoxError,
     },
+    /// The custodian of the root key failed or refused at what concerns no single key.
+    #[error("custodian of root key `{key_id}` could not {action}")]
+    Root {
+        /// Which root key the custodian holds.
+        key_id: String,
+        /// What it was to do.
+        action: &'static str,
+        /// The driver's own words.
+        #[source]
+        source: BoxError,
+    },
     /// The operating system gave no random bytes.
     #[error("operating system gave no random bytes")]
     Random(#[source] getrandom::Error),

@@ -1,15 +1,15 @@
 //! The key ring: finds, unwraps, caches and makes keys, from the root downwards. It holds no lock
 //! while it reads the store or computes; races are settled by the store's conditions.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Instant;
 
 use zeroize::Zeroizing;
 
 use crate::cache::{CAPACITY, Cache, TTL};
 use crate::error::VaultError;
-use crate::names::KeyName;
-use crate::ports::{Custodian, KeyStore, Put, Stored, WrappedKey};
+use crate::names::{KeyKind, KeyName, LINK_CLASS};
+use crate::ports::{Custodian, DestroyOutcome, KeyStore, Put, Stored, WrappedKey};
 use crate::wrap::{SecretKey, wrap_aad};
 
 /// How often an operation starts again because others changed the same bucket.
@@ -26,13 +26,17 @@ pub(crate) struct Held {
 pub(crate) struct KeyRing {
     log_id: String,
     pub(crate) store: Arc<dyn KeyStore>,
-    root: Arc<dyn Custodian>,
+    pub(crate) root: Arc<dyn Custodian>,
+    /// Held to read while the root key is used, and alone while its older versions are given up: a key that was wrapped
+    /// before and stored after that could be opened by nobody.
+    root_in_use: RwLock<()>,
     cache: Cache<KeyName, Held>,
 }
 
 impl KeyRing {
     pub(crate) fn new(log_id: &str, store: Arc<dyn KeyStore>, root: Arc<dyn Custodian>) -> KeyRing {
-        KeyRing { log_id: log_id.to_owned(), store, root, cache: Cache::new(CAPACITY, TTL) }
+        let (root_in_use, cache) = (RwLock::new(()), Cache::new(CAPACITY, TTL));
+        KeyRing { log_id: log_id.to_owned(), store, root, root_in_use, cache }
     }
 
     pub(crate) fn log_id(&self) -> &str {
@@ -103,6 +107,7 @@ impl KeyRing {
         if let Some(held) = self.cache.get(name, Instant::now()) {
             return Ok(Some(held));
         }
+        let _root = name.parent().is_none().then(|| self.use_root());
         for _ in 0..ATTEMPTS {
             let epoch = self.cache.epoch();
             let stored = match self.store.get(name).map_err(VaultError::KeyStore)? {
@@ -116,14 +121,22 @@ impl KeyRing {
                 None => None,
                 Some(parent) => Some(self.existing(&parent)?),
             };
-            if parent.as_ref().map_or(0, |p| p.version) == stored.parent_version {
-                let key = Arc::new(self.unwrap(&stored, parent.as_ref())?);
-                let held = Held { key, version: stored.version };
-                self.cache.insert(epoch, name.clone(), held.clone(), Instant::now());
-                return Ok(Some(held));
-            }
-            // Another process re-wrapped the bucket: read both again.
-            self.evict_parent(name);
+            let opener = match parent {
+                None => None,
+                Some(parent) => {
+                    let opener = self.opener(&stored, parent)?;
+                    if opener.is_none() {
+                        // The bucket was replaced or its children moved over meanwhile: read both again.
+                        self.evict_parent(name);
+                        continue;
+                    }
+                    opener
+                }
+            };
+            let key = Arc::new(self.unwrap(&stored, opener.as_ref())?);
+            let held = Held { key, version: stored.version };
+            self.cache.insert(epoch, name.clone(), held.clone(), Instant::now());
+            return Ok(Some(held));
         }
         Err(VaultError::Contended(name.clone()))
     }
@@ -134,6 +147,7 @@ impl KeyRing {
             None => None,
             Some(parent) => Some(self.obtain(&parent, now_ms)?),
         };
+        let _root = parent.is_none().then(|| self.use_root());
         let key = SecretKey::random()?;
         let version = 1;
         let new = WrappedKey {
@@ -159,9 +173,60 @@ impl KeyRing {
         }
     }
 
+    /// The version of `parent` that wraps a stored key: the one given, or while a rotation is under way the outgoing one;
+    /// `None` when the one given is stale.
+    pub(crate) fn opener(&self, stored: &WrappedKey, parent: Held) -> Result<Option<Held>, VaultError> {
+        if parent.version == stored.parent_version {
+            return Ok(Some(parent));
+        }
+        let Some(bucket) = stored.name.parent().filter(|parent| parent.kind == KeyKind::Bucket) else {
+            return Ok(None);
+        };
+        match self.find(&KeyName::outgoing(&bucket)) {
+            Ok(outgoing) => Ok(outgoing.filter(|outgoing| outgoing.version == stored.parent_version)),
+            Err(error) if error.is_destroyed() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// To be held from before the root key wraps something until that is stored.
+    pub(crate) fn use_root(&self) -> RwLockReadGuard<'_, ()> {
+        self.root_in_use.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the root key a new version, wraps by it all that the older ones wrapped, and has those destroyed. A crash at
+    /// any step leaves everything openable, and the next time does it all. Returns the new key's id and how many keys it
+    /// wraps.
+    pub(crate) fn ratchet(&self) -> Result<(String, usize), VaultError> {
+        let _alone = self.root_in_use.write().unwrap_or_else(PoisonError::into_inner);
+        let key_id = self.root.advance().map_err(|e| self.root_error("make a new version of it", e))?;
+        for _ in 0..ATTEMPTS {
+            let keys = self.store.wrapped_by_root().map_err(VaultError::KeyStore)?;
+            let anew = keys
+                .iter()
+                .map(|key| {
+                    let secret = self.unwrap(key, None)?;
+                    let wrapped = self.wrap(&key.name, key.version, None, &secret)?;
+                    Ok(WrappedKey { wrapped, ..key.clone() })
+                })
+                .collect::<Result<Vec<_>, VaultError>>()?;
+            if self.store.rewrap_roots(&anew).map_err(VaultError::KeyStore)? == DestroyOutcome::Done {
+                self.root.forget_older().map_err(|e| self.root_error("destroy its older versions", e))?;
+                return Ok((key_id, anew.len()));
+            }
+        }
+        Err(VaultError::Contended(KeyName::class(LINK_CLASS)))
+    }
+
+    fn root_error(&self, action: &'static str, source: crate::BoxError) -> VaultError {
+        VaultError::Root { key_id: self.root.key_id(), action, source }
+    }
+
     fn evict_parent(&self, name: &KeyName) {
-        let parent = name.parent();
-        self.evict(|cached| Some(cached) == parent.as_ref());
+        if let Some(parent) = name.parent() {
+            let outgoing = KeyName::outgoing(&parent);
+            self.evict(|cached| *cached == parent || *cached == outgoing);
+        }
     }
 
     fn custodian_error(&self, action: &'static str, name: &KeyName, source: crate::BoxError) -> VaultError {

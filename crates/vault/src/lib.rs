@@ -16,6 +16,9 @@
 //!  └ index key [scope]             blind index: identifier -> subject reference
 //! ```
 //!
+//! Class and bucket keys are replaced on time without a change to any data, and the root key has versions, of which
+//! the older ones are destroyed: `rotate.rs`.
+//!
 //! All keys are 32 random bytes and are stored wrapped, in a [`KeyStore`]. This crate knows nothing
 //! of who may ask, of SQL or of files: stores and custodians are drivers behind those two traits.
 //! Byte formats are in [`record`] (sealed payloads), [`note`] (sealed notes), [`commit`] (commitments) and
@@ -36,6 +39,7 @@ mod names;
 pub mod note;
 mod ports;
 pub mod record;
+mod rotate;
 mod signet;
 mod vault;
 pub mod wrap;
@@ -45,9 +49,11 @@ pub use destroy::Destroyed;
 pub use error::{BoxError, VaultError};
 pub use names::{KeyKind, KeyName, SubjectRef};
 pub use ports::{
-    Custodian, DestroyOutcome, Destruction, KeyInfo, KeyState, KeyStore, Put, Rewrap, Stored, Target, WrappedKey,
+    Custodian, CustodianInfo, DestroyOutcome, Destruction, KeyCount, KeyInfo, KeyState, KeyStore, Put, Rewrap, Stored,
+    Target, Turn, TurnedBucket, WrappedKey, same_versions,
 };
 pub use record::{Sealed, SealedRef};
+pub use rotate::{ClassKey, Ratcheted, Turned};
 pub use signet::Signet;
 pub use vault::{Disclosed, Disclosure, Vault};
 pub use wrap::SecretKey;

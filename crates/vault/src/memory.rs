@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::BoxError;
-use crate::names::{KeyName, SubjectRef};
+use crate::names::{KeyKind, KeyName, SubjectRef};
 use crate::ports::{
-    Custodian, DestroyOutcome, Destruction, KeyInfo, KeyState, KeyStore, Put, Stored, Target, WrappedKey,
+    Custodian, CustodianInfo, DestroyOutcome, Destruction, KeyCount, KeyInfo, KeyState, KeyStore, Put, Stored, Target,
+    Turn, WrappedKey, same_versions,
 };
 use crate::wrap::SecretKey;
 
@@ -15,7 +16,7 @@ use crate::wrap::SecretKey;
 #[derive(Default)]
 pub struct MemoryKeys(Mutex<State>);
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct State {
     keys: BTreeMap<KeyName, Row>,
     blind_index: BTreeMap<(String, [u8; 32]), SubjectRef>,
@@ -23,12 +24,19 @@ struct State {
 }
 
 /// A key as last stored, and since when it is destroyed.
+#[derive(Clone)]
 struct Row {
     key: WrappedKey,
     destroyed_ms: Option<u64>,
 }
 
 impl MemoryKeys {
+    /// What a backup made now would hold.
+    #[must_use]
+    pub fn copy(&self) -> MemoryKeys {
+        MemoryKeys(Mutex::new(self.state().clone()))
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -40,7 +48,20 @@ impl State {
     }
 
     fn live_version(&self, name: &KeyName) -> Option<u32> {
-        self.live().find(|key| key.name == *name).map(|key| key.version)
+        self.keys.get(name).filter(|row| row.destroyed_ms.is_none()).map(|row| row.key.version)
+    }
+
+    fn set(&mut self, key: &WrappedKey) {
+        self.keys.insert(key.name.clone(), Row { key: key.clone(), destroyed_ms: None });
+    }
+
+    /// Live keys of a class that an outgoing bucket key wraps.
+    fn lagging(&self, class: &str) -> impl Iterator<Item = &WrappedKey> {
+        self.live().filter(move |key| {
+            let outgoing = key.name.parent().map(|bucket| KeyName::outgoing(&bucket));
+            let version = outgoing.and_then(|outgoing| self.live_version(&outgoing));
+            key.name.class == class && version == Some(key.parent_version)
+        })
     }
 
     fn children(&self, bucket: &KeyName) -> impl Iterator<Item = &WrappedKey> {
@@ -88,8 +109,66 @@ impl KeyStore for MemoryKeys {
         Ok(Put::Stored)
     }
 
-    fn children(&self, bucket: &KeyName) -> Result<Vec<WrappedKey>, BoxError> {
-        Ok(self.state().children(bucket).cloned().collect())
+    fn children(&self, parent: &KeyName) -> Result<Vec<WrappedKey>, BoxError> {
+        Ok(self.state().children(parent).cloned().collect())
+    }
+
+    fn wrapped_by_root(&self) -> Result<Vec<WrappedKey>, BoxError> {
+        Ok(self.state().live().filter(|key| key.name.parent().is_none()).cloned().collect())
+    }
+
+    fn rewrap_roots(&self, keys: &[WrappedKey]) -> Result<DestroyOutcome, BoxError> {
+        let mut state = self.state();
+        let stored: Vec<WrappedKey> = state.live().filter(|key| key.name.parent().is_none()).cloned().collect();
+        if !same_versions(&stored, keys) {
+            return Ok(DestroyOutcome::Conflict);
+        }
+        keys.iter().for_each(|key| state.set(key));
+        Ok(DestroyOutcome::Done)
+    }
+
+    fn turn(&self, turn: &Turn) -> Result<DestroyOutcome, BoxError> {
+        let mut state = self.state();
+        let below: Vec<WrappedKey> = state.children(&turn.class.name).cloned().collect();
+        if !turn.fits(state.live_version(&turn.class.name), &below) {
+            return Ok(DestroyOutcome::Conflict);
+        }
+        state.set(&turn.class);
+        for bucket in &turn.buckets {
+            state.set(&bucket.outgoing);
+            state.set(&bucket.incoming);
+        }
+        Ok(DestroyOutcome::Done)
+    }
+
+    fn lagging(&self, class: &str, after: u64, limit: usize) -> Result<Vec<(u64, WrappedKey)>, BoxError> {
+        // Those before the mark have moved over, and are none of these any more.
+        let marks = after.saturating_add(1)..;
+        Ok(marks.zip(self.state().lagging(class).take(limit).cloned()).collect())
+    }
+
+    fn rewrap(&self, keys: &[WrappedKey]) -> Result<u64, BoxError> {
+        let mut state = self.state();
+        let mut replaced = 0;
+        for key in keys {
+            let bucket = key.name.parent().and_then(|bucket| state.live_version(&bucket));
+            if state.live_version(&key.name) == Some(key.version) && bucket == Some(key.parent_version) {
+                state.set(key);
+                replaced += 1;
+            }
+        }
+        Ok(replaced)
+    }
+
+    fn forget_outgoing(&self, class: &str, at_ms: u64) -> Result<bool, BoxError> {
+        let mut state = self.state();
+        if state.lagging(class).next().is_some() {
+            return Ok(false);
+        }
+        let outgoing = |key: &&WrappedKey| key.name.kind == KeyKind::Outgoing && key.name.class == class;
+        let gone: Vec<KeyName> = state.live().filter(outgoing).map(|key| key.name.clone()).collect();
+        gone.iter().for_each(|name| state.bury(name, at_ms));
+        Ok(true)
     }
 
     fn keys_of(&self, subject: &SubjectRef) -> Result<Vec<WrappedKey>, BoxError> {
@@ -127,9 +206,10 @@ impl KeyStore for MemoryKeys {
             Target::Day(day) => state.bury(day, destruction.at_ms),
         }
         for rewrap in &destruction.rewraps {
-            for key in rewrap.children.iter().chain([&rewrap.bucket]) {
-                let row = Row { key: key.clone(), destroyed_ms: None };
-                state.keys.insert(key.name.clone(), row);
+            rewrap.children.iter().chain([&rewrap.bucket]).for_each(|key| state.set(key));
+            let outgoing = KeyName::outgoing(&rewrap.bucket.name);
+            if state.live_version(&outgoing).is_some() {
+                state.bury(&outgoing, destruction.at_ms);
             }
         }
         Ok(DestroyOutcome::Done)
@@ -149,31 +229,68 @@ impl KeyStore for MemoryKeys {
         };
         Ok(self.state().keys.values().map(info).collect())
     }
+
+    fn count(&self) -> Result<Vec<KeyCount>, BoxError> {
+        let mut counts: BTreeMap<(KeyKind, String), (u64, u64)> = BTreeMap::new();
+        for row in self.state().keys.values() {
+            let name = &row.key.name;
+            let (live, destroyed) = counts.entry((name.kind, name.class.clone())).or_default();
+            *(if row.destroyed_ms.is_none() { live } else { destroyed }) += 1;
+        }
+        let count = |((kind, class), (live, destroyed))| KeyCount { kind, class, live, destroyed };
+        Ok(counts.into_iter().map(count).collect())
+    }
 }
 
 /// A custodian whose root key is in memory only.
-pub struct MemoryCustodian(SecretKey);
+pub struct MemoryCustodian(Mutex<Vec<SecretKey>>);
 
 impl MemoryCustodian {
     /// Holds `root`.
     #[must_use]
     pub fn new(root: SecretKey) -> MemoryCustodian {
-        MemoryCustodian(root)
+        MemoryCustodian(Mutex::new(vec![root]))
     }
+
+    fn versions(&self) -> MutexGuard<'_, Vec<SecretKey>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The newest of the versions, of which there is always one.
+fn newest(versions: &[SecretKey]) -> &SecretKey {
+    versions.last().expect("a custodian begins with a key and keeps the newest")
 }
 
 impl Custodian for MemoryCustodian {
     fn wrap(&self, plaintext: &[u8], aad: &[u8]) -> Result<Vec<u8>, BoxError> {
-        Ok(self.0.wrap(plaintext, aad)?)
+        Ok(newest(&self.versions()).wrap(plaintext, aad)?)
     }
 
     fn unwrap(&self, wrapped: &[u8], aad: &[u8]) -> Result<Vec<u8>, BoxError> {
-        let plain = self.0.unwrap(wrapped, aad);
+        let plain = self.versions().iter().rev().find_map(|version| version.unwrap(wrapped, aad));
         plain.map(|plain| plain.to_vec()).ok_or_else(|| "not wrapped by this root key".into())
     }
 
     fn key_id(&self) -> String {
-        format!("memory:{}", self.0.fingerprint())
+        format!("memory:{}", newest(&self.versions()).fingerprint())
+    }
+
+    fn advance(&self) -> Result<String, BoxError> {
+        let fresh = SecretKey::random()?;
+        self.versions().push(fresh);
+        Ok(self.key_id())
+    }
+
+    fn forget_older(&self) -> Result<(), BoxError> {
+        let mut versions = self.versions();
+        let older = versions.len().saturating_sub(1);
+        versions.drain(..older);
+        Ok(())
+    }
+
+    fn describe(&self) -> CustodianInfo {
+        CustodianInfo { kind: "memory", key_id: self.key_id(), forgets: true }
     }
 }
 

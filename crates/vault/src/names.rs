@@ -45,6 +45,8 @@ pub enum KeyKind {
     Class,
     /// Wraps subject, link or day keys; replaced whenever one of them is destroyed.
     Bucket,
+    /// The version of a bucket key before the present one, while a rotation moves its children over.
+    Outgoing,
     /// Half of the record key: one per subject and class.
     Subject,
     /// Other half of the record key: one per class and day.
@@ -57,8 +59,15 @@ pub enum KeyKind {
 
 impl KeyKind {
     /// All kinds, from the root downwards.
-    pub const ALL: [KeyKind; 6] =
-        [KeyKind::Class, KeyKind::Bucket, KeyKind::Subject, KeyKind::Day, KeyKind::Link, KeyKind::Index];
+    pub const ALL: [KeyKind; 7] = [
+        KeyKind::Class,
+        KeyKind::Bucket,
+        KeyKind::Outgoing,
+        KeyKind::Subject,
+        KeyKind::Day,
+        KeyKind::Link,
+        KeyKind::Index,
+    ];
 
     /// The word used in stores and wrapped keys; never changes.
     #[must_use]
@@ -66,6 +75,7 @@ impl KeyKind {
         match self {
             KeyKind::Class => "class",
             KeyKind::Bucket => "bucket",
+            KeyKind::Outgoing => "outgoing",
             KeyKind::Subject => "subject",
             KeyKind::Day => "day",
             KeyKind::Link => "link",
@@ -87,7 +97,7 @@ pub struct KeyName {
     pub kind: KeyKind,
     /// Data class; empty for index keys.
     pub class: String,
-    /// Class: empty. Bucket: two hexadecimal digits, or `days`. Subject and link: the subject
+    /// Class: empty. Bucket and outgoing: two hexadecimal digits, or `days`. Subject and link: the subject
     /// reference in hexadecimal. Day: `yyyy-mm-dd`. Index: the scope.
     pub unit: String,
 }
@@ -127,12 +137,18 @@ impl KeyName {
         KeyName::new(KeyKind::Index, "", scope)
     }
 
+    /// Where the version before the present one of `bucket` lies while a rotation is under way.
+    #[must_use]
+    pub fn outgoing(bucket: &KeyName) -> KeyName {
+        KeyName::new(KeyKind::Outgoing, &bucket.class, &bucket.unit)
+    }
+
     /// The key that wraps this one; `None` means the root key.
     #[must_use]
     pub fn parent(&self) -> Option<KeyName> {
         match self.kind {
             KeyKind::Class | KeyKind::Index => None,
-            KeyKind::Bucket => Some(KeyName::class(&self.class)),
+            KeyKind::Bucket | KeyKind::Outgoing => Some(KeyName::class(&self.class)),
             KeyKind::Day => Some(KeyName::new(KeyKind::Bucket, &self.class, DAYS_UNIT)),
             KeyKind::Subject | KeyKind::Link => {
                 let bucket = self.unit.get(..2).unwrap_or_default();
@@ -146,7 +162,7 @@ impl KeyName {
     pub fn owner(&self) -> Option<SubjectRef> {
         match self.kind {
             KeyKind::Subject | KeyKind::Link => SubjectRef::from_hex(&self.unit),
-            KeyKind::Class | KeyKind::Bucket | KeyKind::Day | KeyKind::Index => None,
+            KeyKind::Class | KeyKind::Bucket | KeyKind::Outgoing | KeyKind::Day | KeyKind::Index => None,
         }
     }
 }
@@ -182,6 +198,11 @@ pub(crate) fn check_log_id(log_id: &str) -> Result<(), VaultError> {
         return Ok(());
     }
     Err(refused("log id", log_id, "use 1 to 255 bytes without control characters"))
+}
+
+/// Accepts a class that can be rotated: a user's, or the one of link keys.
+pub(crate) fn check_class_or_link(class: &str) -> Result<(), VaultError> {
+    if class == LINK_CLASS { Ok(()) } else { check_name("class", class) }
 }
 
 /// Accepts `yyyy-mm-dd` with a month of 01 to 12 and a day of 01 to 31. Whether a month has that

@@ -21,8 +21,37 @@ pub trait Custodian: Send + Sync {
     /// The driver's own, and a refusal of what does not authenticate.
     fn unwrap(&self, wrapped: &[u8], aad: &[u8]) -> Result<Vec<u8>, BoxError>;
 
-    /// A public name of the root key, for inventories and messages.
+    /// A public name of the newest version of the root key, for inventories and messages.
     fn key_id(&self) -> String;
+
+    /// Makes a new version of the root key, which [`Custodian::wrap`] uses from now on;
+    /// [`Custodian::unwrap`] still opens what older versions wrapped. Durable when it returns. Gives
+    /// the new [`Custodian::key_id`].
+    ///
+    /// # Errors
+    /// The driver's own. After an error there may be a new version; that does no harm.
+    fn advance(&self) -> Result<String, BoxError>;
+
+    /// Destroys all versions but the newest, for good. Repeating it is allowed.
+    ///
+    /// # Errors
+    /// The driver's own; repeat it then.
+    fn forget_older(&self) -> Result<(), BoxError>;
+
+    /// What holds the root key, for inventories.
+    fn describe(&self) -> CustodianInfo;
+}
+
+/// What holds the root key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CustodianInfo {
+    /// `file`, `transit`, `pkcs11` or `memory`.
+    pub kind: &'static str,
+    /// As [`Custodian::key_id`].
+    pub key_id: String,
+    /// Whether [`Custodian::forget_older`] really destroys. Where it does not, whoever rules the custodian can
+    /// open an old copy of the key store.
+    pub forgets: bool,
 }
 
 /// Keeps wrapped keys: the only data that is truly mutable, and the only store that can forget.
@@ -32,7 +61,8 @@ pub trait Custodian: Send + Sync {
 ///   acknowledged is durable. Calls may come from many threads, and from several processes when the
 ///   driver allows that.
 /// - There is one row per [`KeyName`]. Once a name was destroyed it stays destroyed: the row remains
-///   as a tombstone without key material.
+///   as a tombstone without key material. Outgoing bucket keys ([`KeyKind::Outgoing`]) alone come again: with
+///   each [`KeyStore::turn`].
 /// - What was destroyed or replaced is overwritten in the store's own files before the call
 ///   returns, as far as software can do that.
 ///
@@ -51,11 +81,53 @@ pub trait KeyStore: Send + Sync {
     /// The driver's own.
     fn put(&self, key: &WrappedKey) -> Result<Put, BoxError>;
 
-    /// All live keys that the key `bucket` wraps, in no particular order.
+    /// All live keys whose [`KeyName::parent`] is `parent`, in no particular order. While a rotation is under way, some
+    /// of a bucket's are still wrapped by its outgoing version.
     ///
     /// # Errors
     /// The driver's own.
-    fn children(&self, bucket: &KeyName) -> Result<Vec<WrappedKey>, BoxError>;
+    fn children(&self, parent: &KeyName) -> Result<Vec<WrappedKey>, BoxError>;
+
+    /// All live keys that the root key wraps: class and index keys, ordered by name.
+    ///
+    /// # Errors
+    /// The driver's own.
+    fn wrapped_by_root(&self) -> Result<Vec<WrappedKey>, BoxError>;
+
+    /// Replaces the wrappings of all keys that the root key wraps, in one step. When `keys` are not exactly the live
+    /// ones, each at its version, nothing changes and the answer is [`DestroyOutcome::Conflict`].
+    ///
+    /// # Errors
+    /// The driver's own. After an error it may or may not have happened; repeat it.
+    fn rewrap_roots(&self, keys: &[WrappedKey]) -> Result<DestroyOutcome, BoxError>;
+
+    /// Begins a rotation: see [`Turn`]. When any of its conditions does not hold, nothing changes and the answer is
+    /// [`DestroyOutcome::Conflict`].
+    ///
+    /// # Errors
+    /// The driver's own. After an error it may or may not have happened.
+    fn turn(&self, turn: &Turn) -> Result<DestroyOutcome, BoxError>;
+
+    /// Up to `limit` live keys of `class` that an outgoing bucket key wraps, in an order of the store's own in which
+    /// those that lie together come together, from behind the mark `after`; each with its mark. The first mark is 0.
+    ///
+    /// # Errors
+    /// The driver's own.
+    fn lagging(&self, class: &str, after: u64, limit: usize) -> Result<Vec<(u64, WrappedKey)>, BoxError>;
+
+    /// Replaces the wrappings of keys, in one step: of each that is live at its version, and whose bucket key is at the
+    /// version that it was wrapped under. The others stay as they are. Gives how many were replaced.
+    ///
+    /// # Errors
+    /// The driver's own. After an error it may or may not have happened.
+    fn rewrap(&self, keys: &[WrappedKey]) -> Result<u64, BoxError>;
+
+    /// Ends a rotation: destroys the outgoing bucket keys of `class` at `at_ms`, if they wrap no live key any more. Gives
+    /// whether that was so. Repeating it is allowed and scrubs the files again.
+    ///
+    /// # Errors
+    /// The driver's own; repeat it then.
+    fn forget_outgoing(&self, class: &str, at_ms: u64) -> Result<bool, BoxError>;
 
     /// All live subject and link keys of `subject`, over all classes.
     ///
@@ -91,6 +163,12 @@ pub trait KeyStore: Send + Sync {
     /// # Errors
     /// The driver's own.
     fn list(&self) -> Result<Vec<KeyInfo>, BoxError>;
+
+    /// How many keys there are of each kind and class, ordered by both.
+    ///
+    /// # Errors
+    /// The driver's own.
+    fn count(&self) -> Result<Vec<KeyCount>, BoxError>;
 }
 
 /// A live key as it is stored.
@@ -98,7 +176,7 @@ pub trait KeyStore: Send + Sync {
 pub struct WrappedKey {
     /// Its name.
     pub name: KeyName,
-    /// Counts from 1; only bucket keys are ever replaced in place.
+    /// Counts from 1; only class and bucket keys are ever replaced in place.
     pub version: u32,
     /// Version of the parent that wraps it; 0 when that is the root key.
     pub parent_version: u32,
@@ -149,7 +227,8 @@ pub enum Target {
 /// in `rewraps`.
 ///
 /// Effects: doomed keys become tombstones without key material; blind index rows of a target subject
-/// go; buckets and children are replaced by the new wrappings, over the old bytes.
+/// go; buckets and children are replaced by the new wrappings, over the old bytes; an outgoing version of
+/// a replaced bucket is destroyed, for it wraps nothing any more.
 #[derive(Clone, Debug)]
 pub struct Destruction {
     /// What to destroy.
@@ -198,7 +277,53 @@ pub struct Rewrap {
     pub children: Vec<WrappedKey>,
 }
 
-/// What became of a [`KeyStore::destroy`].
+/// The beginning of a rotation: a new class key, and with it new versions of all its bucket keys, whose present
+/// versions stay as outgoing ones until their children have moved over.
+///
+/// Conditions: the class key is stored with the version before the new one; its live bucket keys are exactly those
+/// given, each with the version that goes out; and none of them has an outgoing version yet.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    /// The new version of the class key.
+    pub class: WrappedKey,
+    /// Its bucket keys.
+    pub buckets: Vec<TurnedBucket>,
+}
+
+/// A bucket key in a [`Turn`].
+#[derive(Clone, Debug)]
+pub struct TurnedBucket {
+    /// The present version, named by [`KeyName::outgoing`] and wrapped by the new class key.
+    pub outgoing: WrappedKey,
+    /// The new version.
+    pub incoming: WrappedKey,
+}
+
+impl Turn {
+    /// The conditions: `stored` are the class key's version and the live keys below it, as the store has them.
+    #[must_use]
+    pub fn fits(&self, class_version: Option<u32>, stored: &[WrappedKey]) -> bool {
+        let steps_up = |b: &TurnedBucket| b.incoming.version == b.outgoing.version.saturating_add(1);
+        let given = self.buckets.iter().map(|b| (&b.incoming.name, b.outgoing.version));
+        class_version.and_then(|v| v.checked_add(1)) == Some(self.class.version)
+            && self.buckets.iter().all(steps_up)
+            && stored.iter().all(|key| key.name.kind == KeyKind::Bucket)
+            && given.collect::<BTreeSet<_>>() == versions(stored)
+    }
+}
+
+/// Whether both hold the same names at the same versions, in whatever order: the condition of
+/// [`KeyStore::rewrap_roots`].
+#[must_use]
+pub fn same_versions(one: &[WrappedKey], other: &[WrappedKey]) -> bool {
+    versions(one) == versions(other)
+}
+
+fn versions(keys: &[WrappedKey]) -> BTreeSet<(&KeyName, u32)> {
+    keys.iter().map(|key| (&key.name, key.version)).collect()
+}
+
+/// What became of a [`KeyStore::destroy`], or of another step that happens whole or not at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DestroyOutcome {
     /// Done, durable, scrubbed.
@@ -217,6 +342,19 @@ pub enum KeyState {
         /// When, in milliseconds since 1970.
         at_ms: u64,
     },
+}
+
+/// How many keys there are of one kind in one class.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyCount {
+    /// What the keys are for.
+    pub kind: KeyKind,
+    /// Their data class; empty for index keys.
+    pub class: String,
+    /// How many can be used.
+    pub live: u64,
+    /// How many were destroyed.
+    pub destroyed: u64,
 }
 
 /// One line of a key inventory; no key material.

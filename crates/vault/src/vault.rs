@@ -7,7 +7,7 @@ use crate::cache::{CAPACITY, Cache, TTL};
 use crate::error::VaultError;
 use crate::keyring::KeyRing;
 use crate::names::{KeyName, LINK_CLASS, SubjectRef, check_day, check_log_id, check_name};
-use crate::ports::{Custodian, KeyInfo, KeyStore};
+use crate::ports::{Custodian, KeyCount, KeyInfo, KeyStore};
 use crate::record::{self, Opened, RecordKeys, Sealed, SealedRef};
 use crate::signet::{self, Signet};
 use crate::wrap::{SecretKey, random_bytes};
@@ -25,6 +25,8 @@ pub struct Vault {
     subjects: Cache<[u8; 32], SubjectRef>,
     /// By the same values.
     pub(crate) signets: Cache<[u8; 32], Arc<Signet>>,
+    /// One rotation at a time.
+    pub(crate) rotation: Mutex<()>,
     /// The day, and the subject that stands for everyone unknown on it.
     anonymous: Mutex<Option<(String, SubjectRef)>>,
 }
@@ -67,7 +69,7 @@ impl Vault {
         // opening makes one key, and every later one unwraps it.
         ring.obtain(&KeyName::class(LINK_CLASS), now_ms)?;
         let (subjects, signets) = (Cache::new(CAPACITY, TTL), Cache::new(CAPACITY, signet::TTL));
-        Ok(Vault { ring, subjects, signets, anonymous: Mutex::new(None) })
+        Ok(Vault { ring, subjects, signets, rotation: Mutex::new(()), anonymous: Mutex::new(None) })
     }
 
     /// The reference of the subject that `identifier` names in `scope` (a kind of identifier, or a
@@ -227,6 +229,14 @@ impl Vault {
     /// From the key store.
     pub fn inventory(&self) -> Result<Vec<KeyInfo>, VaultError> {
         self.ring.store.list().map_err(VaultError::KeyStore)
+    }
+
+    /// How many keys there are of each kind and class.
+    ///
+    /// # Errors
+    /// From the key store.
+    pub fn count(&self) -> Result<Vec<KeyCount>, VaultError> {
+        self.ring.store.count().map_err(VaultError::KeyStore)
     }
 
     pub(crate) fn forget_subject(&self, gone: &SubjectRef) {

@@ -14,6 +14,7 @@ mod directory;
 mod failure;
 mod headers;
 mod infrastructure;
+mod keys;
 mod metrics;
 mod people;
 mod reader;
@@ -40,6 +41,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(people::routes())
         .merge(serving::routes())
         .merge(crate::assurance::routes())
+        .merge(keys::routes())
         .merge(infrastructure::routes())
         .nest("/api/v1", api::routes())
         .nest("/scim/v2", directory::routes())

@@ -8,6 +8,7 @@ mod crash;
 mod demo;
 mod directory;
 mod doors;
+mod encryption;
 mod every_door;
 mod governance;
 mod infrastructure;

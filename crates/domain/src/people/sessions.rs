@@ -318,6 +318,9 @@ pub fn is_critical(command: &Command) -> bool {
             | Command::RegisterPasskey(_)
             | Command::RemovePasskey(_)
             | Command::IssueRecovery(_)
+            // What is replaced is destroyed, and how long that may take is for how long older copies open.
+            | Command::ConfigureEncryption(_)
+            | Command::RotateEncryption(_)
     );
     sends_away || changes_rights
 }

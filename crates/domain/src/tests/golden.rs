@@ -5,6 +5,7 @@ use crate::infrastructure::{
     CertificateInstalled, ClientAuth, CommandRefused, Endpoint, EndpointsProbed, Found, LedgerHeartbeat, NodeJoined,
     NodeRecovered, NodeStopped, OrgCreated, PoliciesInstalled, RollbackAccepted, StateDigest, TlsVersion, Zone,
 };
+use crate::keys::{ClassKeyRotated, EncryptionConfigured, RootRatcheted, RotationRequested};
 use crate::models::{ModelFacts, ModelRegistered, Tensor};
 use crate::people::approvals::{
     ApprovalCommented, ApprovalNamed, ApprovalRequested, ApprovalRule, ApprovalVoted, ApprovalsConfigured,
@@ -573,9 +574,31 @@ fn assurance() -> Vec<Event> {
     ]
 }
 
+fn keys() -> Vec<Event> {
+    vec![
+        Event::EncryptionConfigured(EncryptionConfigured { class_days: 90, ratchet_hours: 24 }),
+        Event::EncryptionRotationRequested(RotationRequested { key: s("personal") }),
+        Event::EncryptionKeyRotated(ClassKeyRotated {
+            class: s("personal"),
+            version: 2,
+            made_at: 1_793_400_000_000,
+            buckets: 257,
+            rewrapped: 1_000_400,
+            custodian: s("file"),
+        }),
+        Event::EncryptionRootRatcheted(RootRatcheted {
+            key_id: s("file:0123456789abcdef"),
+            custodian: s("file"),
+            rewrapped: 8,
+            forgets: true,
+        }),
+    ]
+}
+
 /// One event of every kind, in the order of `event.rs`.
 pub fn one_of_each() -> Vec<Event> {
-    [infrastructure(), people(), approvals(), documents(), emergencies(), supply(), serving(), assurance()].concat()
+    [infrastructure(), people(), approvals(), documents(), emergencies(), supply(), serving(), keys(), assurance()]
+        .concat()
 }
 
 fn envelope(event: Event) -> Entry {

@@ -91,6 +91,7 @@ filled! {
     ledger_objects: infrastructure::LedgerObjects,
     expected_sources: infrastructure::ExpectedSources,
     source_activity: infrastructure::SourceActivity,
+    crypto_keys: keys::CryptoKeys,
     control_schedule: assurance::ControlSchedule,
     control_runs: assurance::ControlRuns,
     evidence_packages: assurance::EvidencePackages,

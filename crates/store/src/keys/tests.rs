@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::custodian::FileCustodian;
-use vault::{Custodian, Vault};
+use vault::memory::MemoryCustodian;
+use vault::{Custodian, SecretKey, Vault};
 
 const DAY: &str = "2026-11-22";
 const NOW_MS: u64 = 1_795_000_000_000;
@@ -123,6 +124,50 @@ fn no_trace_of_a_destroyed_day_stays_on_disk() {
     assert_eq!(traces(dir.path(), &old), 3);
     vault.destroy_day("pii", DAY, NOW_MS).unwrap();
     assert_eq!(traces(dir.path(), &old), 0);
+}
+
+#[test]
+fn no_trace_of_rotated_and_ratcheted_keys_stays_on_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = Arc::new(MemoryCustodian::new(SecretKey::from_bytes(&[1; 32])));
+    let keys = Arc::new(SqliteKeys::open(&dir.path().join("keys.db")).unwrap());
+    let vault = Vault::open("log.example/1", keys.clone(), root.clone(), NOW_MS).unwrap();
+    let subject = |i: u8| SubjectRef(std::array::from_fn(|at| if at == 0 { i % 5 } else { i.wrapping_mul(91) }));
+    let seal = |i| vault.seal("pii", DAY, &subject(i), &[(1, b"x")], NOW_MS).unwrap();
+    let sealed: Vec<_> = (0..200).map(seal).collect();
+    let opens = |vault: &Vault| {
+        let mut all = sealed.iter().zip(0..200);
+        all.all(|(sealed, i)| vault.open_sealed("pii", DAY, &subject(i), &sealed.as_ref()).is_ok())
+    };
+    let live_now = || -> Vec<Vec<u8>> {
+        let names = keys.list().unwrap().into_iter().filter(|key| key.state == KeyState::Live);
+        let names = names.map(|key| KeyName { kind: key.kind, class: key.class, unit: key.id });
+        names.map(|name| wrapped(&keys, &name)).collect()
+    };
+    // Given a class with six bucket keys, 200 subjects and a day, and the class of links.
+    let before = live_now();
+    assert_eq!(before.len(), 1 + 6 + 200 + 1 + 1);
+    assert_eq!(traces(dir.path(), &before), before.len(), "the search finds what is there");
+
+    // When the class is rotated, then all of it is wrapped anew, and nothing is left of what was.
+    let turned = vault.rotate_class("pii", NOW_MS).unwrap();
+    assert_eq!((turned.version, turned.buckets, turned.rewrapped), (2, 6, 201));
+    let after = live_now();
+    assert_eq!(after.len(), before.len());
+    let unchanged = before.iter().filter(|key| after.contains(key)).count();
+    assert_eq!((unchanged, traces(dir.path(), &before)), (1, 1), "the class of links");
+    assert!(opens(&vault));
+    assert_eq!(std::fs::metadata(dir.path().join("keys.db-wal")).unwrap().len(), 0);
+
+    // When the root is ratcheted, then that goes for the class keys.
+    let roots: Vec<_> = keys.wrapped_by_root().unwrap().into_iter().map(|key| key.wrapped).collect();
+    assert_eq!(vault.ratchet().unwrap().rewrapped, 2);
+    assert_eq!(traces(dir.path(), &roots), 0);
+    drop(vault);
+    let vault = Vault::open("log.example/1", keys.clone(), root, NOW_MS).unwrap();
+    assert!(opens(&vault));
+    assert_eq!(vault.rotate_class("pii", NOW_MS).unwrap().version, 3);
+    assert!(opens(&vault));
 }
 
 #[test]

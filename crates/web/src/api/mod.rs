@@ -6,6 +6,7 @@ mod assurance;
 mod directory;
 mod documents;
 mod emergencies;
+mod encryption;
 mod groups;
 mod infrastructure;
 mod keys;
@@ -94,6 +95,9 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/emergencies", post(emergencies::declare))
         .route("/emergencies/{id}/end", post(emergencies::end))
         .route("/emergencies/{id}/review", post(emergencies::review))
+        .route("/encryption", get(encryption::show))
+        .route("/encryption/schedule", put(encryption::configure))
+        .route("/encryption/rotate", post(encryption::rotate))
         .route("/notifications/test", post(notifications::test))
         .route("/policies", get(policies::show))
         .route("/policies/diff", post(policies::diff))

@@ -2,9 +2,12 @@
 
 use crate::table::Planned;
 
+mod crypto_keys;
+
+pub(crate) use crypto_keys::CryptoKeys;
+
 /// Tables of this room without rows yet: name, meaning, what has to be built first, columns.
 #[rustfmt::skip]
 pub(crate) const PLANNED: &[Planned] = &[
-    Planned { name: "crypto_keys", doc: "Keys by classification, with their state and rotation.", area: "key inventory", columns: "key_id classification state created_at:time rotate_due_at:time custodian_id" },
-    Planned { name: "subject_keys", doc: "Keys of data subjects and their destruction.", area: "erasure", columns: "subject_ref key_id created_at:time destroyed_at:time" },
+    Planned { name: "subject_keys", doc: "Keys of data subjects that were destroyed, by the erasure that ended them. Live ones come and go at the rate of traffic: `counterfoil encryption status` counts them.", area: "erasure", columns: "subject_ref key_id created_at:time destroyed_at:time" },
 ];

@@ -1,0 +1,20 @@
+//! Keys that data are encrypted under, and what they protect.
+
+mod encryption;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::App;
+
+pub(crate) fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/encryption", get(encryption::show))
+        .route("/encryption/rotate", post(encryption::rotate))
+        .route("/encryption/schedule", post(encryption::configure))
+}
+
+#[cfg(test)]
+pub(crate) use encryption::EncryptionPage;
