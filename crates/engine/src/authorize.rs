@@ -390,6 +390,12 @@ mod tests {
         let permit = policies.decide(&person("administrator"), "approval.request", "approval/p_1").expect("the floor");
         assert_eq!((permit.version(), permit.policies()), (version.as_str(), &["floor-duties-ask".to_owned()][..]));
         assert!(policies.decide(&person("nobody"), "approval.vote", "approval/p_1").is_ok());
+        for role in ["compliance_lead", "privacy_officer"] {
+            for (action, resource) in [("grant.approve", "grant/g_1"), ("group.map.approve", "group/x")] {
+                let permit = policies.decide(&person(role), action, resource).expect("in the last resort");
+                assert_eq!(permit.policies(), ["floor-others-approve-in-the-last-resort"], "{role} {action}");
+            }
+        }
         let refusal = policies.decide(&person("nobody"), "read", "ledger").expect_err("refused");
         assert!(refusal.message.contains(&version[..12]), "{}", refusal.message);
         let taken = Policies::parse(r#"@id("floor-duties-ask") permit (principal, action, resource);"#);
