@@ -299,6 +299,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn given_privileged_roles_when_nobody_reviews_them_for_a_quarter_then_each_is_found_and_a_young_one_is_not() {
+        let control = catalogue().control("AI-AC-03").expect("in the catalogue");
+        let rows: Vec<&str> = control.pass_rows.lines().chain(control.fail_rows.lines()).collect();
+        let of = |names: &[&str]| {
+            let named = |row: &&&str| names.iter().any(|name| row.contains(&format!("\"{name}\"")));
+            rows.iter().filter(named).copied().collect::<Vec<_>>().join("\n")
+        };
+        let (population, violations) = answers(control, &[&of(&["g-never", "g-young", "g-plain"])]).await;
+        let found: Vec<&str> = violations.iter().collect();
+        assert!(matches!(found[..], [row] if row.contains(r#""item":"g-never""#)), "{found:?}");
+        assert_eq!(population.iter().collect::<Vec<_>>(), ["g-never"]);
+        // A finished review counts from when it was finished, and one that nobody finishes as long as it is open.
+        let (population, violations) = answers(control, &[&of(&["rev-early", "rev-open"])]).await;
+        assert_eq!(population.iter().collect::<Vec<_>>(), ["rev-early", "rev-open"]);
+        let found: Vec<&str> = violations.iter().collect();
+        assert!(matches!(found[..], [row] if row.contains(r#""item":"rev-open""#)), "{found:?}");
+    }
+
+    #[tokio::test]
     async fn given_each_control_when_there_are_no_rows_then_it_is_not_tested_and_never_passes() {
         let session = query::sample([]).expect("empty tables");
         for control in &catalogue().controls {
