@@ -30,7 +30,7 @@ pub(crate) struct Asked {
     pub standing: Standing,
     /// What is to be done; `None` when it is not in the object store any more.
     pub command: Option<Command>,
-    /// How what it declares differs from what is now; nothing once the request is over, for what is now says nothing of it.
+    /// How what it declares differs from what is now, or once the request is over, from what was when it was asked for.
     pub differences: Vec<Difference>,
     /// Whether it is open, and can lead to nothing: what it would change has changed since.
     pub stale: bool,
@@ -79,9 +79,12 @@ impl Asked {
             }
             _ => None,
         };
-        let before = |command: &Command| app.engine.read(|state| before(state, command));
-        let compared = command.as_ref().filter(|_| standing.is_open());
-        let differences = compared.map(|command| differences(&before(command), &after(command)));
+        let before = match &command {
+            Some(command) if standing.is_open() => app.engine.read(|state| before(state, command)),
+            Some(command) => before(&app.engine.when_asked(id, command).await?, command),
+            None => Value::Null,
+        };
+        let differences = command.as_ref().map(|command| differences(&before, &after(command)));
         let mut comments = Vec::with_capacity(approval.comments.len());
         for comment in &approval.comments {
             let text = app.engine.comment_text(comment).await?;
@@ -108,7 +111,7 @@ impl Asked {
 
     /// As the API answers it.
     pub(crate) fn json(&self) -> Value {
-        let differences = self.standing.is_open().then_some(&self.differences);
+        let differences = self.command.as_ref().map(|_| &self.differences);
         json!({
             "approval": self.id, "standing": self.standing, "asked": self.approval.requested,
             "requested_by": self.approval.requested_by, "requested_at": self.approval.requested_at,
