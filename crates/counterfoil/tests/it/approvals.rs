@@ -32,7 +32,12 @@ fn given_other_policies_when_proposed_then_the_diff_is_shown_and_a_second_person
     let file = world.file("policies.cedar", &text);
     let wrong =
         world.file("wrong.cedar", "permit (principal in Role::\"monitor\", action == Action::\"fly\", resource);");
-    assert_eq!(world.cli(&["--json", "policies", "diff", &wrong]).error().1, "invalid");
+    let run = world.cli(&["--json", "policies", "diff", &wrong]);
+    assert!(run.error().1 == "invalid" && run.err.contains("line 1, column "), "{run:?}");
+    let everything = world.file("all.cedar", &format!("{text}\npermit (principal, action, resource);\n"));
+    let run = world.cli(&["policies", "diff", &everything]);
+    assert!(run.code == 0 && run.out.contains("WARNING: separation of duties would be void"), "{run:?}");
+    assert!(run.out.lines().count() < 120, "{}", run.out.lines().count());
 
     let diff = world.json(&["policies", "diff", &file]);
     assert_eq!(diff["gains"], json!([{"who": "role monitor", "action": "service.retire", "resources": ["service"]}]));
