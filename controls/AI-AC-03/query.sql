@@ -20,8 +20,9 @@ WHERE completed_at IS NOT NULL AND (population_root IS NULL OR COALESCE(populati
 UNION ALL SELECT review_id, 'removals not carried out', completed_at FROM due
 WHERE completed_at IS NOT NULL AND COALESCE(removals_done,0)<COALESCE(removals_requested,0)
 UNION ALL SELECT i.review_id, 'decided by the holder: '||COALESCE(i.grant_id, i.credential_id), i.decided_at FROM access_review_items i
-JOIN due r ON r.review_id=i.review_id LEFT JOIN principals p ON p.principal_id=i.principal_id
-WHERE i.decided_by IN (i.principal_id, p.owner_id)
+JOIN due r ON r.review_id=i.review_id LEFT JOIN account_owners o ON o.principal_id=i.principal_id AND o.owner_id=i.decided_by
+ AND o.since<=i.decided_at AND (o.until IS NULL OR o.until>i.decided_at)
+WHERE i.decided_by=i.principal_id OR o.owner_id IS NOT NULL
 UNION ALL SELECT i.review_id, 'taken away and still good: '||i.credential_id, i.decided_at FROM access_review_items i
 JOIN due r ON r.review_id=i.review_id JOIN credentials c ON c.credential_id=i.credential_id
 WHERE i.outcome='removed' AND c.status IN ('live', 'ending')

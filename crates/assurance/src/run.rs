@@ -271,6 +271,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn given_owners_and_roles_of_then_when_tested_later_then_what_was_held_then_is_found_and_not_what_is_now() {
+        for (id, names, item) in [
+            ("AI-AC-01", &["bot", "grace"][..], "bot"),
+            ("AI-AC-01", &["judy"][..], "judy"),
+            ("AI-AC-04", &["kim"][..], "s-kim"),
+        ] {
+            let control = catalogue().control(id).expect("in the catalogue");
+            let seeded = |row: &&str| names.iter().any(|name| row.contains(&format!("\"{name}\"")));
+            let seeded: Vec<&str> = control.fail_rows.lines().filter(seeded).collect();
+            let (_, violations) = answers(control, &[control.pass_rows, &seeded.join("\n")]).await;
+            let found: Vec<&str> = violations.iter().collect();
+            assert!(matches!(found[..], [row] if row.contains(&format!("\"item\":\"{item}\""))), "{id}: {found:?}");
+        }
+    }
+
+    #[tokio::test]
     async fn given_controls_with_a_defect_a_line_when_each_is_seeded_alone_then_each_is_found() {
         for id in ["AI-CR-03", "AI-LG-01"] {
             let control = catalogue().control(id).expect("in the catalogue");

@@ -55,6 +55,7 @@ macro_rules! filled {
 
 filled! {
     principals: people::Principals,
+    account_owners: people::AccountOwners,
     role_grants: people::RoleGrants,
     sod_pairs: people::SodPairs,
     people_groups: people::PeopleGroups,

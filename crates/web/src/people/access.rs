@@ -30,7 +30,8 @@ const GRANTS: &str = "SELECT seq, grant_id, principal_id, role, scope, requested
                       expires_at, revoked_at, ended_because, reference\nFROM role_grants\n\
                       ORDER BY requested_at DESC\nLIMIT 200";
 
-const RULES: &str = "SELECT rule, role_a, role_b, why\nFROM sod_pairs\nWHERE role_a < role_b\nORDER BY rule";
+const RULES: &str =
+    "SELECT rule, role_a, role_b, why\nFROM sod_pairs\nWHERE role_a < role_b AND until IS NULL\nORDER BY rule";
 
 /// Days that the form proposes.
 const DAYS: i64 = 90;
