@@ -80,6 +80,7 @@ filled! {
     vendors: vendors::Vendors,
     model_versions: models::ModelVersions,
     services: serving::Services,
+    service_registrations: serving::ServiceRegistrations,
     deployments: serving::Deployments,
     segments: serving::Segments,
     access_segments: serving::AccessSegments,
