@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::documents::as_text;
 use crate::App;
 use crate::failure::Failure;
-use crate::ui::clock;
+use crate::ui::{Instant, clock};
 
 /// A member of a declaration that would read otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -20,6 +20,18 @@ pub(crate) struct Difference {
     pub member: String,
     pub from: Option<String>,
     pub to: Option<String>,
+}
+
+impl Difference {
+    /// As the page shows it now, and then: moments as dates.
+    pub(crate) fn sides(&self) -> [Option<String>; 2] {
+        let is_time = self.member.ends_with("_at") || self.member == "review_due";
+        [&self.from, &self.to].map(|side| {
+            let text = side.as_ref()?;
+            let moment = text.parse().ok().filter(|_| is_time).map(|ms| format!("{} UTC", Instant(ms).plain()));
+            Some(moment.unwrap_or_else(|| text.clone()))
+        })
+    }
 }
 
 /// A request with its context.
@@ -181,5 +193,13 @@ mod tests {
         assert_eq!((found[0].from.as_deref(), found[0].to.as_deref()), (None, Some("human")));
         assert_eq!((found[1].from.as_deref(), found[1].to.as_deref()), (Some("a"), Some("b")));
         assert_eq!(found[3].to.as_deref(), Some("[1,2]"));
+    }
+
+    #[test]
+    fn moments_are_shown_as_dates_and_other_numbers_as_they_are() {
+        let sides =
+            |member: &str| Difference { member: member.into(), from: None, to: Some("1795380849000".into()) }.sides();
+        assert_eq!(sides("review_due"), [None, Some("2026-11-22 20:54:09 UTC".to_owned())]);
+        assert_eq!(sides("bytes"), [None, Some("1795380849000".to_owned())]);
     }
 }
