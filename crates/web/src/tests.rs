@@ -17,6 +17,7 @@ mod accesses;
 mod door;
 mod kept_out;
 mod names;
+mod pages;
 mod provider;
 mod rules;
 

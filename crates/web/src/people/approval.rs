@@ -175,7 +175,7 @@ impl ApprovalPage {
 pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor, Path(id): Path<String>) -> Page {
     let asked = Asked::read(&app, &who, &id).await?;
     let names = Names::on_page(&app, &who, asked.actors(), &mut []).await;
-    let shell = Shell::new(&app, &who, Section::Approvals)?;
+    let shell = Shell::new(&app, &who, Section::Approvals).await?;
     page(&ApprovalPage { shell, names, asked })
 }
 
