@@ -271,6 +271,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn given_owners_and_roles_of_then_when_tested_later_then_what_was_held_then_is_found_and_not_what_is_now() {
+        for (id, names, item) in [
+            ("AI-AC-01", &["bot", "grace"][..], "bot"),
+            ("AI-AC-01", &["judy"][..], "judy"),
+            ("AI-AC-04", &["kim"][..], "s-kim"),
+        ] {
+            let control = catalogue().control(id).expect("in the catalogue");
+            let seeded = |row: &&str| names.iter().any(|name| row.contains(&format!("\"{name}\"")));
+            let seeded: Vec<&str> = control.fail_rows.lines().filter(seeded).collect();
+            let (_, violations) = answers(control, &[control.pass_rows, &seeded.join("\n")]).await;
+            let found: Vec<&str> = violations.iter().collect();
+            assert!(matches!(found[..], [row] if row.contains(&format!("\"item\":\"{item}\""))), "{id}: {found:?}");
+        }
+    }
+
+    #[tokio::test]
     async fn given_controls_with_a_defect_a_line_when_each_is_seeded_alone_then_each_is_found() {
         for id in ["AI-CR-02", "AI-CR-03", "AI-LG-01"] {
             let control = catalogue().control(id).expect("in the catalogue");
@@ -291,11 +307,32 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn given_traffic_when_its_service_was_retired_without_a_registration_then_it_is_found() {
+    async fn given_traffic_when_its_service_was_not_registered_then_it_is_found_whatever_it_is_by_now() {
         let control = catalogue().control("AI-GV-01").expect("in the catalogue");
-        let gone: Vec<&str> = control.fail_rows.lines().filter(|line| line.contains("\"gone\"")).collect();
-        let (_, violations) = answers(control, &[control.pass_rows, &gone.join("\n")]).await;
-        assert_eq!(violations.iter().count(), 1);
+        for service in ["\"gone\"", "\"late\""] {
+            let seeded: Vec<&str> = control.fail_rows.lines().filter(|line| line.contains(service)).collect();
+            let (_, violations) = answers(control, &[control.pass_rows, &seeded.join("\n")]).await;
+            assert_eq!(violations.iter().count(), 1, "{service}");
+        }
+    }
+
+    #[tokio::test]
+    async fn given_privileged_roles_when_nobody_reviews_them_for_a_quarter_then_each_is_found_and_a_young_one_is_not() {
+        let control = catalogue().control("AI-AC-03").expect("in the catalogue");
+        let rows: Vec<&str> = control.pass_rows.lines().chain(control.fail_rows.lines()).collect();
+        let of = |names: &[&str]| {
+            let named = |row: &&&str| names.iter().any(|name| row.contains(&format!("\"{name}\"")));
+            rows.iter().filter(named).copied().collect::<Vec<_>>().join("\n")
+        };
+        let (population, violations) = answers(control, &[&of(&["g-never", "g-young", "g-plain"])]).await;
+        let found: Vec<&str> = violations.iter().collect();
+        assert!(matches!(found[..], [row] if row.contains(r#""item":"g-never""#)), "{found:?}");
+        assert_eq!(population.iter().collect::<Vec<_>>(), ["g-never"]);
+        // A finished review counts from when it was finished, and one that nobody finishes as long as it is open.
+        let (population, violations) = answers(control, &[&of(&["rev-early", "rev-open"])]).await;
+        assert_eq!(population.iter().collect::<Vec<_>>(), ["rev-early", "rev-open"]);
+        let found: Vec<&str> = violations.iter().collect();
+        assert!(matches!(found[..], [row] if row.contains(r#""item":"rev-open""#)), "{found:?}");
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use domain::people::{
     Approval, ApprovalCommented, ApprovalNamed, ApprovalVoted, ApprovalsConfigured, DelegationEnded, RequestApproval,
     Vote, VoteDelegated,
 };
-use domain::{Command, Refusal, RefusalCode, canonical};
+use domain::{Command, Entry, Event, Refusal, RefusalCode, State, canonical};
 
 use crate::execute::Done;
 use crate::{Engine, ExecuteError, Principal, identity};
@@ -20,6 +20,9 @@ const TOPIC: &str = "comment";
 
 /// The longest comment, in bytes.
 const COMMENT_BYTES: usize = 4096;
+
+/// How many entries of the ledger are looked through at a time.
+const LOOKED_THROUGH: usize = 4096;
 
 /// What is to be approved, and why.
 #[derive(Clone, Debug)]
@@ -171,6 +174,48 @@ impl Engine {
         let found = self.blocking(move |engine| engine.artifact(&digest)).await??;
         let bytes = found.ok_or_else(|| Refusal::new(RefusalCode::NotFound, lost.clone()))?;
         serde_json::from_slice(&bytes).map_err(|error| ExecuteError::Internal(format!("{lost} ({error})")))
+    }
+
+    /// What was in force of the thing that a command is about when an approval of it was asked for: a fold of that thing's
+    /// own events until then. The whole ledger is looked through for them, so this is for requests that are over.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn when_asked(self: &Arc<Self>, approval: &str, command: &Command) -> Result<State, ExecuteError> {
+        let (about, asked) = ([command.stream(), command.resource()], format!("approval/{approval}"));
+        // Whoever leaves answers for nothing any more.
+        let leaves = matches!(command, Command::RegisterService(_));
+        let folded = self.blocking(move |engine| {
+            let named = |stream: &String| format!("\"stream\":\"{stream}\"");
+            let mut sought: Vec<String> = about.iter().chain([&asked]).map(named).collect();
+            sought.extend(leaves.then(|| "\"t\":\"actor.left\"".to_owned()));
+            let concerns =
+                |entry: &Entry| about.contains(&entry.stream) || leaves && matches!(entry.event, Event::ActorLeft(_));
+            let (mut state, mut over, mut wrong) = (State::default(), false, None);
+            let size = engine.log.size();
+            for start in (0..size).step_by(LOOKED_THROUGH) {
+                let end = size.min(start + LOOKED_THROUGH as u64);
+                let read = engine.log.for_each_entry(start..end, &mut |_, bytes| {
+                    // Few entries are of one thing, and to look for its name is much faster than to decode them all.
+                    let text = std::str::from_utf8(bytes).unwrap_or_default();
+                    if over || !sought.iter().any(|name| text.contains(name.as_str())) {
+                        return;
+                    }
+                    match Entry::decode(bytes) {
+                        Ok(entry) if entry.stream == asked => over = true,
+                        Ok(entry) if concerns(&entry) => state.apply(&entry),
+                        Ok(_) => {}
+                        Err(error) => wrong = Some(error.to_string()),
+                    }
+                });
+                read.map_err(|error| ExecuteError::Internal(error.to_string()))?;
+                if over {
+                    break;
+                }
+            }
+            wrong.map_or(Ok(state), |why| Err(ExecuteError::Internal(why)))
+        });
+        folded.await?
     }
 
     /// Carries out what was approved, to the letter.

@@ -9,6 +9,7 @@ use cedar_policy::{
 use domain::people::roles::{self, ENVIRONMENT, ORG};
 use domain::people::{Proof, RoleDefined, recovery};
 use domain::{Command, Refusal, RefusalCode};
+use miette::Diagnostic;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::str::FromStr;
@@ -88,7 +89,7 @@ impl Policies {
     /// # Errors
     /// [`PolicyError`] with Cedar's own words.
     pub fn with_roles(text: &str, own: &BTreeMap<String, RoleDefined>) -> Result<Self, PolicyError> {
-        let parsed = PolicySet::from_str(text).map_err(|e| PolicyError::Syntax(e.to_string()))?;
+        let parsed = PolicySet::from_str(text).map_err(|e| PolicyError::Syntax(format!("{}{e}", place(text, &e))))?;
         let floor = PolicySet::from_str(FLOOR).map_err(|e| PolicyError::Syntax(e.to_string()))?;
         let own: String = own.values().map(role_policy).collect();
         let own = PolicySet::from_str(&own).map_err(|e| PolicyError::Syntax(e.to_string()))?;
@@ -101,7 +102,7 @@ impl Policies {
         let schema = Schema::from_str(SCHEMA).map_err(|e| PolicyError::Invalid(e.to_string()))?;
         let result = Validator::new(schema).validate(&set, ValidationMode::Strict);
         match result.validation_errors().next() {
-            Some(first) => Err(PolicyError::Invalid(first.to_string())),
+            Some(first) => Err(PolicyError::Invalid(format!("{}{first}", place(text, first)))),
             None => Ok(Self {
                 slices: Slices::of(&set)?,
                 set,
@@ -225,6 +226,14 @@ impl Engine {
     pub fn policies(&self) -> Arc<Policies> {
         self.policies.read().expect("no panic while the policies are locked").clone()
     }
+}
+
+/// Where in a text an error is; nothing when it does not say.
+fn place(text: &str, error: &dyn Diagnostic) -> String {
+    let offset = error.labels().and_then(|mut labels| labels.next()).map(|label| label.offset());
+    let Some(before) = offset.and_then(|offset| text.get(..offset)) else { return String::new() };
+    let (line, last) = (before.matches('\n').count() + 1, before.rsplit('\n').next().unwrap_or_default());
+    format!("line {line}, column {}: ", last.chars().count() + 1)
 }
 
 /// Whether somebody holds a role in an environment.
@@ -357,6 +366,12 @@ mod tests {
         let permit = policies.decide(&person("administrator"), "approval.request", "approval/p_1").expect("the floor");
         assert_eq!((permit.version(), permit.policies()), (version.as_str(), &["floor-duties-ask".to_owned()][..]));
         assert!(policies.decide(&person("nobody"), "approval.vote", "approval/p_1").is_ok());
+        for role in ["compliance_lead", "privacy_officer"] {
+            for (action, resource) in [("grant.approve", "grant/g_1"), ("group.map.approve", "group/x")] {
+                let permit = policies.decide(&person(role), action, resource).expect("in the last resort");
+                assert_eq!(permit.policies(), ["floor-others-approve-in-the-last-resort"], "{role} {action}");
+            }
+        }
         let refusal = policies.decide(&person("nobody"), "read", "ledger").expect_err("refused");
         assert!(refusal.message.contains(&version[..12]), "{}", refusal.message);
         let taken = Policies::parse(r#"@id("floor-duties-ask") permit (principal, action, resource);"#);
@@ -392,5 +407,13 @@ mod tests {
         assert!(matches!(Policies::parse("permit (principal"), Err(PolicyError::Syntax(_))));
         let unknown = r#"permit (principal in Role::"x", action == Action::"fly", resource);"#;
         assert!(matches!(Policies::parse(unknown), Err(PolicyError::Invalid(_))));
+        let good = "permit (principal is Actor, action == Action::\"read\", resource);\n";
+        for (wrong, place) in [
+            ("// é\n  permit (principal; action, resource);", "cannot be read: line 3, column 20: "),
+            ("permit (principal, action == Action::\"fly\", resource);", "do not fit the schema: line 2, column "),
+        ] {
+            let error = Policies::parse(&format!("{good}{wrong}")).expect_err("refused").to_string();
+            assert!(error.contains(place), "{error}");
+        }
     }
 }

@@ -14,13 +14,17 @@ impl Engine {
     /// Keeps the bytes of a document that is to be published, [`MAX_DOCUMENT_BYTES`] at most; returns their SHA-256.
     ///
     /// # Errors
-    /// A refusal when they may not publish, or there are no bytes.
+    /// A refusal when they may not publish, there are no bytes, or too many.
     pub async fn keep_document(self: &Arc<Self>, who: &Principal, bytes: Vec<u8>) -> Result<String, ExecuteError> {
         self.authorize(who, "document.publish", "documents")?;
         if bytes.is_empty() {
             return Err(Refusal::new(RefusalCode::Invalid, "the document is empty: send its bytes").into());
         }
-        self.blocking(move |engine| engine.put_artifact(&bytes)).await?
+        if bytes.len() > MAX_DOCUMENT_BYTES {
+            let message = format!("the document has {} bytes, {MAX_DOCUMENT_BYTES} is the most", bytes.len());
+            return Err(Refusal::new(RefusalCode::Invalid, message).into());
+        }
+        self.blocking(move |engine| engine.put_document(&bytes)).await?
     }
 
     /// A document in force.
@@ -38,32 +42,38 @@ impl Engine {
     /// When they are not in the object store, cannot be read, or were altered.
     pub async fn document_bytes(self: &Arc<Self>, sha256: &str) -> Result<Vec<u8>, ExecuteError> {
         let digest = sha256.to_owned();
-        let found = self.blocking(move |engine| engine.artifact(&digest)).await??;
-        let lost = || Refusal::new(RefusalCode::NotFound, format!("no document with SHA-256 `{sha256}` was uploaded"));
-        Ok(found.ok_or_else(lost)?)
+        // One that is in force since before documents lay apart is with the other objects.
+        let in_force = self.read(|state| state.documents.values().any(|document| document.published.sha256 == sha256));
+        let found = self.blocking(move |engine| match engine.uploaded_document(&digest)? {
+            None if in_force => engine.artifact(&digest),
+            found => Ok(found),
+        });
+        Ok(found.await??.ok_or_else(|| not_uploaded(sha256))?)
     }
 
-    /// What is published, or asked for, can be read by whoever is concerned: its bytes are here, and no more than a
-    /// document has. The store has models too, whose digests anybody may write down.
+    /// What is published, or asked for, was uploaded as a document, and can be read by whoever is concerned. The store has
+    /// models too, and what approvals are about, whose digests anybody may write down.
     pub(crate) async fn has_bytes(self: &Arc<Self>, command: &Command) -> Result<(), Refusal> {
         let wish = match command {
             Command::RequestApproval(body) => &*body.command,
             other => other,
         };
         let Command::PublishDocument(body) = wish else { return Ok(()) };
-        match self.document_bytes(&body.sha256).await {
-            Ok(bytes) if bytes.len() > MAX_DOCUMENT_BYTES => {
-                let (document, has) = (&body.document, bytes.len());
-                let message = format!("document `{document}` has {has} bytes, {MAX_DOCUMENT_BYTES} is the most");
-                Err(Refusal::new(RefusalCode::Invalid, message))
-            }
-            Ok(_) => Ok(()),
-            Err(ExecuteError::Refused(refusal)) => Err(refusal),
-            Err(error) => {
+        let digest = body.sha256.clone();
+        match self.blocking(move |engine| engine.uploaded_document(&digest)).await {
+            Ok(Ok(Some(_))) => Ok(()),
+            Ok(Ok(None)) => Err(not_uploaded(&body.sha256)),
+            Ok(Err(error)) | Err(error) => {
                 tracing::warn!(%error, "the bytes of a document cannot be read");
                 let message = format!("the bytes of document `{}` cannot be read: upload them again", body.document);
                 Err(Refusal::new(RefusalCode::Conflict, message))
             }
         }
     }
+}
+
+fn not_uploaded(sha256: &str) -> Refusal {
+    let message =
+        format!("no document with SHA-256 `{sha256}` was uploaded: `counterfoil documents publish` does that first");
+    Refusal::new(RefusalCode::NotFound, message)
 }

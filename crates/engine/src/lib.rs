@@ -48,7 +48,7 @@ pub use open::{EngineOptions, OpenError};
 pub use outbound::{Forbidden, Outbound};
 pub use passkeys::{MAX_NAME_CHARS, NotLetIn};
 pub use people::{Explanation, Wish, Would};
-pub use policies::{Change, PolicyDiff};
+pub use policies::{Change, ChangeGroup, PolicyDiff};
 pub use profiles::Profile;
 pub use recovery::{MISTYPED, probe_recovery_code};
 pub use reviews::{Campaign, Due};

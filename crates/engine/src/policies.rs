@@ -1,5 +1,7 @@
 //! Policies as changes: what new ones would let whom do, or no longer do.
 
+mod summary;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -7,6 +9,8 @@ use domain::people::roles::{self, ENVIRONMENT, ORG, ROLES};
 use domain::{Command, Refusal, RefusalCode, State};
 use serde::Serialize;
 
+pub use self::summary::ChangeGroup;
+use self::summary::Power;
 use crate::authorize::{ACTIONS, Policies};
 use crate::{Engine, ExecuteError, Principal};
 
@@ -16,7 +20,7 @@ const NAMED_MAX: usize = 50;
 /// Somebody, an action, and the things on which they gain or lose it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// `role NAME`, or the pseudonym of an actor.
+    /// `role NAME`, the pseudonym of an actor, or `anybody`, with no role at all.
     pub who: String,
     /// What they may do from then on, or may no longer do.
     pub action: String,
@@ -41,6 +45,10 @@ pub struct PolicyDiff {
     pub gains: Vec<Change>,
     /// What is no longer possible.
     pub losses: Vec<Change>,
+    /// The same to be read: those who gain and lose the same together.
+    pub groups: Vec<ChangeGroup>,
+    /// What whoever approves should not miss.
+    pub warnings: Vec<String>,
 }
 
 /// Somebody to ask about, with all who are asked about together because they hold the same roles.
@@ -73,15 +81,21 @@ fn diff(from: &Policies, to: &Policies, asked: &[Asked], things: &BTreeMap<&str,
     let changed = old.iter().filter(|(id, text)| new.get(*id).is_some_and(|other| other != *text));
     let changed = changed.map(|(id, _)| id.clone()).collect();
     let (mut gains, mut losses) = (Vec::new(), Vec::new());
-    for action in Command::NAMES.iter().chain(&ACTIONS) {
-        for Asked { names, principal } in asked {
+    let mut powers = vec![(Power::new(), Power::new()); asked.len()];
+    for action in Command::NAMES.iter().copied().chain(ACTIONS) {
+        for (Asked { names, principal }, (before, after)) in asked.iter().zip(&mut powers) {
             let (mut gained, mut lost) = (Vec::new(), Vec::new());
             for kind in kinds(action) {
                 let named = things.get(kind).into_iter().flatten();
                 // A thing that nobody thought of stands for all of its kind.
                 for resource in std::iter::once((*kind).to_owned()).chain(named.cloned()) {
-                    let may = |policies: &Policies| policies.decide(principal, action, &resource).is_ok();
-                    match (may(from), may(to)) {
+                    let says = |policies: &Policies| policies.decide(principal, action, &resource);
+                    let (was, is) = (says(from), says(to));
+                    if resource == *kind {
+                        before.note(action, &was);
+                        after.note(action, &is);
+                    }
+                    match (was.is_ok(), is.is_ok()) {
                         (false, true) => gained.push(resource),
                         (true, false) => lost.push(resource),
                         _ => {}
@@ -90,11 +104,8 @@ fn diff(from: &Policies, to: &Policies, asked: &[Asked], things: &BTreeMap<&str,
             }
             for (resources, changes) in [(gained, &mut gains), (lost, &mut losses)] {
                 let resources = shortened(resources);
-                let change = |who: &String| Change {
-                    who: who.clone(),
-                    action: (*action).to_owned(),
-                    resources: resources.clone(),
-                };
+                let change =
+                    |who: &String| Change { who: who.clone(), action: action.to_owned(), resources: resources.clone() };
                 if !resources.is_empty() {
                     changes.extend(names.iter().map(change));
                 }
@@ -102,7 +113,9 @@ fn diff(from: &Policies, to: &Policies, asked: &[Asked], things: &BTreeMap<&str,
         }
     }
     let (from, to) = (from.version().to_owned(), to.version().to_owned());
-    PolicyDiff { from, to, added: only(&new, &old), removed: only(&old, &new), changed, gains, losses }
+    let (groups, warnings) = (summary::grouped(&gains, &losses), summary::warnings(asked, &powers));
+    let (added, removed) = (only(&new, &old), only(&old, &new));
+    PolicyDiff { from, to, added, removed, changed, gains, losses, groups, warnings }
 }
 
 /// Without the things of a kind that is there as a whole.
@@ -112,7 +125,7 @@ fn shortened(resources: Vec<String>) -> Vec<String> {
     resources.into_iter().filter(|name| !whole(name)).collect()
 }
 
-/// Each role by itself, and each actor with what they hold, those alike together.
+/// Each role by itself, somebody without any, and each actor with what they hold, those alike together.
 fn asked(state: &State, now: i64) -> Vec<Asked> {
     let role = |name: &str| Asked {
         names: vec![format!("role {name}")],
@@ -123,7 +136,9 @@ fn asked(state: &State, now: i64) -> Vec<Asked> {
         },
     };
     let names = ROLES.iter().map(|known| known.name).chain(state.custom_roles.keys().map(String::as_str));
-    let mut asked: Vec<Asked> = names.map(role).collect();
+    let nobody = Principal { actor: "a_holder".to_owned(), ..Principal::default() };
+    let anybody = Asked { names: vec!["anybody".to_owned()], principal: nobody };
+    let mut asked: Vec<Asked> = names.map(role).chain([anybody]).collect();
     let mut alike: BTreeMap<_, Asked> = BTreeMap::new();
     for principal in Principal::all(state, now) {
         // Policies may name an actor, so the first of those alike is asked by name and the others are taken to be the same.
@@ -320,6 +335,42 @@ permit (principal in Role::"privacy_officer", action == Action::"service.declare
             (found.removed.as_slice(), found.changed.as_slice()),
             (&[][..], &["auditor-reads-and-tests".to_owned()][..])
         );
+    }
+
+    #[test]
+    fn given_policies_that_permit_everything_when_compared_then_it_is_told_in_few_lines_and_with_a_warning() {
+        let from = Policies::parse(SHIPPED).expect("the shipped policies");
+        let asked = asked(&State::default(), 0);
+        let compared = |more: &str| {
+            let to = Policies::parse(&format!("{SHIPPED}\n{more}")).expect("policies");
+            diff(&from, &to, &asked, &BTreeMap::new())
+        };
+        let found = compared("@id(\"all\") permit (principal, action, resource);");
+        assert!(found.gains.len() > 500, "{}", found.gains.len());
+        let lines: usize = found.groups.iter().map(|group| group.gains.len() + group.losses.len()).sum();
+        assert!(lines < 40, "{lines}");
+        let who = "role administrator, role security_lead, role compliance_lead, role auditor, role data_steward";
+        assert_eq!(found.warnings[0], format!("{who} and 7 more could do everything that no policy forbids"));
+        assert!(found.warnings.iter().any(|told| told.contains("void for") && told.contains("`train-not-deploy`")));
+
+        let found = compared(
+            "@id(\"monitors\") permit (principal in Role::\"monitor\", action in [Action::\"model.register\", \
+             Action::\"service.declare\"], resource);",
+        );
+        let told = "separation of duties would be void for role monitor: alone they could do what is kept apart by \
+                    `train-not-deploy`";
+        assert_eq!(found.warnings, [told]);
+        let group = ChangeGroup {
+            who: vec!["role monitor".into()],
+            gains: vec!["model.register on model".into(), "service.declare on service".into()],
+            losses: vec![],
+        };
+        assert_eq!(found.groups, [group]);
+
+        let found = compared(
+            "@id(\"stop\") permit (principal in Role::\"monitor\", action == Action::\"service.retire\", resource);",
+        );
+        assert_eq!(found.warnings, [""; 0], "to gain one duty is what roles are for");
     }
 
     #[test]

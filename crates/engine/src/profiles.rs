@@ -1,6 +1,7 @@
 //! What is known of people as persons, and by which names they are known elsewhere. The ledger has neither: names are kept
 //! by the vault as blind indexes that it can forget, texts are sealed under the person's own key.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -148,8 +149,31 @@ impl Engine {
     /// # Errors
     /// [`ExecuteError::Unavailable`] when it cannot be read, [`ExecuteError::Internal`] when it was altered.
     pub async fn profile(self: &Arc<Self>, actor: &str) -> Result<Option<Profile>, ExecuteError> {
+        let actor = actor.to_owned();
+        self.blocking(move |engine| engine.read_profile(&actor)).await?
+    }
+
+    /// The same of several at once, each with what came of it.
+    ///
+    /// # Errors
+    /// When none can be read.
+    pub async fn profiles(
+        self: &Arc<Self>,
+        actors: BTreeSet<String>,
+    ) -> Result<Vec<(String, Result<Option<Profile>, ExecuteError>)>, ExecuteError> {
+        let read = move |engine: &Self| {
+            let each = actors.into_iter().map(|actor| {
+                let profile = engine.read_profile(&actor);
+                (actor, profile)
+            });
+            each.collect()
+        };
+        self.blocking(read).await
+    }
+
+    fn read_profile(&self, actor: &str) -> Result<Option<Profile>, ExecuteError> {
         let Some(sha256) = self.read(|state| state.profiles.get(actor).cloned()) else { return Ok(None) };
-        let Some(text) = self.note(actor, "profile", sha256).await? else { return Ok(None) };
+        let Some(text) = self.read_note(actor, "profile", &sha256)? else { return Ok(None) };
         let profile = serde_json::from_slice(&text);
         profile.map(Some).map_err(|e| ExecuteError::Internal(format!("the profile of `{actor}` cannot be read: {e}")))
     }
@@ -188,25 +212,25 @@ impl Engine {
         sha256: String,
     ) -> Result<Option<Vec<u8>>, ExecuteError> {
         let about = about.to_owned();
-        let read = self.blocking(move |engine| {
-            let found = store::objects::get(&engine.notes_dir(), &sha256);
-            let found =
-                found.map_err(|e| ExecuteError::Unavailable(format!("a sealed {topic} cannot be read: {e}")))?;
-            let Some(sealed) = found else { return Ok(None) };
-            if merkle::hex(&Sha256::digest(&sealed)) != sha256 {
-                return Err(ExecuteError::Internal(format!("the sealed {topic} `{sha256}` was altered on disk")));
-            }
-            let vault = engine.vault();
-            let Some(subject) = vault.known_subject(CLASS, &about, now()).map_err(|e| unavailable(&e))? else {
-                return Ok(None);
-            };
-            match vault.open_note(CLASS, &subject, topic, &sealed) {
-                Ok(text) => Ok(Some(text.to_vec())),
-                Err(error) if error.is_destroyed() => Ok(None),
-                Err(error) => Err(unavailable(&error)),
-            }
-        });
-        read.await?
+        self.blocking(move |engine| engine.read_note(&about, topic, &sha256)).await?
+    }
+
+    fn read_note(&self, about: &str, topic: &'static str, sha256: &str) -> Result<Option<Vec<u8>>, ExecuteError> {
+        let found = store::objects::get(&self.notes_dir(), sha256);
+        let found = found.map_err(|e| ExecuteError::Unavailable(format!("a sealed {topic} cannot be read: {e}")))?;
+        let Some(sealed) = found else { return Ok(None) };
+        if merkle::hex(&Sha256::digest(&sealed)) != sha256 {
+            return Err(ExecuteError::Internal(format!("the sealed {topic} `{sha256}` was altered on disk")));
+        }
+        let vault = self.vault();
+        let Some(subject) = vault.known_subject(CLASS, about, now()).map_err(|e| unavailable(&e))? else {
+            return Ok(None);
+        };
+        match vault.open_note(CLASS, &subject, topic, &sealed) {
+            Ok(text) => Ok(Some(text.to_vec())),
+            Err(error) if error.is_destroyed() => Ok(None),
+            Err(error) => Err(unavailable(&error)),
+        }
     }
 
     /// Removes a text that nothing names any more.

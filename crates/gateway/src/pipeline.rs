@@ -90,16 +90,19 @@ pub(crate) async fn serve(gateway: Arc<Gateway>, door: Door, request: Request, d
         false => answer(&gateway, &door, request, &mut draft).await,
     };
     let shape = door.shape();
-    let ended = match reply {
-        Err(problem) => Ok(refused(&mut draft, problem, shape, &departed)),
-        Ok(Reply::Whole { status, headers, body }) => Ok(answered(&mut draft, status, headers, body, &departed)),
-        Ok(Reply::Stream { status, headers, start }) => Err((status, headers, start)),
-    };
-    let mut response = match ended {
-        Ok((outcome, response)) => release(draft, outcome, response, shape).await,
+    let (outcome, response) = match reply {
+        Err(problem) => refused(&mut draft, problem, shape, &departed),
+        Ok(Reply::Whole { status, headers, body }) => answered(&mut draft, status, headers, body, &departed),
         // A stream is released as it comes, but for its end.
-        Err((status, headers, start)) => respond(status, headers, Body::new(StreamBody::new(Flow::new(*start, draft)))),
+        Ok(Reply::Stream { status, headers, start }) => {
+            let body = Body::new(StreamBody::new(Flow::new(*start, draft)));
+            return identified(respond(status, headers, body), id);
+        }
     };
+    identified(release(draft, outcome, response, shape).await, id)
+}
+
+fn identified(mut response: Response, id: Option<HeaderValue>) -> Response {
     if let Some(id) = id {
         response.headers_mut().insert(INFERENCE, id);
     }

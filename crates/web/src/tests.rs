@@ -18,6 +18,7 @@ mod accesses;
 mod door;
 mod kept_out;
 mod names;
+mod pages;
 mod provider;
 mod rules;
 

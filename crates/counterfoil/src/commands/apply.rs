@@ -102,6 +102,10 @@ impl Step {
     fn command(part: Part, sign: char, what: String, command: Value) -> Self {
         Self { part, sign, what, upload: None, door: None, body: command }
     }
+
+    fn line(&self) -> String {
+        format!("{} {}", self.sign, self.what)
+    }
 }
 
 impl Apply {
@@ -116,8 +120,9 @@ impl Apply {
         let wanted = !steps.is_empty() && !self.dry_run && (self.yes || ask(json)?);
         let (mut done, mut asked) = (Vec::new(), Vec::new());
         if wanted {
-            for (before, step) in steps.iter().enumerate() {
-                match self.carry_out(&client, step).await.map_err(|why| stopped(why, &steps, before))? {
+            for step in &steps {
+                let became = self.carry_out(&client, step).await;
+                match became.map_err(|why| stopped(why, &steps, done.len(), &asked))? {
                     Became::Done(events) => done.push(events),
                     Became::Asked(approval) => asked.push(approval),
                 }
@@ -141,15 +146,16 @@ impl Apply {
         let client = connect.open().await?;
         let in_force = client.json(Method::GET, "/api/v1/org", None).await?;
         let steps = self.steps(&file, &in_force, &client).await?;
-        let mut asked = Vec::new();
-        for (before, step) in steps.iter().enumerate() {
-            let became = self.carry_out(&client, step).await.map_err(|why| stopped(why, &steps, before))?;
-            if let Became::Asked(approval) = became {
-                asked.push(approval);
+        let (mut done, mut asked) = (0, Vec::new());
+        for step in &steps {
+            let became = self.carry_out(&client, step).await;
+            match became.map_err(|why| stopped(why, &steps, done, &asked))? {
+                Became::Done(_) => done += 1,
+                Became::Asked(approval) => asked.push(approval),
             }
         }
         client.close().await?;
-        Ok((steps.into_iter().map(|step| format!("{} {}", step.sign, step.what)).collect(), asked))
+        Ok((steps.iter().map(Step::line).collect(), asked))
     }
 
     async fn steps(&self, file: &OrgFile, in_force: &Value, client: &Client) -> Result<Vec<Step>, Failure> {
@@ -192,17 +198,17 @@ impl Apply {
     }
 }
 
-/// Steps are carried out one by one: whoever is told of one that failed is told which were done, or asked for, before it.
-fn stopped(failure: Failure, steps: &[Step], before: usize) -> Failure {
-    let earlier: Vec<String> = steps[..before].iter().map(|step| format!("{} {}", step.sign, step.what)).collect();
-    let Some(step) = steps.get(before).filter(|_| before > 0) else { return failure };
+/// Steps are carried out one by one and each is durable by itself: whoever is told of one that failed is told how many
+/// were carried out, what waits for approval, and what is left. Applied again, a file does just what is left.
+fn stopped(failure: Failure, steps: &[Step], done: usize, asked: &[String]) -> Failure {
+    let left: Vec<String> = steps.iter().skip(done + asked.len()).map(Step::line).collect();
+    let Some(step) = left.first() else { return failure };
+    let waiting = if asked.is_empty() { String::new() } else { format!("; waits for approval: {}", asked.join(", ")) };
     let message = format!(
-        "{} (at `{} {}`; applied or asked for {before} of {} before this: {})",
+        "{} (at `{step}`; applied {done} of {}{waiting}; left: {}; apply the file again to go on with what is left)",
         failure.message,
-        step.sign,
-        step.what,
         steps.len(),
-        earlier.join(", ")
+        left.join(", ")
     );
     Failure { message, ..failure }
 }
@@ -433,7 +439,7 @@ fn show(steps: &[Step]) -> Result<(), Failure> {
         return output::line("nothing to do: everything is as declared");
     }
     for step in steps {
-        output::line(format!("{} {}", step.sign, step.what))?;
+        output::line(step.line())?;
     }
     Ok(())
 }

@@ -233,11 +233,9 @@ fn shown(answer: &Value) -> String {
         said += &format!("comment    {}: {text}\n", word(comment, "by"));
     }
     if answer["differences"].is_null() {
-        said += &format!(
-            "changes    not compared with what is now, for it is over; the command and its entry: `--json`, and \
-             `counterfoil sql \"select * from approvals where approval_id = '{}'\"`\n",
-            word(answer, "approval")
-        );
+        said += "changes    unknown: what was asked is not in the object store any more\n";
+    } else if !matches!(word(answer, "standing").as_str(), "waiting" | "approved") {
+        said += "compared   with what was in force when it was asked for\n";
     }
     for difference in answer["differences"].as_array().into_iter().flatten() {
         let is_time =

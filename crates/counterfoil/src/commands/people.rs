@@ -174,8 +174,8 @@ impl People {
                 roles(json, own.as_object().into_iter().flatten().map(|(role, _)| role.as_str()))
             }
             Self::Rules => {
-                let query =
-                    "select rule, role_a, role_b, why from sod_pairs where role_a < role_b order by rule, role_a";
+                let query = "select rule, role_a, role_b, why from sod_pairs where role_a < role_b and until is null \
+                             order by rule, role_a";
                 super::sql::print(json, connect, query).await
             }
         }

@@ -67,6 +67,9 @@ pub struct Install {
     file: Option<PathBuf>,
 }
 
+/// How many are named who gain and lose the same.
+const NAMED: usize = 8;
+
 const HISTORY: &str = "select version, sha256, installed_at, installed_by, superseded_at, approval_id, approved_by, stood_in \
                        from policy_versions order by version";
 
@@ -154,18 +157,24 @@ async fn earlier(json: bool, connect: &Connect, version: u64) -> Result<(), Fail
 /// What other policies would change, as text; nothing when there is no diff.
 pub(super) fn gains_and_losses(diff: &Value) -> String {
     let Some(from) = diff["from"].as_str() else { return String::new() };
-    let changes = |name: &str, sign: char| -> String {
-        let lines = diff[name].as_array().into_iter().flatten().map(|change| {
-            let on: Vec<&str> =
-                change["resources"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            let word = |member: &str| change[member].as_str().unwrap_or_default().to_owned();
-            format!("{sign} {}: {} on {}\n", word("who"), word("action"), on.join(", "))
-        });
-        lines.collect()
+    let each = |value: &Value| -> Vec<String> {
+        value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
     };
     let short = |digest: &str| digest.chars().take(12).collect::<String>();
     let mut said = format!("policies {} -> {}\n", short(from), short(diff["to"].as_str().unwrap_or_default()));
-    let lines = changes("gains", '+') + &changes("losses", '-');
-    said += if lines.is_empty() { "nobody gains or loses anything\n" } else { &lines };
+    said.extend(each(&diff["warnings"]).iter().map(|warning| format!("WARNING: {warning}\n")));
+    let groups = diff["groups"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for group in groups {
+        let who = each(&group["who"]);
+        let more = who.len().saturating_sub(NAMED);
+        said += &who[..who.len() - more].join(", ");
+        said += &if more == 0 { "\n".to_owned() } else { format!(" and {more} more\n") };
+        for (member, sign) in [("gains", '+'), ("losses", '-')] {
+            said.extend(each(&group[member]).iter().map(|line| format!("  {sign} {line}\n")));
+        }
+    }
+    if groups.is_empty() {
+        said += "nobody gains or loses anything\n";
+    }
     said
 }

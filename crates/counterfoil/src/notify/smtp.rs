@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use domain::people::Channel;
 use engine::{Fault, Message, Messenger, Sending, Undelivered};
+use lettre::Address;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, SinglePart};
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
-use lettre::transport::smtp::{AsyncSmtpTransport, Error};
-use lettre::{Address, AsyncTransport, Tokio1Executor};
+use tokio::time::timeout;
 
 use super::{AWAY, SENDING_TIME, attempts_fit, is_loopback, undelivered, variable_fits};
 use crate::client::chain;
@@ -20,18 +21,27 @@ use crate::doors::secret;
 
 const SECTION: &str = "notify_smtp";
 
-/// How long a mail may take in all. Servers look at a mail before they say that they take it; if we gave up meanwhile, it
+/// How long a server may take to take a mail, once it let us in. Servers look at a mail before they say that they take it; if we gave up meanwhile, it
 /// would arrive and be sent again.
 const MAIL_TIME: Duration = Duration::from_secs(60);
+
+/// How long its goodbye is waited for.
+const GOODBYE_TIME: Duration = Duration::from_secs(2);
 
 /// How long nobody signs in again after that was refused: a few times more in a short while, and servers lock the account.
 const SIGN_IN_AGAIN: Duration = Duration::from_secs(15 * 60);
 
 /// The mail server that mails are handed to.
 pub struct Smtp {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    server: (String, u16),
+    tls: Tls,
+    name: ClientId,
+    credentials: Option<Credentials>,
     from: Mailbox,
     attempts: u64,
+    /// How long it may take to connect, to agree on TLS and to sign in: a server that is silent from the start holds up
+    /// other mails no longer.
+    hello_time: Duration,
 }
 
 pub fn check(settings: &NotifySmtp) -> Result<(), Wrong> {
@@ -88,24 +98,45 @@ impl Smtp {
             "tls" => Tls::Wrapper(tls(settings)?),
             _ => Tls::Required(tls(settings)?),
         };
-        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(settings.host.clone())
-            .port(settings.port)
-            .tls(tls)
-            .hello_name(ClientId::Domain(from.email.domain().to_owned()))
-            .timeout(Some(SENDING_TIME));
+        let name = ClientId::Domain(from.email.domain().to_owned());
         let (file, env) =
             (("password_file", settings.password_file.as_str()), ("password_env", settings.password_env.as_str()));
-        if let Some(password) = secret(file, env).map_err(|(key, why)| (SECTION, key, why))? {
-            builder = builder.credentials(Credentials::new(settings.username.clone(), password));
-        }
-        Ok(Self { transport: builder.build(), from, attempts: settings.attempts })
+        let password = secret(file, env).map_err(|(key, why)| (SECTION, key, why))?;
+        let credentials = password.map(|password| Credentials::new(settings.username.clone(), password));
+        let (server, attempts) = ((settings.host.clone(), settings.port), settings.attempts);
+        Ok(Self { server, tls, name, credentials, from, attempts, hello_time: SENDING_TIME })
     }
 
     async fn mail(&self, message: &Message) -> Result<(), Undelivered> {
         let mail = self.letter(message)?;
-        let sent = tokio::time::timeout(MAIL_TIME, self.transport.send(mail)).await;
-        let silent = |_| undelivered("timeout", format!("not taken within {} s", MAIL_TIME.as_secs()), AWAY);
-        sent.map_err(silent)?.map(drop).map_err(|error| refused(&error))
+        let silent =
+            |what: &str, time: Duration| undelivered("timeout", format!("{what} within {} s", time.as_secs()), AWAY);
+        let connected = timeout(self.hello_time, self.connected()).await;
+        let connected = connected.map_err(|_| silent("nobody let us in", self.hello_time))?;
+        let mut connection = connected.map_err(|error| refused(&error))?;
+        let sent = timeout(MAIL_TIME, connection.send(mail.envelope(), &mail.formatted())).await;
+        sent.map_err(|_| silent("not taken", MAIL_TIME))?.map_err(|error| refused(&error))?;
+        // It was taken, whatever the server says to that.
+        let _ = timeout(GOODBYE_TIME, connection.abort()).await;
+        Ok(())
+    }
+
+    /// A connection that mails can be handed to.
+    async fn connected(&self) -> Result<AsyncSmtpConnection, Error> {
+        let wrapper = match &self.tls {
+            Tls::Wrapper(parameters) => Some(parameters.clone()),
+            _ => None,
+        };
+        let server = (self.server.0.as_str(), self.server.1);
+        let connecting = AsyncSmtpConnection::connect_tokio1(server, Some(self.hello_time), &self.name, wrapper, None);
+        let mut connection = connecting.await?;
+        if let Tls::Required(parameters) = &self.tls {
+            connection.starttls(parameters.clone(), &self.name).await?;
+        }
+        if let Some(credentials) = &self.credentials {
+            connection.auth(DEFAULT_MECHANISMS, credentials).await?;
+        }
+        Ok(connection)
     }
 
     fn letter(&self, message: &Message) -> Result<lettre::Message, Undelivered> {
@@ -181,8 +212,6 @@ fn fault(code: u16, said: &str) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use lettre::transport::smtp::client::Tls;
-
     use super::*;
 
     fn message(address: &str, subject: &str) -> Message {
@@ -202,8 +231,25 @@ mod tests {
     }
 
     fn smtp() -> Smtp {
-        let transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous("127.0.0.1").tls(Tls::None).build();
-        Smtp { transport, from: "Counterfoil <cf@example.com>".parse().expect("an address"), attempts: 1 }
+        Smtp {
+            server: ("127.0.0.1".into(), 25),
+            tls: Tls::None,
+            name: ClientId::Domain("example.com".into()),
+            credentials: None,
+            from: "Counterfoil <cf@example.com>".parse().expect("an address"),
+            attempts: 1,
+            hello_time: SENDING_TIME,
+        }
+    }
+
+    #[tokio::test]
+    async fn given_a_server_that_says_nothing_when_a_mail_is_sent_then_it_is_given_up_before_a_mail_would_be() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+        let port = silent.local_addr().expect("an address").port();
+        let smtp = Smtp { server: ("127.0.0.1".into(), port), hello_time: Duration::from_millis(100), ..smtp() };
+        let refused = smtp.mail(&message("zoe@example.com", "s")).await.expect_err("nobody answers");
+        assert_eq!((refused.word.as_str(), refused.fault), ("timeout", AWAY));
+        assert!(refused.detail.contains("let us in"), "{}", refused.detail);
     }
 
     #[test]

@@ -4,7 +4,8 @@ Two things stand in for the world: every name is this machine's, and port 443 th
 would forward it. What the authority asks at that port and what it makes of the answer is its own.
 
 $DIR is a directory for its files, with `ca.pem`, `ca.key`, `server.pem` and `server.key` in it. With $EAB_KEY, accounts
-must be bound to the key `kid-1`. Prints its directory's URL as JSON, then serves until it is ended.
+must be bound to the key `kid-1`. While the file `withheld` is there, nobody gets a certificate that was made. Each request is a
+line of the file `asked`. Prints its directory's URL as JSON, then serves until it is ended.
 """
 
 import json
@@ -58,6 +59,16 @@ def stand_in_for_the_world():
     socks.socksocket.connect = forwarded
 
 
+def watched(environ, start_response):
+    path = environ["PATH_INFO"]
+    with open(HERE / "asked", "a") as asked:
+        asked.write(path + "\n")
+    if path.startswith("/acme/cert/") and (HERE / "withheld").exists():
+        start_response("503 Service Unavailable", [("Content-Type", "text/plain")])
+        return [b"later"]
+    return application(environ, start_response)
+
+
 class Quiet(wsgiref.simple_server.WSGIRequestHandler):
     def get_environ(self):
         return {**super().get_environ(), "HTTPS": "on"}
@@ -70,7 +81,7 @@ configure()
 stand_in_for_the_world()
 from acme2certifier.share.acme2certifier_wsgi import application  # noqa: E402
 
-server = wsgiref.simple_server.make_server("127.0.0.1", PORT, application, handler_class=Quiet)
+server = wsgiref.simple_server.make_server("127.0.0.1", PORT, watched, handler_class=Quiet)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(HERE / "server.pem", HERE / "server.key")
 server.socket = context.wrap_socket(server.socket, server_side=True)

@@ -150,7 +150,7 @@ fn given_a_policy_when_published_then_another_agreed_and_everybody_acknowledges_
 }
 
 #[test]
-fn given_more_than_a_document_has_when_published_then_it_is_refused_however_it_came_into_the_store() {
+fn given_more_than_a_document_has_or_other_bytes_of_the_store_when_published_then_it_is_refused() {
     let world = World::new();
     let staff = people::Staff::new(&world);
     let (_, compliance) = people::somebody_with(&world, &staff, "compliance_lead");
@@ -166,7 +166,8 @@ fn given_more_than_a_document_has_when_published_then_it_is_refused_however_it_c
     };
     let refused = put(&compliance, "documents", large.clone());
     assert_eq!((refused.status, &refused.json()["error"]["code"]), (413, &json!("malformed")), "{}", refused.text());
-    let kept = put(&staff.trainer.1, "artifacts", large);
+    // Publishing makes bytes readable for everybody, so it takes none that were kept for something else.
+    let kept = put(&staff.trainer.1, "artifacts", "a model's bytes".to_owned());
     assert_eq!(kept.status, 200, "{}", kept.text());
     let review_due = chrono::Utc::now().timestamp_millis() + 86_400_000;
     let body = json!({
@@ -176,7 +177,7 @@ fn given_more_than_a_document_has_when_published_then_it_is_refused_however_it_c
     let command = json!({"command": "document.publish", "body": body});
     let file = world.file("large.json", &command.to_string());
     let run = tried(&world, &compliance, &["approvals", "request", "-f", &file, "--reference", "CHG-1"]);
-    assert!(run.error() == (65, "invalid".into()) && run.err.contains("is the most"), "{run:?}");
+    assert!(run.code != 0 && run.err.contains("was uploaded"), "{run:?}");
 }
 
 /// Somebody finds at the page what they are to read, reads it, and acknowledges it.

@@ -123,12 +123,12 @@ pub(super) fn register_model(version: &str) -> Command {
     Command::RegisterModel(RegisterModel { model, version: version.into(), artifact_sha256 })
 }
 
-pub(super) fn service(name: &str, risk_tier: RiskTier, version: &str) -> Command {
-    let target = Target::Model { model: "m".into(), version: version.into() };
-    let spec = ServiceSpec {
+/// A service of low risk in `prod`, without a route.
+pub(super) fn spec() -> ServiceSpec {
+    ServiceSpec {
         owner: "o".into(),
         purpose: "p".into(),
-        risk_tier,
+        risk_tier: RiskTier::Low,
         environment: "prod".into(),
         classification: "internal".into(),
         region: None,
@@ -138,8 +138,13 @@ pub(super) fn service(name: &str, risk_tier: RiskTier, version: &str) -> Command
         oversight: None,
         significant_effect: false,
         when_unrecordable: WhenUnrecordable::Refuse,
-        routes: vec![Route { name: "r".into(), target }],
-    };
+        routes: vec![],
+    }
+}
+
+pub(super) fn service(name: &str, risk_tier: RiskTier, version: &str) -> Command {
+    let target = Target::Model { model: "m".into(), version: version.into() };
+    let spec = ServiceSpec { risk_tier, routes: vec![Route { name: "r".into(), target }], ..spec() };
     Command::DeclareService(ServiceDeclared { service: name.into(), spec })
 }
 

@@ -1,11 +1,12 @@
 //! What the rules allow and refuse.
 
+use super::approvals::spec;
 use crate::command::RegisterModel;
 use crate::models::ModelFacts;
 use crate::people::{
     ActorKind, ActorRegistered, KeyCreated, KeyScope, OpenSession, Proof, SessionStarted, SigninLinkCreated,
 };
-use crate::serving::{RiskTier, Route, SegmentFile, SegmentSealed, ServiceDeclared, ServiceSpec, Target};
+use crate::serving::{Route, SegmentFile, SegmentSealed, ServiceDeclared, ServiceSpec, Target};
 use crate::vendors::{ProviderDeclared, ProviderKind, ProviderSpec};
 use crate::{Command, Entry, Event, Given, Refusal, RefusalCode, State, decide, infrastructure};
 
@@ -71,21 +72,7 @@ fn service(routes: &[(&str, &str)]) -> Command {
     };
     Command::DeclareService(ServiceDeclared {
         service: "support".into(),
-        spec: ServiceSpec {
-            owner: "team".into(),
-            purpose: "support".into(),
-            risk_tier: RiskTier::Low,
-            classification: "confidential".into(),
-            environment: "prod".into(),
-            region: None,
-            significant_effect: false,
-            uses_personal_info: false,
-            guardrails_required: false,
-            explain_required: false,
-            oversight: None,
-            when_unrecordable: Default::default(),
-            routes: routes.iter().map(route).collect(),
-        },
+        spec: ServiceSpec { purpose: "support".into(), routes: routes.iter().map(route).collect(), ..spec() },
     })
 }
 

@@ -2,12 +2,13 @@
 
 use proptest::prelude::*;
 
+use super::approvals::spec;
 use crate::people::roles::{CONFLICTS, ORG, ROLES, covers, narrow_scopes, overlap};
 use crate::people::{
     ActorKind, ActorLeft, ActorRegistered, EndReason, GrantEnded, GrantNamed, GrantRequested, IdentityLinked,
     IdentitySource, IdentityUnlinked, KeyCreated, KeyScope, SigninLinkCreated,
 };
-use crate::serving::{RiskTier, ServiceDeclared, ServiceSpec, WhenUnrecordable};
+use crate::serving::{ServiceDeclared, ServiceSpec};
 use crate::{Command, Entry, Event, Given, Refusal, RefusalCode, State, decide};
 
 /// An organisation with an administrator, some people and two services.
@@ -76,21 +77,7 @@ impl Company {
 }
 
 fn declare(service: &str, environment: &str) -> Command {
-    let spec = ServiceSpec {
-        owner: "o".into(),
-        purpose: "p".into(),
-        risk_tier: RiskTier::Low,
-        classification: "internal".into(),
-        environment: environment.into(),
-        region: None,
-        uses_personal_info: false,
-        guardrails_required: false,
-        explain_required: false,
-        oversight: None,
-        significant_effect: false,
-        when_unrecordable: WhenUnrecordable::Refuse,
-        routes: vec![],
-    };
+    let spec = ServiceSpec { environment: environment.into(), ..spec() };
     Command::DeclareService(ServiceDeclared { service: service.into(), spec })
 }
 

@@ -8,8 +8,8 @@ use super::approvals::{Company, approve, high, install, request, request_grant};
 use crate::people::notifications::{DAY_MS, NEWS_MS, Notice, REMEMBER_DAYS, due};
 use crate::people::reviews::StartReview;
 use crate::people::{
-    ActorLeft, ApprovalVoted, Channel, Delivery, EmergencyDeclared, EmergencyReviewed, Finding, GrantNamed,
-    NotificationKind, NotificationSettled, RoleDefined, Vote, VoteDelegated,
+    ActorLeft, ApprovalVoted, Channel, Delivery, EmergencyDeclared, EmergencyNamed, EmergencyReviewed, Finding,
+    GrantNamed, NotificationKind, NotificationSettled, RoleDefined, Vote, VoteDelegated,
 };
 use crate::{Command, RefusalCode};
 
@@ -137,6 +137,29 @@ fn given_a_broken_glass_when_declared_over_and_late_then_others_are_told_each_ti
         }),
     );
     assert_eq!(told(&company), lines(&[]));
+}
+
+#[test]
+fn given_an_emergency_when_it_is_ended_and_reviewed_within_a_moment_then_others_are_alerted_all_the_same() {
+    let mut company = Company::staffed();
+    let declared = EmergencyDeclared {
+        emergency: "e_1".into(),
+        role: "deployer".into(),
+        scope: "org".into(),
+        ends_at: company.given.now + 60_000,
+        reference: "INC-1".into(),
+    };
+    company.done("a_other", Command::DeclareEmergency(declared));
+    let first = due(&company.state, company.given.now).pop().expect("due").id(Channel::Webhook, None);
+    company.done("a_other", Command::EndEmergency(EmergencyNamed { emergency: "e_1".into() }));
+    let reviewed =
+        EmergencyReviewed { emergency: "e_1".into(), finding: Finding::Unjustified, reference: "INC-1".into() };
+    company.done("a_lead", Command::ReviewEmergency(reviewed));
+    assert_eq!(told(&company), lines(&["emergency_declared emergency/e_1 to a_admin a_lead"]));
+    let same = due(&company.state, company.given.now).pop().expect("due").id(Channel::Webhook, None);
+    assert_eq!(first, same, "whoever was told before is not told twice");
+    company.given.now += NEWS_MS;
+    assert_eq!(told(&company), lines(&[]), "old news is not told");
 }
 
 #[test]

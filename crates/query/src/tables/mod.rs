@@ -55,6 +55,7 @@ macro_rules! filled {
 
 filled! {
     principals: people::Principals,
+    account_owners: people::AccountOwners,
     role_grants: people::RoleGrants,
     sod_pairs: people::SodPairs,
     people_groups: people::PeopleGroups,
@@ -79,6 +80,7 @@ filled! {
     vendors: vendors::Vendors,
     model_versions: models::ModelVersions,
     services: serving::Services,
+    service_registrations: serving::ServiceRegistrations,
     deployments: serving::Deployments,
     segments: serving::Segments,
     access_segments: serving::AccessSegments,

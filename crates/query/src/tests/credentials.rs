@@ -254,3 +254,37 @@ fn credentials_in_a_review_are_items_and_their_removal_is_done_when_they_open_no
         assert_eq!(ask(&session, items).await, expected);
     });
 }
+
+#[test]
+fn who_answered_for_a_program_and_what_was_kept_apart_is_told_by_when_it_was() {
+    run(async {
+        let world = World::filled();
+        let own = |at: i64, owner: &str| {
+            let (actor, owner) = ("a_bot".into(), owner.into());
+            world.add(at, Event::AccountOwned(AccountOwned { actor, owner, reason: OwnerReason::Named }));
+        };
+        own(T0, "a_1");
+        own(T0 + HOUR, "a_2");
+        world.add(T0 + 2 * HOUR, Event::ActorLeft(ActorLeft { actor: "a_2".into() }));
+        world.add(T0 + 3 * HOUR, Event::ActorReturned(ActorReturned { actor: "a_2".into() }));
+        let owners = "SELECT owner_id, since, until FROM account_owners ORDER BY since";
+        let expected = [
+            "a_1|2026-11-22T10:00:00|2026-11-22T11:00:00",
+            "a_2|2026-11-22T11:00:00|2026-11-22T12:00:00",
+            "a_2|2026-11-22T13:00:00|-",
+        ];
+        assert_eq!(ask(&world.session().await, owners).await, expected);
+
+        let define = |at: i64, action: &str| {
+            let (role, actions) = ("release_manager".into(), vec![action.to_owned()]);
+            world.add(at, Event::RoleDefined(RoleDefined { role, actions }));
+        };
+        define(T0 + 4 * HOUR, "service.declare");
+        let pairs =
+            "SELECT role_b, since, until FROM sod_pairs WHERE role_a = 'release_manager' AND rule = 'train-not-deploy'";
+        assert_eq!(ask(&world.session().await, pairs).await, ["model_trainer|2026-11-22T14:00:00|-"]);
+        define(T0 + 5 * HOUR, "read");
+        let ended = "model_trainer|2026-11-22T14:00:00|2026-11-22T15:00:00";
+        assert_eq!(ask(&world.session().await, pairs).await, [ended], "it was a deployer's then");
+    });
+}

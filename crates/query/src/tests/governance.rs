@@ -76,6 +76,9 @@ fn a_service_has_an_owner_and_an_approval_until_the_owner_leaves_or_the_risk_cha
         register(&world, "a_2");
         world.add(T0 + 6 * MINUTE, Event::ActorLeft(ActorLeft { actor: "a_2".into() }));
         assert_eq!(ask(&world.session().await, early).await, ["-|-"]);
+        let kept = "SELECT owner_id, risk_tier, until, approved_by FROM service_registrations ORDER BY 1";
+        let history = ["a_1|high|2026-11-22T10:05:00|a_operator", "a_2|high|2026-11-22T10:06:00|-"];
+        assert_eq!(ask(&world.session().await, kept).await, history, "who answered for it when is not lost");
     });
 }
 
@@ -88,6 +91,9 @@ fn a_service_that_was_retired_stays_as_it_was_registered_to_the_end() {
         used(&world, "p_1");
         world.add(T0 + 4 * MINUTE, Event::ServiceRetired(ServiceRetired { service: "credit".into() }));
         world.add(T0 + 5 * MINUTE, Event::ActorLeft(ActorLeft { actor: "a_1".into() }));
+        let kept = "SELECT owner_id, since, until, approved_by FROM service_registrations";
+        let row = "a_1|2026-11-22T10:03:00|2026-11-22T10:04:00|a_operator";
+        assert_eq!(ask(&world.session().await, kept).await, [row]);
         let sql = "SELECT status, owner_id, approved_at FROM services";
         assert_eq!(ask(&world.session().await, sql).await, ["retired|a_1|2026-11-22T10:02:00"]);
         // Declared again, it is another service.

@@ -183,6 +183,6 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor, Pat
     let sql = history_sql(&id);
     let history = app.ask(&sql).await?;
     let history = history_table(&history.rows, sql, history.size);
-    let shell = Shell::new(&app, &who, Section::Controls)?;
+    let shell = Shell::new(&app, &who, Section::Controls).await?;
     page(&ControlPage { shell, control, in_scope, run, violations, population, history })
 }

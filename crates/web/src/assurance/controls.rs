@@ -163,5 +163,5 @@ pub(crate) async fn show(
         run: runs.get(&control.id),
     };
     let lines = assurance::catalogue().controls.iter().map(line).collect();
-    page(&ControlsPage::new(Shell::new(&app, &who, Section::Controls)?, filters, lines, size))
+    page(&ControlsPage::new(Shell::new(&app, &who, Section::Controls).await?, filters, lines, size))
 }

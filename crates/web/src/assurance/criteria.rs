@@ -52,5 +52,5 @@ impl CriteriaPage {
 /// `GET /criteria`
 pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> Page {
     app.may_read(&who, "controls")?;
-    page(&CriteriaPage::new(Shell::new(&app, &who, Section::Criteria)?))
+    page(&CriteriaPage::new(Shell::new(&app, &who, Section::Criteria).await?))
 }

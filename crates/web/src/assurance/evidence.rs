@@ -93,7 +93,7 @@ fn package_row(row: &Row) -> Vec<Cell> {
 pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> Page {
     app.may_read(&who, "evidence")?;
     let found = app.ask(SQL).await?;
-    let shell = Shell::new(&app, &who, Section::Evidence)?;
+    let shell = Shell::new(&app, &who, Section::Evidence).await?;
     let mut shown = EvidencePage::new(shell, &found.rows, clock(), found.size);
     Names::on_page(&app, &who, vec![], &mut [&mut shown.table]).await;
     page(&shown)

@@ -112,7 +112,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor, Pat
     app.may_read(&who, "ledger")?;
     let number: u64 = seq.parse().map_err(|_| Failure::not_found("event", &seq))?;
     let included = reader::included(&app, number).await?.ok_or_else(|| Failure::not_found("event", &seq))?;
-    let mut shown = EventPage::new(Shell::new(&app, &who, Section::Ledger)?, number, &included);
+    let mut shown = EventPage::new(Shell::new(&app, &who, Section::Ledger).await?, number, &included);
     shown.names = Names::on_page(&app, &who, vec![shown.actor.clone()], &mut []).await;
     page(&shown)
 }

@@ -123,7 +123,7 @@ pub(crate) async fn show(
 ) -> Page {
     app.may_read(&who, "ledger")?;
     let found = app.ask(&filters.sql()).await?;
-    let shell = Shell::new(&app, &who, Section::Ledger)?;
+    let shell = Shell::new(&app, &who, Section::Ledger).await?;
     let mut shown = LedgerPage::new(shell, filters, &found.rows, found.size);
     Names::on_page(&app, &who, vec![], &mut [&mut shown.table]).await;
     page(&shown)

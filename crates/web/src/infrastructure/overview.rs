@@ -220,7 +220,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
     let told = emergencies.iter().map(|one| one.actor.clone()).chain(recovered.iter().map(|one| one.actor.clone()));
     let names = Names::on_page(&app, &who, told.collect(), &mut [&mut latest]).await;
     page(&OverviewPage {
-        shell: Shell::new(&app, &who, Section::Overview)?,
+        shell: Shell::new(&app, &who, Section::Overview).await?,
         names,
         emergencies,
         services,

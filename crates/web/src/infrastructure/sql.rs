@@ -95,7 +95,7 @@ pub(crate) async fn show(
         App::asked(&who, &asked.query, None);
     }
     app.may(&who, "sql", "ledger")?;
-    let shell = Shell::new(&app, &who, Section::Sql)?;
+    let shell = Shell::new(&app, &who, Section::Sql).await?;
     if asked.query.trim().is_empty() {
         return page(&SqlPage { shell, asked, table: None, total: 0, problem: None, known: known_tables() });
     }

@@ -30,7 +30,8 @@ const GRANTS: &str = "SELECT seq, grant_id, principal_id, role, scope, requested
                       expires_at, revoked_at, ended_because, reference\nFROM role_grants\n\
                       ORDER BY requested_at DESC\nLIMIT 200";
 
-const RULES: &str = "SELECT rule, role_a, role_b, why\nFROM sod_pairs\nWHERE role_a < role_b\nORDER BY rule";
+const RULES: &str =
+    "SELECT rule, role_a, role_b, why\nFROM sod_pairs\nWHERE role_a < role_b AND until IS NULL\nORDER BY rule";
 
 /// Days that the form proposes.
 const DAYS: i64 = 90;
@@ -155,8 +156,16 @@ impl AccessPage {
         let more = after.saturating_mul(PAGE) < roster.total;
         people.next = more.then(|| list.with("page", after));
         let total = roster.total as u64;
-        let columns =
-            ["grant", "actor", "role", "scope", "how it stands", "asked by", "approved by", "until (UTC)", "reference"];
+        let columns = [
+            "grant",
+            "actor",
+            "role and scope",
+            "how it stands",
+            "asked by",
+            "approved by",
+            "until (UTC)",
+            "reference",
+        ];
         let grants = table("Grants", &columns, &grants, &|row| grant_row(row, names, now), GRANTS);
         let columns = ["rule", "one role", "the other", "one person could"];
         let rules = table("Roles kept apart", &columns, &rules, &rule_row, RULES);
@@ -270,13 +279,12 @@ fn grant_row(row: &Row, names: &Names, now: i64) -> Vec<Cell> {
     vec![
         Cell::Id(text("grant_id"), event(row)),
         code("principal_id"),
-        Cell::Text(text("role")),
-        Cell::Text(text("scope")),
+        Cell::Wide(format!("{} in {}", text("role"), text("scope"))),
         Cell::Mark(stands),
         code("requested_by"),
         code("approved_by"),
         until.map_or(Cell::None, Cell::Time),
-        Cell::Text(text("reference")),
+        Cell::Wide(text("reference")),
     ]
 }
 
@@ -301,7 +309,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor, Ask
     let waiting = facts.waiting.iter().flat_map(|wish| [wish.actor.clone(), wish.requested_by.clone()]);
     let named: Vec<String> = waiting.chain(granted).chain(facts.actors.iter().cloned()).collect();
     let names = Names::of(&app, &who, named).await?;
-    let shell = Shell::new(&app, &who, Section::People)?;
+    let shell = Shell::new(&app, &who, Section::People).await?;
     page(&AccessPage::new(shell, facts, found, (search, roster), &names, now))
 }
 

@@ -184,7 +184,7 @@ pub(crate) async fn show(
     Parameters(filters): Parameters<Filters>,
 ) -> Page {
     app.may_read(&who, "accesses")?;
-    let shell = Shell::new(&app, &who, Section::People)?;
+    let shell = Shell::new(&app, &who, Section::People).await?;
     list(&app, &who, shell, ALL, filters).await
 }
 
@@ -195,7 +195,7 @@ pub(crate) async fn mine(
     Parameters(filters): Parameters<Filters>,
 ) -> Page {
     app.may_read(&who, &format!("actor/{}", who.actor))?;
-    let shell = Shell::new(&app, &who, Section::People)?;
+    let shell = Shell::new(&app, &who, Section::People).await?;
     list(&app, &who, shell, OWN, filters.of(&who.actor)).await
 }
 

@@ -78,7 +78,7 @@ impl ApprovalPage {
     #[cfg(test)]
     pub(crate) fn samples() -> [Self; 3] {
         use domain::people::approvals::{Approval, ApprovalRequested, Cast};
-        use engine::{Change, PolicyDiff};
+        use engine::{Change, ChangeGroup, PolicyDiff};
 
         let requested = ApprovalRequested {
             approval: "p_3f9ac2d1".into(),
@@ -124,6 +124,12 @@ impl ApprovalPage {
             changed: vec![],
             gains: vec![change("role monitor", "service"), change("a_50", "service/credit-risk")],
             losses: vec![],
+            groups: vec![ChangeGroup {
+                who: vec!["role monitor".into(), "a_50".into()],
+                gains: vec!["service.retire on service".into()],
+                losses: vec![],
+            }],
+            warnings: vec!["role monitor could do everything that no policy forbids".into()],
         };
         let shell = || Shell::sample(Section::Approvals);
         let command = crate::api::policies::install_command("permit (principal, action, resource);");
@@ -169,7 +175,7 @@ impl ApprovalPage {
 pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor, Path(id): Path<String>) -> Page {
     let asked = Asked::read(&app, &who, &id).await?;
     let names = Names::on_page(&app, &who, asked.actors(), &mut []).await;
-    let shell = Shell::new(&app, &who, Section::Approvals)?;
+    let shell = Shell::new(&app, &who, Section::Approvals).await?;
     page(&ApprovalPage { shell, names, asked })
 }
 

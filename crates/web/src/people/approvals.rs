@@ -257,7 +257,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
     let (now, may_read) = (clock(), app.may_read(&who, "approvals").is_ok());
     let facts = app.engine.read(|state| Facts::of(state, &who.actor, may_read, now));
     let all = if may_read { Some((app.ask(ALL).await?, app.ask(TOLD).await?)) } else { None };
-    let shell = Shell::new(&app, &who, Section::Approvals)?;
+    let shell = Shell::new(&app, &who, Section::Approvals).await?;
     page(&ApprovalsPage::new(shell, facts, all, now).named(&app, &who).await)
 }
 

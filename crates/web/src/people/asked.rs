@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::documents::as_text;
 use crate::App;
 use crate::failure::Failure;
-use crate::ui::clock;
+use crate::ui::{Instant, clock};
 
 /// A member of a declaration that would read otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -20,6 +20,18 @@ pub(crate) struct Difference {
     pub member: String,
     pub from: Option<String>,
     pub to: Option<String>,
+}
+
+impl Difference {
+    /// As the page shows it now, and then: moments as dates.
+    pub(crate) fn sides(&self) -> [Option<String>; 2] {
+        let is_time = self.member.ends_with("_at") || self.member == "review_due";
+        [&self.from, &self.to].map(|side| {
+            let text = side.as_ref()?;
+            let moment = text.parse().ok().filter(|_| is_time).map(|ms| format!("{} UTC", Instant(ms).plain()));
+            Some(moment.unwrap_or_else(|| text.clone()))
+        })
+    }
 }
 
 /// A request with its context.
@@ -30,7 +42,7 @@ pub(crate) struct Asked {
     pub standing: Standing,
     /// What is to be done; `None` when it is not in the object store any more.
     pub command: Option<Command>,
-    /// How what it declares differs from what is now; nothing once the request is over, for what is now says nothing of it.
+    /// How what it declares differs from what is now, or once the request is over, from what was when it was asked for.
     pub differences: Vec<Difference>,
     /// Whether it is open, and can lead to nothing: what it would change has changed since.
     pub stale: bool,
@@ -79,9 +91,12 @@ impl Asked {
             }
             _ => None,
         };
-        let before = |command: &Command| app.engine.read(|state| before(state, command));
-        let compared = command.as_ref().filter(|_| standing.is_open());
-        let differences = compared.map(|command| differences(&before(command), &after(command)));
+        let before = match &command {
+            Some(command) if standing.is_open() => app.engine.read(|state| before(state, command)),
+            Some(command) => before(&app.engine.when_asked(id, command).await?, command),
+            None => Value::Null,
+        };
+        let differences = command.as_ref().map(|command| differences(&before, &after(command)));
         let mut comments = Vec::with_capacity(approval.comments.len());
         for comment in &approval.comments {
             let text = app.engine.comment_text(comment).await?;
@@ -108,7 +123,7 @@ impl Asked {
 
     /// As the API answers it.
     pub(crate) fn json(&self) -> Value {
-        let differences = self.standing.is_open().then_some(&self.differences);
+        let differences = self.command.as_ref().map(|_| &self.differences);
         json!({
             "approval": self.id, "standing": self.standing, "asked": self.approval.requested,
             "requested_by": self.approval.requested_by, "requested_at": self.approval.requested_at,
@@ -178,5 +193,13 @@ mod tests {
         assert_eq!((found[0].from.as_deref(), found[0].to.as_deref()), (None, Some("human")));
         assert_eq!((found[1].from.as_deref(), found[1].to.as_deref()), (Some("a"), Some("b")));
         assert_eq!(found[3].to.as_deref(), Some("[1,2]"));
+    }
+
+    #[test]
+    fn moments_are_shown_as_dates_and_other_numbers_as_they_are() {
+        let sides =
+            |member: &str| Difference { member: member.into(), from: None, to: Some("1795380849000".into()) }.sides();
+        assert_eq!(sides("review_due"), [None, Some("2026-11-22 20:54:09 UTC".to_owned())]);
+        assert_eq!(sides("bytes"), [None, Some("1795380849000".to_owned())]);
     }
 }

@@ -167,7 +167,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
         (missing_table(&lacking, missing, &names), trained)
     });
     let records = app.engine.policies().decide(&who, "training.record", "actor/a_somebody").is_ok();
-    let shell = Shell::new(&app, &who, Section::Documents)?;
+    let shell = Shell::new(&app, &who, Section::Documents).await?;
     page(&DocumentsPage { shell, waiting, documents, people, records })
 }
 
@@ -231,7 +231,7 @@ pub(crate) async fn one(State(app): State<Arc<App>>, Visitor(who): Visitor, Path
     let mut versions = versions_table(&app.ask(&sql).await?, sql);
     Names::on_page(&app, &who, vec![], &mut [&mut versions]).await;
     let acknowledged = document.acknowledged.get(&who.actor).map(Instant::at);
-    let shell = Shell::new(&app, &who, Section::Documents)?;
+    let shell = Shell::new(&app, &who, Section::Documents).await?;
     page(&DocumentPage { shell, document, acknowledged, text, versions })
 }
 

@@ -169,7 +169,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
     let (open, scopes) =
         app.engine.read(|state| (Open::all(state, &who.actor, clock()), domain::people::roles::narrow_scopes(state)));
     let all = app.ask(ALL).await?;
-    let shell = Shell::new(&app, &who, Section::Approvals)?;
+    let shell = Shell::new(&app, &who, Section::Approvals).await?;
     let concerned = open.iter().map(|one| one.actor.clone()).collect();
     let mut shown = EmergenciesPage::new(shell, open, scopes, Some(all));
     let mut tables: Vec<&mut Table> = shown.all.iter_mut().collect();

@@ -109,7 +109,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
         found.push(listed(id, name(&app, &who, id).await?, group));
     }
     found.sort_by_cached_key(|group| group.name.to_lowercase());
-    let shell = Shell::new(&app, &who, Section::People)?;
+    let shell = Shell::new(&app, &who, Section::People).await?;
     page(&GroupsPage::new(shell, found))
 }
 
@@ -212,7 +212,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor, Pat
     let mut others: Vec<(String, String)> = others.iter().map(|actor| (actor.clone(), names.shown(actor))).collect();
     others.sort_by_cached_key(|(_, shown)| shown.to_lowercase());
     let called = name(&app, &who, &id).await?;
-    let shell = Shell::new(&app, &who, Section::People)?;
+    let shell = Shell::new(&app, &who, Section::People).await?;
     page(&GroupPage::new(shell, id, called, &group, &names, others, choices))
 }
 

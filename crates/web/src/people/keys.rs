@@ -81,18 +81,8 @@ impl KeysPage {
             table.query = Some(Query { sql: sql.to_owned(), size: found.size });
             table
         };
-        let columns = [
-            "key",
-            "how it stands",
-            "opens",
-            "environments",
-            "purposes",
-            "belongs to",
-            "owner",
-            "expires (UTC)",
-            "last used (UTC)",
-            "begins with",
-        ];
+        let columns =
+            ["key", "how it stands", "opens", "belongs to", "owner", "expires (UTC)", "last used (UTC)", "begins with"];
         let none =
             Empty::new("No keys yet", "Make one below, or type:").command("counterfoil keys create --service NAME");
         let keys = table("Keys", &columns, &keys, &key_row, KEYS, none);
@@ -151,13 +141,13 @@ fn key_row(row: &Row) -> Vec<Cell> {
         "leaked" => Tone::Bad,
         _ => Tone::Plain,
     };
-    let opens = spaced("service_id").unwrap_or_else(|| "the management API".to_owned());
+    let bound = [("in", spaced("env")), ("for", spaced("purpose_id"))];
+    let bound = bound.into_iter().filter_map(|(word, names)| Some(format!(" {word} {}", names?)));
+    let opens = spaced("service_id").unwrap_or_else(|| "the management API".to_owned()) + &bound.collect::<String>();
     vec![
         Cell::Id(text("credential_id"), event(row)),
         Cell::Mark(Mark::new(text("status"), tone)),
         Cell::Wide(opens),
-        Cell::maybe(spaced("env")),
-        spaced("purpose_id").map_or(Cell::None, Cell::Wide),
         actor("principal_id"),
         actor("owner_id"),
         moment("expires_at"),
@@ -218,7 +208,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
     let now = clock();
     let facts = app.engine.read(|state| Facts::of(state, now));
     let found = [app.ask(KEYS).await?, app.ask(ACCOUNTS).await?];
-    let shell = Shell::new(&app, &who, Section::Keys)?;
+    let shell = Shell::new(&app, &who, Section::Keys).await?;
     let mut shown = KeysPage::new(shell, facts, found, now);
     let offered = shown.facts.people.iter().chain(&shown.facts.programs).cloned().collect();
     shown.names = Names::on_page(&app, &who, offered, &mut [&mut shown.keys, &mut shown.accounts]).await;
@@ -247,7 +237,7 @@ pub(crate) async fn create(State(app): State<Arc<App>>, Visitor(who): Visitor, F
         _ => return Err(Failure::invalid("a key opens a service, or the management API as an actor").into()),
     };
     let new = app.engine.create_key(&who, scope, expires_at).await?;
-    page(&NewKeyPage::new(Shell::new(&app, &who, Section::Keys)?, new, None))
+    page(&NewKeyPage::new(Shell::new(&app, &who, Section::Keys).await?, new, None))
 }
 
 /// Which key a form names.
@@ -264,7 +254,7 @@ pub(crate) async fn rotate(State(app): State<Arc<App>>, Visitor(who): Visitor, F
     let overlap = i64::from(named.hours) * HOUR_MS;
     let Rotated { new, ends_at } = app.engine.rotate_key(&who, named.key.trim(), overlap, None).await?;
     let replaces = Some((named.key, Instant(ends_at)));
-    page(&NewKeyPage::new(Shell::new(&app, &who, Section::Keys)?, new, replaces))
+    page(&NewKeyPage::new(Shell::new(&app, &who, Section::Keys).await?, new, replaces))
 }
 
 /// What a form's button leads to.

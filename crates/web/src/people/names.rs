@@ -43,10 +43,8 @@ impl Names {
         actors: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Result<Self, Failure> {
         let mut known = BTreeMap::new();
-        for actor in visible(app, who, actors) {
-            if let Some(profile) = app.engine.profile(&actor).await? {
-                known.insert(actor, profile);
-            }
+        for (actor, profile) in app.engine.profiles(visible(app, who, actors)).await? {
+            known.extend(profile?.map(|profile| (actor, profile)));
         }
         Ok(Self(known))
     }
@@ -60,8 +58,12 @@ impl Names {
     ) -> Self {
         actors.extend(tables.iter_mut().flat_map(|table| table.actors()).map(|actor| actor.id.clone()));
         let mut known = BTreeMap::new();
-        for actor in visible(app, who, actors) {
-            match app.engine.profile(&actor).await {
+        let read = app.engine.profiles(visible(app, who, actors)).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "what people are called cannot be read");
+            vec![]
+        });
+        for (actor, profile) in read {
+            match profile {
                 Ok(profile) => known.extend(profile.map(|profile| (actor, profile))),
                 // Whoever looks into that needs the pages: they show the pseudonym, as to those who may not know names.
                 Err(error) => tracing::error!(actor = actor.as_str(), %error, "what somebody is called cannot be read"),

@@ -118,7 +118,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
     };
     let recovering = who.session.as_ref().is_some_and(|visit| visit.proof == Proof::Recovery);
     page(&PasskeysPage {
-        shell: Shell::new(&app, &who, Section::People)?,
+        shell: Shell::new(&app, &who, Section::People).await?,
         passkeys,
         recovering,
         unavailable: app.site.as_ref().err().map(ToString::to_string),
@@ -185,7 +185,7 @@ impl CodesPage {
 /// `POST /passkeys/recovery`: answers with the codes, which no other page could show.
 pub(crate) async fn issue_codes(State(app): State<Arc<App>>, Visitor(who): Visitor) -> Page {
     let codes = app.engine.issue_recovery(&who).await?;
-    page(&CodesPage { shell: Shell::new(&app, &who, Section::People)?, codes })
+    page(&CodesPage { shell: Shell::new(&app, &who, Section::People).await?, codes })
 }
 
 /// `POST /signin/passkey/options`

@@ -279,7 +279,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor, Pat
         groups.push((id, name));
     }
     let named = may_know(&app, &who) || actor == who.actor;
-    let shell = Shell::new(&app, &who, Section::People)?;
+    let shell = Shell::new(&app, &who, Section::People).await?;
     page(&PersonPage::new(shell, person, named, found, &names, &groups))
 }
 

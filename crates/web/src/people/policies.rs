@@ -84,7 +84,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
     let none = || PoliciesInstalled { sha256: String::new(), text: String::new() };
     let in_force = app.engine.read(|state| state.policies.clone()).unwrap_or_else(none);
     let found = app.ask(HISTORY).await?;
-    let shell = Shell::new(&app, &who, Section::Policies)?;
+    let shell = Shell::new(&app, &who, Section::Policies).await?;
     let mut shown = PoliciesPage::new(shell, in_force, &found);
     Names::on_page(&app, &who, vec![], &mut [&mut shown.history]).await;
     page(&shown)

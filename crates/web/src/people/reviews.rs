@@ -368,7 +368,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
         (people.collect(), domain::people::roles::narrow_scopes(state))
     });
     let found = app.ask(CAMPAIGNS).await?;
-    let shell = Shell::new(&app, &who, Section::People)?;
+    let shell = Shell::new(&app, &who, Section::People).await?;
     let mut shown = ReviewsPage::new(shell, due, people, scopes, &found, clock());
     let reviewers = shown.due.iter().filter_map(|wait| wait.reviewer.clone());
     let concerned = reviewers.chain(shown.people.iter().cloned()).collect();
@@ -409,7 +409,7 @@ pub(crate) async fn start(
 /// `GET /reviews/{id}`
 pub(crate) async fn one(State(app): State<Arc<App>>, Visitor(who): Visitor, Path(id): Path<String>) -> Page {
     let review = may_see(&app, &who, &id)?;
-    let shell = Shell::new(&app, &who, Section::People)?;
+    let shell = Shell::new(&app, &who, Section::People).await?;
     let mut shown = app.engine.read(|state| ReviewPage::new(shell, state, review, &who.actor, state.size, clock()));
     let mut concerned = vec![shown.review.reviewer.clone(), shown.review.started_by.clone()];
     concerned.extend(shown.review.alternate.iter().chain(&shown.people).cloned());

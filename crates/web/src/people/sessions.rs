@@ -85,7 +85,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
     let this = who.session.as_ref().map_or("", |visit| visit.session.as_str());
     let open = app.engine.sessions_of(&who.actor);
     let sessions = open.into_iter().map(|session| Open::of(session, this)).collect();
-    page(&SessionsPage { shell: Shell::new(&app, &who, Section::People)?, sessions })
+    page(&SessionsPage { shell: Shell::new(&app, &who, Section::People).await?, sessions })
 }
 
 /// `POST /sessions/{id}/revoke`

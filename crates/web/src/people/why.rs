@@ -194,7 +194,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor, Ask
     let mut actors: Vec<(String, String)> =
         here.into_iter().map(|actor| (actor.clone(), names.shown(&actor))).collect();
     actors.sort_by_cached_key(|(_, shown)| shown.to_lowercase());
-    let shell = Shell::new(&app, &who, Section::Why)?;
+    let shell = Shell::new(&app, &who, Section::Why).await?;
     let mut shown = WhyPage::new(shell, question.clone(), actors, services);
     let Question { who: whom, action, resource } = question;
     let resource = resource.trim();
@@ -204,6 +204,8 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor, Ask
     match Able::ask(&app, &who, &action, resource).await {
         Err(failure) => shown.wrong = Some(failure.message),
         Ok(able) => {
+            // The form offers actions by their names, and a short word may have been asked about.
+            shown.question.action.clone_from(&able.action);
             shown.needs = able.approval.as_ref().map(in_words);
             shown.able = Some(holders(&able));
         }

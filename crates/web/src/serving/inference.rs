@@ -232,6 +232,6 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor, Pat
         Err(AssuranceError::NotFound(_)) => None,
         Err(error) => return Err(assurance_failure(error).into()),
     };
-    let shell = Shell::new(&app, &who, Section::Inferences)?;
+    let shell = Shell::new(&app, &who, Section::Inferences).await?;
     page(&InferencePage::new(shell, id, row, story, Query { sql, size: found.size }))
 }

@@ -186,7 +186,7 @@ pub(crate) async fn show(
     let sql = filters.sql()?;
     let found = app.ask(&sql).await?;
     let services = app.engine.read(|state| state.services.keys().cloned().collect());
-    let shell = Shell::new(&app, &who, Section::Inferences)?;
+    let shell = Shell::new(&app, &who, Section::Inferences).await?;
     page(&InferencesPage::new(shell, filters, services, &found.rows, sql, found.size))
 }
 

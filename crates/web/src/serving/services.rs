@@ -92,7 +92,7 @@ fn row(row: &Row) -> Vec<Cell> {
 pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> Page {
     app.may_read(&who, "state")?;
     let found = app.ask(REGISTER).await?;
-    let mut shown = ServicesPage::new(Shell::new(&app, &who, Section::Services)?, &found);
+    let mut shown = ServicesPage::new(Shell::new(&app, &who, Section::Services).await?, &found);
     let people: Vec<String> = app.engine.read(|state| {
         let people = state.actors.values().filter(|actor| actor.kind == ActorKind::Human);
         people.filter(|actor| !state.left.contains_key(&actor.actor)).map(|actor| actor.actor.clone()).collect()

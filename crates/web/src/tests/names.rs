@@ -28,6 +28,8 @@ async fn given_a_name_that_was_altered_on_disk_when_pages_would_show_it_then_the
     let page = text(world.get("/ledger", &who).await).await;
     assert!(page.contains("Ann Example") && page.contains(&operator), "{page}");
 
+    assert!(page.contains("signed in as <a href=\"/sessions\">Ann Example"), "{page}");
+
     damage(&world);
     for path in ["/", "/ledger", "/approvals", "/keys"] {
         let page = world.get(path, &who).await;

@@ -7,6 +7,7 @@ use super::thousands;
 use crate::App;
 use crate::assets;
 use crate::failure::Failure;
+use crate::people::Names;
 
 /// A place in the navigation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,15 +56,20 @@ pub(crate) struct Shell {
     pub section: Section,
     pub org: String,
     pub actor: String,
+    /// What the visitor is called, if that is known.
+    pub name: Option<String>,
     pub size: u64,
     pub root: String,
 }
 
 impl Shell {
     /// The frame for a page of `section`, as `who` sees it.
-    pub(crate) fn new(app: &App, who: &Principal, section: Section) -> Result<Self, Failure> {
+    pub(crate) async fn new(app: &App, who: &Principal, section: Section) -> Result<Self, Failure> {
         let (size, root) = app.head()?;
-        Ok(Self { section, org: app.engine.org().name, actor: who.actor.clone(), size, root: merkle::hex(&root) })
+        let actor = who.actor.clone();
+        let names = Names::on_page(app, who, vec![actor.clone()], &mut []).await;
+        let name = names.name(&actor).map(str::to_owned);
+        Ok(Self { section, org: app.engine.org().name, actor, name, size, root: merkle::hex(&root) })
     }
 
     /// Places with their address, name and keys, and whether the page is there.
@@ -98,6 +104,7 @@ impl Shell {
             section,
             org: "Example Bank".into(),
             actor: "a_7f3k2m9q".into(),
+            name: Some("Ada Okafor".into()),
             size: 18_204,
             root: "9f2c4e1ab07d6635c1f0de824b6a93775f1e20c8d4ab3969017e5cc2b8f4a6d1".into(),
         }

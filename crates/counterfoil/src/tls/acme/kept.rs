@@ -8,11 +8,23 @@ use std::path::{Path, PathBuf};
 
 use instant_acme::AccountCredentials;
 use rustls::sign::CertifiedKey;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use store::secret_file;
 
 use crate::tls::facts::Facts;
 use crate::tls::{Files, Unusable};
+
+/// An order whose names are proven, on its way to its certificate.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Finalizing {
+    /// Where the authority has it.
+    pub url: String,
+    /// The key that the certificate will be of, in PEM form.
+    pub key_pem: String,
+    /// The names that it is for.
+    pub names: BTreeSet<String>,
+}
 
 /// The files of one authority. Another one has others, so that whoever tries one out does not go on with its certificate.
 pub struct Kept {
@@ -56,6 +68,7 @@ impl Kept {
         }
         let moved = std::fs::rename(&beside, &path).and_then(|()| File::open(&self.dir)?.sync_all());
         moved.map_err(|e| format!("`{}` could not be written: {e}", path.display()))?;
+        self.forget_order();
         Ok((key, facts))
     }
 
@@ -81,6 +94,49 @@ impl Kept {
         self.make()?;
         let text = serde_json::to_vec(credentials).map_err(|e| e.to_string())?;
         secret_file::create(&self.path("account.json"), &text).map_err(|e| e.to_string())
+    }
+
+    /// The order that was begun for these names, when there is one that can be read.
+    pub fn order(&self, names: &BTreeSet<String>) -> Option<Finalizing> {
+        let bytes = secret_file::read(&self.path("order.json")).ok()?;
+        serde_json::from_slice(&bytes).ok().filter(|order: &Finalizing| order.names == *names)
+    }
+
+    /// Keeps an order, in place of another one.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep_order(&self, order: &Finalizing) -> Result<(), String> {
+        let text = serde_json::to_vec(order).map_err(|e| e.to_string())?;
+        self.replace("order.json", &text)
+    }
+
+    /// Forgets the order: it came to its end.
+    pub fn forget_order(&self) {
+        let _ = std::fs::remove_file(self.path("order.json"));
+    }
+
+    /// Whom the authority was told to write to; `None` when that was not kept.
+    pub fn contact(&self) -> Option<String> {
+        String::from_utf8(secret_file::read(&self.path("contact")).ok()?.to_vec()).ok()
+    }
+
+    /// Keeps whom the authority was told to write to.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep_contact(&self, contact: &str) -> Result<(), String> {
+        self.replace("contact", contact.as_bytes())
+    }
+
+    fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), String> {
+        self.make()?;
+        let (path, beside) = (self.path(name), self.path(&format!("{name}.new")));
+        // Left by a process that was interrupted.
+        let _ = std::fs::remove_file(&beside);
+        secret_file::create(&beside, bytes).map_err(|e| e.to_string())?;
+        let moved = std::fs::rename(&beside, &path).and_then(|()| File::open(&self.dir)?.sync_all());
+        moved.map_err(|e| format!("`{}` could not be written: {e}", path.display()))
     }
 
     fn make(&self) -> Result<(), String> {

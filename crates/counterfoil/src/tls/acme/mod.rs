@@ -193,6 +193,10 @@ impl Keeper {
                 // Known to the ledger, unless the process died before it could be told.
                 self.tell_ledger(facts).await;
             }
+            // A certificate does not depend on it.
+            if let Err(why) = order::tell_contact(&self.settings, &self.kept).await {
+                tracing::warn!(why, "the authority was not told whom to write to: the next start tries again");
+            }
             let mut failed = 0;
             loop {
                 while let Some(wait) = self.early() {

@@ -6,13 +6,13 @@ use instant_acme::{
     Account, AuthorizationStatus, ChallengeStatus, ChallengeType, Error, Identifier, NewAccount, NewOrder, Order,
     OrderStatus, RetryPolicy,
 };
-use rcgen::{CertificateParams, CustomExtension, KeyPair};
+use rcgen::{CertificateParams, CustomExtension, DistinguishedName, KeyPair};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::sign::CertifiedKey;
 use tokio::time::{Instant, sleep};
 
 use super::asker::Asker;
-use super::kept::Kept;
+use super::kept::{Finalizing, Kept};
 use super::{binding, wanted};
 use crate::client::chain;
 use crate::config::Acme;
@@ -46,12 +46,74 @@ const HOW_KNOWN: &str = "remove `account.json` below `acme/` in the data directo
 /// Why there is none.
 pub async fn obtain(settings: &Acme, kept: &Kept, certificates: &Certificates) -> Result<String, String> {
     let account = account(settings, kept).await?;
+    let (mut order, key) = match resumed(&account, settings, kept).await? {
+        Some(resumed) => resumed,
+        None => proven(&account, settings, kept, certificates).await?,
+    };
+    if order.state().status == OrderStatus::Ready {
+        let names: Vec<String> = wanted(settings).into_iter().collect();
+        let mut params = CertificateParams::new(names).map_err(|e| e.to_string())?;
+        params.distinguished_name = DistinguishedName::new();
+        let request = params.serialize_request(&key).map_err(|e| e.to_string())?;
+        order.finalize_csr(request.der()).await.map_err(said)?;
+    }
+    let chain = order.poll_certificate(&PATIENCE).await.map_err(said)?;
+    Ok(key.serialize_pem() + &chain)
+}
+
+/// A new order, with each name proven, and the key that its certificate will be of. Both are durable before the authority
+/// is asked to sign: whatever ends this process after that, the next attempt fetches the certificate.
+async fn proven(
+    account: &Account,
+    settings: &Acme,
+    kept: &Kept,
+    certificates: &Certificates,
+) -> Result<(Order, KeyPair), String> {
     let names: Vec<Identifier> = wanted(settings).into_iter().map(Identifier::Dns).collect();
     let mut order = account.new_order(&NewOrder::new(&names)).await.map_err(said)?;
     prove(&mut order, certificates).await?;
-    let key = order.finalize().await.map_err(said)?;
-    let chain = order.poll_certificate(&PATIENCE).await.map_err(said)?;
-    Ok(key + &chain)
+    let key = KeyPair::generate().map_err(|e| e.to_string())?;
+    let (url, key_pem) = (order.url().to_owned(), key.serialize_pem());
+    kept.keep_order(&Finalizing { url, key_pem, names: wanted(settings) })?;
+    Ok((order, key))
+}
+
+/// The order that an attempt before this one did not bring to its end, if the authority still goes on with it.
+async fn resumed(account: &Account, settings: &Acme, kept: &Kept) -> Result<Option<(Order, KeyPair)>, String> {
+    let Some(begun) = kept.order(&wanted(settings)) else { return Ok(None) };
+    let Ok(key) = KeyPair::from_pem(&begun.key_pem) else {
+        kept.forget_order();
+        return Ok(None);
+    };
+    match account.order(begun.url).await {
+        Ok(mut order) => {
+            if matches!(order.state().status, OrderStatus::Ready | OrderStatus::Processing | OrderStatus::Valid) {
+                tracing::info!(order = order.url(), "going on with the order that was begun before");
+                return Ok(Some((order, key)));
+            }
+        }
+        Err(Error::Api(_)) => {}
+        // It cannot be asked now, and the order may be good.
+        Err(error) => return Err(said(error)),
+    }
+    kept.forget_order();
+    Ok(None)
+}
+
+/// Tells the authority whom to write to, when the settings name somebody else than it was told last.
+///
+/// # Errors
+/// Why it does not know.
+pub async fn tell_contact(settings: &Acme, kept: &Kept) -> Result<(), String> {
+    if kept.account()?.is_none() || kept.contact().as_deref() == Some(settings.contact.as_str()) {
+        return Ok(());
+    }
+    let contact = format!("mailto:{}", settings.contact);
+    let contacts = [contact.as_str()];
+    let account = account(settings, kept).await?;
+    account.update_contacts(if settings.contact.is_empty() { &[] } else { &contacts }).await.map_err(said)?;
+    tracing::info!("the authority was told whom to write to");
+    kept.keep_contact(&settings.contact)
 }
 
 /// The account that was kept, or a new one.
@@ -71,6 +133,7 @@ async fn account(settings: &Acme, kept: &Kept) -> Result<Account, String> {
     let made = builder.create(&wish, settings.directory.clone(), binding.as_ref()).await;
     let (account, credentials) = made.map_err(said)?;
     kept.keep_account(&credentials)?;
+    kept.keep_contact(&settings.contact)?;
     Ok(account)
 }
 

@@ -107,6 +107,17 @@ fn given_a_certificate_when_kept_then_it_is_private_and_one_for_other_names_does
     assert_ne!(first.sha256, second.sha256);
     let (_, found) = kept.certificate().expect("readable").expect("there");
     assert_eq!(found, second);
+    let begun =
+        kept::Finalizing { url: "https://ca.example/order/1".into(), key_pem: "k".into(), names: names.clone() };
+    kept.keep_order(&begun).expect("kept");
+    kept.keep_order(&begun).expect("kept in its place");
+    assert_eq!(kept.order(&names).map(|order| order.url), Some(begun.url));
+    assert!(kept.order(&BTreeSet::from(["b.example".to_owned()])).is_none(), "an order is for its names");
+    kept.keep_certificate(&pem("a.example"), &names).expect("kept");
+    assert!(kept.order(&names).is_none(), "it came to its end");
+    assert_eq!(kept.contact(), None);
+    kept.keep_contact("ops@example.com").expect("kept");
+    assert_eq!(kept.contact().as_deref(), Some("ops@example.com"));
     let others = Kept::new(dir.path(), "https://other.example/directory");
     assert!(others.certificate().expect("readable").is_none(), "another authority's is not taken");
 

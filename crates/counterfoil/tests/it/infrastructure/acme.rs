@@ -160,6 +160,27 @@ fn given_an_authority_when_the_server_has_no_certificate_then_it_gets_one_and_go
 }
 
 #[test]
+fn given_a_server_that_ends_before_it_has_its_certificate_when_started_again_then_it_goes_on_with_the_same_order() {
+    let port = free_port();
+    let Some((mut world, acme, ca)) = authority("an order that was begun", port) else { return };
+    world.listen = format!("127.0.0.1:{port}");
+    std::fs::write(acme.dir.join("withheld"), "").expect("written");
+    world.start();
+    eventually("the failure is told", || world.log().contains("nobody can connect").then_some(()));
+    world.stop();
+    assert!(kept(&world.data, "order.json").exists());
+    std::fs::remove_file(acme.dir.join("withheld")).expect("removed");
+    world.set("COUNTERFOIL_ACME_CONTACT", "others@example.com");
+    world.start();
+    eventually("a certificate is shown", || (call("counterfoil.test", port, &ca, "/healthz").0 == 0).then_some(()));
+    assert!(world.log().contains("going on with the order"), "{}", world.log());
+    assert!(world.log().contains("was told whom to write to"), "{}", world.log());
+    let asked = std::fs::read_to_string(acme.dir.join("asked")).expect("a list");
+    assert_eq!(asked.matches("/acme/neworders").count(), 1, "{asked}");
+    assert!(!kept(&world.data, "order.json").exists());
+}
+
+#[test]
 fn given_an_authority_that_does_not_find_the_server_when_asked_then_the_server_says_what_must_lead_to_it() {
     let nowhere = free_port();
     let Some((mut world, _acme, _)) = authority("a name that leads elsewhere", nowhere) else { return };

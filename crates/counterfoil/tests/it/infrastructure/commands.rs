@@ -182,6 +182,25 @@ fn given_the_same_file_when_applied_again_then_nothing_is_done_and_differences_a
 }
 
 #[test]
+fn given_a_file_that_stops_half_way_when_mended_and_applied_again_then_just_what_was_left_is_done() {
+    let world = World::new();
+    let org = world.org().replace("owner = \"care\"", "owner = \"care-team\"");
+    let with = |action: &str| {
+        let roles = format!("[role.odd]\nactions = [\"{action}\"]\n\n[role.reader]\nactions = [\"read\"]\n");
+        world.file("half.toml", &format!("{org}\n{roles}"))
+    };
+    let run = world.cli(&["--json", "apply", "-f", &with("fly"), "--yes"]);
+    assert_eq!(run.error().1, "invalid", "{run:?}");
+    let left = "(at `+ role odd: fly`; applied 1 of 3; left: + role odd: fly, + role reader: read; ";
+    assert!(run.err.contains(left), "{run:?}");
+    let done = world.json(&["apply", "-f", &with("sql"), "--yes"]);
+    let plan: Vec<&str> =
+        done["plan"].as_array().expect("a plan").iter().filter_map(|step| step["what"].as_str()).collect();
+    assert_eq!((&plan[..], &done["applied"]), (&["role odd: sql", "role reader: read"][..], &json!(2)));
+    assert_eq!(world.json(&["apply", "-f", &with("sql"), "--yes"])["plan"], json!([]));
+}
+
+#[test]
 fn given_groups_in_the_file_when_applied_then_they_are_found_by_name_and_a_second_time_changes_nothing() {
     let world = World::new();
     let groups = "[group.\"ML deployers\"]\nroles = [\"deployer@service/support\"]\ndays = 30\n\n\

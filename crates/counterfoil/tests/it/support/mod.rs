@@ -1,6 +1,7 @@
 //! What the tests stand on.
 
 pub mod http;
+mod incoming;
 pub mod people;
 pub mod pki;
 pub mod receiver;

@@ -7,11 +7,12 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::http::RUNTIME;
+use super::incoming::Incoming;
 
 /// The secret that it shares with the sender.
 pub const SECRET: &[u8] = b"a secret of thirty-two bytes ...";
@@ -81,41 +82,22 @@ pub fn secret() -> String {
 }
 
 async fn take(mut connection: TcpStream, fails: Option<&str>) -> Option<Told> {
-    let mut bytes = Vec::new();
-    let end = loop {
-        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            break end;
-        }
-        if connection.read_buf(&mut bytes).await.ok()? == 0 {
-            return None;
-        }
-    };
-    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    let header = |name: &str| {
-        let mut lines = head.lines().filter_map(|line| line.split_once(": "));
-        lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
-    };
-    let length: usize = header("content-length")?.parse().ok()?;
-    while bytes.len() < end + 4 + length {
-        if connection.read_buf(&mut bytes).await.ok()? == 0 {
-            return None;
-        }
-    }
-    let body = &bytes[end + 4..];
+    let incoming = Incoming::read(&mut connection).await?;
+    let (head, body, header) = (&incoming.head, &incoming.body[..], |name| incoming.header(name));
     let (id, seconds) = (header("webhook-id")?, header("webhook-timestamp")?);
     let signed = [id.as_bytes(), b".", seconds.as_bytes(), b".", body].concat();
     let expected = format!("v1,{}", BASE64_STANDARD.encode(hmac(SECRET, &signed)));
-    assert_eq!(header("webhook-signature"), Some(expected), "{head}");
+    assert_eq!(header("webhook-signature"), Some(expected.as_str()), "{head}");
     assert!(head.starts_with("POST /hook?from=counterfoil "), "{head}");
     let kind = header("content-type").unwrap_or_default();
     assert!(kind.starts_with("application/cloudevents+json"), "{head}");
     let event: Value = serde_json::from_slice(body).expect("JSON");
-    assert_eq!(event["id"], id.as_str());
+    assert_eq!(event["id"], id);
     let answer = if fails.is_some_and(|kind| event["data"]["kind"] == kind) { 500 } else { 200 };
     let reason = if answer == 200 { "OK" } else { "Oops" };
     let answered = format!("HTTP/1.1 {answer} {reason}\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
     connection.write_all(answered.as_bytes()).await.ok()?;
-    Some(Told { id, event, answered: answer })
+    Some(Told { id: id.to_owned(), event, answered: answer })
 }
 
 /// HMAC-SHA-256 (RFC 2104) with a key of at most a block.

@@ -7,10 +7,11 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::http::RUNTIME;
+use super::incoming::Incoming;
 
 /// A running provider.
 pub struct Upstream {
@@ -61,24 +62,8 @@ async fn converse(mut connection: TcpStream, seen: Arc<Mutex<Vec<Seen>>>) {
 }
 
 async fn read(connection: &mut TcpStream) -> Option<Seen> {
-    let mut bytes = Vec::new();
-    let end = loop {
-        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            break end;
-        }
-        if connection.read_buf(&mut bytes).await.ok()? == 0 {
-            return None;
-        }
-    };
-    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
-    let length: usize = length.unwrap_or(0);
-    while bytes.len() < end + 4 + length {
-        if connection.read_buf(&mut bytes).await.ok()? == 0 {
-            return None;
-        }
-    }
-    let body = serde_json::from_slice(&bytes[end + 4..]).unwrap_or(Value::Null);
+    let Incoming { head, body } = Incoming::read(connection).await?;
+    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
     let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
     Some(Seen { path, head, body })
 }

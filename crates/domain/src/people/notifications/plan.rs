@@ -58,7 +58,7 @@ pub fn due(state: &State, now: i64) -> Vec<Notice> {
     for grant in state.grants.values().filter(|grant| grant.is_pending(now)) {
         of_grant(state, &holders, grant, now, &mut notices);
     }
-    for emergency in state.emergencies.values().filter(|emergency| emergency.reviewed.is_none()) {
+    for emergency in state.emergencies.values() {
         of_emergency(state, &holders, emergency, now, &mut notices);
     }
     for review in state.reviews.values().filter(|review| review.completed_at.is_none()) {
@@ -181,11 +181,12 @@ fn of_emergency(state: &State, holders: &Holders<'_>, emergency: &Emergency, now
         since: Some(since),
         until: Some(until),
     };
+    // However soon it was over and reviewed: whoever looks for what to tell only now and then must not miss it.
     if emergency.holds(now) || now < emergency.at.saturating_add(NEWS_MS) {
         let to = others(&ALERTED);
         notices.push(notice(NotificationKind::EmergencyDeclared, "", to, emergency.at, emergency.over_at()));
     }
-    if !emergency.holds(now) {
+    if !emergency.holds(now) && emergency.reviewed.is_none() {
         let due_at = emergency.review_due_at();
         let (instance, since) = if now > due_at { ("late", due_at) } else { ("", emergency.over_at()) };
         notices.push(notice(NotificationKind::EmergencyReviewDue, instance, others(&REVIEWERS), since, due_at));

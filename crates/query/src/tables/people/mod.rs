@@ -2,6 +2,7 @@
 
 mod access_records;
 mod access_reviews;
+mod account_owners;
 mod approvals;
 mod changes;
 mod credentials;
@@ -27,6 +28,7 @@ pub(crate) use access_records::{
     ACCESS_EVENTS, EXTERNAL, access_events, access_select, external_access_logs, external_select,
 };
 pub(crate) use access_reviews::{AccessReviewItems, AccessReviews};
+pub(crate) use account_owners::AccountOwners;
 pub(crate) use approvals::{ApprovalVotes, Approvals, Requests, decided_by};
 pub(crate) use changes::Changes;
 pub(crate) use credentials::Credentials;

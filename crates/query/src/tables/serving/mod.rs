@@ -7,12 +7,14 @@ mod gateway_counters;
 mod inference_records;
 mod inferences;
 mod segments;
+mod service_registrations;
 mod services;
 
 pub(crate) use deployments::Deployments;
 pub(crate) use gateway_counters::GatewayCounters;
 pub(crate) use inferences::{INFERENCES, inference_select, inferences};
 pub(crate) use segments::{AccessSegments, Segments};
+pub(crate) use service_registrations::ServiceRegistrations;
 pub(crate) use services::Services;
 
 /// Tables of this room without rows yet: name, meaning, what has to be built first, columns.
