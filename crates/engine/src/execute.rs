@@ -386,11 +386,12 @@ impl Engine {
 }
 
 /// What Counterfoil alone does, whatever a role permits.
-const SYSTEM_ALONE: [&str; 22] = [
+const SYSTEM_ALONE: [&str; 23] = [
     "accesses.progress",
     "accesses.seal",
     "certificate.install",
     "control.run",
+    "encryption.custodian.report",
     "endpoints.probe",
     "evidence.export",
     "gateway.count",
@@ -412,7 +413,7 @@ const SYSTEM_ALONE: [&str; 22] = [
 ];
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
-const BOOKKEEPING: [(&str, &str); 19] = [
+const BOOKKEEPING: [(&str, &str); 20] = [
     ("policies.install", "policies"),
     ("node.join", "node/n1"),
     ("node.stop", "node/n1"),
@@ -427,6 +428,7 @@ const BOOKKEEPING: [(&str, &str); 19] = [
     ("gateway.count", "node/n1"),
     ("gateway.count.lose", "node/n1"),
     ("endpoints.probe", "node/n1"),
+    ("encryption.custodian.report", "encryption/root"),
     ("keys.use", "node/n1"),
     ("session.close", "actor/a_1"),
     ("signin.refused.count", "people"),

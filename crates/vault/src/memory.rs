@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::error::BoxError;
 use crate::names::{KeyName, SubjectRef};
 use crate::ports::{
-    Custodian, DestroyOutcome, Destruction, KeyInfo, KeyState, KeyStore, Put, Stored, Target, WrappedKey,
+    Custodian, CustodianInfo, DestroyOutcome, Destruction, KeyInfo, KeyState, KeyStore, Put, Stored, Target, WrappedKey,
 };
 use crate::wrap::SecretKey;
 
@@ -151,33 +151,61 @@ impl KeyStore for MemoryKeys {
     }
 }
 
-/// A custodian whose root key is in memory only.
-pub struct MemoryCustodian(SecretKey);
+/// A custodian whose root key is in memory only; its versions, the newest last.
+pub struct MemoryCustodian(Mutex<Vec<SecretKey>>);
 
 impl MemoryCustodian {
     /// Holds `root`.
     #[must_use]
     pub fn new(root: SecretKey) -> MemoryCustodian {
-        MemoryCustodian(root)
+        MemoryCustodian(Mutex::new(vec![root]))
+    }
+
+    fn versions(&self) -> MutexGuard<'_, Vec<SecretKey>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Custodian for MemoryCustodian {
     fn wrap(&self, plaintext: &[u8], aad: &[u8]) -> Result<Vec<u8>, BoxError> {
-        Ok(self.0.wrap(plaintext, aad)?)
+        let versions = self.versions();
+        let newest = versions.last().ok_or("there is no root key")?;
+        Ok(newest.wrap(plaintext, aad)?)
     }
 
     fn unwrap(&self, wrapped: &[u8], aad: &[u8]) -> Result<Vec<u8>, BoxError> {
-        let plain = self.0.unwrap(wrapped, aad);
+        let plain = self.versions().iter().rev().find_map(|root| root.unwrap(wrapped, aad));
         plain.map(|plain| plain.to_vec()).ok_or_else(|| "not wrapped by this root key".into())
     }
 
     fn key_id(&self) -> String {
-        format!("memory:{}", self.0.fingerprint())
+        format!("memory:{}", self.versions().last().map(SecretKey::fingerprint).unwrap_or_default())
+    }
+
+    fn advance(&self) -> Result<String, BoxError> {
+        self.versions().push(SecretKey::random()?);
+        Ok(self.key_id())
+    }
+
+    fn forget_older(&self) -> Result<(), BoxError> {
+        let mut versions = self.versions();
+        let newest = versions.pop();
+        *versions = newest.into_iter().collect();
+        Ok(())
+    }
+
+    fn describe(&self) -> CustodianInfo {
+        CustodianInfo { kind: "memory", key_id: self.key_id(), forgets: true }
     }
 }
 
 #[cfg(test)]
 mod tests {
     crate::key_store_conformance!(|| ((), crate::memory::MemoryKeys::default()));
+
+    #[test]
+    fn the_memory_custodian_keeps_the_contract() {
+        let root = crate::SecretKey::from_bytes(&[7; 32]);
+        crate::custodian_conformance::check(&super::MemoryCustodian::new(root));
+    }
 }

@@ -23,6 +23,33 @@ pub trait Custodian: Send + Sync {
 
     /// A public name of the root key, for inventories and messages.
     fn key_id(&self) -> String;
+
+    /// Makes a new version of the root key, which [`Custodian::wrap`] uses from now on; what older versions wrapped still
+    /// unwraps. Durable when it returns. Gives the new [`Custodian::key_id`].
+    ///
+    /// # Errors
+    /// The driver's own. After an error there may or may not be a new version; repeating is allowed.
+    fn advance(&self) -> Result<String, BoxError>;
+
+    /// Destroys all versions of the root key but the newest, for good. Repeating is allowed.
+    ///
+    /// # Errors
+    /// The driver's own. After an error some may be left; repeat it.
+    fn forget_older(&self) -> Result<(), BoxError>;
+
+    /// What holds the root key.
+    fn describe(&self) -> CustodianInfo;
+}
+
+/// What holds the root key; nothing of it is secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CustodianInfo {
+    /// `file`, `transit`, `pkcs11` or `memory`.
+    pub kind: &'static str,
+    /// See [`Custodian::key_id`].
+    pub key_id: String,
+    /// Whether older versions are destroyed for good when they are forgotten.
+    pub forgets: bool,
 }
 
 /// Keeps wrapped keys: the only data that is truly mutable, and the only store that can forget.

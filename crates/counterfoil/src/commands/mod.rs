@@ -8,6 +8,7 @@ mod config;
 mod controls;
 mod documents;
 mod emergencies;
+mod encryption;
 mod evidence;
 mod grants;
 mod groups;
@@ -106,6 +107,9 @@ enum Command {
     /// Take a role at once in an emergency, and review it afterwards
     #[command(subcommand)]
     Emergencies(emergencies::Emergencies),
+    /// Keys that encrypt what is stored, and who keeps the root of them
+    #[command(subcommand)]
+    Encryption(encryption::Encryption),
     /// Tell people what waits for them: try the channels, see what was told
     #[command(subcommand)]
     Notifications(notifications::Notifications),
@@ -183,6 +187,7 @@ impl Cli {
             Command::Training(command) => command.run(json, connect).await,
             Command::Roles(command) => command.run(json, connect).await,
             Command::Emergencies(command) => command.run(json, connect).await,
+            Command::Encryption(command) => command.run(json, connect).await,
             Command::Notifications(command) => command.run(json, connect).await,
             Command::Policies(command) => command.run(json, connect).await,
             Command::Authz(command) => command.run(json, connect).await,

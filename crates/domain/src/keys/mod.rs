@@ -1,0 +1,5 @@
+//! Keys that encrypt, and who keeps the one at the top.
+
+pub mod custodians;
+
+pub use custodians::{CustodianKind, CustodianReported};
