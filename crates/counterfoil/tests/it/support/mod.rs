@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+pub mod custodians;
 pub mod http;
 pub mod people;
 pub mod pki;
