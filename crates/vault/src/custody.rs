@@ -151,9 +151,15 @@ impl Custody {
     }
 
     /// Whether to ask the custodian now, and not to spend time on one that was away a moment ago.
+    /// One caller at a time may: the others would wait for the same silence.
     fn may_ask(&self, now: Instant) -> bool {
-        let state = self.lock();
-        state.missed.as_ref().is_none_or(|missed| now.saturating_duration_since(missed.asked) >= RETRY_AFTER)
+        let mut state = self.lock();
+        let Some(missed) = &mut state.missed else { return true };
+        let may = now.saturating_duration_since(missed.asked) >= RETRY_AFTER;
+        if may {
+            missed.asked = now;
+        }
+        may
     }
 
     fn reached(&self) {

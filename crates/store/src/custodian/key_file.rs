@@ -110,7 +110,7 @@ fn read_several(text: &str, passphrase: Option<&str>) -> Result<Vec<SecretKey>, 
         [SEVERAL, "plain"] => keys(body),
         [SEVERAL, "argon2id", kib, passes, lanes, salt] => {
             let strange = || Unreadable::Damaged("the parameters of its passphrase make no sense");
-            let number = |text: &str, most: u32| text.parse().ok().filter(|n| *n <= most).ok_or_else(strange);
+            let number = |text: &str, most: u32| text.parse::<u32>().ok().filter(|n| *n <= most).ok_or_else(strange);
             let cost = Cost {
                 kib: number(kib, MOST_COST.kib)?,
                 passes: number(passes, MOST_COST.passes)?,

@@ -302,7 +302,10 @@ impl Custodian for Pkcs11Custodian {
         self.with(|session| {
             let mut versions = self.versions(session)?;
             versions.pop_last();
-            versions.into_values().try_for_each(|older| Ok(session.destroy_object(older)?))
+            for older in versions.into_values() {
+                session.destroy_object(older)?;
+            }
+            Ok(())
         })?;
         Ok(())
     }
@@ -319,7 +322,7 @@ fn tag_bits() -> Ulong {
 /// `N` of a label `LABEL.N`, written as we write it.
 fn version_of(label: &[u8], key: &str) -> Option<u32> {
     let number = std::str::from_utf8(label).ok()?.strip_prefix(key)?.strip_prefix('.')?;
-    let version = number.parse().ok().filter(|version| *version > 0)?;
+    let version = number.parse::<u32>().ok().filter(|version| *version > 0)?;
     (version.to_string() == number).then_some(version)
 }
 

@@ -15,18 +15,12 @@ fn declare(world: &mut World) {
 }
 
 /// Settings for a Transit engine, with the token in a file.
-fn transit(world: &mut World, bao: &Bao, grace_seconds: &str) -> std::path::PathBuf {
-    let token = world.path("bao-token");
-    secret(&token, Bao::TOKEN);
-    for (name, value) in [
-        ("COUNTERFOIL_CUSTODIAN_KIND", "transit"),
-        ("COUNTERFOIL_CUSTODIAN_ADDRESS", &bao.address),
-        ("COUNTERFOIL_CUSTODIAN_TOKEN_FILE", &token.display().to_string()),
-        ("COUNTERFOIL_CUSTODIAN_GRACE_SECONDS", grace_seconds),
-    ] {
-        world.set(name, value);
-    }
-    token
+fn transit(world: &mut World, bao: &Bao, grace_seconds: &str) {
+    let token = secret(&world.path("bao-token"), Bao::TOKEN);
+    world.set("COUNTERFOIL_CUSTODIAN_KIND", "transit");
+    world.set("COUNTERFOIL_CUSTODIAN_ADDRESS", &bao.address);
+    world.set("COUNTERFOIL_CUSTODIAN_TOKEN_FILE", &token);
+    world.set("COUNTERFOIL_CUSTODIAN_GRACE_SECONDS", grace_seconds);
 }
 
 fn reports(world: &World) -> Vec<serde_json::Value> {
