@@ -25,16 +25,23 @@ pub mod bao {
     }
 
     impl Bao {
-        pub const TOKEN: &'static str = "s.for-tests-only";
+        pub const TOKEN: &'static str = "for-tests-only";
 
         pub fn start(test: &str) -> Option<Bao> {
             let program = super::place(test, "COUNTERFOIL_TEST_BAO")?;
+            // It takes the port above its own too, which may be somebody else's: then it ends, and is started at another.
+            let started = (0..5).find_map(|_| Self::at_free_port(&program));
+            Some(started.expect("OpenBao starts"))
+        }
+
+        fn at_free_port(program: &std::path::Path) -> Option<Bao> {
             let home = tempfile::tempdir().expect("a directory");
-            let port =
-                std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its number").port();
+            let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+            let port = free.local_addr().expect("its address").port();
+            drop(free);
             let address = format!("http://127.0.0.1:{port}");
-            let bao = |arguments: &[&str]| {
-                let mut command = Command::new(&program);
+            let command = |arguments: &[&str]| {
+                let mut command = Command::new(program);
                 command.args(arguments);
                 command.env("HOME", home.path()).env("BAO_ADDR", &address).env("BAO_TOKEN", Self::TOKEN);
                 command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -42,9 +49,12 @@ pub mod bao {
             };
             let listen = format!("-dev-listen-address=127.0.0.1:{port}");
             let server = ["server", "-dev", "-dev-no-store-token", "-dev-root-token-id", Self::TOKEN, &listen];
-            let child = bao(&server).spawn().expect("OpenBao starts");
+            let mut child = command(&server).spawn().expect("OpenBao is a program");
             let until = Instant::now() + Duration::from_secs(60);
-            while !bao(&["secrets", "enable", "transit"]).status().is_ok_and(|status| status.success()) {
+            while !command(&["secrets", "enable", "transit"]).status().is_ok_and(|status| status.success()) {
+                if child.try_wait().expect("a child").is_some() {
+                    return None;
+                }
                 assert!(Instant::now() < until, "OpenBao does not answer");
                 std::thread::sleep(Duration::from_millis(200));
             }

@@ -160,7 +160,8 @@ fn given_a_root_key_file_when_put_under_a_passphrase_then_it_opens_with_that_alo
     world.json(&["encryption", "passphrase", "--from-file", &from]);
     world.start();
     world.stop();
-    let removed = world.json(&["encryption", "passphrase", "--from-file", &passphrase.display().to_string(), "--remove"]);
+    let removed =
+        world.json(&["encryption", "passphrase", "--from-file", &passphrase.display().to_string(), "--remove"]);
     assert_eq!(removed["passphrase"], false);
     world.set("COUNTERFOIL_CUSTODIAN_PASSPHRASE_FILE", "");
     world.start();

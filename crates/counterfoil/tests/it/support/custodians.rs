@@ -14,20 +14,29 @@ pub struct Bao {
 }
 
 impl Bao {
-    pub const TOKEN: &'static str = "s.for-tests-only";
+    pub const TOKEN: &'static str = "for-tests-only";
 
     pub fn start(test: &str, home: &Path) -> Option<Self> {
         let program = tools::bao(test)?;
+        // It takes the port above its own too, which may be somebody else's: then it ends, and is started at another.
+        let started = (0..5).find_map(|_| Self::at_free_port(&program, home));
+        Some(started.expect("OpenBao starts"))
+    }
+
+    fn at_free_port(program: &Path, home: &Path) -> Option<Self> {
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = free.local_addr().expect("an address").port();
         drop(free);
         let address = format!("http://127.0.0.1:{port}");
         let listen = format!("-dev-listen-address=127.0.0.1:{port}");
         let server = ["server", "-dev", "-dev-no-store-token", "-dev-root-token-id", Self::TOKEN, &listen];
-        let child = Self::command(&program, home, &address, &server).spawn().expect("OpenBao starts");
-        let bao = Self { address, child, program, home: home.to_owned() };
-        eventually("OpenBao answers", || bao.tell(&["secrets", "enable", "transit"]).then_some(()));
-        Some(bao)
+        let child = Self::command(program, home, &address, &server).spawn().expect("OpenBao is a program");
+        let mut bao = Self { address, child, program: program.to_owned(), home: home.to_owned() };
+        let answers = eventually("OpenBao answers", || match bao.tell(&["secrets", "enable", "transit"]) {
+            true => Some(true),
+            false => bao.child.try_wait().expect("a child").map(|_| false),
+        });
+        answers.then_some(bao)
     }
 
     fn command(program: &Path, home: &Path, address: &str, arguments: &[&str]) -> Command {
@@ -64,7 +73,8 @@ pub fn soft_hsm(test: &str, dir: &Path, pin: &str) -> Option<(PathBuf, PathBuf)>
     let module = tools::soft_hsm(test)?;
     let (tokens, conf) = (dir.join("tokens"), dir.join("softhsm2.conf"));
     std::fs::create_dir(&tokens).expect("a directory");
-    std::fs::write(&conf, format!("directories.tokendir = {}\nlog.level = ERROR\n", tokens.display())).expect("written");
+    std::fs::write(&conf, format!("directories.tokendir = {}\nlog.level = ERROR\n", tokens.display()))
+        .expect("written");
     let made = ["--init-token", "--free", "--label", "custody", "--so-pin", "27182818", "--pin", pin];
     tools::run(Command::new("softhsm2-util").args(made).env("SOFTHSM2_CONF", &conf));
     Some((module, conf))
