@@ -73,6 +73,8 @@ fn given_a_custodian_that_goes_away_when_the_grace_is_over_then_calls_are_refuse
     assert_eq!(world.chat("chat").status, 200);
     let ready = |world: &World| get(&format!("{}/readyz", world.url));
     assert_eq!(ready(&world).text(), "ready\n");
+    let report = |reachable: bool| json!(["transit", "transit:transit/counterfoil", reachable]);
+    eventually("the custodian is in the ledger", || (reports(&world) == [report(true)]).then_some(()));
 
     bao.pause(true);
     eventually("it is noticed", || ready(&world).text().contains("ready, but the custodian").then_some(()));
@@ -95,7 +97,6 @@ fn given_a_custodian_that_goes_away_when_the_grace_is_over_then_calls_are_refuse
     bao.pause(false);
     eventually("it is ready again", || (ready(&world).text() == "ready\n").then_some(()));
     eventually("service resumes", || (world.chat("chat").status == 200).then_some(()));
-    let report = |reachable: bool| json!(["transit", "transit:transit/counterfoil", reachable]);
     let expected = [report(true), report(false), report(true)];
     eventually("the ledger knows", || (reports(&world) == expected).then_some(()));
     assert!(!world.log().contains(Bao::TOKEN));
