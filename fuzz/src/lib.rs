@@ -36,6 +36,8 @@ pub const TARGETS: &[(&str, Target, &[&[u8]])] = &[
     ("leaked_keys", leaked_keys, &[LEAKED]),
     ("openid", openid, OPENID),
     ("passkey", passkey, PASSKEYS),
+    ("root_key", root_key, ROOT_KEYS),
+    ("transit_answer", transit_answer, TRANSIT),
     ("recovery_code", recovery_code, &[b"0000-0000-0000-0000-0000-0000-0000"]),
     ("scim_filter", scim_filter, &[FILTER, b"members[value eq \"a_1\" or not (type pr)]"]),
     ("scim_patch", scim_patch, &[PATCH]),
@@ -57,6 +59,14 @@ const OPENID: &[&[u8]] = &[
 const FILTER: &[u8] = br#"userName eq "zoe" and (emails[type eq "work"].value co "@" or meta.created gt "2026-01-01T00:00:00Z")"#;
 const PATCH: &[u8] = br#"{"Operations":[{"op":"Add","path":"emails[type eq \"work\"].value","value":"a@b.c"},{"op":"replace","value":{"active":"False","name.givenName":"Z"}}]}"#;
 const OIP: &[u8] = br#"{"id":"1","inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2.5]}]}"#;
+
+const ROOT_KEYS: &[&[u8]] = &[include_bytes!("../seeds/root_key/one.txt"), include_bytes!("../seeds/root_key/two.txt")];
+const TRANSIT: &[&[u8]] = &[
+    br#"{"data":{"ciphertext":"vault:v1:Ct8ujt2P6koFQbN1wzolXcXQj9O2i5NuJUVFBIMJdERT","key_version":1}}"#,
+    br#"{"data":{"plaintext":"aGVsbG8="}}"#,
+    br#"{"data":{"derived":false,"exportable":false,"latest_version":2,"min_available_version":2,"type":"aes256-gcm96"}}"#,
+    br#"{"errors":["cipher: message authentication failed"]}"#,
+];
 
 fn text(data: &[u8]) -> &str {
     std::str::from_utf8(data).unwrap_or_default()
@@ -278,4 +288,29 @@ pub fn scim_patch(data: &[u8]) {
     if let Ok(patched) = scim::patch::patch(&USER, &user, &patch) {
         assert_eq!(scim::accept(&USER, &serde_json::Value::Object(patched.clone())), Ok(patched));
     }
+}
+
+/// A root key file without a passphrase is written again as it was read. One under a passphrase is not opened here: whether
+/// it is damaged shows before that.
+pub fn root_key(data: &[u8]) {
+    use store::custodian::key_file;
+    if let Ok(versions) = key_file::read(data, None) {
+        let written = key_file::write(&versions, None).expect("nothing random is in it");
+        let again = key_file::read(written.as_bytes(), None).expect("as it was written");
+        let names = |keys: &[vault::SecretKey]| keys.iter().map(vault::SecretKey::fingerprint).collect::<Vec<_>>();
+        assert_eq!(names(&versions), names(&again));
+        assert!(data == written.as_bytes() || versions.len() == 1, "only one key may be written in two ways");
+    }
+}
+
+/// What a Transit engine wrapped is stored in one form, which it is given back in.
+pub fn transit_answer(data: &[u8]) {
+    use store::custodian::transit::answer;
+    if let Ok(wrapped) = answer::wrapped(data) {
+        let ciphertext = answer::ciphertext(&wrapped).expect("it is whole");
+        let again = format!("{{\"data\":{{\"ciphertext\":\"{ciphertext}\"}}}}");
+        assert_eq!(answer::wrapped(again.as_bytes()), Ok(wrapped));
+    }
+    let _ = (answer::plaintext(data), answer::key(data), answer::ciphertext(data));
+    assert!(answer::errors(data).chars().count() <= 200);
 }

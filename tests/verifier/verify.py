@@ -41,6 +41,7 @@ EVENTS = {
     "ledger.rollback.accepted": ("ledger", "remembered from_size to_size reference"),
     "state.digest": ("ledger", "size sha256"),
     "endpoints.probed": ("node/{node}", "node incarnation endpoints"),
+    "encryption.custodian.reported": ("encryption/root", "kind key_id reachable since"),
     "command.refused": ("refusals", "command resource code policies"),
     "actor.registered": ("actor/{actor}", "actor kind roles"),
     "actor.left": ("actor/{actor}", "actor"),
@@ -446,7 +447,7 @@ class State:
         maps += " registrations"
         self.all = {name: {} for name in maps.split()}
         self.all.update(
-            size=0, org=None, policies=None, keys_limited=None, approval_rules=None, recent_by_age=[], removed=[], reviews={}
+            size=0, org=None, policies=None, keys_limited=None, approval_rules=None, custodian=None, recent_by_age=[], removed=[], reviews={}
         )
         self.all["encryption"] = {"configured": None, "classes": {}, "ratcheted": None, "requested": {}}
 
@@ -637,6 +638,8 @@ class State:
                 state["delegations"][body["delegation"]]["ended_at"] = entry["ts"]
         elif type_ == "approvals.configured":
             state["approval_rules"] = body
+        elif type_ == "encryption.custodian.reported":
+            state["custodian"] = body
         elif type_ == "role.defined":
             state["custom_roles"][body["role"]] = body
             state["permitted"][body["role"]] = sorted({*state["permitted"].get(body["role"], []), *body["actions"]})

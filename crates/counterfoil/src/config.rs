@@ -3,6 +3,7 @@
 //! The variable of `[section] key` is `COUNTERFOIL_SECTION_KEY`. `counterfoil config sample` prints all settings with
 //! what they mean; `counterfoil config check` explains what is wrong with a file, by line.
 
+mod custodian;
 mod secured;
 
 use std::collections::BTreeMap;
@@ -94,6 +95,41 @@ settings! {
     node Node {
         /// Its name; records and segments carry it.
         name: String = "n1".into();
+    }
+    /// Who keeps the root key, which opens all that is sealed.
+    custodian Custodian {
+        /// `file` for `root.key` in the data directory, `transit` for OpenBao or HashiCorp Vault, `pkcs11` for a device.
+        kind: String = "file".into();
+        /// Seconds for which unwrapped keys still serve while a custodian that is no file cannot be reached; then nothing is sealed or opened until it is back.
+        grace_seconds: u64 = 3600;
+        /// File with the passphrase that the root key file is under; it must be readable by its owner only. Set by `counterfoil encryption passphrase`.
+        passphrase_file: String = String::new();
+        /// Environment variable with that passphrase, when it is in no file.
+        passphrase_env: String = String::new();
+        /// Address of the OpenBao or Vault server, such as `https://bao.example.com:8200`.
+        address: String = String::new();
+        /// Where its Transit engine is mounted.
+        mount: String = "transit".into();
+        /// Name of the root key in the Transit engine, or its label in the device, where `.1`, `.2` and so on follow.
+        key: String = "counterfoil".into();
+        /// Namespace of the server; none when empty.
+        namespace: String = String::new();
+        /// File with the token; it must be readable by its owner only, and is read anew for each request.
+        token_file: String = String::new();
+        /// Environment variable with the token, when it is in no file.
+        token_env: String = String::new();
+        /// PEM file with the authorities to believe about the server, instead of the public ones.
+        ca_file: String = String::new();
+        /// PKCS#11 library of the device, with its whole path.
+        module: String = String::new();
+        /// Label of the token in the device; when empty, `slot` says which one it is.
+        token_label: String = String::new();
+        /// Number of the token's slot, when no label is given.
+        slot: u64 = 0;
+        /// File with the PIN of the token's user; it must be readable by its owner only.
+        pin_file: String = String::new();
+        /// Environment variable with that PIN, when it is in no file.
+        pin_env: String = String::new();
     }
     /// How long people stay signed in.
     sessions Sessions {
@@ -287,7 +323,10 @@ impl Config {
     /// The first thing that is wrong.
     pub fn load_to_serve(path: Option<&Path>, env: &Environment) -> Result<Self, ConfigError> {
         Self::read(path, env, |config| {
-            config.check().and_then(|()| config.check_tls()).and_then(|()| crate::notify::check_files(config))
+            config.check()?;
+            config.check_tls()?;
+            config.check_custodian_secrets()?;
+            crate::notify::check_files(config)
         })
     }
 
@@ -356,6 +395,7 @@ impl Config {
             return wrong("sessions", "absolute_hours", "a session lasts a week at most: give up to 168".into());
         }
         self.check_oidc()?;
+        self.check_custodian()?;
         crate::notify::check(self)?;
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
         let name = &self.node.name;

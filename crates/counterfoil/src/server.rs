@@ -368,6 +368,7 @@ fn options(config: &Config) -> EngineOptions {
             idle: Duration::from_secs(config.sessions.idle_minutes.saturating_mul(60)),
             absolute: Duration::from_secs(config.sessions.absolute_hours.saturating_mul(3600)),
         },
+        custody: config.custody(),
     }
 }
 

@@ -54,6 +54,9 @@ commands! {
     /// Report what a node found out about endpoints.
     "endpoints.probe" ProbeEndpoints(infrastructure::EndpointsProbed) on |b| format!("node/{}", b.node);
 
+    /// Report which custodian holds the root key, and whether it can be reached.
+    "encryption.custodian.report" ReportCustodian(crate::keys::CustodianReported) on |_| "encryption/root".into();
+
     /// Register an actor.
     "actor.register" RegisterActor(people::ActorRegistered) on |b| format!("actor/{}", b.actor);
     /// Note that an actor left, and end all that they hold.

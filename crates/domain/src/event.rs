@@ -56,6 +56,8 @@ events! {
     "state.digest" StateDigest(infrastructure::StateDigest) on |_| "ledger".into();
     /// What a node found out about its own listeners and the providers that it calls.
     "endpoints.probed" EndpointsProbed(infrastructure::EndpointsProbed) on |b| format!("node/{}", b.node);
+    /// Which custodian holds the root key, and whether it can be reached.
+    "encryption.custodian.reported" CustodianReported(crate::keys::CustodianReported) on |_| "encryption/root".into();
     /// A command was refused.
     "command.refused" CommandRefused(infrastructure::CommandRefused) on |_| "refusals".into();
 

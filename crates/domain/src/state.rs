@@ -104,6 +104,8 @@ pub struct State {
     pub encryption: keys::Encryption,
     /// Nodes by name.
     pub nodes: BTreeMap<String, infrastructure::Node>,
+    /// The custodian of the root key as it was last reported; `None` while none but the file was ever used.
+    pub custodian: Option<crate::keys::CustodianReported>,
     /// Controls in scope.
     pub controls: BTreeMap<String, assurance::ScopedControl>,
     /// The standing result of each control: the one of the latest state and window.
@@ -473,6 +475,7 @@ impl State {
                     self.runs.insert(body.control.clone(), body.clone());
                 }
             }
+            Event::CustodianReported(body) => self.custodian = Some(body.clone()),
             Event::NodeStopped(_)
             | Event::NodeRecovered(_)
             | Event::CertificateInstalled(_)

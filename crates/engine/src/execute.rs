@@ -386,11 +386,12 @@ impl Engine {
 }
 
 /// What Counterfoil alone does, whatever a role permits.
-const SYSTEM_ALONE: [&str; 24] = [
+const SYSTEM_ALONE: [&str; 25] = [
     "accesses.progress",
     "accesses.seal",
     "certificate.install",
     "control.run",
+    "encryption.custodian.report",
     "encryption.key.report",
     "encryption.root.report",
     "endpoints.probe",
@@ -414,7 +415,7 @@ const SYSTEM_ALONE: [&str; 24] = [
 ];
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
-const BOOKKEEPING: [(&str, &str); 21] = [
+const BOOKKEEPING: [(&str, &str); 22] = [
     ("policies.install", "policies"),
     ("node.join", "node/n1"),
     ("node.stop", "node/n1"),
@@ -429,6 +430,7 @@ const BOOKKEEPING: [(&str, &str); 21] = [
     ("gateway.count", "node/n1"),
     ("gateway.count.lose", "node/n1"),
     ("endpoints.probe", "node/n1"),
+    ("encryption.custodian.report", "encryption/root"),
     ("keys.use", "node/n1"),
     ("session.close", "actor/a_1"),
     ("signin.refused.count", "people"),

@@ -9,6 +9,7 @@ mod approvals;
 mod artifacts;
 mod authorize;
 mod counters;
+mod custody;
 mod directory;
 mod documents;
 mod emergencies;
@@ -37,6 +38,7 @@ mod workloads;
 pub use accesses::{Answered, Attempt, Unrecorded};
 pub use approvals::Asked;
 pub use authorize::{Permit, Policies, PolicyError};
+pub use custody::{Custodied, CustodyOptions};
 pub use directory::{GroupNote, GroupWish, MAX_NAME_BYTES, PersonWish, email_is_valid};
 pub use documents::MAX_DOCUMENT_BYTES;
 pub use encryption::{ClassInventory, KeyInventory};
@@ -76,6 +78,7 @@ pub struct Engine {
     accesses: Arc<RecordLog<AccessCore>>,
     strangers: accesses::Strangers,
     vault: Arc<Vault>,
+    keeper: custody::Keeper,
     state: RwLock<State>,
     policies: RwLock<Arc<Policies>>,
     /// One command at a time: what is decided is decided on the newest state.

@@ -13,11 +13,12 @@ use ledger::records::{RecordError, RecordLog, RecordOptions, Recovered, Resume, 
 use ledger::vfs::{RealVfs, Vfs};
 use merkle::SignerKey;
 use sha2::{Digest, Sha256};
-use store::{FileCustodian, SqliteKeys, secret_file};
+use store::{SqliteKeys, secret_file};
 use vault::Vault;
 
 use crate::authorize::Policies;
 use crate::counters::Counters;
+use crate::custody::{CustodyOptions, Keeper};
 use crate::passkeys::Ceremonies;
 use crate::sealer::Sealer;
 use crate::sessions::{Activity, SessionLimits};
@@ -69,6 +70,8 @@ pub struct EngineOptions {
     pub outbound: Outbound,
     /// How long sessions last.
     pub sessions: SessionLimits,
+    /// Who keeps the root key.
+    pub custody: CustodyOptions,
 }
 
 /// Why a data directory cannot be opened.
@@ -298,6 +301,7 @@ struct Disk {
     accesses: Arc<RecordLog<AccessCore>>,
     recovered: Recovered,
     vault: Vault,
+    keeper: Keeper,
     state: State,
 }
 
@@ -324,8 +328,9 @@ impl Disk {
         let (accesses, found) = open_records(&vfs, options, accesses, &state, before)?;
         recovered.unsealed += found.unsealed;
         recovered.truncated_bytes += found.truncated_bytes;
-        let vault = open_vault(dir, &origin)?;
-        Ok(Self { log, log_vkey, records: inferences, accesses, recovered, vault, state })
+        let keeper = Keeper::open(&options.custody, dir)?;
+        let vault = open_vault(dir, &origin, &keeper)?;
+        Ok(Self { log, log_vkey, records: inferences, accesses, recovered, vault, keeper, state })
     }
 
     fn into_engine(self, options: EngineOptions) -> Result<Engine, OpenError> {
@@ -346,6 +351,7 @@ impl Disk {
             accesses: self.accesses,
             strangers: crate::accesses::Strangers::default(),
             vault: Arc::new(self.vault),
+            keeper: self.keeper,
             state: RwLock::new(self.state),
             policies: RwLock::new(Arc::new(policies)),
             turn: tokio::sync::Mutex::new(()),
@@ -447,14 +453,11 @@ fn open_records<R: Record>(
     Ok(RecordLog::open(Arc::clone(vfs), record_options, resume, Engine::now_us())?)
 }
 
-fn open_vault(dir: &Path, origin: &str) -> Result<Vault, OpenError> {
+fn open_vault(dir: &Path, origin: &str, keeper: &Keeper) -> Result<Vault, OpenError> {
     let keys = |what: &'static str| move |e: &dyn std::error::Error| OpenError::Keys { what, why: chain(e) };
-    let path = dir.join("root.key");
-    let root = if path.exists() { FileCustodian::open(&path) } else { FileCustodian::create(&path) };
-    let root = root.map_err(|e| keys("the root key")(&e))?;
     let store = SqliteKeys::open(&dir.join("keys.sqlite")).map_err(|e| keys("the key store")(&e))?;
     let now = u64::try_from(Engine::now_ms()).unwrap_or(0);
-    Vault::open(origin, Arc::new(store), Arc::new(root), now).map_err(|e| keys("the vault")(&e))
+    Vault::open(origin, Arc::new(store), keeper.root(), now).map_err(|e| keys("the vault")(&e))
 }
 
 /// The ledger's signing key with the log's origin as its name, made when the directory is new.

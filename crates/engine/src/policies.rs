@@ -216,6 +216,7 @@ fn kinds(action: &str) -> &'static [&'static str] {
             "control" => &["control", "controls"],
             "document" => &["document", "documents"],
             "controls" => &["controls"],
+            "encryption" => &["encryption"],
             "evidence" => &["evidence"],
             "accesses" | "certificate" | "endpoints" | "gateway" | "node" | "segment" => &["node"],
             "grant" => &["grant"],

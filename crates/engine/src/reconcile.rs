@@ -80,6 +80,7 @@ impl Engine {
         self.every(REFUSED_EVERY, "refused sign-ins", |engine| async move { engine.tell_refused(false).await });
         self.every(IDLE_EVERY, "idle sessions", |engine| async move { engine.end_idle_sessions().await });
         self.every(KEYS_EVERY, "encryption keys", |engine| async move { engine.tend_keys().await });
+        self.every(self.custodian_period(), "custodian", |engine| async move { engine.watch_custodian().await });
         self.every(COUNT_EVERY, "count", |engine| async move {
             engine.flush_strangers().await;
             engine.report_accesses().await?;

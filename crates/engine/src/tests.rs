@@ -30,6 +30,7 @@ fn options(dir: &std::path::Path) -> EngineOptions {
         roll_after: Duration::from_secs(60),
         outbound: crate::Outbound::default(),
         sessions: crate::SessionLimits::default(),
+        custody: crate::CustodyOptions::default(),
     }
 }
 

@@ -325,7 +325,12 @@ fn reason(error: &RecordError) -> &'static str {
 
 fn sealing_failed(error: &(dyn std::error::Error + 'static)) -> &'static str {
     tracing::error!(error, "the contents of an inference could not be sealed");
-    "its contents could not be sealed"
+    match error.downcast_ref() {
+        Some(VaultError::Custodian { .. }) => {
+            "the custodian of the root key cannot be reached, and keys are not held for longer than `custodian.grace_seconds`"
+        }
+        _ => "its contents could not be sealed",
+    }
 }
 
 fn micros(took: std::time::Duration) -> i64 {

@@ -1,22 +1,30 @@
-//! The root key in a file: the custodian for a single machine.
-//!
-//! The file is one line, made to be copied to paper or into a password manager:
-//! `counterfoil-root-key-1 <64 hexadecimal digits> <16 digits of its fingerprint>`. Whoever has it and
-//! the key store can open everything; whoever loses it has lost everything. It is read once, at start.
+//! Custodians of the root key: drivers behind [`vault::Custodian`]. A file is the default; OpenBao or HashiCorp Vault
+//! and devices that speak PKCS#11 keep the root key away from whoever has the machine's disk.
 
-use std::fs::File;
-use std::io;
+mod file;
+pub mod key_file;
+mod pkcs11;
+pub mod transit;
+
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use vault::{BoxError, Custodian, CustodianInfo, SecretKey, VaultError};
+use vault::{Custodian, VaultError};
 use zeroize::Zeroizing;
+
+pub use file::FileCustodian;
+pub use pkcs11::{Pkcs11Custodian, Pkcs11Options};
+pub use transit::{TransitCustodian, TransitOptions};
 
 use crate::secret_file::{self, SecretFileError};
 
-const MAGIC: &str = "counterfoil-root-key-1";
-const FILE_BYTES: usize = MAGIC.len() + 1 + 64 + 1 + 16 + 1;
+/// What a root key file is under; wiped at the end.
+pub type Passphrase = Zeroizing<String>;
 
-/// Why a root key file cannot be used.
+/// Name of the root key file in a data directory.
+pub const ROOT_KEY: &str = "root.key";
+
+/// Why a custodian cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CustodianError {
     /// The file is missing, exposed, there already or cannot be read or written.
@@ -30,168 +38,127 @@ pub enum CustodianError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// The file is under a passphrase, and none was given.
+    #[error(
+        "root key file `{0}` is under a passphrase; name the file or the variable that holds it in \
+         `custodian.passphrase_file` or `custodian.passphrase_env`"
+    )]
+    Sealed(PathBuf),
+    /// The passphrase is another one.
+    #[error("root key file `{0}` does not open with this passphrase")]
+    Passphrase(PathBuf),
+    /// A passphrase was given for a file that is under none.
+    #[error(
+        "root key file `{0}` is under no passphrase, though one is named; set it with `counterfoil encryption passphrase`, \
+         or take the setting away"
+    )]
+    NotSealed(PathBuf),
+    /// A file with keys in it could not be composed.
+    #[error("root key file could not be written: {0}")]
+    Unwritable(&'static str),
     /// No random bytes for a new key.
     #[error("no new root key could be made")]
     Random(#[source] VaultError),
+    /// A secret that opens a custodian is not to be had.
+    #[error("{what}: {why}")]
+    Secret {
+        /// What it is: "the passphrase", ...
+        what: &'static str,
+        /// What is wrong.
+        why: String,
+    },
+    /// A custodian elsewhere could not be set up.
+    #[error("custodian {key_id}: {why}")]
+    Elsewhere {
+        /// Which.
+        key_id: String,
+        /// What is wrong.
+        why: String,
+    },
 }
 
-/// Holds the root key in memory, as read from its file, and wiped at the end.
-pub struct FileCustodian {
-    root: SecretKey,
+/// Which custodian, and how it is found.
+#[derive(Clone, Debug)]
+pub enum CustodianOptions {
+    /// A file in the data directory, made when it is not there, and what its passphrase is.
+    File {
+        /// Where the passphrase is; [`SecretSource::None`] when the file is under none.
+        passphrase: SecretSource,
+    },
+    /// OpenBao or HashiCorp Vault.
+    Transit(TransitOptions),
+    /// A device that speaks PKCS#11.
+    Pkcs11(Pkcs11Options),
 }
 
-impl FileCustodian {
-    /// Makes a new root key and writes it to `path`, readable by its owner only and durable.
+impl Default for CustodianOptions {
+    fn default() -> Self {
+        Self::File { passphrase: SecretSource::None }
+    }
+}
+
+/// Where a secret is read from; itself nothing secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SecretSource {
+    /// There is none.
+    #[default]
+    None,
+    /// A file that its owner alone may read.
+    File(PathBuf),
+    /// An environment variable.
+    Env(String),
+}
+
+impl SecretSource {
+    /// Reads it; white space at its end is none of it.
     ///
     /// # Errors
-    /// [`CustodianError::File`]: an existing file is never touched.
-    pub fn create(path: &Path) -> Result<FileCustodian, CustodianError> {
-        let root = SecretKey::random().map_err(CustodianError::Random)?;
-        let mut line = Zeroizing::new(String::with_capacity(FILE_BYTES));
-        for part in [MAGIC, " ", root.to_hex().as_str(), " ", &root.fingerprint(), "\n"] {
-            line.push_str(part);
+    /// [`CustodianError::Secret`].
+    pub fn read(&self, what: &'static str) -> Result<Option<Zeroizing<String>>, CustodianError> {
+        let wrong = |why: String| CustodianError::Secret { what, why };
+        let text = match self {
+            Self::None => return Ok(None),
+            Self::File(path) => {
+                let bytes = secret_file::read(path).map_err(|e| wrong(e.to_string()))?;
+                if bytes.len() > secret_file::MAX_BYTES {
+                    return Err(wrong(format!("`{}` is too long", path.display())));
+                }
+                let text =
+                    std::str::from_utf8(&bytes).map_err(|_| wrong(format!("`{}` is not text", path.display())))?;
+                Zeroizing::new(text.trim_end().to_owned())
+            }
+            Self::Env(variable) => {
+                let text = std::env::var(variable);
+                let text = text.map_err(|_| wrong(format!("the environment variable `{variable}` is not set")))?;
+                Zeroizing::new(text.trim_end().to_owned())
+            }
+        };
+        match text.is_empty() {
+            true => Err(wrong("it is empty".into())),
+            false => Ok(Some(text)),
         }
-        secret_file::create(path, line.as_bytes())?;
-        Ok(FileCustodian { root })
-    }
-
-    /// Reads the root key from `path`.
-    ///
-    /// # Errors
-    /// When the file is missing, readable by others, or not what [`FileCustodian::create`] wrote.
-    pub fn open(path: &Path) -> Result<FileCustodian, CustodianError> {
-        let line = secret_file::read(path)?;
-        let damaged = |why| CustodianError::Damaged { path: path.to_owned(), why };
-        if line.len() < FILE_BYTES {
-            return Err(damaged("it is cut short"));
-        }
-        let text = std::str::from_utf8(&line).map_err(|_| damaged("it is not text"))?;
-        let mut parts = text.strip_suffix('\n').unwrap_or(text).split(' ');
-        if parts.next() != Some(MAGIC) {
-            return Err(damaged("it does not begin like a root key file"));
-        }
-        let root = parts.next().and_then(SecretKey::from_hex);
-        let root = root.ok_or_else(|| damaged("the key is not 64 hexadecimal digits"))?;
-        if parts.next() != Some(&root.fingerprint()) {
-            return Err(damaged("key and fingerprint do not match"));
-        }
-        if parts.next().is_some() || line.len() > FILE_BYTES {
-            return Err(damaged("there is more in it than a key"));
-        }
-        Ok(FileCustodian { root })
     }
 }
 
-impl Custodian for FileCustodian {
-    fn wrap(&self, plaintext: &[u8], aad: &[u8]) -> Result<Vec<u8>, BoxError> {
-        Ok(self.root.wrap(plaintext, aad)?)
-    }
-
-    fn unwrap(&self, wrapped: &[u8], aad: &[u8]) -> Result<Vec<u8>, BoxError> {
-        let plain = self.root.unwrap(wrapped, aad);
-        let plain = plain.ok_or("it was wrapped by another root key, for another log, or changed")?;
-        Ok(plain.to_vec())
-    }
-
-    fn key_id(&self) -> String {
-        format!("file:{}", self.root.fingerprint())
-    }
-
-    fn advance(&self) -> Result<String, BoxError> {
-        Err("versions of a root key in a file are not merged yet".into())
-    }
-
-    fn forget_older(&self) -> Result<(), BoxError> {
-        Ok(())
-    }
-
-    fn describe(&self) -> CustodianInfo {
-        CustodianInfo { kind: "file", key_id: self.key_id(), forgets: false }
-    }
-}
-
-/// Makes the names in the directory that holds `path` durable.
-pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    File::open(directory)?.sync_all()
+/// Opens the custodian of a data directory.
+///
+/// # Errors
+/// When it cannot be used, or cannot be reached.
+pub fn open(options: &CustodianOptions, dir: &Path) -> Result<Arc<dyn Custodian>, CustodianError> {
+    Ok(match options {
+        CustodianOptions::File { passphrase } => {
+            let path = dir.join(ROOT_KEY);
+            let passphrase = passphrase.read("the passphrase of the root key file")?;
+            let opened = match path.exists() {
+                true => FileCustodian::open_under(&path, passphrase),
+                false => FileCustodian::create_under(&path, passphrase),
+            };
+            Arc::new(opened?)
+        }
+        CustodianOptions::Transit(options) => Arc::new(TransitCustodian::open(options)?),
+        CustodianOptions::Pkcs11(options) => Arc::new(Pkcs11Custodian::open(options)?),
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::{MetadataExt, PermissionsExt};
-
-    fn write(path: &Path, bytes: &[u8]) {
-        std::fs::write(path, bytes).unwrap();
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
-    }
-
-    fn refusal(path: &Path) -> String {
-        FileCustodian::open(path).err().expect("must be refused").to_string()
-    }
-
-    #[test]
-    fn a_created_key_opens_what_it_wrapped_after_a_restart() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("root.key");
-        let created = FileCustodian::create(&path).unwrap();
-        let wrapped = created.wrap(b"class key", b"aad").unwrap();
-        let opened = FileCustodian::open(&path).unwrap();
-        assert_eq!(opened.key_id(), created.key_id());
-        assert_eq!(opened.unwrap(&wrapped, b"aad").unwrap(), b"class key");
-        assert!(opened.unwrap(&wrapped, b"other").is_err());
-        assert!(opened.unwrap(&wrapped[1..], b"aad").is_err());
-        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
-        assert_eq!(std::fs::metadata(&path).unwrap().len(), FILE_BYTES as u64);
-    }
-
-    #[test]
-    fn an_existing_file_is_never_overwritten() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("root.key");
-        write(&path, b"precious");
-        assert!(matches!(FileCustodian::create(&path), Err(CustodianError::File(SecretFileError::Exists(_)))));
-        assert_eq!(std::fs::read(&path).unwrap(), b"precious");
-    }
-
-    #[test]
-    fn a_file_that_others_can_read_is_refused_with_the_remedy() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("root.key");
-        FileCustodian::create(&path).unwrap();
-        for mode in [0o640, 0o604, 0o620, 0o601] {
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-            let message = refusal(&path);
-            assert!(message.ends_with(&format!("run `chmod 600 {}`", path.display())), "{message}");
-        }
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o400)).unwrap();
-        assert!(FileCustodian::open(&path).is_ok());
-    }
-
-    #[test]
-    fn missing_damaged_and_strange_files_are_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("root.key");
-        assert!(refusal(&path).contains("does not exist"));
-        assert!(refusal(dir.path()).contains("not a regular file"));
-        FileCustodian::create(&path).unwrap();
-        let whole = std::fs::read(&path).unwrap();
-        for len in 0..whole.len() {
-            write(&path, &whole[..len]);
-            assert!(refusal(&path).contains("cut short"), "{len} bytes");
-        }
-        for at in 0..whole.len() {
-            let mut changed = whole.clone();
-            changed[at] ^= 1;
-            write(&path, &changed);
-            assert!(refusal(&path).contains("damaged"), "byte {at}");
-        }
-        write(&path, &[whole.as_slice(), b"x"].concat());
-        assert!(refusal(&path).contains("damaged"));
-        write(&path, &vec![0xff; 1 << 20]);
-        assert!(refusal(&path).contains("not text"));
-    }
-}
+mod tests;

@@ -21,7 +21,7 @@ use vault::{
     SubjectRef, Target, Turn, WrappedKey,
 };
 
-use crate::custodian::sync_directory_of;
+use crate::secret_file::sync_directory_of;
 
 /// Before 3.51.3, a database in WAL mode with two connections could be corrupted by a reset of the
 /// write-ahead file.

@@ -7,5 +7,7 @@ pub mod keys;
 pub mod objects;
 pub mod secret_file;
 
-pub use custodian::{CustodianError, FileCustodian};
+pub use custodian::{
+    CustodianError, CustodianOptions, FileCustodian, Pkcs11Options, SecretSource, TransitCustodian, TransitOptions,
+};
 pub use keys::{KeyStoreError, SqliteKeys};

@@ -1,16 +1,15 @@
 //! Small files that only their owner may read: keys and tokens.
 //!
 //! A file is created new, never overwritten, with mode 0600, and is durable when `create` returns. It is refused when
-//! others could read it, because then it may have been read.
+//! others could read it, because then it may have been read. What replaces it lies whole beside it before the name
+//! changes hands, and the old bytes are overwritten after that.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
-
-use crate::custodian::sync_directory_of;
 
 /// The longest secret file, in bytes.
 pub const MAX_BYTES: usize = 4096;
@@ -100,10 +99,77 @@ pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
     Ok(bytes)
 }
 
+/// Replaces a secret file: at every instant there is the old one or the new one, whole. The old bytes are overwritten
+/// before it returns, as far as software can do that: a file system or a device that writes elsewhere keeps them.
+///
+/// # Errors
+/// [`SecretFileError::Io`]; the file is then the old one or the new one, and [`finish_replacing`] does the rest.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), SecretFileError> {
+    finish_replacing(path)?;
+    let (new, old) = (beside(path, "new"), beside(path, "old"));
+    create(&new, bytes)?;
+    let moved = || {
+        // A second name keeps hold of the old bytes, so that a crash leaves nothing that cannot be found and overwritten.
+        fs::hard_link(path, &old)?;
+        sync_directory_of(path)?;
+        fs::rename(&new, path)?;
+        sync_directory_of(path)?;
+        wipe(&old)
+    };
+    moved().map_err(|source| SecretFileError::Io { path: path.to_owned(), action: "written", source })
+}
+
+/// Ends what a crash interrupted in [`replace`]: overwrites and removes what lies beside the file.
+///
+/// # Errors
+/// [`SecretFileError::Io`].
+pub fn finish_replacing(path: &Path) -> Result<(), SecretFileError> {
+    let finished = || {
+        let Ok(current) = fs::metadata(path) else { return Ok(()) };
+        for left in [beside(path, "old"), beside(path, "new")] {
+            match fs::symlink_metadata(&left) {
+                // The crash came before the name changed hands: this is the file itself, by a second name.
+                Ok(same) if (same.dev(), same.ino()) == (current.dev(), current.ino()) => fs::remove_file(&left)?,
+                Ok(_) => wipe(&left)?,
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    };
+    finished().map_err(|source| SecretFileError::Io { path: path.to_owned(), action: "written", source })
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(end);
+    name.into()
+}
+
+/// Overwrites a file and removes it.
+fn wipe(path: &Path) -> io::Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    let len = usize::try_from(file.metadata()?.len()).unwrap_or(0);
+    file.write_all(&vec![0; len])?;
+    file.sync_all()?;
+    fs::remove_file(path)?;
+    sync_directory_of(path)
+}
+
+/// Makes the names in the directory that holds `path` durable.
+pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    File::open(directory)?.sync_all()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn given_a_secret_when_created_then_it_is_private_read_back_and_never_overwritten() {
@@ -117,5 +183,43 @@ mod tests {
         let refusal = read(&path).expect_err("exposed").to_string();
         assert!(refusal.contains("chmod 600"), "{refusal}");
         assert!(matches!(read(dir.path()), Err(SecretFileError::NotAFile(_))));
+    }
+
+    #[test]
+    fn given_a_secret_when_replaced_then_the_old_bytes_are_overwritten_where_they_lay() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("token");
+        create(&path, b"old secret").expect("created");
+        let mut held = File::open(&path).expect("opened");
+        replace(&path, b"new").expect("replaced");
+        assert_eq!(&read(&path).expect("readable")[..], b"new");
+        let mut left = Vec::new();
+        held.read_to_end(&mut left).expect("read");
+        assert_eq!(left, [0; 10]);
+        assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 1);
+    }
+
+    #[test]
+    fn given_a_crash_at_each_step_of_replacing_when_finished_then_one_whole_file_is_left() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("token");
+        let (new, old) = (beside(&path, "new"), beside(&path, "old"));
+        let left = || fs::read_dir(dir.path()).expect("listed").count();
+        create(&path, b"old").expect("created");
+        // The new file lies there, whole or not.
+        create(&new, b"ne").expect("created");
+        finish_replacing(&path).expect("finished");
+        assert_eq!((&read(&path).expect("readable")[..], left()), (&b"old"[..], 1));
+        // And the old one has its second name.
+        create(&new, b"new").expect("created");
+        fs::hard_link(&path, &old).expect("linked");
+        finish_replacing(&path).expect("finished");
+        assert_eq!((&read(&path).expect("readable")[..], left()), (&b"old"[..], 1));
+        // And the name has changed hands.
+        create(&new, b"new").expect("created");
+        fs::hard_link(&path, &old).expect("linked");
+        fs::rename(&new, &path).expect("moved");
+        finish_replacing(&path).expect("finished");
+        assert_eq!((&read(&path).expect("readable")[..], left()), (&b"new"[..], 1));
     }
 }

@@ -31,6 +31,9 @@ mod cache;
 pub mod commit;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+#[cfg(any(test, feature = "conformance"))]
+pub mod custodian_conformance;
+pub mod custody;
 mod destroy;
 mod error;
 mod keyring;
@@ -45,6 +48,7 @@ mod vault;
 pub mod wrap;
 
 pub use commit::{commitment_root, verify_commitment};
+pub use custody::{Away, Custodied, Custody, Unreachable};
 pub use destroy::Destroyed;
 pub use error::{BoxError, VaultError};
 pub use names::{KeyKind, KeyName, SubjectRef};

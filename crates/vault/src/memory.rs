@@ -297,4 +297,10 @@ impl Custodian for MemoryCustodian {
 #[cfg(test)]
 mod tests {
     crate::key_store_conformance!(|| ((), crate::memory::MemoryKeys::default()));
+
+    #[test]
+    fn the_memory_custodian_keeps_the_contract() {
+        let root = crate::SecretKey::from_bytes(&[7; 32]);
+        crate::custodian_conformance::check(&super::MemoryCustodian::new(root));
+    }
 }

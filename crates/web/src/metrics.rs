@@ -31,6 +31,8 @@ pub(crate) struct Metrics {
     seconds: Histogram,
     ledger_size: Gauge,
     unsealed: Gauge,
+    custodian_reachable: Gauge,
+    custodian_grace_left: Gauge,
 }
 
 impl Metrics {
@@ -43,7 +45,12 @@ impl Metrics {
         registry.register("http_seconds", "Time until an answer was ready", seconds.clone());
         registry.register("ledger_size", "Events in the ledger", ledger_size.clone());
         registry.register("records_unsealed", "Records durable and not sealed yet", unsealed.clone());
-        Self { registry, requests, seconds, ledger_size, unsealed }
+        let (custodian_reachable, custodian_grace_left) = (Gauge::default(), Gauge::default());
+        let help = "Whether the custodian of the root key could be reached the last time";
+        registry.register("custodian_reachable", help, custodian_reachable.clone());
+        let help = "Seconds for which keys still serve while the custodian is away; -1 while it is there";
+        registry.register("custodian_grace_left_seconds", help, custodian_grace_left.clone());
+        Self { registry, requests, seconds, ledger_size, unsealed, custodian_reachable, custodian_grace_left }
     }
 
     pub(crate) fn answered(&self, route: &str, status: StatusCode, took: Duration) {
@@ -57,6 +64,9 @@ pub(crate) async fn show(State(app): State<Arc<App>>) -> Result<Response, PageEr
     let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     app.metrics.ledger_size.set(gauge(app.engine.log().size()));
     app.metrics.unsealed.set(gauge(app.engine.records().stats().unsealed));
+    let away = app.engine.custodian().away;
+    app.metrics.custodian_reachable.set(i64::from(away.is_none()));
+    app.metrics.custodian_grace_left.set(away.map_or(-1, |away| gauge(away.left.as_secs())));
     let mut text = String::new();
     encode(&mut text, &app.metrics.registry).map_err(|e| Failure::internal("write the metrics", &e))?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

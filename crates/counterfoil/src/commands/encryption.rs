@@ -1,5 +1,7 @@
 //! `counterfoil encryption`.
 
+mod passphrase;
+
 use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::{Value, json};
@@ -23,6 +25,8 @@ pub enum Encryption {
     Ratchet,
     /// Set when keys are replaced by themselves
     Configure(Configure),
+    /// Put the root key file under a passphrase, change it or take it away, while no server runs
+    Passphrase(passphrase::Passphrase),
 }
 
 /// When keys are replaced.
@@ -42,6 +46,7 @@ const KEYS: &str = "select key_id, classification, state, created_at, rotate_due
 impl Encryption {
     pub async fn run(self, json: bool, connect: &Connect) -> Result<(), Failure> {
         let (method, path, body) = match self {
+            Self::Passphrase(command) => return command.run(json, connect),
             Self::Keys => return super::sql::print(json, connect, KEYS).await,
             Self::Status => (Method::GET, "/api/v1/encryption", None),
             Self::Rotate { class } => (Method::POST, "/api/v1/encryption/rotate", Some(json!({"key": class}))),

@@ -107,7 +107,7 @@ enum Command {
     /// Take a role at once in an emergency, and review it afterwards
     #[command(subcommand)]
     Emergencies(emergencies::Emergencies),
-    /// Keys that data are encrypted under: how they stand, rotate, ratchet the root
+    /// Keys that data are encrypted under: how they stand, rotate, ratchet the root, its passphrase
     #[command(subcommand)]
     Encryption(encryption::Encryption),
     /// Tell people what waits for them: try the channels, see what was told

@@ -129,3 +129,40 @@ fn given_two_words_when_compared_then_the_distance_counts_changed_letters() {
     assert_eq!(distance("kitten", "sitting"), 3);
     assert_eq!(distance("same", "same"), 0);
 }
+
+#[test]
+fn given_a_custodian_when_its_settings_do_not_go_together_then_the_wrong_one_is_named() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let token = dir.path().join("token");
+    store::secret_file::create(&token, b"s.token").expect("written");
+    let token = format!("token_file = \"{}\"\n", token.display());
+    let transit = format!("kind = \"transit\"\naddress = \"https://bao.example.com:8200\"\n{token}");
+    let pkcs11 = "kind = \"pkcs11\"\nmodule = \"/usr/lib/softhsm/libsofthsm2.so\"\npin_env = \"HSM_PIN\"\n";
+    let load = |text: &str| {
+        let (_dir, path) = file(&format!("[custodian]\n{text}"));
+        Config::load(Some(&path), &Environment::new())
+    };
+    for good in ["", "kind = \"file\"\npassphrase_env = \"PASSPHRASE\"\n", &transit, pkcs11] {
+        assert_eq!(load(good).map(drop), Ok(()), "{good}");
+    }
+    assert!(matches!(load(&transit).expect("good").custody().custodian, store::CustodianOptions::Transit(_)));
+    for (wrong, setting) in [
+        ("kind = \"cloud\"\n".to_owned(), "kind"),
+        ("grace_seconds = 604801\n".to_owned(), "grace_seconds"),
+        ("passphrase_env = \"COUNTERFOIL_SECRET\"\n".to_owned(), "passphrase_env"),
+        ("passphrase_env = \"A\"\npassphrase_file = \"b\"\n".to_owned(), "passphrase_env"),
+        (token.clone(), "token_file"),
+        (format!("{transit}module = \"/m.so\"\n"), "module"),
+        (format!("{transit}mount = \"a//b\"\n"), "mount"),
+        (format!("{transit}key = \"../k\"\n"), "key"),
+        (transit.replace("https://bao", "http://bao"), "address"),
+        (transit.replace(":8200", ":8200/v1/transit"), "address"),
+        (transit.replace(&token, ""), "token_file"),
+        (pkcs11.replace("/usr/lib", "usr/lib"), "module"),
+        (pkcs11.replace("pin_env = \"HSM_PIN\"", ""), "pin_file"),
+        (format!("{pkcs11}token_label = \"{}\"\n", "a".repeat(33)), "token_label"),
+    ] {
+        let error = load(&wrong).expect_err(&wrong).to_string();
+        assert!(error.contains(&format!("`custodian.{setting}`: ")), "{wrong}: {error}");
+    }
+}

@@ -104,7 +104,10 @@ fn attempts_fit(section: &'static str, attempts: u64) -> Result<(), Wrong> {
 }
 
 /// A variable that holds a secret. One that begins as our settings do would be taken for a setting, and refused.
-fn variable_fits(section: &'static str, key: &'static str, variable: &str) -> Result<(), Wrong> {
+///
+/// # Errors
+/// The setting, and why.
+pub fn variable_fits(section: &'static str, key: &'static str, variable: &str) -> Result<(), Wrong> {
     match variable.starts_with(PREFIX) {
         false => Ok(()),
         true => {
@@ -116,7 +119,7 @@ fn variable_fits(section: &'static str, key: &'static str, variable: &str) -> Re
 }
 
 /// Whether a host is this machine, by its text.
-fn is_loopback(host: &str) -> bool {
+pub fn is_loopback(host: &str) -> bool {
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

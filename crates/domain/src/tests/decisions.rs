@@ -367,3 +367,30 @@ fn given_a_run_that_claims_a_pass_over_nothing_when_recorded_then_it_is_refused(
     world.done(run(5, 0, Pass));
     world.done(run(5, 2, Fail));
 }
+
+#[test]
+fn given_a_custodian_when_reported_then_only_what_is_new_is_an_event() {
+    use crate::keys::{CustodianKind, CustodianReported};
+    let mut world = World::new();
+    let there = CustodianReported {
+        kind: CustodianKind::Transit,
+        key_id: "transit:transit/counterfoil".into(),
+        reachable: true,
+        since: 1,
+    };
+    let away = CustodianReported { reachable: false, since: 5, ..there.clone() };
+    assert_eq!(world.done(Command::ReportCustodian(there.clone())), ["encryption.custodian.reported"]);
+    let again = CustodianReported { since: 3, ..there.clone() };
+    assert_eq!(world.ask(Command::ReportCustodian(again)).expect("known"), []);
+    assert_eq!(world.done(Command::ReportCustodian(away.clone())), ["encryption.custodian.reported"]);
+    assert_eq!(world.state.custodian, Some(away));
+    for wrong in [
+        CustodianReported { key_id: "pkcs11:token/key".into(), ..there.clone() },
+        CustodianReported { key_id: "transit:".into(), ..there.clone() },
+        CustodianReported { key_id: "transit:a\nb".into(), ..there.clone() },
+        CustodianReported { key_id: format!("transit:{}", "a".repeat(256)), ..there.clone() },
+        CustodianReported { since: -1, ..there },
+    ] {
+        assert_eq!(world.refused(Command::ReportCustodian(wrong)).0, RefusalCode::Invalid);
+    }
+}

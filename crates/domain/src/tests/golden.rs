@@ -100,6 +100,12 @@ fn infrastructure() -> Vec<Event> {
                 Endpoint { endpoint: s("provider/lost"), address: s("https://lost.example/v1"), found: None },
             ],
         }),
+        Event::CustodianReported(crate::keys::CustodianReported {
+            kind: crate::keys::CustodianKind::Transit,
+            key_id: s("transit:transit/counterfoil"),
+            reachable: false,
+            since: 1_793_400_000_000,
+        }),
         Event::CommandRefused(CommandRefused {
             command: s("key.create"),
             resource: s("key/k_1"),

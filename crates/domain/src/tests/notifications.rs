@@ -283,3 +283,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn given_a_root_key_out_of_reach_when_told_then_those_are_who_are_alerted_and_each_outage_is_another() {
+    use crate::keys::{CustodianKind, CustodianReported};
+    let mut company = Company::staffed();
+    let report = |reachable, since| CustodianReported {
+        kind: CustodianKind::Transit,
+        key_id: "transit:transit/counterfoil".into(),
+        reachable,
+        since,
+    };
+    let notices = |company: &Company| due(&company.state, company.given.now);
+    company.state.custodian = Some(report(true, 1));
+    assert_eq!(told(&company), lines(&[]));
+    company.state.custodian = Some(report(false, 2));
+    assert_eq!(told(&company), lines(&["custodian_away encryption/root to a_admin a_lead"]));
+    let first = notices(&company)[0].id(Channel::Webhook, None);
+    company.state.custodian = Some(report(true, 3));
+    assert_eq!(told(&company), lines(&[]));
+    company.state.custodian = Some(report(false, 4));
+    assert_ne!(notices(&company)[0].id(Channel::Webhook, None), first);
+}

@@ -85,6 +85,8 @@ fn page(about: &str) -> String {
         Some(("review", name)) => format!("/reviews/{name}"),
         Some(("emergency", name)) => format!("/emergencies#{name}"),
         Some(("grant", name)) => format!("/people#{name}"),
+        // Where what is wrong is said to whoever may not sign in, too.
+        Some(("encryption", _)) => "/readyz".to_owned(),
         _ => "/approvals".to_owned(),
     }
 }
@@ -125,6 +127,11 @@ fn words(kind: NotificationKind, instance: &str) -> (String, &'static str) {
             ("access review due soon", "A review of access that waits for you is due soon.")
         }
         NotificationKind::ReviewOverdue => ("access review overdue", "A review of access that waits for you is late."),
+        NotificationKind::CustodianAway => (
+            "ALERT, the root key cannot be reached",
+            "The custodian of the root key does not answer. Sealing goes on for the time that the server may hold keys, and \
+             then stops. See /readyz and the log for the reason.",
+        ),
         NotificationKind::Test => ("test", "This is a test: messages arrive."),
     };
     (title.to_owned(), sentence)
@@ -142,6 +149,7 @@ fn until_what(kind: NotificationKind) -> &'static str {
         | NotificationKind::ApprovalDecided
         | NotificationKind::ApprovalExpiring
         | NotificationKind::EmergencyDeclared
+        | NotificationKind::CustodianAway
         | NotificationKind::Test => "Until",
     }
 }

@@ -224,6 +224,7 @@ fn options(dir: &std::path::Path) -> EngineOptions {
         roll_after: Duration::from_secs(3600),
         outbound: engine::Outbound::default(),
         sessions: engine::SessionLimits::default(),
+        custody: engine::CustodyOptions::default(),
     }
 }
 

@@ -129,6 +129,7 @@ fn options(dir: &Path) -> EngineOptions {
         roll_after: Duration::from_secs(60),
         outbound: engine::Outbound::default(),
         sessions: engine::SessionLimits::default(),
+        custody: engine::CustodyOptions::default(),
     }
 }
 

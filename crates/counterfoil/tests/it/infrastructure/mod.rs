@@ -2,6 +2,7 @@
 
 mod acme;
 mod commands;
+mod custodians;
 mod health;
 mod ledger;
 mod outside;

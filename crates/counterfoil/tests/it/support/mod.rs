@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+pub mod custodians;
 pub mod http;
 mod incoming;
 pub mod people;

@@ -33,6 +33,16 @@ pub fn chromium(test: &str) -> Option<PathBuf> {
     place(test, "COUNTERFOIL_TEST_CHROMIUM")
 }
 
+/// The program of OpenBao.
+pub fn bao(test: &str) -> Option<PathBuf> {
+    place(test, "COUNTERFOIL_TEST_BAO")
+}
+
+/// The library of SoftHSM2.
+pub fn soft_hsm(test: &str) -> Option<PathBuf> {
+    place(test, "COUNTERFOIL_TEST_SOFTHSM")
+}
+
 /// Whether these programs are installed.
 pub fn programs(test: &str, names: &[&str]) -> bool {
     let missing = names.iter().find(|name| Command::new(name).arg("version").output().is_err());

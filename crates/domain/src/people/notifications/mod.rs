@@ -45,6 +45,8 @@ pub enum NotificationKind {
     ReviewDueSoon,
     /// A review is late.
     ReviewOverdue,
+    /// The custodian of the root key cannot be reached.
+    CustodianAway,
     /// Somebody tried whether messages arrive.
     Test,
 }
@@ -63,6 +65,7 @@ impl NotificationKind {
             Self::ReviewOpened => "review_opened",
             Self::ReviewDueSoon => "review_due_soon",
             Self::ReviewOverdue => "review_overdue",
+            Self::CustodianAway => "custodian_away",
             Self::Test => "test",
         }
     }

@@ -24,7 +24,7 @@ const DUE_SOON_MS: i64 = 7 * DAY_MS;
 /// How often somebody is reminded of what is late.
 const REMIND_MS: i64 = 7 * DAY_MS;
 
-/// Roles whose holders are told at once when somebody breaks the glass.
+/// Roles whose holders are told at once when somebody breaks the glass, and when the root key cannot be reached.
 const ALERTED: [&str; 2] = ["administrator", "security_lead"];
 
 /// Something to be told.
@@ -63,6 +63,18 @@ pub fn due(state: &State, now: i64) -> Vec<Notice> {
     }
     for review in state.reviews.values().filter(|review| review.completed_at.is_none()) {
         of_review(state, review, now, &mut notices);
+    }
+    if let Some(custodian) = state.custodian.as_ref().filter(|custodian| !custodian.reachable) {
+        let to = with_duty(state, &holders, &ALERTED, now);
+        notices.push(Notice {
+            kind: NotificationKind::CustodianAway,
+            about: "encryption/root".to_owned(),
+            instance: custodian.since.to_string(),
+            to,
+            what: custodian.key_id.clone(),
+            since: Some(custodian.since),
+            until: None,
+        });
     }
     notices.retain(|notice| !notice.to.is_empty());
     notices
