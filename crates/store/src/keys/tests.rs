@@ -189,7 +189,7 @@ fn files_of_others_are_refused_and_left_alone() {
 
     let newer = dir.path().join("newer.db");
     drop(SqliteKeys::open(&newer).unwrap());
-    Connection::open(&newer).unwrap().pragma_update(None, "user_version", 2).unwrap();
+    Connection::open(&newer).unwrap().pragma_update(None, "user_version", 3).unwrap();
     assert!(refusal(&newer).contains("has schema 2, this program knows 1"));
 
     let garbage = dir.path().join("garbage.db");
