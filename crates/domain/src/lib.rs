@@ -7,10 +7,12 @@
 pub mod assurance;
 pub mod canonical;
 pub mod command;
+pub mod data;
 mod decide;
 mod entry;
 mod event;
 pub mod infrastructure;
+pub mod keys;
 pub mod models;
 pub mod people;
 pub mod record;

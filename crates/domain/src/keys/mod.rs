@@ -1,0 +1,3 @@
+//! Encryption keys and what hangs on them: retention, holds, and forgetting.
+
+pub mod holds;
