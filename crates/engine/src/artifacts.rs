@@ -1,19 +1,54 @@
-//! Uploaded artifacts: kept by their SHA-256, checked before anything is decided about them.
+//! Uploaded artifacts: known by their SHA-256, encrypted under a key of their own, checked before anything is decided
+//! about them.
+//!
+//! Those that were kept before artifacts were encrypted lie in clear, are read as they are, and stand in the inventory as
+//! not encrypted.
 
-use domain::models::{ModelFacts, Tensor};
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, Write};
+
+use domain::data::{DataClass, objects::key_of};
+use domain::models::{Enclosed, ModelFacts, Tensor};
 use sha2::{Digest, Sha256};
+use store::objects::{self, Incoming};
+use vault::{ObjectError, ObjectHeader};
 
 use crate::{Engine, ExecuteError};
 
 impl Engine {
-    /// Keeps an artifact and returns its SHA-256 in hexadecimal. Keeping the same bytes again changes nothing.
+    /// Keeps an artifact, encrypted as `internal`, and returns its SHA-256 in hexadecimal. Keeping the same bytes again
+    /// changes nothing.
     ///
     /// # Errors
     /// [`ExecuteError::Unavailable`] when it cannot be written.
     pub fn put_artifact(&self, bytes: &[u8]) -> Result<String, ExecuteError> {
+        self.put_artifact_as(DataClass::Internal, bytes)
+    }
+
+    /// The same, encrypted as another class. What is there already stays as it is.
+    ///
+    /// # Errors
+    /// [`ExecuteError::Unavailable`] when it cannot be written.
+    pub fn put_artifact_as(&self, class: DataClass, bytes: &[u8]) -> Result<String, ExecuteError> {
         let sha256 = merkle::hex(&Sha256::digest(bytes));
-        store::objects::put(&self.objects_dir(), &sha256, bytes)
-            .map_err(|e| ExecuteError::Unavailable(format!("artifact `{sha256}` was not kept: {e}")))?;
+        let unkept =
+            |e: &dyn std::error::Error| ExecuteError::Unavailable(format!("artifact `{sha256}` was not kept: {e}"));
+        // One at a time: two that are the same must not end in one file under two keys.
+        let _turn = self.artifacts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let dir = self.objects_dir();
+        if objects::open(&dir, &sha256).map_err(|e| unkept(&e))?.is_some() {
+            return Ok(sha256);
+        }
+        let incoming = Incoming::new(&dir).map_err(|e| unkept(&e))?;
+        let (id, mut writer) = self.vault.object_writer(class.as_str(), incoming, now()).map_err(|e| unkept(&e))?;
+        let kept = writer.write_all(bytes).map_err(ObjectError::from).and_then(|()| {
+            let (incoming, _) = writer.finish()?;
+            Ok(incoming.keep(&sha256)?)
+        });
+        if let Err(error) = kept {
+            let _ = self.vault.destroy_object(class.as_str(), &id, now());
+            return Err(unkept(&error));
+        }
         Ok(sha256)
     }
 
@@ -22,13 +57,41 @@ impl Engine {
     /// # Errors
     /// [`ExecuteError::Internal`] when it cannot be read or was altered.
     pub fn artifact(&self, sha256: &str) -> Result<Option<Vec<u8>>, ExecuteError> {
-        let found = store::objects::get(&self.objects_dir(), sha256)
-            .map_err(|e| ExecuteError::Internal(format!("artifact `{sha256}`: {e}")))?;
-        match found {
-            Some(bytes) if merkle::hex(&Sha256::digest(&bytes)) != sha256 => {
-                Err(ExecuteError::Internal(format!("artifact `{sha256}` was altered on disk")))
+        let failed = |e: &dyn std::error::Error| ExecuteError::Internal(format!("artifact `{sha256}`: {e}"));
+        let Some((header, mut file)) = self.artifact_file(sha256).map_err(|e| failed(&e))? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        let read = match header {
+            Some(header) => {
+                let mut opened = self.vault.open_object(header, BufReader::new(file)).map_err(|e| failed(&e))?;
+                opened.read_to_end(&mut bytes)
             }
-            found => Ok(found),
+            None => file.read_to_end(&mut bytes),
+        };
+        read.map_err(|e| failed(&e))?;
+        match merkle::hex(&Sha256::digest(&bytes)) == sha256 {
+            true => Ok(Some(bytes)),
+            false => Err(ExecuteError::Internal(format!("artifact `{sha256}` was altered on disk"))),
+        }
+    }
+
+    /// The object that an artifact lies in; `None` for one that lies in clear, or is not there.
+    pub(crate) fn enclosure(&self, sha256: &str) -> Option<Enclosed> {
+        let (header, _) = self.artifact_file(sha256).ok()??;
+        let ObjectHeader { class, id, .. } = header?;
+        let object = id.to_string();
+        Some(Enclosed { key: key_of(&class, &object), object, class })
+    }
+
+    /// The file of an artifact, past its header when it is encrypted.
+    fn artifact_file(&self, sha256: &str) -> Result<Option<(Option<ObjectHeader>, File)>, ObjectError> {
+        let Some(mut file) = objects::open(&self.objects_dir(), sha256)? else { return Ok(None) };
+        match ObjectHeader::read(&mut file) {
+            Ok(header) => Ok(Some((Some(header), file))),
+            Err(ObjectError::NotAnObject) => {
+                file.rewind()?;
+                Ok(Some((None, file)))
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -47,9 +110,14 @@ impl Engine {
         Some(onnx::Model::parse(&bytes).map(facts).map_err(|refusal| refusal.to_string()))
     }
 
-    fn objects_dir(&self) -> std::path::PathBuf {
+    pub(crate) fn objects_dir(&self) -> std::path::PathBuf {
         self.data_dir().join("objects")
     }
+}
+
+/// Milliseconds since the epoch, as the vault counts them.
+pub(crate) fn now() -> u64 {
+    u64::try_from(Engine::now_ms()).unwrap_or(0)
 }
 
 fn tensor(info: &onnx::TensorInfo) -> Tensor {

@@ -78,6 +78,7 @@ impl Engine {
         self.every(IDLE_EVERY, "idle sessions", |engine| async move { engine.end_idle_sessions().await });
         self.every(COUNT_EVERY, "count", |engine| async move {
             engine.flush_strangers().await;
+            engine.finish_objects().await?;
             engine.report_accesses().await?;
             engine.report_counts(Some(hour_of(Self::now_ms()))).await?;
             engine.report_use().await?;

@@ -58,7 +58,11 @@ impl Vault {
     pub fn hold(&self, holder: &str, subjects: &[SubjectRef]) -> Result<(), VaultError> {
         if !(1..=HOLDER_MAX_BYTES).contains(&holder.len()) || holder.chars().any(char::is_control) {
             let given = holder.chars().take(80).collect();
-            return Err(VaultError::Name { what: "holder", given, why: "use 1 to 200 bytes without control characters" });
+            return Err(VaultError::Name {
+                what: "holder",
+                given,
+                why: "use 1 to 200 bytes without control characters",
+            });
         }
         self.ring.store.hold(holder, subjects).map_err(VaultError::KeyStore)
     }

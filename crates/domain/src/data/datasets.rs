@@ -284,12 +284,8 @@ impl State {
     }
 
     pub(crate) fn declare_dataset(&mut self, body: &DatasetDeclared) {
-        let new = || Dataset {
-            spec: body.spec.clone(),
-            retired_at: None,
-            versions: BTreeMap::new(),
-            ended: BTreeSet::new(),
-        };
+        let new =
+            || Dataset { spec: body.spec.clone(), retired_at: None, versions: BTreeMap::new(), ended: BTreeSet::new() };
         let dataset = self.datasets.entry(body.dataset.clone()).or_insert_with(new);
         (dataset.spec, dataset.retired_at) = (body.spec.clone(), None);
     }
@@ -398,12 +394,7 @@ pub(crate) fn store(state: &State, given: &Given, body: &StoreVersion) -> Result
 ///
 /// # Errors
 /// A [`Refusal`] that says why not.
-pub fn may_store(
-    state: &State,
-    dataset: &str,
-    version: &str,
-    subjects: Option<&SubjectColumn>,
-) -> Result<(), Refusal> {
+pub fn may_store(state: &State, dataset: &str, version: &str, subjects: Option<&SubjectColumn>) -> Result<(), Refusal> {
     name_is_valid("version", version)?;
     let known = find(state, dataset)?;
     if known.retired_at.is_some() {
@@ -433,7 +424,8 @@ fn written(given: &Given, object: &str, class: &str) -> Result<StoredObject, Ref
     };
     is_well_formed(stored)?;
     if stored.class != class {
-        let message = format!("object `{object}` was encrypted as `{}`, not as `{class}`: upload it again", stored.class);
+        let message =
+            format!("object `{object}` was encrypted as `{}`, not as `{class}`: upload it again", stored.class);
         return refuse(RefusalCode::Conflict, message);
     }
     Ok(stored.clone())

@@ -4,7 +4,7 @@ pub mod datasets;
 pub mod objects;
 
 pub use datasets::{
-    DataClass, Dataset, DatasetDeclared, DatasetRetired, DatasetSpec, DestroyVersion, Form, LawfulBasis, RewriteVersion,
-    StoreVersion, SubjectColumn, Version, VersionEnded, VersionRewritten, VersionStored,
+    DataClass, Dataset, DatasetDeclared, DatasetRetired, DatasetSpec, DestroyVersion, Form, LawfulBasis,
+    RewriteVersion, StoreVersion, SubjectColumn, Version, VersionEnded, VersionRewritten, VersionStored,
 };
 pub use objects::{Doomed, ObjectDestroyed, ObjectNamed, StoredObject};

@@ -108,9 +108,12 @@ fn given_declarations_that_make_no_sense_when_asked_then_each_is_refused() {
         assert!(refusal.message.contains(word), "{}", refusal.message);
         assert!(!refusal.message.contains("Ann"), "{}", refusal.message);
     }
-    company.done("a_1", declared(|spec| {
-        (spec.class, spec.lawful_basis) = (DataClass::Personal, Some(LawfulBasis::Consent));
-    }));
+    company.done(
+        "a_1",
+        declared(|spec| {
+            (spec.class, spec.lawful_basis) = (DataClass::Personal, Some(LawfulBasis::Consent));
+        }),
+    );
     assert_eq!(company.refused("a_1", declare("Loans", "a_1")).code, RefusalCode::Invalid);
     assert_eq!(company.refused("a_1", store("1", "0a")).code, RefusalCode::NotFound, "nothing was uploaded");
 }
@@ -161,7 +164,10 @@ fn given_a_version_that_is_rewritten_or_destroyed_when_its_object_is_reported_go
 #[test]
 fn given_a_duty_in_one_data_set_when_held_then_it_covers_that_one_and_keeps_apart_there_only() {
     let mut company = with_loans();
-    assert_eq!(company.refused("a_admin", request("g_0", "a_2", "data_steward", "dataset/none")).code, RefusalCode::Invalid);
+    assert_eq!(
+        company.refused("a_admin", request("g_0", "a_2", "data_steward", "dataset/none")).code,
+        RefusalCode::Invalid
+    );
     company.done("a_1", declare("calls", "a_1"));
     company.done("a_admin", request("g_1", "a_2", "data_steward", "dataset/loans"));
     company.done("a_lead", approve("g_1"));

@@ -2,8 +2,8 @@
 
 use crate::assurance::{ControlRan, ControlsScoped, EvidenceExported, Outcome, RunParams, ScopedControl};
 use crate::data::{
-    DataClass, DatasetDeclared, DatasetRetired, DatasetSpec, Form, LawfulBasis, ObjectDestroyed, StoredObject, SubjectColumn,
-    VersionEnded, VersionRewritten, VersionStored,
+    DataClass, DatasetDeclared, DatasetRetired, DatasetSpec, Form, LawfulBasis, ObjectDestroyed, StoredObject,
+    SubjectColumn, VersionEnded, VersionRewritten, VersionStored,
 };
 use crate::infrastructure::{
     CertificateInstalled, ClientAuth, CommandRefused, Endpoint, EndpointsProbed, Found, LedgerHeartbeat, NodeJoined,
@@ -584,11 +584,7 @@ fn data() -> Vec<Event> {
             stored: stored("0b"),
         }),
         Event::VersionEnded(VersionEnded { dataset, version, object: s("0b"), reference: s("CHG-9") }),
-        Event::ObjectDestroyed(ObjectDestroyed {
-            object: s("0a"),
-            class: s("personal"),
-            key: s("object/personal/0a"),
-        }),
+        Event::ObjectDestroyed(ObjectDestroyed { object: s("0a"), class: s("personal"), key: s("object/personal/0a") }),
     ]
 }
 
@@ -628,7 +624,8 @@ fn assurance() -> Vec<Event> {
 
 /// One event of every kind, in the order of `event.rs`.
 pub fn one_of_each() -> Vec<Event> {
-    [infrastructure(), people(), approvals(), documents(), emergencies(), supply(), serving(), data(), assurance()].concat()
+    [infrastructure(), people(), approvals(), documents(), emergencies(), supply(), serving(), data(), assurance()]
+        .concat()
 }
 
 fn envelope(event: Event) -> Entry {
