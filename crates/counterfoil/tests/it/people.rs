@@ -23,6 +23,7 @@ const PAGES: [&str; 19] = [
     "/authz",
     "/documents",
     "/services",
+    "/data",
     "/emergencies",
     "/keys",
     "/accesses",

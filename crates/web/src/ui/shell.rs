@@ -15,6 +15,7 @@ pub(crate) enum Section {
     Ledger,
     Inferences,
     Services,
+    Data,
     Controls,
     Criteria,
     Evidence,
@@ -29,11 +30,12 @@ pub(crate) enum Section {
 
 impl Section {
     /// All places: where, what it is called, and its key after `g`.
-    const ALL: [(Self, &'static str, &'static str, &'static str); 14] = [
+    const ALL: [(Self, &'static str, &'static str, &'static str); 15] = [
         (Self::Overview, "/", "Overview", "g o"),
         (Self::Ledger, "/ledger", "Ledger", "g l"),
         (Self::Inferences, "/inferences", "Inferences", "g i"),
         (Self::Services, "/services", "Services", ""),
+        (Self::Data, "/data", "Data", ""),
         (Self::Controls, "/controls", "Controls", "g c"),
         (Self::Criteria, "/criteria", "Criteria", ""),
         (Self::Evidence, "/evidence", "Evidence", "g e"),
