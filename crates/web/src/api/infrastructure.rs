@@ -53,6 +53,8 @@ pub(crate) async fn org(State(app): State<Arc<App>>, Caller(who): Caller) -> Res
         app.may_read(&who, "state")?;
     }
     Ok(Answer(app.engine.read(|state| {
+        let in_use = state.datasets.iter().filter(|(_, dataset)| dataset.retired_at.is_none());
+        let datasets: BTreeMap<_, _> = in_use.map(|(name, dataset)| (name, &dataset.spec)).collect();
         json!({
             "size": state.size,
             "org": state.org,
@@ -61,7 +63,7 @@ pub(crate) async fn org(State(app): State<Arc<App>>, Caller(who): Caller) -> Res
             "providers": state.providers,
             "models": state.models,
             "deployments": state.deployments,
-            "datasets": state.datasets.iter().map(|(name, one)| (name, &one.spec)).collect::<BTreeMap<_, _>>(),
+            "datasets": datasets,
             "workloads": state.workloads,
             "max_key_days": state.keys_limited.as_ref().map(|limit| limit.max_days),
             "approvals": state.approval_rules,
