@@ -51,7 +51,7 @@ fn given_a_data_set_when_stored_read_and_destroyed_then_nothing_lies_in_clear_an
     let world = World::new();
     let staff = people::Staff::new(&world);
     let (actor, steward) = people::somebody_with(&world, &staff, "data_steward");
-    done(&world, &steward, &[&DECLARE[..], &[&actor]].concat());
+    done(&world, &steward, &[&DECLARE[..], &[actor.as_str()][..]].concat());
     let rows: String = (0..20_000).map(|n| format!("{n},canary-{n}@example.com\n")).collect();
     let file = world.file("loans.csv", &format!("id,email\n{rows}"));
     let put =
@@ -114,7 +114,7 @@ fn given_a_file_with_a_data_set_when_applied_by_a_steward_then_it_is_declared_an
     let apply = ["apply", "-f", &file, "--yes", "--only", "datasets"];
     assert_eq!(done(&world, &steward, &apply)["applied"], 1);
     assert_eq!(done(&world, &steward, &apply)["plan"], json!([]), "all is as declared");
-    done(&world, &steward, &[&DECLARE[..], &[&actor]].concat());
+    done(&world, &steward, &[&DECLARE[..], &[actor.as_str()][..]].concat());
 
     let (other, key) = people::somebody(&world);
     let asked = people::ask(&world, &other, "data_steward", "dataset/calls");
