@@ -158,6 +158,7 @@ fn things(state: &State) -> BTreeMap<&'static str, Vec<String>> {
         ("service", named("service", state.services.keys())),
         ("provider", named("provider", state.providers.keys())),
         ("model", named("model", state.models.keys())),
+        ("dataset", named("dataset", state.datasets.keys())),
     ])
 }
 
@@ -168,6 +169,8 @@ fn kinds(action: &str) -> &'static [&'static str] {
         "approvals",
         "controls",
         "control",
+        "dataset",
+        "datasets",
         "document",
         "documents",
         "evidence",
@@ -197,6 +200,8 @@ fn kinds(action: &str) -> &'static [&'static str] {
             "approvals" => &["approvals"],
             "emergency" => &["emergency"],
             "control" => &["control", "controls"],
+            "dataset" => &["dataset"],
+            "object" => &["object"],
             "document" => &["document", "documents"],
             "controls" => &["controls"],
             "evidence" => &["evidence"],
@@ -241,6 +246,8 @@ const EVERY: &[&str] = &[
     "approvals",
     "control",
     "controls",
+    "dataset",
+    "datasets",
     "delegation",
     "document",
     "documents",
@@ -256,6 +263,7 @@ const EVERY: &[&str] = &[
     "model",
     "node",
     "notifications",
+    "object",
     "org",
     "people",
     "policies",
