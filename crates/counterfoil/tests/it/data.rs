@@ -1,10 +1,12 @@
 //! Data sets from the command line, by a file, and on pages: stored, read for a purpose, destroyed, and what the ledger,
 //! the tables and the disk say of it.
 
+use std::io::Write as _;
+
 use ::http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Run, World, http, people};
+use crate::support::{Run, World, eventually, http, people};
 
 /// Runs a command as somebody; it must succeed.
 #[track_caller]
@@ -123,4 +125,35 @@ fn given_a_file_with_a_data_set_when_applied_by_a_steward_then_it_is_declared_an
     done(&world, &key, &["data", "put", "calls", &data, "--version", "1"]);
     let refused = tried(&world, &key, &["data", "put", "loans", &data, "--version", "1"]);
     assert_eq!(refused.error(), (65, "forbidden".into()));
+}
+
+/// What is being written to the object store.
+fn incoming(world: &World) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(world.data.join("objects")).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|kind| kind == "incoming")).collect()
+}
+
+#[test]
+fn given_an_upload_under_way_when_the_server_is_killed_then_nothing_of_it_is_there_and_its_name_is_free() {
+    let mut world = World::new();
+    let staff = people::Staff::new(&world);
+    let (actor, steward) = people::somebody_with(&world, &staff, "data_steward");
+    done(&world, &steward, &[&DECLARE[..], &[actor.as_str()][..]].concat());
+    let address = world.url.trim_start_matches("http://").to_owned();
+    let mut stream = std::net::TcpStream::connect(&address).expect("it listens");
+    let head = format!(
+        "PUT /api/v1/datasets/loans/versions/1 HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {steward}\r\n\
+         content-length: 8000000\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).expect("sent");
+    stream.write_all(&vec![b'x'; 4_000_000]).expect("sent");
+    let written = || incoming(&world).iter().any(|path| path.metadata().is_ok_and(|known| known.len() > 0));
+    eventually("it is being written", || written().then_some(()));
+    world.server().kill();
+    world.start();
+    assert_eq!(incoming(&world), Vec::<std::path::PathBuf>::new());
+    assert_eq!(done(&world, &steward, &["data", "show", "loans"])["versions"], json!([]));
+    let file = world.file("loans.txt", "small\n");
+    let stored = done(&world, &steward, &["data", "put", "loans", &file, "--version", "1"]);
+    assert_eq!(stored["stored"]["bytes"], 6);
 }
