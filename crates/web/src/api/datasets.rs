@@ -25,6 +25,10 @@ use crate::failure::{ApiError, Failure};
 /// How long whoever sends or reads may pause.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How much of a refused upload is read on, and for how long: whoever still sends would not hear why it was refused.
+const DRAINED_BYTES: usize = 8 << 20;
+const DRAINED_TIME: Duration = Duration::from_secs(10);
+
 /// Pieces that are under way between the network and the disk.
 const PIECES: usize = 8;
 
@@ -89,9 +93,11 @@ pub(crate) async fn put(
 ) -> Result<Answer<Value>, ApiError> {
     let subjects = rows.subjects()?;
     let (to_disk, pieces) = channel(PIECES);
-    let sending = tokio::spawn(take_in(request.into_body(), to_disk));
+    let mut sending = tokio::spawn(take_in(request.into_body(), to_disk));
     let done = app.engine.store_version(&who, (&id, &version, subjects), Pieces::of(pieces)).await;
-    sending.abort();
+    if tokio::time::timeout(DRAINED_TIME, &mut sending).await.is_err() {
+        sending.abort();
+    }
     let done = done?;
     let stored = app.engine.read(|state| state.dataset_version(&id, &version).map(|known| known.stored.clone()));
     Ok(Answer(json!({ "dataset": id, "version": version, "stored": stored, "size": done.size })))
@@ -108,9 +114,17 @@ async fn take_in(body: Body, to_disk: Sender<io::Result<Option<Bytes>>>) {
             Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the upload paused for more than a minute")),
         };
         let last = !matches!(piece, Ok(Some(_)));
-        if to_disk.send(piece).await.is_err() || last {
+        if to_disk.send(piece).await.is_err() {
+            break;
+        }
+        if last {
             return;
         }
+    }
+    let mut drained = 0;
+    while drained < DRAINED_BYTES {
+        let Some(Ok(piece)) = body.next().await else { return };
+        drained += piece.len();
     }
 }
 
