@@ -30,6 +30,7 @@ pub const TARGETS: &[(&str, Target, &[&[u8]])] = &[
     ("onnx_model", onnx_model, &[b"\x08\x08\x12\x04test\x3a\x02\x12\x00"]),
     ("wal", wal, &[b"BTCH\x2c\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00"]),
     ("vault_fields", vault_fields, &[b"\x01\x00\x02\x00\x00\x00ab\x02\x00\x00\x00\x00\x00"]),
+    ("object", object, &[b"CFOBJECT\x01\x08internal0123456789abcdef\0\0\x01\0", b"a,b\n1,2\n"]),
     ("sse", sse, &[b"event: a\r\ndata: {\"usage\":{\"prompt_tokens\":1}}\r\n\r\ndata: [DONE]\n\n"]),
     ("openai_request", openai_request, &[OPENAI]),
     ("oip_infer", oip_infer, &[OIP]),
@@ -195,6 +196,20 @@ pub fn vault_fields(data: &[u8]) {
     if let Ok(fields) = vault::record::parse_fields(data) {
         assert!(fields.is_sorted_by(|a, b| a.0 < b.0));
     }
+}
+
+/// A header of an encrypted object is written as it was read; any bytes come back out of an object as they went in; and an
+/// object that something was added to is refused.
+pub fn object(data: &[u8]) {
+    let mut from = data;
+    if let Ok(header) = vault::ObjectHeader::read(&mut from) {
+        assert_eq!(header.encode(), data[..data.len() - from.len()]);
+    }
+    let _ = vault::object::probe(data);
+    let Ok(mut sealed) = vault::object::sample(data) else { return };
+    assert_eq!(vault::object::probe(&sealed).ok().as_deref(), Some(data));
+    sealed.extend_from_slice(data);
+    assert!(data.is_empty() || vault::object::probe(&sealed).is_err());
 }
 
 /// A stream cut into frames is the same stream, whatever pieces it arrives in; the first byte says how large they are.

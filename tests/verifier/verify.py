@@ -117,12 +117,18 @@ EVENTS = {
     "account.owned": ("actor/{actor}", "actor owner reason"),
     "provider.declared": ("provider/{provider}", "provider spec"),
     "provider.retired": ("provider/{provider}", "provider"),
-    "model.registered": ("model/{model}", "model version artifact_sha256 facts"),
+    "model.registered": ("model/{model}", "model version artifact_sha256 facts enclosed?"),
     "service.declared": ("service/{service}", "service spec"),
     "service.registered": ("registration/{service}", "service owner risk_tier"),
     "service.retired": ("service/{service}", "service"),
     "deployment.started": ("service/{service}", "deployment service route target artifact_sha256?"),
     "deployment.ended": ("service/{service}", "deployment service"),
+    "dataset.declared": ("dataset/{dataset}", "dataset spec"),
+    "dataset.retired": ("dataset/{dataset}", "dataset"),
+    "dataset.version.stored": ("dataset/{dataset}", "dataset version stored subjects?"),
+    "dataset.version.rewritten": ("dataset/{dataset}", "dataset version rows_removed old stored"),
+    "dataset.version.ended": ("dataset/{dataset}", "dataset version object reference"),
+    "object.destroyed": ("object/{object}", "object class key"),
     "segment.sealed": ("node/{node}", "node incarnation number first n root prev? t0 t1 hours core payload"),
     "segment.progress": ("node/{node}", "node incarnation number n root"),
     "accesses.sealed": ("node/{node}", "node incarnation number first n root prev? t0 t1 hours core"),
@@ -441,7 +447,7 @@ class State:
 
     def __init__(self):
         maps = "actors left accounts identities profiles groups grants passkeys recovery links sessions keys key_by_secret" \
-               " workloads spent_tokens providers models services deployments nodes controls runs" \
+               " workloads spent_tokens datasets doomed_objects providers models services deployments nodes controls runs" \
                " streams recent"
         maps += " approvals delegations emergencies registrants custom_roles notified permitted retired documents training"
         maps += " registrations"
@@ -775,6 +781,8 @@ class State:
         elif type_ == "model.registered":
             state["models"].setdefault(body["model"], {})[body["version"]] = body
             state["registrants"].setdefault(body["model"], {})[body["version"]] = person
+        elif type_.startswith("dataset.") or type_ == "object.destroyed":
+            self.apply_data(entry)
         elif type_ == "deployment.started":
             started = {"started": body, "at": entry["ts"]}
             state["deployments"].setdefault(body["service"], {})[body["route"]] = started
@@ -798,6 +806,32 @@ class State:
             standing = state["runs"].get(body["control"])
             if standing is None or reach(body) >= reach(standing):
                 state["runs"][body["control"]] = body
+
+    def apply_data(self, entry):
+        body, type_, doomed = entry["body"], entry["t"], self.all["doomed_objects"]
+        if type_ == "object.destroyed":
+            doomed.pop(body["object"], None)
+            return
+        datasets, name = self.all["datasets"], body["dataset"]
+        if type_ == "dataset.declared":
+            fresh = {"spec": body["spec"], "retired_at": None, "versions": {}, "ended": []}
+            datasets.setdefault(name, fresh).update(spec=body["spec"], retired_at=None)
+        known, version = datasets.get(name, {"versions": {}, "ended": []}), body.get("version")
+        named = {"dataset": name, "version": version}
+        if type_ == "dataset.retired":
+            known["retired_at"] = entry["ts"]
+        elif type_ == "dataset.version.stored":
+            subjects = body.get("subjects")
+            known["versions"][version] = {"stored": body["stored"], "subjects": subjects, "at": entry["ts"], "by": entry["actor"]}
+        elif type_ == "dataset.version.rewritten":
+            if version in known["versions"]:
+                known["versions"][version]["stored"] = body["stored"]
+            doomed[body["old"]] = {"class": body["stored"]["class"], **named}
+        elif type_ == "dataset.version.ended":
+            known["ended"] = sorted({*known["ended"], version})
+            gone = known["versions"].pop(version, None)
+            if gone:
+                doomed[body["object"]] = {"class": gone["stored"]["class"], **named}
 
     @staticmethod
     def apply_approval(entry, approval):

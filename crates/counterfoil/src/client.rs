@@ -10,6 +10,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use clap::builder::PossibleValue;
 use domain::people::Purpose;
+use futures_util::StreamExt;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper_rustls::HttpsConnector;
@@ -27,6 +28,9 @@ use crate::tls::trust::Trust;
 
 /// The largest answer that a command reads, in bytes.
 const MAX_ANSWER: usize = 4 << 30;
+
+/// Bytes of a file that are sent at once.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// Where the product is and how to be let in.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -234,6 +238,44 @@ impl Client {
     /// # Errors
     /// The server's refusal, or that it cannot be reached.
     pub async fn send(&self, method: Method, path: &str, kind: &str, body: Vec<u8>) -> Result<Answer, Failure> {
+        let body = self.request(method, path, kind, Body::from(body)).await?;
+        Ok(Answer { body: whole(path, body).await? })
+    }
+
+    /// Sends a file as it lies there, in constant memory, and reads the whole answer.
+    ///
+    /// # Errors
+    /// That the file cannot be read, the server's refusal, or that it cannot be reached.
+    pub async fn upload(&self, path: &str, file: &Path) -> Result<Answer, Failure> {
+        let opened = std::fs::File::open(file).map_err(|e| Failure::io(format!("{}: {e}", file.display())))?;
+        let pieces = futures_util::stream::try_unfold(opened, |mut file| async move {
+            let mut piece = vec![0; PIECE_BYTES];
+            let read = std::io::Read::read(&mut file, &mut piece)?;
+            piece.truncate(read);
+            Ok::<_, std::io::Error>((read > 0).then(|| (Bytes::from(piece), file)))
+        });
+        let body = self.request(Method::PUT, path, "application/octet-stream", Body::from_stream(pieces)).await?;
+        Ok(Answer { body: whole(path, body).await? })
+    }
+
+    /// Reads an answer into a file as it comes, in constant memory; returns how many bytes there were.
+    ///
+    /// # Errors
+    /// The server's refusal, that it cannot be reached, that the answer broke off, or that the file cannot be written.
+    pub async fn download(&self, path: &str, to: &mut std::fs::File) -> Result<u64, Failure> {
+        let body = self.request(Method::GET, path, "application/json", Body::empty()).await?;
+        let mut pieces = body.into_data_stream();
+        let mut bytes = 0;
+        while let Some(piece) = pieces.next().await {
+            let piece = piece.map_err(|e| Failure::io(format!("{path}: the answer broke off: {}", chain(&e))))?;
+            std::io::Write::write_all(to, &piece)?;
+            bytes += piece.len() as u64;
+        }
+        Ok(bytes)
+    }
+
+    /// Sends a request; gives the body of an answer that is no refusal.
+    async fn request(&self, method: Method, path: &str, kind: &str, body: Body) -> Result<Body, Failure> {
         let base = match &self.way {
             Way::Remote { base, .. } => base.as_str(),
             Way::Local { .. } => "",
@@ -244,9 +286,8 @@ impl Client {
             token => request.header("authorization", format!("Bearer {token}")),
         };
         let request = self.purpose.iter().fold(request, |request, why| request.header("x-counterfoil-purpose", why));
-        let request = request
-            .body(Body::from(body))
-            .map_err(|e| Failure::usage(format!("`{base}{path}` is not an address: {e}")))?;
+        let request =
+            request.body(body).map_err(|e| Failure::usage(format!("`{base}{path}` is not an address: {e}")))?;
         let (parts, body) = match &self.way {
             Way::Remote { http, .. } => {
                 let response = http.request(request).await;
@@ -261,12 +302,10 @@ impl Client {
                 Err(never) => match never {},
             },
         };
-        let body = Limited::new(body, MAX_ANSWER).collect().await;
-        let body = body.map_err(|e| Failure::io(format!("{path}: the answer broke off: {e}")))?.to_bytes();
-        if parts.status.is_success() {
-            return Ok(Answer { body });
+        match parts.status.is_success() {
+            true => Ok(body),
+            false => Err(refusal(parts.status, path, &whole(path, body).await?)),
         }
-        Err(refusal(parts.status, path, &body))
     }
 
     /// Ends well: what was opened here is closed so that nothing is left to recover.
@@ -282,6 +321,12 @@ impl Client {
             }
         }
     }
+}
+
+/// All of a body.
+async fn whole(path: &str, body: Body) -> Result<Bytes, Failure> {
+    let body = Limited::new(body, MAX_ANSWER).collect().await;
+    Ok(body.map_err(|e| Failure::io(format!("{path}: the answer broke off: {e}")))?.to_bytes())
 }
 
 /// An error with what caused it, on one line: with TLS, the reason is at the end. Some errors say their cause themselves;

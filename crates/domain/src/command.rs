@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{assurance, infrastructure, keys, models, people, serving, vendors};
+use crate::{assurance, data, infrastructure, keys, models, people, serving, vendors};
 
 macro_rules! commands {
     ($( $(#[$doc:meta])* $name:literal $variant:ident($body:ty) on $resource:expr; )*) => {
@@ -175,6 +175,19 @@ commands! {
     /// Stop offering a service.
     "service.retire" RetireService(serving::ServiceRetired) on |b| format!("service/{}", b.service);
 
+    /// Declare a data set, or change its declaration.
+    "dataset.declare" DeclareDataset(data::DatasetDeclared) on |b| format!("dataset/{}", b.dataset);
+    /// Store nothing more in a data set.
+    "dataset.retire" RetireDataset(data::DatasetRetired) on |b| format!("dataset/{}", b.dataset);
+    /// Store a version of a data set whose bytes have been uploaded.
+    "dataset.version.store" StoreVersion(data::StoreVersion) on |b| format!("dataset/{}", b.dataset);
+    /// Report that a version was written anew without somebody's rows.
+    "dataset.version.rewrite" RewriteVersion(data::RewriteVersion) on |b| format!("dataset/{}", b.dataset);
+    /// Destroy a version of a data set.
+    "dataset.version.destroy" DestroyVersion(data::DestroyVersion) on |b| format!("dataset/{}", b.dataset);
+    /// Report that an object's key was destroyed and its file removed.
+    "object.destroy" DestroyObject(data::ObjectNamed) on |b| format!("object/{}", b.object);
+
     /// Commit to a sealed segment.
     "segment.seal" SealSegment(serving::SegmentSealed) on |b| format!("node/{}", b.node);
     /// Commit to an unsealed segment's progress.
@@ -275,6 +288,10 @@ pub struct Given {
     pub fresh: String,
     /// What the check of the named artifact found, for `model.register`: facts, or why it cannot be served.
     pub model: Option<Result<models::ModelFacts, String>>,
+    /// How the named artifact lies encrypted, for `model.register`; `None` when it was kept in clear.
+    pub enclosed: Option<models::Enclosed>,
+    /// The object that was written and waits to be stored, for `dataset.version.store` and `dataset.version.rewrite`.
+    pub object: Option<data::StoredObject>,
     /// The checkpoint of a history that is remembered and that this ledger does not extend, and its size, for
     /// `ledger.rollback.accept`.
     pub other_history: Option<(String, u64)>,

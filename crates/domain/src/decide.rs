@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::serving::{DeploymentEnded, DeploymentStarted, ServiceDeclared, ServiceSpec, Target};
 use crate::{
-    Command, Event, Given, Refusal, RefusalCode, State, assurance, infrastructure, keys, models, people, serving,
+    Command, Event, Given, Refusal, RefusalCode, State, assurance, data, infrastructure, keys, models, people, serving,
 };
 
 /// Decides what a command means in `state`.
@@ -100,6 +100,12 @@ pub(crate) fn rules(state: &State, given: &Given, command: &Command) -> Result<V
         Command::DeclareService(body) => declare_service(state, given, body),
         Command::RegisterService(body) => serving::register::register(state, body),
         Command::RetireService(body) => retire_service(state, body),
+        Command::DeclareDataset(body) => data::datasets::declare(state, body),
+        Command::RetireDataset(body) => data::datasets::retire(state, body),
+        Command::StoreVersion(body) => data::datasets::store(state, given, body),
+        Command::RewriteVersion(body) => data::datasets::rewrite(state, given, body),
+        Command::DestroyVersion(body) => data::datasets::destroy(state, body),
+        Command::DestroyObject(body) => data::objects::destroyed(state, body),
         Command::SealSegment(body) => seal_segment(state, body, body.payload.is_some(), Event::SegmentSealed, |node| {
             (node.last_segment.as_ref(), node.sealed_records)
         }),
@@ -266,6 +272,7 @@ fn register_model(state: &State, given: &Given, body: &crate::command::RegisterM
             version: body.version.clone(),
             artifact_sha256: body.artifact_sha256.clone(),
             facts: facts.clone(),
+            enclosed: given.enclosed.clone(),
         })]),
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::Record;
 use crate::serving::{InferenceCore, SegmentProgress, SegmentSealed};
-use crate::{assurance, infrastructure, keys, models, people, serving, vendors};
+use crate::{assurance, data, infrastructure, keys, models, people, serving, vendors};
 
 macro_rules! events {
     ($( $(#[$doc:meta])* $name:literal $variant:ident($body:ty) on $stream:expr; )*) => {
@@ -219,6 +219,18 @@ events! {
     /// What a node counted in one hour died with its process.
     "gateway.count.lost" GatewayCountLost(serving::GatewayCountLost) on |b| format!("node/{}", b.node);
 
+    /// A data set was declared, or its declaration changed.
+    "dataset.declared" DatasetDeclared(data::DatasetDeclared) on |b| format!("dataset/{}", b.dataset);
+    /// Nothing more is stored in a data set.
+    "dataset.retired" DatasetRetired(data::DatasetRetired) on |b| format!("dataset/{}", b.dataset);
+    /// A version of a data set was stored, encrypted.
+    "dataset.version.stored" VersionStored(data::VersionStored) on |b| format!("dataset/{}", b.dataset);
+    /// A version was written anew without somebody's rows, into another object.
+    "dataset.version.rewritten" VersionRewritten(data::VersionRewritten) on |b| format!("dataset/{}", b.dataset);
+    /// A version is no more.
+    "dataset.version.ended" VersionEnded(data::VersionEnded) on |b| format!("dataset/{}", b.dataset);
+    /// An object's key was destroyed and its file removed.
+    "object.destroyed" ObjectDestroyed(data::ObjectDestroyed) on |b| format!("object/{}", b.object);
     /// When keys that data are encrypted under are replaced.
     "encryption.configured" EncryptionConfigured(keys::EncryptionConfigured) on |_| "encryption/root".into();
     /// Somebody wants such a key replaced before it is due.

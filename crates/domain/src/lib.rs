@@ -7,6 +7,7 @@
 pub mod assurance;
 pub mod canonical;
 pub mod command;
+pub mod data;
 mod decide;
 mod entry;
 mod event;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::{Dataset, Doomed};
 use crate::people::approvals::{Approval, ApprovalsConfigured, Cast, Comment, Delegation};
 use crate::people::custom::RoleDefined;
 use crate::people::emergencies::Emergency;
@@ -102,6 +103,10 @@ pub struct State {
     pub deployments: BTreeMap<String, BTreeMap<String, Deployment>>,
     /// The keys that data are encrypted under.
     pub encryption: keys::Encryption,
+    /// Data sets by name, retired ones too.
+    pub datasets: BTreeMap<String, Dataset>,
+    /// Objects that are decided to go and are not reported as gone.
+    pub doomed_objects: BTreeMap<String, Doomed>,
     /// Nodes by name.
     pub nodes: BTreeMap<String, infrastructure::Node>,
     /// The custodian of the root key as it was last reported; `None` while none but the file was ever used.
@@ -446,6 +451,18 @@ impl State {
                 if let Some(routes) = self.deployments.get_mut(&body.service) {
                     routes.retain(|_, deployment| deployment.started.deployment != body.deployment);
                 }
+            }
+            Event::DatasetDeclared(body) => self.declare_dataset(body),
+            Event::DatasetRetired(body) => {
+                if let Some(dataset) = self.datasets.get_mut(&body.dataset) {
+                    dataset.retired_at = Some(ts);
+                }
+            }
+            Event::VersionStored(body) => self.store_version(body, by, ts),
+            Event::VersionRewritten(body) => self.rewrite_version(body),
+            Event::VersionEnded(body) => self.end_version(body),
+            Event::ObjectDestroyed(body) => {
+                self.doomed_objects.remove(&body.object);
             }
             Event::SegmentSealed(body) => {
                 if let Some(node) = self.nodes.get_mut(&body.node) {

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod custom;
+mod datasets;
 mod decisions;
 mod directory;
 mod duties;

@@ -138,6 +138,11 @@ impl Attempt {
         self.noted().purpose = Some(purpose);
     }
 
+    /// The reason that was given, if one was.
+    pub(crate) fn stated_purpose(&self) -> Option<Purpose> {
+        self.noted().purpose
+    }
+
     /// Notes which single thing is read. What is not spelled like a name or an identifier of ours is left out.
     pub fn concerns(&self, object_id: &str) {
         self.noted().object_id = plain(object_id).then(|| object_id.to_owned());

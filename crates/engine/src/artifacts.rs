@@ -1,24 +1,40 @@
-//! Uploaded artifacts: kept by their SHA-256, checked before anything is decided about them.
+//! Uploaded artifacts: known by their SHA-256, encrypted under a key of their own, checked before anything is decided
+//! about them.
+//!
+//! Those that were kept before artifacts were encrypted lie in clear, are read as they are, and stand in the inventory as
+//! not encrypted.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, Write};
+use std::path::{Path, PathBuf};
 
-use domain::models::{ModelFacts, Tensor};
+use domain::data::{DataClass, objects::key_of};
+use domain::models::{Enclosed, ModelFacts, Tensor};
 use sha2::{Digest, Sha256};
+use store::objects::{self, Incoming};
+use vault::{ObjectError, ObjectHeader};
 
 use crate::{Engine, ExecuteError};
 
 /// Where documents lie, below the other objects.
-const DOCUMENTS: &str = "documents";
+pub(crate) const DOCUMENTS: &str = "documents";
 
 impl Engine {
-    /// Keeps an artifact and returns its SHA-256 in hexadecimal. Keeping the same bytes again changes nothing.
+    /// Keeps an artifact, encrypted as `internal`, and returns its SHA-256 in hexadecimal. Keeping the same bytes again
+    /// changes nothing.
     ///
     /// # Errors
     /// [`ExecuteError::Unavailable`] when it cannot be written.
     pub fn put_artifact(&self, bytes: &[u8]) -> Result<String, ExecuteError> {
-        let sha256 = merkle::hex(&Sha256::digest(bytes));
-        put(&self.objects_dir(), &sha256, bytes)?;
-        Ok(sha256)
+        self.put_artifact_as(DataClass::Internal, bytes)
+    }
+
+    /// The same, encrypted as another class. What is there already stays as it is.
+    ///
+    /// # Errors
+    /// [`ExecuteError::Unavailable`] when it cannot be written.
+    pub fn put_artifact_as(&self, class: DataClass, bytes: &[u8]) -> Result<String, ExecuteError> {
+        self.enclose(&self.objects_dir(), class, bytes)
     }
 
     /// An artifact by its SHA-256; `None` when there is none. Its bytes are checked against the digest.
@@ -26,20 +42,26 @@ impl Engine {
     /// # Errors
     /// [`ExecuteError::Internal`] when it cannot be read or was altered.
     pub fn artifact(&self, sha256: &str) -> Result<Option<Vec<u8>>, ExecuteError> {
-        get(&self.objects_dir(), sha256)
+        self.disclose(&self.objects_dir(), sha256)
     }
 
     /// The same of a document, which lies apart: who may publish one does not make readable for everybody what else is
     /// kept here.
     pub(crate) fn put_document(&self, bytes: &[u8]) -> Result<String, ExecuteError> {
-        let sha256 = merkle::hex(&Sha256::digest(bytes));
-        put(&self.objects_dir().join(DOCUMENTS), &sha256, bytes)?;
-        Ok(sha256)
+        self.enclose(&self.objects_dir().join(DOCUMENTS), DataClass::Internal, bytes)
     }
 
     /// A document by its SHA-256; `None` when it was not uploaded as one.
     pub(crate) fn uploaded_document(&self, sha256: &str) -> Result<Option<Vec<u8>>, ExecuteError> {
-        get(&self.objects_dir().join(DOCUMENTS), sha256)
+        self.disclose(&self.objects_dir().join(DOCUMENTS), sha256)
+    }
+
+    /// The object that an artifact lies in; `None` for one that lies in clear, or is not there.
+    pub(crate) fn enclosure(&self, sha256: &str) -> Option<Enclosed> {
+        let (header, _) = file_of(&self.objects_dir(), sha256).ok()??;
+        let ObjectHeader { class, id, .. } = header?;
+        let object = id.to_string();
+        Some(Enclosed { key: key_of(&class, &object), object, class })
     }
 
     /// What the artifact is, or why it cannot be served; `None` when it was not uploaded.
@@ -57,25 +79,67 @@ impl Engine {
         Some(onnx::Model::parse(&bytes).map(facts).map_err(|refusal| refusal.to_string()))
     }
 
-    fn objects_dir(&self) -> std::path::PathBuf {
+    fn enclose(&self, dir: &Path, class: DataClass, bytes: &[u8]) -> Result<String, ExecuteError> {
+        let sha256 = merkle::hex(&Sha256::digest(bytes));
+        let unkept =
+            |e: &dyn std::error::Error| ExecuteError::Unavailable(format!("artifact `{sha256}` was not kept: {e}"));
+        // One at a time: two that are the same must not end in one file under two keys.
+        let _turn = self.artifacts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if objects::open(dir, &sha256).map_err(|e| unkept(&e))?.is_some() {
+            return Ok(sha256);
+        }
+        let incoming = Incoming::new(dir).map_err(|e| unkept(&e))?;
+        let (id, mut writer) = self.vault.object_writer(class.as_str(), incoming, now()).map_err(|e| unkept(&e))?;
+        let kept = writer.write_all(bytes).map_err(ObjectError::from).and_then(|()| {
+            let (incoming, _) = writer.finish()?;
+            Ok(incoming.keep(&sha256)?)
+        });
+        if let Err(error) = kept {
+            let _ = self.vault.destroy_object(class.as_str(), &id, now());
+            return Err(unkept(&error));
+        }
+        Ok(sha256)
+    }
+
+    fn disclose(&self, dir: &Path, sha256: &str) -> Result<Option<Vec<u8>>, ExecuteError> {
+        let failed = |e: &dyn std::error::Error| ExecuteError::Internal(format!("artifact `{sha256}`: {e}"));
+        let Some((header, mut file)) = file_of(dir, sha256).map_err(|e| failed(&e))? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        let read = match header {
+            Some(header) => {
+                let mut opened = self.vault.open_object(header, BufReader::new(file)).map_err(|e| failed(&e))?;
+                opened.read_to_end(&mut bytes)
+            }
+            None => file.read_to_end(&mut bytes),
+        };
+        read.map_err(|e| failed(&e))?;
+        match merkle::hex(&Sha256::digest(&bytes)) == sha256 {
+            true => Ok(Some(bytes)),
+            false => Err(ExecuteError::Internal(format!("artifact `{sha256}` was altered on disk"))),
+        }
+    }
+
+    pub(crate) fn objects_dir(&self) -> PathBuf {
         self.data_dir().join("objects")
     }
 }
 
-fn put(dir: &Path, sha256: &str, bytes: &[u8]) -> Result<(), ExecuteError> {
-    store::objects::put(dir, sha256, bytes)
-        .map_err(|e| ExecuteError::Unavailable(format!("artifact `{sha256}` was not kept: {e}")))
+/// The file of an artifact, past its header when it is encrypted.
+fn file_of(dir: &Path, sha256: &str) -> Result<Option<(Option<ObjectHeader>, File)>, ObjectError> {
+    let Some(mut file) = objects::open(dir, sha256)? else { return Ok(None) };
+    match ObjectHeader::read(&mut file) {
+        Ok(header) => Ok(Some((Some(header), file))),
+        Err(ObjectError::NotAnObject) => {
+            file.rewind()?;
+            Ok(Some((None, file)))
+        }
+        Err(error) => Err(error),
+    }
 }
 
-fn get(dir: &Path, sha256: &str) -> Result<Option<Vec<u8>>, ExecuteError> {
-    let found =
-        store::objects::get(dir, sha256).map_err(|e| ExecuteError::Internal(format!("artifact `{sha256}`: {e}")))?;
-    match found {
-        Some(bytes) if merkle::hex(&Sha256::digest(&bytes)) != sha256 => {
-            Err(ExecuteError::Internal(format!("artifact `{sha256}` was altered on disk")))
-        }
-        found => Ok(found),
-    }
+/// Milliseconds since the epoch, as the vault counts them.
+pub(crate) fn now() -> u64 {
+    u64::try_from(Engine::now_ms()).unwrap_or(0)
 }
 
 fn tensor(info: &onnx::TensorInfo) -> Tensor {

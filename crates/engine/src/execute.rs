@@ -260,6 +260,18 @@ impl Engine {
             }
             _ => None,
         };
+        let enclosed = match command {
+            Command::RegisterModel(body) => {
+                let sha256 = body.artifact_sha256.clone();
+                self.blocking(move |engine| engine.enclosure(&sha256)).await.ok().flatten()
+            }
+            _ => None,
+        };
+        let object = match command {
+            Command::StoreVersion(body) => self.transfers.written(&body.object),
+            Command::RewriteVersion(body) => self.transfers.written(&body.object),
+            _ => None,
+        };
         if let Command::RequestApproval(body) = command {
             self.keep_asked(&body.command).await;
         }
@@ -269,7 +281,7 @@ impl Engine {
         };
         let authenticated_at = who.session.as_ref().map(|visit| visit.authenticated_at);
         let (by, fresh) = (who.actor.clone(), uuid::Uuid::now_v7().simple().to_string());
-        Given { now: Self::now_ms(), by, authenticated_at, fresh, model, other_history }
+        Given { now: Self::now_ms(), by, authenticated_at, fresh, model, enclosed, object, other_history }
     }
 
     /// Appends events, waits until they are durable, and folds them.
@@ -386,11 +398,12 @@ impl Engine {
 }
 
 /// What Counterfoil alone does, whatever a role permits.
-const SYSTEM_ALONE: [&str; 25] = [
+const SYSTEM_ALONE: [&str; 27] = [
     "accesses.progress",
     "accesses.seal",
     "certificate.install",
     "control.run",
+    "dataset.version.rewrite",
     "encryption.custodian.report",
     "encryption.key.report",
     "encryption.root.report",
@@ -406,6 +419,7 @@ const SYSTEM_ALONE: [&str; 25] = [
     "node.recover",
     "node.stop",
     "notification.settle",
+    "object.destroy",
     "org.create",
     "segment.progress",
     "segment.seal",
@@ -415,7 +429,7 @@ const SYSTEM_ALONE: [&str; 25] = [
 ];
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
-const BOOKKEEPING: [(&str, &str); 22] = [
+const BOOKKEEPING: [(&str, &str); 24] = [
     ("policies.install", "policies"),
     ("node.join", "node/n1"),
     ("node.stop", "node/n1"),
@@ -437,6 +451,8 @@ const BOOKKEEPING: [(&str, &str); 22] = [
     ("notification.settle", "notifications"),
     ("encryption.key.report", "encryption/personal"),
     ("encryption.root.report", "encryption/root"),
+    ("dataset.version.rewrite", "dataset/d"),
+    ("object.destroy", "object/0a"),
     ("group.provision", "group/gr_1"),
 ];
 

@@ -14,7 +14,7 @@ use crate::{Engine, ExecuteError};
 pub struct Principal {
     /// Pseudonym of the actor; for an application's key, the key's public identifier.
     pub actor: String,
-    /// Roles of the actor, each with the scope it holds in: `org`, `service/NAME`, or `environment/NAME`.
+    /// Roles of the actor, each with the scope it holds in: `org`, `service/NAME`, `environment/NAME`, or `dataset/NAME`.
     pub roles: Vec<(String, String)>,
     /// Duties that nobody was ever given, so that whoever administers stands in for them.
     pub stands_in: Vec<String>,

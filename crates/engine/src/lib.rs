@@ -10,6 +10,7 @@ mod artifacts;
 mod authorize;
 mod counters;
 mod custody;
+mod datasets;
 mod directory;
 mod documents;
 mod emergencies;
@@ -18,6 +19,7 @@ mod execute;
 mod identity;
 mod keys;
 mod notify;
+mod objects;
 mod open;
 mod outbound;
 mod passkeys;
@@ -39,6 +41,7 @@ pub use accesses::{Answered, Attempt, Unrecorded};
 pub use approvals::Asked;
 pub use authorize::{Permit, Policies, PolicyError};
 pub use custody::{Custodied, CustodyOptions};
+pub use datasets::{MAX_VERSION_BYTES, Reading, RewrittenVersion};
 pub use directory::{GroupNote, GroupWish, MAX_NAME_BYTES, PersonWish, email_is_valid};
 pub use documents::MAX_DOCUMENT_BYTES;
 pub use encryption::{ClassInventory, KeyInventory};
@@ -99,6 +102,10 @@ pub struct Engine {
     counters: counters::Counters,
     uses: keys::Uses,
     admitted: workloads::Admitted,
+    /// One artifact at a time is written.
+    artifacts: Mutex<()>,
+    /// Versions of data sets that come in or go out.
+    transfers: datasets::Transfers,
     /// Those turned away at the doors.
     refused: refused::Refused,
     /// What browsers were asked to prove, and have not answered.

@@ -200,6 +200,14 @@ impl Engine {
         let (engine, recovered) = Self::read_disk(options, false).await?;
         engine.set_up().await?;
         engine.recover(recovered).await?;
+        // What is left of it hurts nobody, and is tried again.
+        let tidied = engine.blocking(|engine| engine.tidy_objects()).await.and_then(|tidied| tidied);
+        if let Err(error) = tidied {
+            tracing::warn!(%error, "objects that nothing speaks of were not all removed");
+        }
+        if let Err(error) = engine.finish_objects().await {
+            tracing::warn!(%error, "objects that are decided to go are not all gone yet");
+        }
         Ok(engine)
     }
 
@@ -363,6 +371,8 @@ impl Disk {
             counters: Counters::default(),
             uses: keys::Uses::default(),
             admitted: workloads::Admitted::default(),
+            artifacts: Mutex::default(),
+            transfers: Default::default(),
             refused: Default::default(),
             ceremonies: Ceremonies::default(),
             activity: Activity::new(Engine::now_ms()),

@@ -19,7 +19,7 @@ pub struct Wish {
     pub actor: String,
     /// The role.
     pub role: String,
-    /// `org`, `service/NAME`, or `environment/NAME`.
+    /// `org`, `service/NAME`, `environment/NAME`, or `dataset/NAME`.
     pub scope: String,
     /// Milliseconds since the epoch at which it ends by itself.
     pub ends_at: i64,

@@ -173,6 +173,7 @@ fn things(state: &State) -> BTreeMap<&'static str, Vec<String>> {
         ("service", named("service", state.services.keys())),
         ("provider", named("provider", state.providers.keys())),
         ("model", named("model", state.models.keys())),
+        ("dataset", named("dataset", state.datasets.keys())),
     ])
 }
 
@@ -183,6 +184,8 @@ fn kinds(action: &str) -> &'static [&'static str] {
         "approvals",
         "controls",
         "control",
+        "dataset",
+        "datasets",
         "document",
         "documents",
         "encryption",
@@ -214,6 +217,8 @@ fn kinds(action: &str) -> &'static [&'static str] {
             "emergency" => &["emergency"],
             "encryption" => &["encryption"],
             "control" => &["control", "controls"],
+            "dataset" => &["dataset"],
+            "object" => &["object"],
             "document" => &["document", "documents"],
             "controls" => &["controls"],
             "encryption" => &["encryption"],
@@ -259,6 +264,8 @@ const EVERY: &[&str] = &[
     "approvals",
     "control",
     "controls",
+    "dataset",
+    "datasets",
     "delegation",
     "document",
     "documents",
@@ -275,6 +282,7 @@ const EVERY: &[&str] = &[
     "model",
     "node",
     "notifications",
+    "object",
     "org",
     "people",
     "policies",

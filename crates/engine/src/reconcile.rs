@@ -83,6 +83,7 @@ impl Engine {
         self.every(self.custodian_period(), "custodian", |engine| async move { engine.watch_custodian().await });
         self.every(COUNT_EVERY, "count", |engine| async move {
             engine.flush_strangers().await;
+            engine.finish_objects().await?;
             engine.report_accesses().await?;
             engine.report_counts(Some(hour_of(Self::now_ms()))).await?;
             engine.report_use().await?;

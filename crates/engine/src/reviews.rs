@@ -11,7 +11,7 @@ use crate::{Engine, ExecuteError, Principal, identity};
 /// A campaign to be started.
 #[derive(Clone, Debug)]
 pub struct Campaign {
-    /// `org`, `service/NAME`, or `environment/NAME`.
+    /// `org`, `service/NAME`, `environment/NAME`, or `dataset/NAME`.
     pub scope: String,
     /// Who reviews.
     pub reviewer: String,

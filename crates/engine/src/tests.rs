@@ -2,6 +2,7 @@
 
 mod accesses;
 mod authorize;
+mod datasets;
 mod encryption;
 mod scopes;
 

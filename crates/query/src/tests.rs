@@ -2,6 +2,7 @@
 
 mod accesses;
 mod credentials;
+mod data;
 mod encryption;
 mod endpoints;
 mod governance;

@@ -2,7 +2,7 @@
 //!
 //! Layout, and why. Deleting a row is not forgetting it: when SQLite splits or merges pages it copies
 //! rows, and `secure_delete` wipes only what is deleted, not such copies. So what must be forgotten
-//! lies in tables that only ever grow at their end (`wrapped`, `blind`), where pages are never split
+//! lies in tables that only ever grow at their end (`wrapped`, `blind`, `held`), where pages are never split
 //! in the middle, and it is destroyed by overwriting it in place with as many bytes, never by
 //! deleting it. Then the write-ahead file is copied back and truncated. Indexes hold names only.
 //!
@@ -28,7 +28,7 @@ use crate::secret_file::sync_directory_of;
 const OLDEST_SQLITE: i32 = 3_051_003;
 /// "CFKS": marks the file as ours.
 const APPLICATION_ID: i32 = 0x4346_4b53;
-const SCHEMA_VERSION: i32 = 1;
+const SCHEMA_VERSION: i32 = 2;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many rows are looked through at once for what a rotation has left to do.
 const LOOK_ROWS: u64 = 20_000;
@@ -57,6 +57,16 @@ const SCHEMA: &str = "
     ) STRICT;
     CREATE UNIQUE INDEX blind_idx ON blind (scope, idx);
     CREATE TABLE erased (subject BLOB PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+";
+
+/// What came after the first version of the schema; made where it is missing.
+const ADDED: &str = "
+    CREATE TABLE IF NOT EXISTS held (
+        id INTEGER PRIMARY KEY,
+        holder TEXT NOT NULL,
+        subject BLOB NOT NULL            -- deliberately without an index, as in blind
+    ) STRICT;
+    CREATE INDEX IF NOT EXISTS held_holder ON held (holder);
 ";
 
 const SELECT_KEY: &str = "
@@ -271,6 +281,38 @@ impl KeyStore for SqliteKeys {
         Ok(bound)
     }
 
+    fn bind_subjects(&self, scope: &str, rows: &[([u8; 32], SubjectRef)]) -> Result<Vec<SubjectRef>, BoxError> {
+        let bind = |tx: &Transaction<'_>, (idx, subject): &([u8; 32], SubjectRef)| {
+            if let Some(bound) = find_subject(tx, scope, idx)? {
+                return Ok(bound);
+            }
+            let bind = "INSERT INTO blind (scope, idx, subject) VALUES (?1, ?2, ?3)";
+            execute(tx, bind, params![scope, idx, subject.0])?;
+            Ok(*subject)
+        };
+        Ok(self.write(|tx| rows.iter().map(|row| bind(tx, row)).collect())?)
+    }
+
+    fn hold(&self, holder: &str, subjects: &[SubjectRef]) -> Result<(), BoxError> {
+        let note = "INSERT INTO held (holder, subject) VALUES (?1, ?2)";
+        Ok(self.write(|tx| subjects.iter().try_for_each(|subject| execute(tx, note, params![holder, subject.0])))?)
+    }
+
+    fn holders(&self, subject: &SubjectRef) -> Result<Vec<String>, BoxError> {
+        let connection = self.lock();
+        let found = connection
+            .prepare_cached("SELECT DISTINCT holder FROM held WHERE subject = ?1 ORDER BY holder")
+            .and_then(|mut select| select.query_map([subject.0], |row| row.get(0))?.collect())
+            .map_err(failed("look up who holds data of a subject"))?;
+        Ok(found)
+    }
+
+    fn release(&self, holder: &str, subject: Option<&SubjectRef>) -> Result<(), BoxError> {
+        let wipe = "UPDATE held SET subject = zeroblob(16) WHERE holder = ?1 AND (?2 IS NULL OR subject = ?2)";
+        let subject = subject.map(|subject| subject.0);
+        Ok(self.write(|tx| execute(tx, wipe, params![holder, subject]))?)
+    }
+
     fn destroy(&self, destruction: &Destruction) -> Result<DestroyOutcome, BoxError> {
         let outcome = self.write(|tx| destroy(tx, destruction))?;
         if outcome == DestroyOutcome::Done {
@@ -328,10 +370,16 @@ fn check_or_create_schema(connection: &mut Connection, path: &Path) -> Result<()
     let tables = number("SELECT count(*) FROM sqlite_schema")?;
     match (application_id, schema_version, tables) {
         (APPLICATION_ID, SCHEMA_VERSION, _) => Ok(()),
+        (APPLICATION_ID, 1, _) => tx
+            .execute_batch(ADDED)
+            .and_then(|()| tx.execute_batch(&format!("PRAGMA user_version = {SCHEMA_VERSION};")))
+            .and_then(|()| tx.commit())
+            .map_err(failed("bring the key store up to date")),
         (APPLICATION_ID, found, _) => Err(KeyStoreError::Newer { path: path.to_owned(), found }),
         (0, 0, 0) => {
             let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};");
             tx.execute_batch(SCHEMA)
+                .and_then(|()| tx.execute_batch(ADDED))
                 .and_then(|()| tx.execute_batch(&marks))
                 .and_then(|()| tx.commit())
                 .map_err(failed("create the key store"))
@@ -359,8 +407,8 @@ fn set_pragmas(connection: &Connection, path: &Path) -> Result<(), KeyStoreError
 fn destroy(tx: &Transaction<'_>, destruction: &Destruction) -> Result<DestroyOutcome, KeyStoreError> {
     let doomed = match &destruction.target {
         Target::Subject(subject) => keys_of(tx, subject)?,
-        Target::Day(day) => {
-            let row = find(tx, day)?.filter(|row| row.destroyed_ms.is_none());
+        Target::Day(key) | Target::Object(key) => {
+            let row = find(tx, key)?.filter(|row| row.destroyed_ms.is_none());
             row.map(|row| row.key).into_iter().collect()
         }
     };
@@ -381,9 +429,9 @@ fn destroy(tx: &Transaction<'_>, destruction: &Destruction) -> Result<DestroyOut
     }
     match &destruction.target {
         Target::Subject(subject) => forget_subject(tx, subject, destruction.at_ms)?,
-        Target::Day(day) => {
-            if find(tx, day)?.is_none() {
-                insert(tx, &tombstone(day, destruction.at_ms), Some(destruction.at_ms))?;
+        Target::Day(key) | Target::Object(key) => {
+            if find(tx, key)?.is_none() {
+                insert(tx, &tombstone(key, destruction.at_ms), Some(destruction.at_ms))?;
             }
         }
     }
@@ -408,10 +456,11 @@ fn bury(tx: &Transaction<'_>, name: &KeyName, at_ms: u64) -> Result<(), KeyStore
     execute(tx, mark, params![row.id, time(at_ms)?])
 }
 
-/// Overwrites the blind index rows of a subject, and remembers that it is erased.
+/// Overwrites the blind index rows of a subject and the notes of who holds data of it, and remembers that it is erased.
 fn forget_subject(tx: &Transaction<'_>, subject: &SubjectRef, at_ms: u64) -> Result<(), KeyStoreError> {
     let wipe = "UPDATE blind SET idx = randomblob(32), subject = zeroblob(16) WHERE subject = ?1";
     execute(tx, wipe, [subject.0])?;
+    execute(tx, "UPDATE held SET subject = zeroblob(16) WHERE subject = ?1", [subject.0])?;
     let mark = "INSERT OR IGNORE INTO erased (subject, at_ms) VALUES (?1, ?2)";
     execute(tx, mark, params![subject.0, time(at_ms)?])
 }
@@ -454,9 +503,9 @@ fn execute(tx: &Transaction<'_>, sql: &str, params: impl rusqlite::Params) -> Re
         .map_err(failed("write to the key store"))
 }
 
-/// What is stored for a day that is destroyed before it had a key.
-fn tombstone(day: &KeyName, at_ms: u64) -> WrappedKey {
-    WrappedKey { name: day.clone(), version: 1, parent_version: 0, wrapped: Vec::new(), created_ms: at_ms }
+/// What is stored for a day or an object that is destroyed before it had a key.
+fn tombstone(name: &KeyName, at_ms: u64) -> WrappedKey {
+    WrappedKey { name: name.clone(), version: 1, parent_version: 0, wrapped: Vec::new(), created_ms: at_ms }
 }
 
 /// Unit of the bucket key that wraps the key of this name; empty for the keys above buckets.

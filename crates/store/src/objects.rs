@@ -1,19 +1,32 @@
-//! Objects by the SHA-256 of their bytes, as read-only files in a directory.
+//! Objects by name, as read-only files in a directory: by the SHA-256 of their bytes, or by an identifier of their own.
 //!
-//! A file appears whole or not at all: it is written under a temporary name, synced, then renamed. Read-only files
-//! protect from accidents, not from whoever may write to the directory.
+//! A file appears whole or not at all: it is written under a temporary name, synced, then renamed. Large ones are written
+//! as a stream: [`Incoming`]. Read-only files protect from accidents, not from whoever may write to the directory.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::thread::JoinHandle;
 
-/// Keeps `bytes` under `sha256` (64 hexadecimal digits) in `dir`; does nothing when it is there.
+use sha2::{Digest, Sha256};
+
+/// What the names of files end with that are not whole yet.
+const INCOMING: &str = "incoming";
+
+/// Bytes that are handed to the thread that writes, at once.
+const BLOCK_BYTES: usize = 256 << 10;
+
+/// Blocks that are under way.
+const BLOCKS: usize = 4;
+
+/// Keeps `bytes` under `name` (32 or 64 hexadecimal digits) in `dir`; does nothing when it is there.
 ///
 /// # Errors
-/// When the name is not a digest, or the file system refuses.
-pub fn put(dir: &Path, sha256: &str, bytes: &[u8]) -> io::Result<()> {
-    let path = path(dir, sha256)?;
+/// When the name is no such thing, or the file system refuses.
+pub fn put(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let path = path(dir, name)?;
     if path.exists() {
         return Ok(());
     }
@@ -28,26 +41,188 @@ pub fn put(dir: &Path, sha256: &str, bytes: &[u8]) -> io::Result<()> {
     File::open(parent)?.sync_all()
 }
 
-/// The bytes kept under `sha256`; `None` when there are none.
+/// The bytes kept under `name`; `None` when there are none.
 ///
 /// # Errors
-/// When the name is not a digest, or the file system refuses.
-pub fn get(dir: &Path, sha256: &str) -> io::Result<Option<Vec<u8>>> {
-    match fs::read(path(dir, sha256)?) {
+/// When the name is no such thing, or the file system refuses.
+pub fn get(dir: &Path, name: &str) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path(dir, name)?) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e),
     }
 }
 
-/// Removes the bytes kept under `sha256`, if there are any.
+/// The file kept under `name`, to be read as a stream; `None` when there is none.
 ///
 /// # Errors
-/// When the name is not a digest, or the file system refuses.
-pub fn remove(dir: &Path, sha256: &str) -> io::Result<()> {
-    match fs::remove_file(path(dir, sha256)?) {
+/// When the name is no such thing, or the file system refuses.
+pub fn open(dir: &Path, name: &str) -> io::Result<Option<File>> {
+    match File::open(path(dir, name)?) {
+        Ok(file) => Ok(Some(file)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// Removes the bytes kept under `name`, if there are any; that is durable on return.
+///
+/// # Errors
+/// When the name is no such thing, or the file system refuses.
+pub fn remove(dir: &Path, name: &str) -> io::Result<()> {
+    let path = path(dir, name)?;
+    match fs::remove_file(&path) {
+        Ok(()) => File::open(path.parent().unwrap_or(dir))?.sync_all(),
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-        _ => Ok(()),
+        Err(_) => Ok(()),
+    }
+}
+
+/// The names of all that is kept in `dir`, in order.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn list(dir: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for below in entries(dir)?.into_iter().filter(|entry| entry.is_dir()) {
+        let found = entries(&below)?.into_iter().filter_map(|file| Some(file.file_name()?.to_str()?.to_owned()));
+        names.extend(found.filter(|name| is_name(name)));
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Removes what was being written to `dir` when the process ended.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn clear_incoming(dir: &Path) -> io::Result<()> {
+    let left = |path: &PathBuf| path.extension().is_some_and(|extension| extension == INCOMING);
+    entries(dir)?.iter().filter(|path| left(path)).try_for_each(fs::remove_file)
+}
+
+fn entries(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(dir) {
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path())).collect(),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(e) => Err(e),
+    }
+}
+
+/// An object that is being written, in constant memory; nothing of it can be seen until [`Incoming::keep`]. A thread of
+/// its own hashes and writes, so that whoever encrypts does not wait for that.
+pub struct Incoming {
+    dir: PathBuf,
+    path: PathBuf,
+    block: Vec<u8>,
+    full: Option<SyncSender<Vec<u8>>>,
+    empty: Receiver<Vec<u8>>,
+    thread: Option<JoinHandle<io::Result<(File, Stored)>>>,
+}
+
+/// What was kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// SHA-256 of the bytes as they lie there.
+    pub sha256: [u8; 32],
+    /// How many they are.
+    pub bytes: u64,
+}
+
+impl Incoming {
+    /// Begins an object in `dir`, which is made when it is missing.
+    ///
+    /// # Errors
+    /// When the file system refuses, or no thread can be had.
+    pub fn new(dir: &Path) -> io::Result<Self> {
+        fs::create_dir_all(dir)?;
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(io::Error::other)?;
+        let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let path = dir.join(format!("{name}.{INCOMING}"));
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o444).open(&path)?;
+        let (full, to_write) = sync_channel::<Vec<u8>>(BLOCKS);
+        let (to_fill, empty) = channel();
+        for _ in 0..BLOCKS {
+            let _ = to_fill.send(Vec::with_capacity(BLOCK_BYTES));
+        }
+        let write = move || {
+            let (mut hasher, mut bytes) = (Sha256::new(), 0);
+            for mut block in to_write {
+                file.write_all(&block)?;
+                hasher.update(&block);
+                bytes += block.len() as u64;
+                block.clear();
+                let _ = to_fill.send(block);
+            }
+            Ok((file, Stored { sha256: hasher.finalize().into(), bytes }))
+        };
+        let thread = std::thread::Builder::new().name("object".to_owned()).spawn(write);
+        let thread = thread.inspect_err(|_| drop(fs::remove_file(&path)))?;
+        let block = Vec::with_capacity(BLOCK_BYTES);
+        Ok(Self { dir: dir.to_owned(), path, block, full: Some(full), empty, thread: Some(thread) })
+    }
+
+    /// Ends the object and keeps it under `name`, durably.
+    ///
+    /// # Errors
+    /// When the name is none, or the file system refuses: then nothing is kept.
+    pub fn keep(mut self, name: &str) -> io::Result<Stored> {
+        let path = path(&self.dir, name)?;
+        self.hand_on()?;
+        let (file, stored) = self.join()?;
+        file.sync_all()?;
+        let parent = path.parent().unwrap_or(&self.dir);
+        fs::create_dir_all(parent)?;
+        fs::rename(&self.path, &path)?;
+        File::open(parent)?.sync_all()?;
+        File::open(&self.dir)?.sync_all()?;
+        Ok(stored)
+    }
+
+    /// Gives the block to the thread that writes and takes another.
+    fn hand_on(&mut self) -> io::Result<()> {
+        if self.block.is_empty() {
+            return Ok(());
+        }
+        let next = self.empty.recv();
+        let sent = match (&self.full, next) {
+            (Some(full), Ok(next)) => full.send(std::mem::replace(&mut self.block, next)).is_ok(),
+            _ => false,
+        };
+        // It ends early only for a reason, which it says when it is waited for.
+        if sent { Ok(()) } else { self.join().map(drop).and(Err(io::Error::other("the file was closed too early"))) }
+    }
+
+    fn join(&mut self) -> io::Result<(File, Stored)> {
+        self.full = None;
+        let thread = self.thread.take().ok_or_else(|| io::Error::other("the file was closed already"))?;
+        thread.join().map_err(|_| io::Error::other("the thread that writes the file failed"))?
+    }
+}
+
+impl Write for Incoming {
+    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
+        if self.block.len() == BLOCK_BYTES {
+            self.hand_on()?;
+        }
+        let taken = from.len().min(BLOCK_BYTES - self.block.len());
+        self.block.extend_from_slice(&from[..taken]);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.hand_on()
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        if self.thread.is_some() {
+            let _ = self.join();
+        }
+        // Gone already when it was kept.
+        let _ = fs::remove_file(&self.path);
     }
 }
 
@@ -57,12 +232,16 @@ fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-fn path(dir: &Path, sha256: &str) -> io::Result<PathBuf> {
-    let digest = sha256.len() == 64 && sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    match digest {
-        true => Ok(dir.join(&sha256[..2]).join(sha256)),
+fn is_name(name: &str) -> bool {
+    matches!(name.len(), 32 | 64) && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn path(dir: &Path, name: &str) -> io::Result<PathBuf> {
+    match is_name(name) {
+        true => Ok(dir.join(&name[..2]).join(name)),
         false => {
-            Err(io::Error::new(io::ErrorKind::InvalidInput, format!("`{sha256}` is not a SHA-256 in hexadecimal")))
+            let message = format!("`{name}` is neither a SHA-256 nor an identifier in hexadecimal");
+            Err(io::Error::new(io::ErrorKind::InvalidInput, message))
         }
     }
 }
@@ -88,5 +267,33 @@ mod tests {
     fn given_a_name_that_is_a_path_when_used_then_it_is_refused() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         assert_eq!(get(dir.path(), "../../etc/passwd").expect_err("refused").kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn given_a_stream_when_it_is_kept_then_it_is_whole_read_only_and_its_digest_is_told() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let bytes: Vec<u8> = (0..3 * BLOCK_BYTES + 7).map(|at| (at % 251) as u8).collect();
+        let mut incoming = Incoming::new(dir.path()).expect("begun");
+        bytes.chunks(70_001).for_each(|piece| incoming.write_all(piece).expect("written"));
+        assert!(list(dir.path()).expect("listed").is_empty(), "nothing can be seen before");
+        let name = "0f".repeat(16);
+        let stored = incoming.keep(&name).expect("kept");
+        assert_eq!(stored, Stored { sha256: Sha256::digest(&bytes).into(), bytes: bytes.len() as u64 });
+        assert_eq!(list(dir.path()).expect("listed"), [name.clone()]);
+        assert_eq!(get(dir.path(), &name).expect("readable"), Some(bytes));
+        let file = open(dir.path(), &name).expect("readable").expect("there");
+        assert!(file.metadata().expect("known").permissions().readonly());
+    }
+
+    #[test]
+    fn given_a_stream_that_ends_early_when_nothing_keeps_it_then_nothing_is_left() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let mut incoming = Incoming::new(dir.path()).expect("begun");
+        incoming.write_all(&[7; 3 * BLOCK_BYTES]).expect("written");
+        drop(incoming);
+        assert!(entries(dir.path()).expect("listed").is_empty());
+        fs::write(dir.path().join("00.incoming"), b"left by a process that was killed").expect("written");
+        clear_incoming(dir.path()).expect("cleared");
+        assert!(entries(dir.path()).expect("listed").is_empty());
     }
 }

@@ -2,7 +2,7 @@
 //! writes one test per case. `make` gives a new empty store, with a guard for what must outlive it (a
 //! directory, or `()`). Each case panics when it fails.
 
-use crate::names::{KeyName, SubjectRef};
+use crate::names::{KeyName, ObjectId, SubjectRef};
 use crate::ports::{
     DestroyOutcome, Destruction, KeyState, KeyStore, Put, Rewrap, Stored, Target, Turn, TurnedBucket, WrappedKey,
 };
@@ -18,6 +18,8 @@ macro_rules! key_store_conformance {
             the_blind_index_binds_once
             an_erased_subject_stays_erased
             a_destroyed_day_stays_destroyed
+            a_destroyed_object_stays_destroyed
+            who_holds_a_subject_is_known_until_it_is_destroyed
             a_stale_destruction_changes_nothing
             the_list_tells_all_without_secrets
             a_turn_keeps_outgoing_bucket_keys_until_their_children_moved
@@ -197,6 +199,41 @@ pub fn a_destroyed_day_stays_destroyed(store: &dyn KeyStore) {
     assert_eq!(destroy(store, Target::Day(never_used.clone()), vec![]), DestroyOutcome::Done);
     assert_eq!(get(store, &never_used), Some(Stored::Destroyed { at_ms: 2_000 }));
     assert_eq!(put(store, &key(never_used, 1, 2)), Put::Exists);
+}
+
+/// The key of an object goes alone, whoever's keys are in its bucket.
+pub fn a_destroyed_object_stays_destroyed(store: &dyn KeyStore) {
+    let object = KeyName::object("pii", &ObjectId([0x11; 16]));
+    let other = KeyName::object("pii", &ObjectId([0x11, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]));
+    let alice = KeyName::subject("pii", &ALICE);
+    fill(store, &[object.clone(), other.clone(), alice.clone()]);
+    let bucket = bucket_of(&object);
+    assert_eq!(bucket, bucket_of(&alice));
+    let survivors = || vec![rewrap(bucket.clone(), 2, &[other.clone(), alice.clone()])];
+    assert_eq!(destroy(store, Target::Object(object.clone()), survivors()), DestroyOutcome::Done);
+    assert_eq!(get(store, &object), Some(Stored::Destroyed { at_ms: 2_000 }));
+    assert_eq!(put(store, &key(object, 1, 2)), Put::Exists);
+    assert_eq!(get(store, &other), Some(Stored::Live(key(other.clone(), 1, 2))));
+    assert_eq!(names(store.keys_of(&ALICE).expect("store works")), [alice]);
+}
+
+/// Notes of who holds data of a subject are found by subject, and go with it.
+pub fn who_holds_a_subject_is_known_until_it_is_destroyed(store: &dyn KeyStore) {
+    let holders = |subject: &SubjectRef| store.holders(subject).expect("store works");
+    store.hold("loans/2", &[ALICE, BOB]).expect("store works");
+    store.hold("loans/1", &[ALICE, CAROL]).expect("store works");
+    store.hold("loans/1", &[ALICE]).expect("store works");
+    assert_eq!(holders(&ALICE), ["loans/1", "loans/2"]);
+    store.release("loans/1", Some(&ALICE)).expect("store works");
+    assert_eq!(holders(&ALICE), ["loans/2"]);
+    assert_eq!(holders(&CAROL), ["loans/1"]);
+    assert_eq!(destroy(store, Target::Subject(ALICE), vec![]), DestroyOutcome::Done);
+    assert!(holders(&ALICE).is_empty());
+    assert_eq!(holders(&BOB), ["loans/2"]);
+    store.release("loans/2", None).expect("store works");
+    assert!(holders(&BOB).is_empty());
+    let bound = store.bind_subjects("user", &[([7; 32], BOB), ([8; 32], CAROL), ([7; 32], ALICE)]);
+    assert_eq!(bound.expect("store works"), [BOB, CAROL, BOB]);
 }
 
 /// Prepared from an old view, a destruction is refused whole.

@@ -1,4 +1,4 @@
-//! Destruction of a subject's keys or of a day's key, and what it takes to make it stick: the bucket
+//! Destruction of a subject's keys, a day's key or an object's, and what it takes to make it stick: the bucket
 //! key that wrapped the destroyed key is replaced, and the other keys of the bucket are wrapped anew
 //! under its successor. So neither a remnant of the old wrapped key nor one of the old bucket key
 //! is of use alone.
@@ -8,7 +8,7 @@
 
 use crate::error::VaultError;
 use crate::keyring::{ATTEMPTS, Held, KeyRing};
-use crate::names::{KeyName, SubjectRef, check_day, check_name};
+use crate::names::{KeyName, ObjectId, SubjectRef, check_day, check_name};
 use crate::ports::{DestroyOutcome, Destruction, Rewrap, Stored, Target, WrappedKey};
 use crate::vault::Vault;
 use crate::wrap::SecretKey;
@@ -50,6 +50,15 @@ impl Vault {
         self.destroy(Target::Day(KeyName::day(class, day)), now_ms)
     }
 
+    /// Destroys the key of an object, for ever: nobody can open any copy of it. Doing it again does nothing more.
+    ///
+    /// # Errors
+    /// [`VaultError::Name`] for a bad class; else from the key store or the custodian: repeat it then.
+    pub fn destroy_object(&self, class: &str, id: &ObjectId, now_ms: u64) -> Result<Destroyed, VaultError> {
+        check_name("class", class)?;
+        self.destroy(Target::Object(KeyName::object(class, id)), now_ms)
+    }
+
     fn destroy(&self, target: Target, now_ms: u64) -> Result<Destroyed, VaultError> {
         let mut destruction = Destruction { target, rewraps: Vec::new(), at_ms: now_ms };
         let result = self.destroy_in_store(&mut destruction);
@@ -75,7 +84,7 @@ impl Vault {
         }
         let name = match &destruction.target {
             Target::Subject(subject) => KeyName::link(subject),
-            Target::Day(day) => day.clone(),
+            Target::Day(key) | Target::Object(key) => key.clone(),
         };
         Err(VaultError::Contended(name))
     }
@@ -88,7 +97,7 @@ impl Vault {
                 let keys = store.keys_of(subject).map_err(VaultError::KeyStore)?;
                 Ok(keys.into_iter().map(|key| key.name).collect())
             }
-            Target::Day(day) => match store.get(day).map_err(VaultError::KeyStore)? {
+            Target::Day(key) | Target::Object(key) => match store.get(key).map_err(VaultError::KeyStore)? {
                 Some(Stored::Live(key)) => Ok(vec![key.name]),
                 Some(Stored::Destroyed { .. }) | None => Ok(Vec::new()),
             },

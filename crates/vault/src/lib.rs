@@ -8,8 +8,9 @@
 //! ```text
 //! root key                         behind a [`Custodian`]
 //!  ├ class key [c]                 one per data class
-//!  │  ├ bucket key [c][00..ff] v   wraps the subject keys whose reference starts with that byte
-//!  │  │  └ subject key [c][s]      destroyed to erase a subject
+//!  │  ├ bucket key [c][00..ff] v   wraps the subject and object keys whose reference starts with that byte
+//!  │  │  ├ subject key [c][s]      destroyed to erase a subject
+//!  │  │  └ object key [c][o]       destroyed with an object
 //!  │  └ bucket key [c][days] v     wraps the day keys of the class
 //!  │     └ day key [c][yyyy-mm-dd] destroyed when the retention of a day ends
 //!  ├ class key [_link], bucket keys, link key [s]   subject tags
@@ -21,8 +22,8 @@
 //!
 //! All keys are 32 random bytes and are stored wrapped, in a [`KeyStore`]. This crate knows nothing
 //! of who may ask, of SQL or of files: stores and custodians are drivers behind those two traits.
-//! Byte formats are in [`record`] (sealed payloads), [`note`] (sealed notes), [`commit`] (commitments) and
-//! [`wrap`] (wrapped keys).
+//! Byte formats are in [`record`] (sealed payloads), [`object`] (encrypted files), [`note`] (sealed notes), [`commit`]
+//! (commitments) and [`wrap`] (wrapped keys).
 //!
 //! Not done here: the pages of the process are not locked into memory, so a host that swaps should
 //! encrypt its swap; plaintext handed in and out is the caller's to wipe, only keys are zeroized.
@@ -36,10 +37,12 @@ pub mod custodian_conformance;
 pub mod custody;
 mod destroy;
 mod error;
+mod held;
 mod keyring;
 pub mod memory;
 mod names;
 pub mod note;
+pub mod object;
 mod ports;
 pub mod record;
 mod rotate;
@@ -51,7 +54,8 @@ pub use commit::{commitment_root, verify_commitment};
 pub use custody::{Away, Custodied, Custody, Unreachable};
 pub use destroy::Destroyed;
 pub use error::{BoxError, VaultError};
-pub use names::{KeyKind, KeyName, SubjectRef};
+pub use names::{KeyKind, KeyName, ObjectId, SubjectRef};
+pub use object::{ObjectError, ObjectHeader, ObjectReader, ObjectWriter, Written};
 pub use ports::{
     Custodian, CustodianInfo, DestroyOutcome, Destruction, KeyCount, KeyInfo, KeyState, KeyStore, Put, Rewrap, Stored,
     Target, Turn, TurnedBucket, WrappedKey, same_versions,

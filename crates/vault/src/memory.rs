@@ -21,6 +21,7 @@ struct State {
     keys: BTreeMap<KeyName, Row>,
     blind_index: BTreeMap<(String, [u8; 32]), SubjectRef>,
     erased: BTreeSet<SubjectRef>,
+    held: BTreeSet<(String, SubjectRef)>,
 }
 
 /// A key as last stored, and since when it is destroyed.
@@ -185,6 +186,21 @@ impl KeyStore for MemoryKeys {
         Ok(*state.blind_index.entry((scope.to_owned(), *idx)).or_insert(*subject))
     }
 
+    fn hold(&self, holder: &str, subjects: &[SubjectRef]) -> Result<(), BoxError> {
+        self.state().held.extend(subjects.iter().map(|subject| (holder.to_owned(), *subject)));
+        Ok(())
+    }
+
+    fn holders(&self, subject: &SubjectRef) -> Result<Vec<String>, BoxError> {
+        let state = self.state();
+        Ok(state.held.iter().filter(|(_, held)| held == subject).map(|(holder, _)| holder.clone()).collect())
+    }
+
+    fn release(&self, holder: &str, subject: Option<&SubjectRef>) -> Result<(), BoxError> {
+        self.state().held.retain(|(by, held)| by != holder || subject.is_some_and(|one| one != held));
+        Ok(())
+    }
+
     fn destroy(&self, destruction: &Destruction) -> Result<DestroyOutcome, BoxError> {
         let mut state = self.state();
         let doomed: Vec<KeyName> = state.live().map(|key| key.name.clone()).filter(|n| destruction.dooms(n)).collect();
@@ -202,8 +218,9 @@ impl KeyStore for MemoryKeys {
             Target::Subject(subject) => {
                 state.erased.insert(*subject);
                 state.blind_index.retain(|_, bound| bound != subject);
+                state.held.retain(|(_, held)| held != subject);
             }
-            Target::Day(day) => state.bury(day, destruction.at_ms),
+            Target::Day(key) | Target::Object(key) => state.bury(key, destruction.at_ms),
         }
         for rewrap in &destruction.rewraps {
             rewrap.children.iter().chain([&rewrap.bucket]).for_each(|key| state.set(key));

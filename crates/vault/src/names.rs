@@ -38,6 +38,30 @@ impl fmt::Debug for SubjectRef {
     }
 }
 
+/// A random reference to an object: a file that is encrypted under a key of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectId(pub [u8; 16]);
+
+impl ObjectId {
+    /// Reads the 32 hexadecimal digits that [`fmt::Display`] writes (lower case only).
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<ObjectId> {
+        decode_hex::<16>(text).map(ObjectId)
+    }
+}
+
+impl fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&encode_hex(&self.0))
+    }
+}
+
+impl fmt::Debug for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ObjectId({self})")
+    }
+}
+
 /// What a key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum KeyKind {
@@ -55,11 +79,13 @@ pub enum KeyKind {
     Link,
     /// Makes the blind index of a scope; wrapped by the root key.
     Index,
+    /// Encrypts one object; destroyed with it.
+    Object,
 }
 
 impl KeyKind {
     /// All kinds, from the root downwards.
-    pub const ALL: [KeyKind; 7] = [
+    pub const ALL: [KeyKind; 8] = [
         KeyKind::Class,
         KeyKind::Bucket,
         KeyKind::Outgoing,
@@ -67,6 +93,7 @@ impl KeyKind {
         KeyKind::Day,
         KeyKind::Link,
         KeyKind::Index,
+        KeyKind::Object,
     ];
 
     /// The word used in stores and wrapped keys; never changes.
@@ -80,6 +107,7 @@ impl KeyKind {
             KeyKind::Day => "day",
             KeyKind::Link => "link",
             KeyKind::Index => "index",
+            KeyKind::Object => "object",
         }
     }
 
@@ -98,7 +126,7 @@ pub struct KeyName {
     /// Data class; empty for index keys.
     pub class: String,
     /// Class: empty. Bucket and outgoing: two hexadecimal digits, or `days`. Subject and link: the subject
-    /// reference in hexadecimal. Day: `yyyy-mm-dd`. Index: the scope.
+    /// reference in hexadecimal. Day: `yyyy-mm-dd`. Index: the scope. Object: its id in hexadecimal.
     pub unit: String,
 }
 
@@ -131,6 +159,12 @@ impl KeyName {
         KeyName::new(KeyKind::Link, LINK_CLASS, &encode_hex(&subject.0))
     }
 
+    /// The key of the object `id` in `class`.
+    #[must_use]
+    pub fn object(class: &str, id: &ObjectId) -> KeyName {
+        KeyName::new(KeyKind::Object, class, &encode_hex(&id.0))
+    }
+
     /// The blind index key of `scope`.
     #[must_use]
     pub fn index(scope: &str) -> KeyName {
@@ -150,7 +184,7 @@ impl KeyName {
             KeyKind::Class | KeyKind::Index => None,
             KeyKind::Bucket | KeyKind::Outgoing => Some(KeyName::class(&self.class)),
             KeyKind::Day => Some(KeyName::new(KeyKind::Bucket, &self.class, DAYS_UNIT)),
-            KeyKind::Subject | KeyKind::Link => {
+            KeyKind::Subject | KeyKind::Link | KeyKind::Object => {
                 let bucket = self.unit.get(..2).unwrap_or_default();
                 Some(KeyName::new(KeyKind::Bucket, &self.class, bucket))
             }
@@ -162,7 +196,12 @@ impl KeyName {
     pub fn owner(&self) -> Option<SubjectRef> {
         match self.kind {
             KeyKind::Subject | KeyKind::Link => SubjectRef::from_hex(&self.unit),
-            KeyKind::Class | KeyKind::Bucket | KeyKind::Outgoing | KeyKind::Day | KeyKind::Index => None,
+            KeyKind::Class
+            | KeyKind::Bucket
+            | KeyKind::Outgoing
+            | KeyKind::Day
+            | KeyKind::Index
+            | KeyKind::Object => None,
         }
     }
 }
@@ -276,6 +315,9 @@ mod tests {
         let days = KeyName::day("pii", "2026-11-22").parent().expect("days have a bucket");
         assert_eq!(days.to_string(), "bucket/pii/days");
         assert_eq!(KeyName::link(&subject).owner(), Some(subject));
+        let object = KeyName::object("pii", &ObjectId([0x3f; 16]));
+        assert_eq!(object.parent(), Some(bucket));
+        assert_eq!(object.owner(), None, "an object outlives the subjects in it");
         assert_eq!(KeyName::day("pii", "2026-11-22").owner(), None);
     }
 

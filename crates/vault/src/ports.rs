@@ -148,6 +148,33 @@ pub trait KeyStore: Send + Sync {
     /// The driver's own.
     fn bind_subject(&self, scope: &str, idx: &[u8; 32], subject: &SubjectRef) -> Result<SubjectRef, BoxError>;
 
+    /// The same for several at once, in their order; a driver that waits for its disk with each should do better.
+    ///
+    /// # Errors
+    /// The driver's own; those before the one at fault may be bound.
+    fn bind_subjects(&self, scope: &str, rows: &[([u8; 32], SubjectRef)]) -> Result<Vec<SubjectRef>, BoxError> {
+        rows.iter().map(|(idx, subject)| self.bind_subject(scope, idx, subject)).collect()
+    }
+
+    /// Notes that `holder`, such as a version of a data set, holds data of these subjects. Noting one again changes
+    /// nothing that can be seen.
+    ///
+    /// # Errors
+    /// The driver's own.
+    fn hold(&self, holder: &str, subjects: &[SubjectRef]) -> Result<(), BoxError>;
+
+    /// The holders of data of `subject`, each once, in order; none once it is destroyed.
+    ///
+    /// # Errors
+    /// The driver's own.
+    fn holders(&self, subject: &SubjectRef) -> Result<Vec<String>, BoxError>;
+
+    /// Forgets that `holder` holds data of `subject`, or of anybody when none is named.
+    ///
+    /// # Errors
+    /// The driver's own.
+    fn release(&self, holder: &str, subject: Option<&SubjectRef>) -> Result<(), BoxError>;
+
     /// Destroys keys and re-wraps their neighbours, in one step: see [`Destruction`].
     ///
     /// When any of its conditions does not hold, nothing changes and the answer is
@@ -214,10 +241,13 @@ pub enum Put {
 /// What to destroy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// All keys and blind index rows of a subject; it can get no new ones afterwards.
+    /// All keys and blind index rows of a subject, and the notes of who holds data of it; it can get no new keys
+    /// afterwards.
     Subject(SubjectRef),
     /// One day key; its name becomes a tombstone even if there was no key yet.
     Day(KeyName),
+    /// One object key; its name becomes a tombstone even if there was no key yet.
+    Object(KeyName),
 }
 
 /// A destruction, with all that must change in the same step.
@@ -245,7 +275,7 @@ impl Destruction {
     pub fn dooms(&self, name: &KeyName) -> bool {
         match &self.target {
             Target::Subject(subject) => name.owner() == Some(*subject),
-            Target::Day(day) => name == day,
+            Target::Day(key) | Target::Object(key) => name == key,
         }
     }
 

@@ -22,7 +22,7 @@ const IDENTIFIER_MAX_BYTES: usize = 1_024;
 pub struct Vault {
     pub(crate) ring: KeyRing,
     /// Blind index values already looked up. They are keyed hashes, unique over scopes.
-    subjects: Cache<[u8; 32], SubjectRef>,
+    pub(crate) subjects: Cache<[u8; 32], SubjectRef>,
     /// By the same values.
     pub(crate) signets: Cache<[u8; 32], Arc<Signet>>,
     /// One rotation at a time.
@@ -245,7 +245,7 @@ impl Vault {
         session.take_if(|(_, subject)| subject == gone);
     }
 
-    fn blind_index(&self, scope: &str, identifier: &str, now_ms: u64) -> Result<[u8; 32], VaultError> {
+    pub(crate) fn blind_index(&self, scope: &str, identifier: &str, now_ms: u64) -> Result<[u8; 32], VaultError> {
         check_name("scope", scope)?;
         let normalised = normalise(identifier)?;
         Ok(self.ring.obtain(&KeyName::index(scope), now_ms)?.key.hmac(&[normalised.as_bytes()]))

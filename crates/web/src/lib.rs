@@ -10,6 +10,7 @@ mod app;
 mod assets;
 mod assurance;
 mod auth;
+mod data;
 mod directory;
 mod failure;
 mod headers;
@@ -40,6 +41,7 @@ pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .merge(people::routes())
         .merge(serving::routes())
+        .merge(data::routes())
         .merge(crate::assurance::routes())
         .merge(keys::routes())
         .merge(infrastructure::routes())

@@ -4,6 +4,7 @@
 use askama::Template;
 
 use crate::assurance::{ControlPage, ControlsPage, CriteriaPage, EvidencePage};
+use crate::data::{DataPage, DatasetPage};
 use crate::failure::FailurePage;
 use crate::infrastructure::{EventPage, LedgerPage, OverviewPage, SqlPage};
 use crate::keys::EncryptionPage;
@@ -46,6 +47,8 @@ fn samples() -> Vec<(String, String)> {
     add(&mut pages, "documents", DocumentsPage::samples());
     add(&mut pages, "document", DocumentPage::samples());
     add(&mut pages, "services", ServicesPage::samples());
+    add(&mut pages, "data", DataPage::samples());
+    add(&mut pages, "dataset", [DatasetPage::sample()]);
     add(&mut pages, "emergencies", EmergenciesPage::samples());
     add(&mut pages, "encryption", EncryptionPage::samples());
     add(&mut pages, "policies", PoliciesPage::samples());

@@ -7,6 +7,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use domain::data::{DataClass, DatasetSpec};
 use domain::people::{InferenceScope, KeyScope, WorkloadRule};
 use domain::serving::{ServiceSpec, Target};
 use domain::vendors::ProviderSpec;
@@ -33,7 +34,7 @@ pub struct Apply {
     /// Only show what would be done
     #[arg(long)]
     pub dry_run: bool,
-    /// Also retire services and providers that the file does not name
+    /// Also retire services, providers, workloads and data sets that the file does not name
     #[arg(long)]
     pub prune: bool,
     /// Only this part of the file, such as the one that is your duty; give it once for each
@@ -53,6 +54,8 @@ pub enum Part {
     Models,
     /// Services and their routes
     Services,
+    /// Data sets
+    Datasets,
     /// Rules by which programs prove who they are
     Workloads,
     /// How long keys may live
@@ -72,6 +75,7 @@ impl Part {
     fn of(kind: &str) -> Self {
         match kind {
             "service" => Self::Services,
+            "dataset" => Self::Datasets,
             "workload" => Self::Workloads,
             _ => Self::Providers,
         }
@@ -92,7 +96,7 @@ struct Step {
     sign: char,
     what: String,
     /// What is kept under its digest before.
-    upload: Option<Vec<u8>>,
+    upload: Option<(DataClass, Vec<u8>)>,
     /// Where the body is sent when it is no command, such as one with a name that must be sealed.
     door: Option<(Method, String)>,
     body: Value,
@@ -175,8 +179,9 @@ impl Apply {
     }
 
     async fn carry_out(&self, client: &Client, step: &Step) -> Result<Became, Failure> {
-        if let Some(bytes) = &step.upload {
-            client.send(Method::PUT, "/api/v1/artifacts", "application/octet-stream", bytes.clone()).await?;
+        if let Some((class, bytes)) = &step.upload {
+            let path = format!("/api/v1/artifacts?class={}", class.as_str());
+            client.send(Method::PUT, &path, "application/octet-stream", bytes.clone()).await?;
         }
         let (method, path) = step.door.clone().unwrap_or((Method::POST, "/api/v1/commands".to_owned()));
         let refused = match client.json(method, &path, Some(&step.body)).await {
@@ -267,6 +272,12 @@ fn plan(file: &OrgFile, in_force: &Value, prune: bool) -> Result<Vec<Step>, Fail
             body,
         ));
     }
+    for (name, spec) in &file.datasets {
+        let body = json!({"dataset": name, "spec": spec});
+        let known = &in_force["datasets"][name];
+        let same = parsed::<DatasetSpec>(known).as_ref() == Some(spec);
+        steps.extend(declared("dataset", name, same, known, &json!(spec), body));
+    }
     registrations(file, in_force, &mut steps);
     workloads(file, in_force, &mut steps);
     steps.extend(key_limit(file, in_force));
@@ -274,6 +285,7 @@ fn plan(file: &OrgFile, in_force: &Value, prune: bool) -> Result<Vec<Step>, Fail
     roles(file, in_force, &mut steps);
     approvals(file, in_force, &mut steps);
     if prune {
+        retire("dataset", "datasets", |name| file.datasets.contains_key(name), in_force, &mut steps);
         retire("service", "services", |name| file.services.contains_key(name), in_force, &mut steps);
         retire("workload", "workloads", |name| file.workloads.contains_key(name), in_force, &mut steps);
         retire("provider", "providers", |name| file.providers.contains_key(name), in_force, &mut steps);
@@ -322,7 +334,7 @@ fn models(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) -> Result<(),
             part: Part::Models,
             sign: '+',
             what: format!("model {} version {} from {path} (sha256 {}…)", model.name, model.version, &sha256[..12]),
-            upload: Some(bytes),
+            upload: Some((model.class, bytes)),
             door: None,
             body: json!({"command": "model.register", "body": body}),
         });

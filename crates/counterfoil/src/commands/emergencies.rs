@@ -29,7 +29,7 @@ pub struct Declare {
     /// The role: administrator, data_steward, deployer, monitor or privacy_officer
     #[arg(long)]
     role: String,
-    /// Where it holds: `org`, which is everywhere, `service/NAME`, or `environment/NAME` of services
+    /// Where it holds: `org`, which is everywhere, `service/NAME`, `environment/NAME` of services, or `dataset/NAME`
     #[arg(long, default_value = "org")]
     scope: String,
     /// For how many minutes; 60 at most

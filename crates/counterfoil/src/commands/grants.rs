@@ -33,7 +33,7 @@ pub struct Request {
     /// The role; `counterfoil people roles` lists them
     #[arg(long)]
     role: String,
-    /// Where it holds: `org`, which is everywhere, `service/NAME`, or `environment/NAME` of services
+    /// Where it holds: `org`, which is everywhere, `service/NAME`, `environment/NAME` of services, or `dataset/NAME`
     #[arg(long, default_value = "org")]
     scope: String,
     /// When it ends: a length of time such as 90d, or a date; 366 days at most

@@ -74,7 +74,7 @@ pub struct Members {
 pub struct Map {
     /// Identifier or name
     group: String,
-    /// A role, everywhere or in one scope: `deployer` or `deployer@service/credit-risk` or `deployer@environment/prod`; none ends the mapping
+    /// A role, everywhere or in one scope: `deployer` or `deployer@service/credit-risk` or `deployer@environment/prod` or `data_steward@dataset/loans`; none ends the mapping
     #[arg(long = "role")]
     roles: Vec<String>,
     /// For how many days each grant holds

@@ -6,6 +6,7 @@ mod approvals;
 mod authz;
 mod config;
 mod controls;
+mod data;
 mod documents;
 mod emergencies;
 mod encryption;
@@ -74,6 +75,9 @@ enum Command {
     /// The register of services: who answers for each, and who agreed to that
     #[command(subcommand)]
     Services(services::Services),
+    /// Data sets: declare, store, read, destroy
+    #[command(subcommand)]
+    Data(data::Data),
     /// Keys of applications and operators
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -176,6 +180,7 @@ impl Cli {
             Command::Config(command) => command.run(json, connect),
             Command::Apply(command) => command.run(json, connect).await,
             Command::Services(command) => command.run(json, connect).await,
+            Command::Data(command) => command.run(json, connect).await,
             Command::Keys(command) => command.run(json, connect).await,
             Command::People(command) => command.run(json, connect).await,
             Command::Groups(command) => command.run(json, connect).await,

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use domain::data::{DataClass, DatasetSpec};
 use domain::people::groups::mapping::{MAX_DAYS, MAX_ROLES};
 use domain::people::{ApprovalRule, MappedRole, TokenRule, WorkloadProof};
 use domain::serving::{RiskTier, Route, ServiceSpec, Target};
@@ -27,6 +28,8 @@ pub struct OrgFile {
     pub models: Vec<ModelFile>,
     /// Services by name.
     pub services: BTreeMap<String, ServiceSpec>,
+    /// Data sets by name.
+    pub datasets: BTreeMap<String, DatasetSpec>,
     /// Who answers for services, by pseudonym: those that the file names somebody for.
     pub accountable: BTreeMap<String, String>,
     /// Rules by which proofs of programs are believed, by name.
@@ -64,6 +67,13 @@ pub struct ModelFile {
     pub version: String,
     /// The artifact, relative to the file that names it.
     pub file: PathBuf,
+    /// The data class that it is encrypted as.
+    #[serde(default = "internal")]
+    pub class: DataClass,
+}
+
+fn internal() -> DataClass {
+    DataClass::Internal
 }
 
 #[derive(Deserialize)]
@@ -75,6 +85,8 @@ struct Raw {
     model: Vec<ModelFile>,
     #[serde(default)]
     service: BTreeMap<String, RawService>,
+    #[serde(default)]
+    dataset: BTreeMap<String, DatasetSpec>,
     #[serde(default)]
     workload: BTreeMap<String, RawWorkload>,
     keys: Option<RawKeys>,
@@ -229,6 +241,7 @@ impl OrgFile {
             providers: raw.provider,
             models,
             services,
+            datasets: raw.dataset,
             accountable,
             workloads,
             max_key_days,

@@ -33,7 +33,7 @@ pub enum Reviews {
 /// A review to start.
 #[derive(Args)]
 pub struct Start {
-    /// What is reviewed: `org`, which is everything, `service/NAME`, or `environment/NAME` of services
+    /// What is reviewed: `org`, which is everything, `service/NAME`, `environment/NAME` of services, or `dataset/NAME`
     #[arg(long, default_value = "org")]
     scope: String,
     /// Who reviews, by pseudonym

@@ -17,6 +17,7 @@ const ROUTERS: [(&str, &str); 9] = [
     ("crates/web/src/lib.rs", ""),
     ("crates/web/src/people/mod.rs", ""),
     ("crates/web/src/serving/mod.rs", ""),
+    ("crates/web/src/data/mod.rs", ""),
     ("crates/web/src/assurance/mod.rs", ""),
     ("crates/web/src/keys/mod.rs", ""),
     ("crates/web/src/infrastructure/mod.rs", ""),

@@ -5,6 +5,7 @@
 mod approvals;
 mod assurance;
 mod crash;
+mod data;
 mod demo;
 mod directory;
 mod doors;

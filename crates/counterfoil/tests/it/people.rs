@@ -23,6 +23,7 @@ const PAGES: [&str; 20] = [
     "/authz",
     "/documents",
     "/services",
+    "/data",
     "/emergencies",
     "/encryption",
     "/keys",

@@ -1,8 +1,9 @@
-//! Keys that data are encrypted under, who keeps the one at the top, and what they protect. The keys that applications
-//! hold are in [`crate::people::keys`].
+//! Keys that data are encrypted under, who keeps the one at the top, and what hangs on them: retention, holds, and
+//! forgetting. The keys that applications hold are in [`crate::people::keys`].
 
 pub mod custodians;
 pub mod encryption;
+pub mod holds;
 
 pub use custodians::{CustodianKind, CustodianReported};
 pub use encryption::{ClassKey, ClassKeyRotated, Encryption, EncryptionConfigured, RootRatcheted, RotationRequested};

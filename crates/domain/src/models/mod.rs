@@ -40,4 +40,19 @@ pub struct ModelRegistered {
     pub artifact_sha256: String,
     /// What the check found.
     pub facts: ModelFacts,
+    /// How it lies encrypted; absent for one that was kept in clear, before artifacts were encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enclosed: Option<Enclosed>,
+}
+
+/// The encrypted object that an artifact lies in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Enclosed {
+    /// Identifier of the object, hexadecimal.
+    pub object: String,
+    /// Its data class.
+    pub class: String,
+    /// Name of its key in the vault.
+    pub key: String,
 }

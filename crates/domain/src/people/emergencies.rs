@@ -33,7 +33,7 @@ pub struct EmergencyDeclared {
     pub emergency: String,
     /// The role, one of [`EMERGENCY_ROLES`]. The event's actor holds it.
     pub role: String,
-    /// Where it holds: `org`, which is everywhere, `service/NAME`, or `environment/NAME`.
+    /// Where it holds: `org`, which is everywhere, `service/NAME`, `environment/NAME`, or `dataset/NAME`.
     pub scope: String,
     /// When it ends by itself, in milliseconds since the epoch.
     pub ends_at: i64,

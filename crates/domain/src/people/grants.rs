@@ -31,7 +31,7 @@ pub struct GrantRequested {
     pub actor: String,
     /// The role, one of [`super::roles::ROLES`].
     pub role: String,
-    /// Where it holds: `org`, which is everywhere, `service/NAME`, or `environment/NAME`.
+    /// Where it holds: `org`, which is everywhere, `service/NAME`, `environment/NAME`, or `dataset/NAME`.
     pub scope: String,
     /// Milliseconds since the epoch at which the grant ends by itself.
     pub ends_at: i64,

@@ -92,10 +92,14 @@ pub fn conflict_between(one: &str, other: &str) -> Option<&'static Conflict> {
     CONFLICTS.iter().find(|rule| rule.roles == (one, other) || rule.roles == (other, one))
 }
 
-/// Refuses what is no scope: it is `org`, `service/NAME` of a declared service, or `environment/NAME` that one is in.
+/// Refuses what is no scope: it is `org`, `service/NAME` of a declared service, `environment/NAME` that one is in, or
+/// `dataset/NAME` of a declared data set.
 pub(crate) fn scope_is_valid(state: &State, scope: &str) -> Result<(), Refusal> {
     let service = scope.strip_prefix("service/");
-    if scope == ORG || service.is_some_and(|service| state.services.contains_key(service)) {
+    let dataset = scope.strip_prefix(DATASET);
+    let declared = service.is_some_and(|service| state.services.contains_key(service))
+        || dataset.is_some_and(|dataset| state.datasets.contains_key(dataset));
+    if scope == ORG || declared {
         return Ok(());
     }
     let environments = environments(state);
@@ -109,7 +113,8 @@ pub(crate) fn scope_is_valid(state: &State, scope: &str) -> Result<(), Refusal> 
             format!("no service is in environment `{name}`; there are: {}", known.join(", "))
         }
         None => format!(
-            "`{scope}` is no scope: give `org`, `service/NAME` of a declared service, or `environment/NAME` of services"
+            "`{scope}` is no scope: give `org`, `service/NAME` of a declared service, `environment/NAME` of services, or \
+             `dataset/NAME` of a declared data set"
         ),
     };
     Err(Refusal::new(RefusalCode::Invalid, message))
@@ -120,19 +125,23 @@ fn environments(state: &State) -> BTreeSet<&str> {
     state.services.values().map(|spec| spec.environment.as_str()).collect()
 }
 
-/// Every scope but that of everything: environments, then services.
+/// Every scope but that of everything: environments, then services, then data sets.
 #[must_use]
 pub fn narrow_scopes(state: &State) -> Vec<String> {
     let environments = environments(state).into_iter().map(|name| format!("{ENVIRONMENT}{name}"));
-    environments.chain(state.services.keys().map(|service| format!("service/{service}"))).collect()
+    let services = state.services.keys().map(|service| format!("service/{service}"));
+    let datasets = state.datasets.keys().map(|dataset| format!("{DATASET}{dataset}"));
+    environments.chain(services).chain(datasets).collect()
 }
 
 /// Whether two scopes can share anything. An environment always overlaps a service, also one that is elsewhere now: a
-/// service can move, and then nobody would be asked again. Refusing too much is the safe side.
+/// service can move, and then nobody would be asked again. Refusing too much is the safe side. A data set is in no
+/// environment and belongs to no service.
 #[must_use]
 pub fn overlap(one: &str, other: &str) -> bool {
     let whole = [one, other].contains(&ORG);
-    one == other || whole || one.starts_with(ENVIRONMENT) != other.starts_with(ENVIRONMENT)
+    let of_data = [one, other].iter().any(|scope| scope.starts_with(DATASET));
+    one == other || whole || !of_data && one.starts_with(ENVIRONMENT) != other.starts_with(ENVIRONMENT)
 }
 
 /// Whether a scope covers a thing (`kind/name`) as things are now: an environment covers the services that are in it.
@@ -154,6 +163,9 @@ pub const ORG: &str = "org";
 
 /// How the scope begins that is all services in an environment.
 pub const ENVIRONMENT: &str = "environment/";
+
+/// How the scope begins that is one data set.
+pub const DATASET: &str = "dataset/";
 
 #[cfg(test)]
 mod tests {
@@ -183,5 +195,9 @@ mod tests {
         assert!(overlap("environment/a", "org") && overlap("environment/a", "environment/a"));
         assert!(overlap("environment/a", "service/b") && overlap("service/b", "environment/a"), "a service can move");
         assert!(!overlap("environment/a", "environment/b"));
+        assert!(overlap("dataset/a", "org") && overlap("org", "dataset/a") && overlap("dataset/a", "dataset/a"));
+        for apart in ["dataset/b", "service/a", "environment/a"] {
+            assert!(!overlap("dataset/a", apart) && !overlap(apart, "dataset/a"), "{apart}");
+        }
     }
 }

@@ -1,6 +1,10 @@
 //! Every kind of event has golden bytes. A change here changes history that others have already verified.
 
 use crate::assurance::{ControlRan, ControlsScoped, EvidenceExported, Outcome, RunParams, ScopedControl};
+use crate::data::{
+    DataClass, DatasetDeclared, DatasetRetired, DatasetSpec, Form, LawfulBasis, ObjectDestroyed, StoredObject,
+    SubjectColumn, VersionEnded, VersionRewritten, VersionStored,
+};
 use crate::infrastructure::{
     CertificateInstalled, ClientAuth, CommandRefused, Endpoint, EndpointsProbed, Found, LedgerHeartbeat, NodeJoined,
     NodeRecovered, NodeStopped, OrgCreated, PoliciesInstalled, RollbackAccepted, StateDigest, TlsVersion, Zone,
@@ -22,7 +26,7 @@ use crate::people::{
     GrantEnded, GrantNamed, GrantPreapproved, GrantRequested, GrantWithheld, GroupDescribed, GroupMapped, GroupMember,
     GroupNamed, IdentityLinked, IdentitySource, IdentityUnlinked, InferenceScope, KeyCreated, KeyExchanged, KeyLeaked,
     KeyRevoked, KeyRotated, KeyScope, KeysLimited, KeysUsed, MappedRole, OwnerReason, PasskeyRegistered,
-    PasskeyRemoved, PasskeyUsed, ProfileSet, Proof, RecoveryIssued, RecoveryUsed, SessionClosed, SessionEnd,
+    PasskeyRemoved, PasskeyUsed, ProfileSet, Proof, Purpose, RecoveryIssued, RecoveryUsed, SessionClosed, SessionEnd,
     SessionEnded, SessionOpened, SessionStarted, SigninLinkCreated, SigninRefused, TokenRule, TrainingRecorded,
     WorkloadDeclared, WorkloadProof, WorkloadRetired, WorkloadRule,
 };
@@ -467,6 +471,7 @@ fn supply() -> Vec<Event> {
                 inputs: vec![tensor.clone()],
                 outputs: vec![tensor],
             },
+            enclosed: None,
         }),
     ]
 }
@@ -546,6 +551,50 @@ fn serving() -> Vec<Event> {
     ]
 }
 
+fn data() -> Vec<Event> {
+    let stored = |object: &str| StoredObject {
+        object: s(object),
+        class: s("personal"),
+        key: format!("object/personal/{object}"),
+        sha256: s("c1"),
+        stored_bytes: 200,
+        bytes: 90,
+        chunks: 1,
+        commitment: s("c2"),
+    };
+    let (dataset, version) = (s("loans"), s("2026-11"));
+    vec![
+        Event::DatasetDeclared(DatasetDeclared {
+            dataset: s("loans"),
+            spec: DatasetSpec {
+                class: DataClass::Personal,
+                owner: s("a_1"),
+                source: s("crm/exports"),
+                licence: s("CC-BY-4.0"),
+                lawful_basis: Some(LawfulBasis::Contract),
+                purposes: vec![Purpose::Development, Purpose::Audit],
+                region: Some(s("ap-southeast-2")),
+            },
+        }),
+        Event::DatasetRetired(DatasetRetired { dataset: s("loans") }),
+        Event::VersionStored(VersionStored {
+            dataset: dataset.clone(),
+            version: version.clone(),
+            stored: stored("0a"),
+            subjects: Some(SubjectColumn { form: Form::Csv, column: s("email"), scope: s("email") }),
+        }),
+        Event::VersionRewritten(VersionRewritten {
+            dataset: dataset.clone(),
+            version: version.clone(),
+            rows_removed: 3,
+            old: s("0a"),
+            stored: stored("0b"),
+        }),
+        Event::VersionEnded(VersionEnded { dataset, version, object: s("0b"), reference: s("CHG-9") }),
+        Event::ObjectDestroyed(ObjectDestroyed { object: s("0a"), class: s("personal"), key: s("object/personal/0a") }),
+    ]
+}
+
 fn assurance() -> Vec<Event> {
     let scoped = ScopedControl { control: s("AI-IN-01"), logic_sha256: s("10"), frequency: s("hourly") };
     vec![
@@ -603,7 +652,7 @@ fn keys() -> Vec<Event> {
 
 /// One event of every kind, in the order of `event.rs`.
 pub fn one_of_each() -> Vec<Event> {
-    [infrastructure(), people(), approvals(), documents(), emergencies(), supply(), serving(), keys(), assurance()]
+    [infrastructure(), people(), approvals(), documents(), emergencies(), supply(), serving(), keys(), data(), assurance()]
         .concat()
 }
 

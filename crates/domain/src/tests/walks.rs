@@ -26,7 +26,7 @@ use oracle::Oracle;
 const PROGRAMS: [&str; 2] = ["a_bot", "a_ci"];
 const GROUPS: [&str; 2] = ["gr_a", "gr_b"];
 const SERVICES: [&str; 2] = ["credit", "support"];
-const SCOPES: [&str; 4] = ["org", "service/credit", "service/support", "environment/prod"];
+const SCOPES: [&str; 5] = ["org", "service/credit", "service/support", "environment/prod", "dataset/loans"];
 const VERSIONS: [&str; 3] = ["1", "2", "3"];
 const OWN: [&str; 2] = ["helper", "board"];
 const ROLES: [&str; 10] = [
@@ -158,6 +158,7 @@ impl Walk {
             let owned = AccountOwned { actor: program.into(), owner: owner.into(), reason: OwnerReason::Named };
             walk.company.done("a_admin", Command::OwnAccount(owned));
         }
+        walk.company.done("a_admin", super::datasets::declare("loans", "a_admin"));
         for group in GROUPS {
             let described = Some((BTreeSet::from([group[3..].repeat(32)]), "e".repeat(64)));
             let (add, remove) = (BTreeSet::new(), BTreeSet::new());

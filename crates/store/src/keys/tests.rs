@@ -234,8 +234,8 @@ fn files_of_others_are_refused_and_left_alone() {
 
     let newer = dir.path().join("newer.db");
     drop(SqliteKeys::open(&newer).unwrap());
-    Connection::open(&newer).unwrap().pragma_update(None, "user_version", 2).unwrap();
-    assert!(refusal(&newer).contains("has schema 2, this program knows 1"));
+    Connection::open(&newer).unwrap().pragma_update(None, "user_version", 3).unwrap();
+    assert!(refusal(&newer).contains("has schema 3, this program knows 2"));
 
     let garbage = dir.path().join("garbage.db");
     std::fs::write(&garbage, b"not a database, but long enough to look at").unwrap();
@@ -251,4 +251,21 @@ fn a_row_of_an_unknown_kind_is_an_error_and_no_panic() {
     let (keys, vault) = open_vault(dir.path());
     keys.lock().execute("UPDATE key SET kind = 'strange'", []).unwrap();
     assert!(vault.inventory().is_err());
+}
+
+#[test]
+fn a_key_store_of_the_first_schema_is_brought_up_to_date() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("keys.db");
+    let alice = SubjectRef([0x11; 16]);
+    SqliteKeys::open(&path).unwrap().bind_subject("user", &[1; 32], &alice).unwrap();
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch("DROP TABLE held; PRAGMA user_version = 1;").unwrap();
+    drop(old);
+    for _ in 0..2 {
+        let keys = SqliteKeys::open(&path).unwrap();
+        assert_eq!(keys.find_subject("user", &[1; 32]).unwrap(), Some(alice));
+        keys.hold("dataset/loans/1", &[alice]).unwrap();
+        assert_eq!(keys.holders(&alice).unwrap(), ["dataset/loans/1"]);
+    }
 }

@@ -1,14 +1,16 @@
 //! Commands, the declared state, artifacts, the ledger and SQL.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json as Answer;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use domain::Command;
+use domain::data::DataClass;
 use domain::people::roles::ORG;
 use engine::Ask;
 use http::{HeaderMap, header};
@@ -51,6 +53,8 @@ pub(crate) async fn org(State(app): State<Arc<App>>, Caller(who): Caller) -> Res
         app.may_read(&who, "state")?;
     }
     Ok(Answer(app.engine.read(|state| {
+        let in_use = state.datasets.iter().filter(|(_, dataset)| dataset.retired_at.is_none());
+        let datasets: BTreeMap<_, _> = in_use.map(|(name, dataset)| (name, &dataset.spec)).collect();
         json!({
             "size": state.size,
             "org": state.org,
@@ -59,6 +63,7 @@ pub(crate) async fn org(State(app): State<Arc<App>>, Caller(who): Caller) -> Res
             "providers": state.providers,
             "models": state.models,
             "deployments": state.deployments,
+            "datasets": datasets,
             "workloads": state.workloads,
             "max_key_days": state.keys_limited.as_ref().map(|limit| limit.max_days),
             "approvals": state.approval_rules,
@@ -68,15 +73,23 @@ pub(crate) async fn org(State(app): State<Arc<App>>, Caller(who): Caller) -> Res
     })))
 }
 
-/// `PUT /artifacts`: keeps the body under its digest.
+/// How an artifact is to be kept.
+#[derive(Deserialize)]
+pub(crate) struct Kept {
+    /// The data class that it is encrypted as; `internal` when none is named.
+    class: Option<DataClass>,
+}
+
+/// `PUT /artifacts`: keeps the body, encrypted, under the digest of what it says.
 pub(crate) async fn put_artifact(
     State(app): State<Arc<App>>,
     Caller(who): Caller,
+    Query(wish): Query<Kept>,
     body: Bytes,
 ) -> Result<Answer<Value>, ApiError> {
     app.may(&who, "artifact.put", "model/artifact")?;
-    let engine = Arc::clone(&app.engine);
-    let kept = tokio::task::spawn_blocking(move || engine.put_artifact(&body)).await;
+    let (engine, class) = (Arc::clone(&app.engine), wish.class.unwrap_or(DataClass::Internal));
+    let kept = tokio::task::spawn_blocking(move || engine.put_artifact_as(class, &body)).await;
     let sha256 = kept.map_err(|panicked| Failure::internal("keep the artifact", &panicked))??;
     who.attempt.iter().for_each(|attempt| attempt.concerns(&sha256));
     Ok(Answer(json!({ "sha256": sha256 })))

@@ -3,6 +3,7 @@
 mod accesses;
 pub(crate) mod approvals;
 mod assurance;
+mod datasets;
 mod directory;
 mod documents;
 mod emergencies;
@@ -116,6 +117,9 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/recovery-codes", post(passkeys::recovery_codes))
         .route("/sessions", get(sessions::list))
         .route("/sessions/{id}", delete(sessions::revoke))
+        .route("/datasets", get(datasets::list))
+        .route("/datasets/{id}", get(datasets::show))
+        .route("/datasets/{id}/versions/{version}/destroy", post(datasets::destroy))
         .route("/inferences/{id}", get(serving::inference))
         .route("/inferences/{id}/proof", get(serving::inference_proof))
         .route("/segments/seal", post(serving::seal))
@@ -125,6 +129,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .fallback(async || ApiError(Failure::not_found("endpoint", "at this address")))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .route("/artifacts", upload)
+        .route("/datasets/{id}/versions/{version}", put(datasets::put).get(datasets::get))
 }
 
 /// A JSON body. What is wrong with one is answered in the API's own form.

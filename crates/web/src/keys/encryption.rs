@@ -154,7 +154,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
     let inventory = app.engine.encryption_inventory().await?;
     let found = app.ask(HISTORY).await?;
     let may_rotate = app.engine.policies().decide(&who, "encryption.rotate", "encryption/root").is_ok();
-    let shell = Shell::new(&app, &who, Section::Encryption)?;
+    let shell = Shell::new(&app, &who, Section::Encryption).await?;
     page(&EncryptionPage::new(shell, inventory, &found, may_rotate, clock()))
 }
 

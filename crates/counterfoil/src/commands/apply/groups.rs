@@ -48,6 +48,12 @@ fn exists(file: &OrgFile, in_force: &Value, group: &str, role: &MappedRole, plac
             }
         };
     }
+    if let Some(dataset) = scope.strip_prefix(roles::DATASET) {
+        return match file.datasets.contains_key(dataset) || known("datasets", dataset) {
+            true => Ok(()),
+            false => wrong(format!("there is no data set `{dataset}`: declare it, or map the role elsewhere")),
+        };
+    }
     match scope.strip_prefix("service/") {
         Some(service) if !file.services.contains_key(service) && !known("services", service) => {
             wrong(format!("there is no service `{service}`: declare it, or map the role elsewhere"))

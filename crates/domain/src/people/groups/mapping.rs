@@ -29,7 +29,7 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 pub struct MappedRole {
     /// The role.
     pub role: String,
-    /// Where it holds: `org`, `service/NAME`, or `environment/NAME`.
+    /// Where it holds: `org`, `service/NAME`, `environment/NAME`, or `dataset/NAME`.
     pub scope: String,
 }
 

@@ -26,7 +26,8 @@ pub(crate) use rules::{assign, complete, decide_one, start};
 pub struct StartReview {
     /// Public identifier, `r_` and random characters.
     pub review: String,
-    /// What is reviewed: `org` for all that is held, `service/NAME` or `environment/NAME` for what is held in that scope.
+    /// What is reviewed: `org` for all that is held, `service/NAME`, `environment/NAME` or `dataset/NAME` for what is held
+    /// in that scope.
     pub scope: String,
     /// Who reviews.
     pub reviewer: String,

@@ -1,14 +1,17 @@
 //! Data: the room's tables, and those still to be filled, which concern data, its lineage and the rights of its subjects.
 
+mod datasets;
+mod objects;
+
 use crate::table::Planned;
+
+pub(crate) use datasets::{DatasetPurposes, Datasets};
+pub(crate) use objects::DataObjects;
 
 /// Tables of this room without rows yet: name, meaning, what has to be built first, columns.
 #[rustfmt::skip]
 pub(crate) const PLANNED: &[Planned] = &[
-    Planned { name: "data_objects", doc: "Stored objects with their classification and retention.", area: "data catalogue", columns: "object_id kind classification classified_at:time key_id encrypted:bool region source_ref created_at:time retention_policy_id expires_at:time deleted_at:time legal_hold:bool" },
-    Planned { name: "datasets", doc: "Versions of data sets.", area: "data catalogue", columns: "dataset_id version owner_id licence lawful_basis approved_by approved_at:time created_at:time" },
     Planned { name: "dataset_fields", doc: "Fields of data sets with their sensitivity.", area: "data catalogue", columns: "dataset_id version field sensitivity purpose_id justification_hash" },
-    Planned { name: "dataset_purposes", doc: "What each data set may be used for.", area: "data catalogue", columns: "dataset_id purpose_id" },
     Planned { name: "pipeline_steps", doc: "Steps of data pipelines as they ran.", area: "lineage", columns: "step_id run_id stage ts:time status" },
     Planned { name: "dataset_checks", doc: "Quality checks of data sets.", area: "data contracts", columns: "check_id step_id dataset_id version dimension status blocking:bool ts:time" },
     Planned { name: "lineage_edges", doc: "What was made from what.", area: "lineage", columns: "edge_id run_id input_id input_checksum output_id output_checksum ts:time" },

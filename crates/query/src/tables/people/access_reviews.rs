@@ -67,7 +67,7 @@ impl Table for AccessReviews {
         "Campaigns that review who has access, each over what was held in its scope when it started.";
     const COLUMNS: &'static [Column] = &[
         text("review_id", "Public identifier of the campaign"),
-        text("scope", "`org`, which is all that is held, `service/NAME`, or `environment/NAME`"),
+        text("scope", "`org`, which is all that is held, `service/NAME`, `environment/NAME`, or `dataset/NAME`"),
         time("due_at", "By when it must be complete"),
         time("completed_at", "When it was completed; NULL while it was not"),
         text("reviewer_id", "Who reviews"),

@@ -35,7 +35,10 @@ impl Table for Emergencies {
         text("emergency_id", "Public identifier"),
         text("principal_id", "Who took the role"),
         text("role", "The role"),
-        text("scope", "Where it held: `org`, which is everywhere, `service/NAME`, or `environment/NAME`"),
+        text(
+            "scope",
+            "Where it held: `org`, which is everywhere, `service/NAME`, `environment/NAME`, or `dataset/NAME`",
+        ),
         time("declared_at", "When it began"),
         time("ends_at", "When it ended, or will end, by itself"),
         time("ended_at", "When it ended before that; NULL while it did not"),

@@ -46,7 +46,10 @@ impl Table for RoleGrants {
         text("grant_id", "Public identifier; `<actor>/<role>` for a role that an actor began with"),
         text("principal_id", "Who has the role, or is to have it"),
         text("role", "The role, as the policies name it"),
-        text("scope", "Where it holds: `org`, which is everywhere, `service/NAME`, or `environment/NAME`"),
+        text(
+            "scope",
+            "Where it holds: `org`, which is everywhere, `service/NAME`, `environment/NAME`, or `dataset/NAME`",
+        ),
         text("env", "`prod`: an installation is one environment"),
         boolean(
             "privileged",

@@ -1,0 +1,159 @@
+//! Data sets from the command line, by a file, and on pages: stored, read for a purpose, destroyed, and what the ledger,
+//! the tables and the disk say of it.
+
+use std::io::Write as _;
+
+use ::http::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Run, World, eventually, http, people};
+
+/// Runs a command as somebody; it must succeed.
+#[track_caller]
+fn done(world: &World, key: &str, arguments: &[&str]) -> Value {
+    world.json(&[&["--token", key], arguments].concat())
+}
+
+fn tried(world: &World, key: &str, arguments: &[&str]) -> Run {
+    world.cli(&[&["--json", "--token", key], arguments].concat())
+}
+
+const DECLARE: [&str; 14] = [
+    "data",
+    "declare",
+    "loans",
+    "--class",
+    "personal",
+    "--source",
+    "crm/exports",
+    "--licence",
+    "MSA-7",
+    "--lawful-basis",
+    "contract",
+    "--purposes",
+    "development",
+    "--owner",
+];
+
+/// How many files below a directory hold this text.
+fn files_with(dir: &std::path::Path, text: &str) -> usize {
+    let entries = std::fs::read_dir(dir).expect("a directory").map(|entry| entry.expect("readable").path());
+    let holds = |path: std::path::PathBuf| match path.is_dir() {
+        true => files_with(&path, text),
+        false => {
+            let bytes = std::fs::read(&path).unwrap_or_default();
+            usize::from(bytes.windows(text.len()).any(|window| window == text.as_bytes()))
+        }
+    };
+    entries.map(holds).sum()
+}
+
+#[test]
+fn given_a_data_set_when_stored_read_and_destroyed_then_nothing_lies_in_clear_and_all_is_on_record() {
+    let world = World::new();
+    let staff = people::Staff::new(&world);
+    let (actor, steward) = people::somebody_with(&world, &staff, "data_steward");
+    done(&world, &steward, &[&DECLARE[..], &[actor.as_str()][..]].concat());
+    let rows: String = (0..20_000).map(|n| format!("{n},canary-{n}@example.com\n")).collect();
+    let file = world.file("loans.csv", &format!("id,email\n{rows}"));
+    let put =
+        ["data", "put", "loans", &file, "--version", "1", "--subject-column", "email", "--subject-scope", "email"];
+    let stored = done(&world, &steward, &put);
+    assert_eq!(stored["stored"]["bytes"], json!(rows.len() + "id,email\n".len()));
+    assert_eq!(tried(&world, &steward, &put).error(), (65, "exists".into()));
+    assert_eq!(tried(&world, &staff.deployer.1, &put).error(), (65, "forbidden".into()));
+    assert_eq!(files_with(&world.data, "canary-7@example.com"), 0, "nothing lies in clear");
+
+    let read = world.path("read.csv").display().to_string();
+    let get =
+        |purpose: &'static str| ["--purpose", purpose, "data", "get", "loans", "1", "-o", &read].map(str::to_owned);
+    let words = |words: &[String]| words.iter().map(String::as_str).collect::<Vec<_>>().join("\u{1f}");
+    let ask = |key: &str, purpose: &'static str| {
+        let line = words(&get(purpose));
+        tried(&world, key, &line.split('\u{1f}').collect::<Vec<_>>())
+    };
+    assert_eq!(ask(&steward, "audit").error(), (65, "forbidden".into()), "not declared");
+    assert!(!world.path("read.csv").exists() && !world.path("read.part").exists());
+    assert_eq!(ask(&steward, "development").code, 0);
+    assert_eq!(std::fs::read(world.path("read.csv")).expect("read"), std::fs::read(&file).expect("written"));
+    assert_eq!(ask(&staff.trainer.1, "development").code, 0, "trainers read");
+    let auditor = people::somebody_with(&world, &staff, "auditor");
+    assert_eq!(ask(&auditor.1, "development").error(), (65, "forbidden".into()), "auditors do not");
+
+    let shown = done(&world, &auditor.1, &["data", "show", "loans"]);
+    assert_eq!(shown["versions"][0]["version"], "1");
+    let cookie = people::session(&world, &auditor.1);
+    for (path, text) in [("/data", "object/personal/"), ("/data/loans", "column email")] {
+        let page = http::send(Method::GET, &format!("{}{path}", world.url), &[("cookie", &cookie)], "").text();
+        assert!(page.contains(text), "{path}: {page}");
+    }
+    world.json(&["records", "seal"]);
+    let sql = "select decision, count(*) as n from access_events \
+               where action = 'dataset.read' and object_kind = 'dataset' group by 1 order by 1";
+    assert_eq!(world.sql(sql), [json!({"decision": "allow", "n": 2}), json!({"decision": "deny", "n": 2})]);
+    let run = world.json(&["controls", "run", "AI-CR-01"])["runs"][0].take();
+    assert_eq!(run["outcome"], "pass", "{run}");
+    assert!(run["population"].as_u64() >= Some(2), "the model and the version: {run}");
+
+    done(&world, &steward, &["data", "destroy", "loans", "1", "--reference", "CHG-7"]);
+    assert_eq!(ask(&steward, "development").error(), (65, "not_found".into()));
+    let gone = &world.sql("select kind, encrypted from data_objects where deleted_at is not null")[0];
+    assert_eq!(gone, &json!({"kind": "dataset", "encrypted": true}));
+    let row = &world.sql("select version, owner_id, classification, ended_at is not null as ended from datasets")[0];
+    assert_eq!(row, &json!({"version": "1", "owner_id": actor, "classification": "personal", "ended": true}));
+}
+
+#[test]
+fn given_a_file_with_a_data_set_when_applied_by_a_steward_then_it_is_declared_and_a_duty_can_be_of_it() {
+    let world = World::new();
+    let staff = people::Staff::new(&world);
+    let (actor, steward) = people::somebody_with(&world, &staff, "data_steward");
+    let text = format!(
+        "[dataset.calls]\nclass = \"internal\"\nowner = \"{actor}\"\nsource = \"telephony\"\nlicence = \"own\"\n\
+         purposes = [\"development\", \"monitoring\"]\n"
+    );
+    let file = world.file("data.toml", &text);
+    let apply = ["apply", "-f", &file, "--yes", "--only", "datasets"];
+    assert_eq!(done(&world, &steward, &apply)["applied"], 1);
+    assert_eq!(done(&world, &steward, &apply)["plan"], json!([]), "all is as declared");
+    done(&world, &steward, &[&DECLARE[..], &[actor.as_str()][..]].concat());
+
+    let (other, key) = people::somebody(&world);
+    let asked = people::ask(&world, &other, "data_steward", "dataset/calls");
+    done(&world, &staff.lead.1, &["grants", "approve", &asked]);
+    let data = world.file("data.txt", "ring\n");
+    done(&world, &key, &["data", "put", "calls", &data, "--version", "1"]);
+    let refused = tried(&world, &key, &["data", "put", "loans", &data, "--version", "1"]);
+    assert_eq!(refused.error(), (65, "forbidden".into()));
+}
+
+/// What is being written to the object store.
+fn incoming(world: &World) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(world.data.join("objects")).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|kind| kind == "incoming")).collect()
+}
+
+#[test]
+fn given_an_upload_under_way_when_the_server_is_killed_then_nothing_of_it_is_there_and_its_name_is_free() {
+    let mut world = World::new();
+    let staff = people::Staff::new(&world);
+    let (actor, steward) = people::somebody_with(&world, &staff, "data_steward");
+    done(&world, &steward, &[&DECLARE[..], &[actor.as_str()][..]].concat());
+    let address = world.url.trim_start_matches("http://").to_owned();
+    let mut stream = std::net::TcpStream::connect(&address).expect("it listens");
+    let head = format!(
+        "PUT /api/v1/datasets/loans/versions/1 HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {steward}\r\n\
+         content-length: 8000000\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).expect("sent");
+    stream.write_all(&vec![b'x'; 4_000_000]).expect("sent");
+    let written = || incoming(&world).iter().any(|path| path.metadata().is_ok_and(|known| known.len() > 0));
+    eventually("it is being written", || written().then_some(()));
+    world.server().kill();
+    world.start();
+    assert_eq!(incoming(&world), Vec::<std::path::PathBuf>::new());
+    assert_eq!(done(&world, &steward, &["data", "show", "loans"])["versions"], json!([]));
+    let file = world.file("loans.txt", "small\n");
+    let stored = done(&world, &steward, &["data", "put", "loans", &file, "--version", "1"]);
+    assert_eq!(stored["stored"]["bytes"], 6);
+}

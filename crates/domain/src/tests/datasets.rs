@@ -1,0 +1,186 @@
+//! Data sets: what can be declared and stored, when versions go, and the scope of duties that is one data set.
+
+use super::duties::{Company, approve, request};
+use crate::data::{
+    DataClass, DatasetDeclared, DatasetRetired, DatasetSpec, DestroyVersion, Form, LawfulBasis, ObjectNamed,
+    RewriteVersion, StoreVersion, StoredObject, SubjectColumn,
+};
+use crate::people::Purpose;
+use crate::people::roles::{covers, narrow_scopes};
+use crate::{Command, RefusalCode};
+
+/// The declaration of a data set of class `internal`.
+pub(super) fn declare(dataset: &str, owner: &str) -> Command {
+    let spec = DatasetSpec {
+        class: DataClass::Internal,
+        owner: owner.into(),
+        source: "crm/exports".into(),
+        licence: "CC-BY-4.0".into(),
+        lawful_basis: None,
+        purposes: vec![Purpose::Development],
+        region: None,
+    };
+    Command::DeclareDataset(DatasetDeclared { dataset: dataset.into(), spec })
+}
+
+fn declared(change: impl FnOnce(&mut DatasetSpec)) -> Command {
+    let Command::DeclareDataset(mut body) = declare("loans", "a_1") else { unreachable!() };
+    change(&mut body.spec);
+    Command::DeclareDataset(body)
+}
+
+fn stored(object: &str, class: &str) -> StoredObject {
+    StoredObject {
+        object: object.into(),
+        class: class.into(),
+        key: format!("object/{class}/{object}"),
+        sha256: "a".repeat(64),
+        stored_bytes: 200,
+        bytes: 90,
+        chunks: 1,
+        commitment: "b".repeat(64),
+    }
+}
+
+fn store(version: &str, object: &str) -> Command {
+    Command::StoreVersion(StoreVersion {
+        dataset: "loans".into(),
+        version: version.into(),
+        object: object.into(),
+        subjects: None,
+    })
+}
+
+fn rewrite(old: &str, object: &str) -> Command {
+    Command::RewriteVersion(RewriteVersion {
+        dataset: "loans".into(),
+        version: "1".into(),
+        rows_removed: 1,
+        old: old.into(),
+        object: object.into(),
+    })
+}
+
+fn destroy(version: &str) -> Command {
+    let (dataset, version, reference) = ("loans".into(), version.into(), "CHG-1".into());
+    Command::DestroyVersion(DestroyVersion { dataset, version, reference })
+}
+
+fn gone(object: &str) -> Command {
+    Command::DestroyObject(ObjectNamed { object: object.into() })
+}
+
+fn with_loans() -> Company {
+    let mut company = Company::with_a_lead();
+    company.done("a_1", declare("loans", "a_1"));
+    company
+}
+
+#[test]
+fn given_a_data_set_when_declared_again_or_otherwise_then_only_a_change_is_an_event() {
+    let mut company = with_loans();
+    assert!(company.done("a_1", declare("loans", "a_1")).is_empty());
+    assert_eq!(company.done("a_1", declare("loans", "a_2")), ["dataset.declared"]);
+    let retire = || Command::RetireDataset(DatasetRetired { dataset: "loans".into() });
+    assert_eq!(company.done("a_1", retire()), ["dataset.retired"]);
+    assert!(company.done("a_1", retire()).is_empty());
+    company.given.object = Some(stored("0a", "internal"));
+    assert_eq!(company.refused("a_1", store("1", "0a")).code, RefusalCode::Conflict);
+    assert_eq!(company.done("a_1", declare("loans", "a_2")), ["dataset.declared"]);
+    company.done("a_1", store("1", "0a"));
+}
+
+#[test]
+fn given_declarations_that_make_no_sense_when_asked_then_each_is_refused() {
+    let mut company = with_loans();
+    let wrong: [(&str, fn(&mut DatasetSpec)); 7] = [
+        ("owner", |spec| spec.owner = "a_nobody".into()),
+        ("source", |spec| spec.source = "Ann Smith's laptop".into()),
+        ("licence", |spec| spec.licence = String::new()),
+        ("lawful basis", |spec| spec.class = DataClass::Sensitive),
+        ("purposes", |spec| spec.purposes.clear()),
+        ("purposes", |spec| spec.purposes = vec![Purpose::Audit, Purpose::Audit]),
+        ("region", |spec| spec.region = Some("Sydney, NSW".into())),
+    ];
+    for (word, change) in wrong {
+        let refusal = company.refused("a_1", declared(change));
+        assert_eq!(refusal.code, RefusalCode::Invalid, "{word}");
+        assert!(refusal.message.contains(word), "{}", refusal.message);
+        assert!(!refusal.message.contains("Ann"), "{}", refusal.message);
+    }
+    company.done(
+        "a_1",
+        declared(|spec| {
+            (spec.class, spec.lawful_basis) = (DataClass::Personal, Some(LawfulBasis::Consent));
+        }),
+    );
+    assert_eq!(company.refused("a_1", declare("Loans", "a_1")).code, RefusalCode::Invalid);
+    assert_eq!(company.refused("a_1", store("1", "0a")).code, RefusalCode::NotFound, "nothing was uploaded");
+}
+
+#[test]
+fn given_a_version_when_stored_then_it_is_what_was_written_and_its_name_is_never_used_again() {
+    let mut company = with_loans();
+    company.given.object = Some(stored("0a", "confidential"));
+    assert_eq!(company.refused("a_1", store("1", "0a")).code, RefusalCode::Conflict, "of another class");
+    company.given.object = Some(stored("0a", "internal"));
+    assert_eq!(company.refused("a_1", store("1", "0b")).code, RefusalCode::NotFound, "another object");
+    assert_eq!(company.done("a_1", store("1", "0a")), ["dataset.version.stored"]);
+    assert_eq!(company.refused("a_1", store("1", "0a")).code, RefusalCode::Exists);
+    let reclassified = declared(|spec| spec.class = DataClass::Public);
+    assert_eq!(company.refused("a_1", reclassified).code, RefusalCode::Conflict);
+    assert_eq!(company.done("a_1", destroy("1")), ["dataset.version.ended"]);
+    assert_eq!(company.refused("a_1", destroy("1")).code, RefusalCode::NotFound);
+    assert_eq!(company.refused("a_1", store("1", "0a")).code, RefusalCode::Exists, "names are not reused");
+
+    let Command::StoreVersion(mut named) = store("2", "0a") else { unreachable!() };
+    let subjects = |column: &str| SubjectColumn { form: Form::Csv, column: column.into(), scope: "email".into() };
+    named.subjects = Some(subjects("e mail"));
+    assert_eq!(company.refused("a_1", Command::StoreVersion(named.clone())).code, RefusalCode::Invalid);
+    named.subjects = Some(subjects("email"));
+    company.done("a_1", Command::StoreVersion(named));
+}
+
+#[test]
+fn given_a_version_that_is_rewritten_or_destroyed_when_its_object_is_reported_gone_then_it_is_known_once() {
+    let mut company = with_loans();
+    company.given.object = Some(stored("0a", "internal"));
+    company.done("a_1", store("1", "0a"));
+    assert_eq!(company.refused("a_system", gone("0a")).code, RefusalCode::Conflict, "nothing decided it");
+    company.given.object = Some(stored("0b", "internal"));
+    assert_eq!(company.refused("a_system", rewrite("0f", "0b")).code, RefusalCode::Conflict, "it is elsewhere");
+    assert_eq!(company.done("a_system", rewrite("0a", "0b")), ["dataset.version.rewritten"]);
+    assert_eq!(company.state.dataset_version("loans", "1").expect("there").stored.object, "0b");
+    assert_eq!(company.refused("a_system", rewrite("0a", "0b")).code, RefusalCode::Conflict, "done already");
+    assert_eq!(company.state.doomed_objects.keys().collect::<Vec<_>>(), ["0a"]);
+    assert_eq!(company.done("a_system", gone("0a")), ["object.destroyed"]);
+    assert!(company.done("a_system", gone("0a")).is_empty(), "again is nothing");
+    company.done("a_1", destroy("1"));
+    assert_eq!(company.state.doomed_objects.keys().collect::<Vec<_>>(), ["0b"]);
+    assert_eq!(company.done("a_system", gone("0b")), ["object.destroyed"]);
+    assert!(company.state.doomed_objects.is_empty());
+}
+
+#[test]
+fn given_a_duty_in_one_data_set_when_held_then_it_covers_that_one_and_keeps_apart_there_only() {
+    let mut company = with_loans();
+    assert_eq!(
+        company.refused("a_admin", request("g_0", "a_2", "data_steward", "dataset/none")).code,
+        RefusalCode::Invalid
+    );
+    company.done("a_1", declare("calls", "a_1"));
+    company.done("a_admin", request("g_1", "a_2", "data_steward", "dataset/loans"));
+    company.done("a_lead", approve("g_1"));
+    assert_eq!(company.roles("a_2"), [("data_steward", "dataset/loans")]);
+    assert!(covers(&company.state, "dataset/loans", "dataset/loans"));
+    assert!(!covers(&company.state, "dataset/loans", "dataset/calls"));
+    let scopes = narrow_scopes(&company.state);
+    assert!(scopes.ends_with(&["dataset/calls".to_owned(), "dataset/loans".to_owned()]), "{scopes:?}");
+
+    company.done("a_admin", request("g_2", "a_3", "privacy_officer", "dataset/loans"));
+    company.done("a_lead", approve("g_2"));
+    let refusal = company.refused("a_admin", request("g_3", "a_3", "auditor", "dataset/loans"));
+    assert_eq!(refusal.policies, ["audit-not-erase"]);
+    assert_eq!(company.refused("a_admin", request("g_4", "a_3", "auditor", "org")).policies, ["audit-not-erase"]);
+    company.done("a_admin", request("g_5", "a_3", "auditor", "dataset/calls"));
+}

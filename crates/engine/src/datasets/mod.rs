@@ -1,0 +1,440 @@
+//! Data sets: versions come in and go out as streams, encrypted in between; and what it takes to forget one person in
+//! them.
+//!
+//! A version is seen by nobody until the event that stores it. To forget somebody, a version is written anew without their
+//! rows into another object, an event says so, and the object before is destroyed. Each step looks at what was done
+//! already, so that a process that was killed in any of them goes on where it was.
+
+mod rows;
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use domain::data::datasets::may_store;
+use domain::data::{DestroyVersion, RewriteVersion, StoreVersion, StoredObject, SubjectColumn, Version};
+use domain::{Command, Refusal, RefusalCode};
+use store::objects;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use vault::{ObjectError, ObjectId, ObjectReader, SubjectRef, VaultError};
+
+use crate::artifacts::now;
+use crate::objects::copy;
+use crate::{Done, Engine, ExecuteError, Principal};
+use rows::{RowError, Rows};
+
+/// The largest version, in bytes.
+pub const MAX_VERSION_BYTES: u64 = 1 << 40;
+
+/// Most versions that come in or go out at once.
+const MAX_TRANSFERS: usize = 16;
+
+/// Rows whose subjects are looked up at once.
+const BATCH_ROWS: usize = 4096;
+
+/// Subjects of a version that are remembered as noted, so that most are noted once.
+const REMEMBERED: usize = 1 << 16;
+
+/// How the vault's key store calls a version.
+const HOLDER: &str = "dataset/";
+
+/// What is under way with data sets.
+pub(crate) struct Transfers {
+    permits: Arc<Semaphore>,
+    /// Objects that were written and wait for their event.
+    written: Mutex<BTreeMap<String, StoredObject>>,
+    /// One version at a time is written anew.
+    rewrites: tokio::sync::Mutex<()>,
+}
+
+impl Default for Transfers {
+    fn default() -> Self {
+        let permits = Arc::new(Semaphore::new(MAX_TRANSFERS));
+        Self { permits, written: Mutex::default(), rewrites: tokio::sync::Mutex::default() }
+    }
+}
+
+impl Transfers {
+    fn begin(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        Arc::clone(&self.permits).try_acquire_owned().map_err(|_| {
+            let message = format!("{MAX_TRANSFERS} versions of data sets are being read or stored: try again");
+            Refusal::new(RefusalCode::Conflict, message)
+        })
+    }
+
+    fn waits(&self, stored: &StoredObject) {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.insert(stored.object.clone(), stored.clone());
+    }
+
+    fn settled(&self, stored: &StoredObject) {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).remove(&stored.object);
+    }
+
+    /// The object of this name, if it was written here and waits for its event.
+    pub(crate) fn written(&self, object: &str) -> Option<StoredObject> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).get(object).cloned()
+    }
+}
+
+/// A version that is read: its plaintext comes from `reader` as it is decrypted.
+pub struct Reading {
+    /// How many bytes there are.
+    pub bytes: u64,
+    reader: ObjectReader<BufReader<File>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Reading {
+    /// The next piece; `None` at the end. What was given is authentic, and all was given only when the end is reached.
+    ///
+    /// # Errors
+    /// By its name, what is wrong with the object.
+    pub fn next_piece(&mut self) -> Result<Option<&[u8]>, ObjectError> {
+        self.reader.next_chunk()
+    }
+}
+
+/// A version that was written anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RewrittenVersion {
+    /// Of which data set.
+    pub dataset: String,
+    /// Which version.
+    pub version: String,
+    /// How many rows it has no more.
+    pub rows_removed: u64,
+    /// The object that it was in.
+    pub old: String,
+    /// The object that it is in.
+    pub object: String,
+}
+
+/// Why a version was not written.
+enum Unwritten {
+    TooLarge,
+    Rows(RowError),
+    Vault(VaultError),
+    Object(ObjectError),
+}
+
+impl From<ObjectError> for Unwritten {
+    fn from(error: ObjectError) -> Self {
+        Self::Object(error)
+    }
+}
+
+impl From<io::Error> for Unwritten {
+    fn from(error: io::Error) -> Self {
+        Self::Object(error.into())
+    }
+}
+
+impl From<RowError> for Unwritten {
+    fn from(error: RowError) -> Self {
+        Self::Rows(error)
+    }
+}
+
+impl From<Unwritten> for ExecuteError {
+    fn from(why: Unwritten) -> Self {
+        let invalid = |why: String| Refusal::new(RefusalCode::Invalid, format!("{why}: nothing was stored")).into();
+        match why {
+            Unwritten::TooLarge => invalid(format!("a version has {MAX_VERSION_BYTES} bytes at most")),
+            Unwritten::Rows(RowError::Malformed(why)) => invalid(why),
+            Unwritten::Rows(RowError::Io(error)) | Unwritten::Object(ObjectError::Io(error)) => match error.kind() {
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::TimedOut => invalid(error.to_string()),
+                _ => Self::Unavailable(error.to_string()),
+            },
+            Unwritten::Vault(error @ VaultError::Name { .. }) => invalid(error.to_string()),
+            Unwritten::Vault(error) => Self::Unavailable(error.to_string()),
+            Unwritten::Object(error) => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl Engine {
+    /// Stores a version of a data set with all that `from` gives, which is read as a stream. A read that fails with
+    /// [`io::ErrorKind::UnexpectedEof`] or [`io::ErrorKind::TimedOut`] says that whoever sends it broke off.
+    ///
+    /// # Errors
+    /// [`ExecuteError::Refused`] when policies or rules refuse it or it broke off; [`ExecuteError::Unavailable`] when it
+    /// cannot be written. Then nothing is stored.
+    pub async fn store_version(
+        self: &Arc<Self>,
+        who: &Principal,
+        wish: (&str, &str, Option<SubjectColumn>),
+        from: impl Read + Send + 'static,
+    ) -> Result<Done, ExecuteError> {
+        let (dataset, version, subjects) = (wish.0.to_owned(), wish.1.to_owned(), wish.2);
+        let resource = format!("dataset/{dataset}");
+        // Before any byte is taken; the command asks again.
+        let allowed = self.authorize(who, "dataset.version.store", &resource).map(drop);
+        let allowed = allowed.and_then(|()| self.read(|state| may_store(state, &dataset, &version, subjects.as_ref())));
+        if let Err(refusal) = allowed {
+            return Err(self.record_refusal(who, "dataset.version.store", resource, refusal).await);
+        }
+        let _permit = self.transfers.begin()?;
+        let class = self.read(|state| state.datasets.get(&dataset).map(|known| known.spec.class.as_str()));
+        let class = class.ok_or_else(|| ExecuteError::Internal(format!("data set `{dataset}` vanished")))?;
+        let (holder, column) = (holder(&dataset, &version), subjects.clone());
+        let stored = self.blocking(move |engine| engine.write_version(class, &holder, column.as_ref(), from)).await??;
+        self.transfers.waits(&stored);
+        let object = stored.object.clone();
+        let done = self.execute(who, Command::StoreVersion(StoreVersion { dataset, version, object, subjects })).await;
+        self.transfers.settled(&stored);
+        self.unless_decided(&done, &stored).await;
+        done
+    }
+
+    /// Scraps what was written for an event that was refused. After another failure the event may be there all the same:
+    /// then it is left to the next start, which knows.
+    async fn unless_decided(self: &Arc<Self>, done: &Result<Done, ExecuteError>, stored: &StoredObject) {
+        if let Err(ExecuteError::Refused(_)) = done {
+            let stored = stored.clone();
+            let scrapped = self.blocking(move |engine| engine.scrap_object(&stored.class, &stored.object)).await;
+            if let Ok(Err(error)) | Err(error) = scrapped {
+                tracing::warn!(%error, "what was written for nothing is removed by the next start");
+            }
+        }
+    }
+
+    fn write_version(
+        &self,
+        class: &str,
+        holder: &str,
+        subjects: Option<&SubjectColumn>,
+        mut from: impl Read,
+    ) -> Result<StoredObject, ExecuteError> {
+        let stored = self.write_object(class, |to| {
+            let Some(subjects) = subjects else {
+                return copy(&mut from, to, MAX_VERSION_BYTES)?.map(drop).ok_or(Unwritten::TooLarge);
+            };
+            let mut rows = Rows::new(from.take(MAX_VERSION_BYTES + 1), subjects);
+            let (mut row, mut batch, mut bytes, mut noted) = (Vec::new(), Vec::new(), 0_u64, HashSet::new());
+            while let Some((line, identifier)) = rows.next(&mut row)? {
+                bytes += line.len() as u64;
+                to.write_all(line)?;
+                batch.extend(identifier);
+                if batch.len() == BATCH_ROWS {
+                    self.note_subjects(holder, &subjects.scope, &mut batch, &mut noted)?;
+                }
+            }
+            self.note_subjects(holder, &subjects.scope, &mut batch, &mut noted)?;
+            if bytes > MAX_VERSION_BYTES { Err(Unwritten::TooLarge) } else { Ok(()) }
+        });
+        Ok(stored?)
+    }
+
+    /// Notes in the key store whom a batch of rows is about.
+    fn note_subjects(
+        &self,
+        holder: &str,
+        scope: &str,
+        batch: &mut Vec<String>,
+        noted: &mut HashSet<SubjectRef>,
+    ) -> Result<(), Unwritten> {
+        if noted.len() > REMEMBERED {
+            noted.clear();
+        }
+        let found = self.vault.subjects(scope, batch, now()).map_err(Unwritten::Vault)?;
+        let fresh: Vec<SubjectRef> = found.into_iter().flatten().filter(|subject| noted.insert(*subject)).collect();
+        batch.clear();
+        match fresh.is_empty() {
+            true => Ok(()),
+            false => self.vault.hold(holder, &fresh).map_err(Unwritten::Vault),
+        }
+    }
+
+    /// Opens a version for reading, for the purpose that whoever asks came with.
+    ///
+    /// # Errors
+    /// A refusal when the policies or the data set's purposes do not allow it, or the object cannot be opened; its name
+    /// says why.
+    pub async fn read_version(
+        self: &Arc<Self>,
+        who: &Principal,
+        dataset: &str,
+        version: &str,
+    ) -> Result<Reading, ExecuteError> {
+        self.authorize(who, "dataset.read", &format!("dataset/{dataset}"))?;
+        let known = self.version_for(who, dataset, version)?;
+        let permit = self.transfers.begin()?;
+        who.attempt.iter().for_each(|attempt| attempt.concerns(&known.stored.object));
+        let stored = known.stored;
+        let bytes = stored.bytes;
+        let opened = self.blocking(move |engine| engine.open_stored(&stored)).await?;
+        let reader = opened.map_err(|error| unreadable(dataset, version, &error))?;
+        Ok(Reading { bytes, reader, _permit: permit })
+    }
+
+    /// The version, if there is one that may be read for the purpose that was stated.
+    fn version_for(&self, who: &Principal, dataset: &str, version: &str) -> Result<Version, Refusal> {
+        let refuse = |code, message: String| Err(Refusal::new(code, message));
+        let purpose = who.attempt.as_ref().and_then(crate::Attempt::stated_purpose);
+        self.read(|state| {
+            let Some(known) = state.datasets.get(dataset) else {
+                return refuse(RefusalCode::NotFound, format!("there is no data set `{dataset}`"));
+            };
+            let declared: Vec<&str> = known.spec.purposes.iter().map(|purpose| purpose.as_str()).collect();
+            let declared = declared.join(", ");
+            let Some(purpose) = purpose else {
+                let message = format!("say what data set `{dataset}` is read for: {declared}");
+                return refuse(RefusalCode::Invalid, message);
+            };
+            if !known.spec.purposes.contains(&purpose) {
+                let asked = purpose.as_str();
+                let message = format!("data set `{dataset}` may not be read for `{asked}`, only for: {declared}");
+                let policies = vec!["purpose-fits-data-set".to_owned()];
+                return Err(Refusal { code: RefusalCode::Forbidden, message, policies });
+            }
+            match known.versions.get(version) {
+                Some(version) => Ok(version.clone()),
+                None => refuse(RefusalCode::NotFound, format!("data set `{dataset}` has no version `{version}`")),
+            }
+        })
+    }
+
+    fn open_stored(&self, stored: &StoredObject) -> Result<ObjectReader<BufReader<File>>, ObjectError> {
+        let id = ObjectId::from_hex(&stored.object).ok_or(ObjectError::Header("its identifier is none"))?;
+        let Some(file) = objects::open(&self.objects_dir(), &stored.object)? else {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "its file is not there").into());
+        };
+        let bytes = file.metadata()?.len();
+        let reader = self.vault.object_reader(&stored.class, &id, BufReader::with_capacity(256 << 10, file))?;
+        // The ledger knows how long it is, so that it shows before the first byte is given.
+        match bytes.cmp(&stored.stored_bytes) {
+            std::cmp::Ordering::Less => Err(ObjectError::Truncated { chunks: 0 }),
+            std::cmp::Ordering::Greater => Err(ObjectError::Trailing { chunk: stored.chunks.saturating_sub(1) }),
+            std::cmp::Ordering::Equal if merkle::hex(&reader.header().commitment) != stored.commitment => {
+                Err(ObjectError::WrongKey)
+            }
+            std::cmp::Ordering::Equal => Ok(reader),
+        }
+    }
+
+    /// Destroys a version: its key and its file are gone on return.
+    ///
+    /// # Errors
+    /// As [`Engine::execute`]; when the key or the file could not be destroyed yet, it is tried again.
+    pub async fn destroy_version(
+        self: &Arc<Self>,
+        who: &Principal,
+        wish: DestroyVersion,
+    ) -> Result<Done, ExecuteError> {
+        let holder = holder(&wish.dataset, &wish.version);
+        let done = self.execute(who, Command::DestroyVersion(wish)).await?;
+        self.blocking(move |engine| engine.vault.release(&holder, None)).await?.map_err(unavailable)?;
+        self.finish_objects().await?;
+        Ok(done)
+    }
+
+    /// The versions of data sets, as (data set, version), that hold rows about `subject`. None once it is destroyed.
+    ///
+    /// # Errors
+    /// [`ExecuteError::Unavailable`] when the key store cannot be read.
+    pub fn datasets_of(&self, subject: &SubjectRef) -> Result<Vec<(String, String)>, ExecuteError> {
+        let holders = self.vault.holders(subject).map_err(unavailable)?;
+        let named = holders.iter().filter_map(|holder| holder.strip_prefix(HOLDER)?.split_once('/'));
+        let known =
+            |(dataset, version): &(&str, &str)| self.read(|state| state.dataset_version(dataset, version).is_some());
+        Ok(named.filter(known).map(|(dataset, version)| (dataset.to_owned(), version.to_owned())).collect())
+    }
+
+    /// Writes each version with rows about `subject` anew without them, destroys what it was in, and returns those that
+    /// were changed. To be called before the subject is destroyed, since nobody knows afterwards which rows those are.
+    ///
+    /// # Errors
+    /// When something cannot be read or written; what was done stays done, and another call goes on from there.
+    pub async fn drop_dataset_rows(
+        self: &Arc<Self>,
+        subject: &SubjectRef,
+    ) -> Result<Vec<RewrittenVersion>, ExecuteError> {
+        let _turn = self.transfers.rewrites.lock().await;
+        let mut rewritten = Vec::new();
+        for (dataset, version) in self.datasets_of(subject)? {
+            rewritten.extend(self.rewrite_without(subject, &dataset, &version).await?);
+            let (holder, subject) = (holder(&dataset, &version), *subject);
+            self.blocking(move |engine| engine.vault.release(&holder, Some(&subject))).await?.map_err(unavailable)?;
+        }
+        self.finish_objects().await?;
+        Ok(rewritten)
+    }
+
+    async fn rewrite_without(
+        self: &Arc<Self>,
+        subject: &SubjectRef,
+        dataset: &str,
+        version: &str,
+    ) -> Result<Option<RewrittenVersion>, ExecuteError> {
+        let known = self.read(|state| state.dataset_version(dataset, version).cloned());
+        let Some(Version { stored: old, subjects: Some(column), .. }) = known else { return Ok(None) };
+        let (subject, before) = (*subject, old.clone());
+        let written = self.blocking(move |engine| engine.write_without(&subject, &before, &column)).await?;
+        let (stored, rows_removed) = written.map_err(ExecuteError::from)?;
+        if rows_removed == 0 {
+            // It was done before, or rows about them never came in.
+            self.blocking(move |engine| engine.scrap_object(&stored.class, &stored.object)).await??;
+            return Ok(None);
+        }
+        self.transfers.waits(&stored);
+        let (old, object) = (old.object, stored.object.clone());
+        let report = RewriteVersion {
+            dataset: dataset.to_owned(),
+            version: version.to_owned(),
+            rows_removed,
+            old: old.clone(),
+            object: object.clone(),
+        };
+        let done = self.execute(self.system(), Command::RewriteVersion(report)).await;
+        self.transfers.settled(&stored);
+        self.unless_decided(&done, &stored).await;
+        done?;
+        let (dataset, version) = (dataset.to_owned(), version.to_owned());
+        Ok(Some(RewrittenVersion { dataset, version, rows_removed, old, object }))
+    }
+
+    fn write_without(
+        &self,
+        subject: &SubjectRef,
+        old: &StoredObject,
+        column: &SubjectColumn,
+    ) -> Result<(StoredObject, u64), Unwritten> {
+        let mut removed = 0;
+        let stored = self.write_object(&old.class, |to| {
+            let mut rows = Rows::new(self.open_stored(old)?, column);
+            let mut row = Vec::new();
+            while let Some((line, identifier)) = rows.next(&mut row)? {
+                if self.is_about(subject, &column.scope, identifier.as_deref())? {
+                    removed += 1;
+                } else {
+                    to.write_all(line)?;
+                }
+            }
+            Ok::<(), Unwritten>(())
+        })?;
+        Ok((stored, removed))
+    }
+
+    fn is_about(&self, subject: &SubjectRef, scope: &str, identifier: Option<&str>) -> Result<bool, Unwritten> {
+        let Some(identifier) = identifier.filter(|identifier| !identifier.trim().is_empty()) else { return Ok(false) };
+        let known = self.vault.known_subject(scope, identifier, now()).map_err(Unwritten::Vault)?;
+        Ok(known == Some(*subject))
+    }
+}
+
+fn holder(dataset: &str, version: &str) -> String {
+    format!("{HOLDER}{dataset}/{version}")
+}
+
+fn unavailable(error: VaultError) -> ExecuteError {
+    ExecuteError::Unavailable(error.to_string())
+}
+
+/// Why a version cannot be read, by name: that is for whoever asked, not only for the server's log.
+fn unreadable(dataset: &str, version: &str, error: &ObjectError) -> Refusal {
+    let code = if error.name() == "key_destroyed" { RefusalCode::Expired } else { RefusalCode::Conflict };
+    let message = format!("version `{version}` of data set `{dataset}` cannot be read: {error} ({})", error.name());
+    Refusal::new(code, message)
+}

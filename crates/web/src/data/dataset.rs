@@ -1,0 +1,91 @@
+//! The page of one data set: what is declared of it, and its versions.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use domain::data::Dataset;
+
+use crate::App;
+use crate::auth::Visitor;
+use crate::failure::Failure;
+use crate::people::Names;
+use crate::ui::{Cell, Column, Empty, Instant, Page, Section, Shell, Table, page};
+
+/// The page.
+#[derive(Template)]
+#[template(path = "data/dataset.html")]
+pub(crate) struct DatasetPage {
+    shell: Shell,
+    name: String,
+    dataset: Dataset,
+    versions: Table,
+}
+
+impl DatasetPage {
+    fn new(shell: Shell, name: String, dataset: Dataset) -> Self {
+        let columns = ["version", "stored (UTC)", "by", "bytes", "whom rows are about", "key"];
+        let empty = Empty::new("No version is stored", "Store one:")
+            .command(format!("counterfoil data put {name} FILE --version 1"));
+        let mut versions = Table::new("Versions", columns.map(Column::text).into(), empty);
+        let row = |(version, known): (&String, &domain::data::Version)| {
+            let about = known.subjects.as_ref().map(|subjects| format!("column {}", subjects.column));
+            vec![
+                Cell::Text(version.clone()),
+                Cell::Time(Instant::at(&known.at)),
+                Cell::actor(&known.by),
+                Cell::count(known.stored.bytes),
+                Cell::maybe(about),
+                Cell::Code(known.stored.key.clone()),
+            ]
+        };
+        versions.rows = dataset.versions.iter().map(row).collect();
+        Self { shell, name, dataset, versions }
+    }
+
+    fn purposes(&self) -> String {
+        let purposes: Vec<&str> = self.dataset.spec.purposes.iter().map(|purpose| purpose.as_str()).collect();
+        purposes.join(", ")
+    }
+
+    fn lawful_basis(&self) -> &'static str {
+        self.dataset.spec.lawful_basis.map_or("none needed", |basis| basis.as_str())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn sample() -> Self {
+        Self::new(Shell::sample(Section::Data), "loans".to_owned(), sample())
+    }
+}
+
+/// A data set with a version.
+#[cfg(test)]
+pub(super) fn sample() -> Dataset {
+    serde_json::from_value(serde_json::json!({
+        "spec": {
+            "class": "personal", "owner": "a_91bc77", "source": "crm/exports", "licence": "CC-BY-4.0",
+            "lawful_basis": "contract", "purposes": ["development"],
+        },
+        "retired_at": null,
+        "versions": { "1": {
+            "stored": {
+                "object": "0a", "class": "personal", "key": "object/personal/0a", "sha256": "c1", "stored_bytes": 200,
+                "bytes": 90, "chunks": 1, "commitment": "c2",
+            },
+            "subjects": { "form": "csv", "column": "email", "scope": "email" },
+            "at": 1_795_000_000_000_i64, "by": "a_91bc77",
+        } },
+        "ended": [],
+    }))
+    .expect("a data set")
+}
+
+/// `GET /data/{id}`
+pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor, Path(id): Path<String>) -> Page {
+    app.may_read(&who, &format!("dataset/{id}"))?;
+    let dataset = app.engine.read(|state| state.datasets.get(&id).cloned());
+    let dataset = dataset.ok_or_else(|| Failure::not_found("data set", &id))?;
+    let mut shown = DatasetPage::new(Shell::new(&app, &who, Section::Data).await?, id, dataset);
+    Names::on_page(&app, &who, vec![], &mut [&mut shown.versions]).await;
+    page(&shown)
+}

@@ -1,0 +1,18 @@
+//! Data sets: which there are and who answers for each, and the versions of one.
+
+mod dataset;
+mod datasets;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+
+use crate::App;
+
+pub(crate) fn routes() -> Router<Arc<App>> {
+    Router::new().route("/data", get(datasets::show)).route("/data/{id}", get(dataset::show))
+}
+
+#[cfg(test)]
+pub(crate) use {dataset::DatasetPage, datasets::DataPage};
