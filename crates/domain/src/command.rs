@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{assurance, infrastructure, models, people, serving, vendors};
+use crate::{assurance, infrastructure, keys, models, people, serving, vendors};
 
 macro_rules! commands {
     ($( $(#[$doc:meta])* $name:literal $variant:ident($body:ty) on $resource:expr; )*) => {
@@ -158,6 +158,11 @@ commands! {
     "key.exchange" ExchangeKey(people::ExchangeKey) on |b| format!("workload/{}", b.exchanged.workload);
     /// Name who answers for a service account.
     "account.own" OwnAccount(people::AccountOwned) on |b| format!("actor/{}", b.actor);
+
+    /// Declare a scope of tokens, or change its purposes.
+    "token.scope.declare" DeclareTokenScope(keys::tokens::TokenScopeDeclared) on |b| format!("tokens/{}", b.scope);
+    /// Give a scope no more tokens.
+    "token.scope.retire" RetireTokenScope(keys::tokens::TokenScopeRetired) on |b| format!("tokens/{}", b.scope);
 
     /// Declare a provider, or change its declaration.
     "provider.declare" DeclareProvider(vendors::ProviderDeclared) on |b| format!("provider/{}", b.provider);

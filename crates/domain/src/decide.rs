@@ -6,7 +6,9 @@
 use sha2::{Digest, Sha256};
 
 use crate::serving::{DeploymentEnded, DeploymentStarted, ServiceDeclared, ServiceSpec, Target};
-use crate::{Command, Event, Given, Refusal, RefusalCode, State, assurance, infrastructure, models, people, serving};
+use crate::{
+    Command, Event, Given, Refusal, RefusalCode, State, assurance, infrastructure, keys, models, people, serving,
+};
 
 /// Decides what a command means in `state`.
 ///
@@ -86,6 +88,8 @@ pub(crate) fn rules(state: &State, given: &Given, command: &Command) -> Result<V
         Command::ExchangeKey(body) => people::workloads::exchange(state, given, body),
         Command::OwnAccount(body) => people::accounts::own(state, given, body),
         Command::GiveUpKey(body) => people::keys::give_up(state, given, body),
+        Command::DeclareTokenScope(body) => keys::tokens::declare(state, body),
+        Command::RetireTokenScope(body) => keys::tokens::retire(state, body),
         Command::DeclareProvider(body) => {
             name_is_valid("provider", &body.provider)?;
             url_is_valid(&body.provider, &body.spec.base_url)?;

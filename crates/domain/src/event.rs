@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::Record;
 use crate::serving::{InferenceCore, SegmentProgress, SegmentSealed};
-use crate::{assurance, infrastructure, models, people, serving, vendors};
+use crate::{assurance, infrastructure, keys, models, people, serving, vendors};
 
 macro_rules! events {
     ($( $(#[$doc:meta])* $name:literal $variant:ident($body:ty) on $stream:expr; )*) => {
@@ -185,6 +185,11 @@ events! {
     "key.exchanged" KeyExchanged(people::KeyExchanged) on |b| format!("key/{}", b.key);
     /// Somebody answers for a service account.
     "account.owned" AccountOwned(people::AccountOwned) on |b| format!("actor/{}", b.actor);
+
+    /// A scope of tokens was declared, or its purposes changed.
+    "token.scope.declared" TokenScopeDeclared(keys::tokens::TokenScopeDeclared) on |b| format!("tokens/{}", b.scope);
+    /// A scope gets no more tokens.
+    "token.scope.retired" TokenScopeRetired(keys::tokens::TokenScopeRetired) on |b| format!("tokens/{}", b.scope);
 
     /// An outside provider was declared, or its declaration changed.
     "provider.declared" ProviderDeclared(vendors::ProviderDeclared) on |b| format!("provider/{}", b.provider);

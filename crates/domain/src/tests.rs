@@ -14,5 +14,6 @@ mod passkeys;
 mod records;
 mod reviews;
 mod sessions;
+mod tokens;
 mod walks;
 mod workloads;

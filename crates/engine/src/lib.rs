@@ -31,6 +31,7 @@ mod rollback;
 mod sealer;
 mod sessions;
 mod snapshot;
+mod tokens;
 mod workloads;
 
 pub use accesses::{Answered, Attempt, Unrecorded};
@@ -51,6 +52,7 @@ pub use profiles::Profile;
 pub use recovery::{MISTYPED, probe_recovery_code};
 pub use reviews::{Campaign, Due};
 pub use sessions::{NewSession, Proven, SessionLimits, Visit};
+pub use tokens::{MAX_TOKENS, Subjects, Untokenized};
 pub use workloads::ShownToken;
 
 use std::path::Path;

@@ -158,6 +158,7 @@ fn things(state: &State) -> BTreeMap<&'static str, Vec<String>> {
         ("service", named("service", state.services.keys())),
         ("provider", named("provider", state.providers.keys())),
         ("model", named("model", state.models.keys())),
+        ("tokens", named("tokens", state.token_scopes.keys())),
     ])
 }
 
@@ -181,6 +182,7 @@ fn kinds(action: &str) -> &'static [&'static str] {
         "reviews",
         "segments",
         "state",
+        "tokens",
     ];
     match action {
         "key.create" => &["service", "actor"],
@@ -215,6 +217,7 @@ fn kinds(action: &str) -> &'static [&'static str] {
             "review" => &["review"],
             "role" => &["role"],
             "service" => &["service"],
+            "token" => &["tokens"],
             "training" => &["actor"],
             "workload" => &["workload"],
             _ => EVERY,
@@ -265,6 +268,7 @@ const EVERY: &[&str] = &[
     "segments",
     "service",
     "state",
+    "tokens",
     "workload",
 ];
 

@@ -5,6 +5,8 @@
 use crate::names::{KeyName, SubjectRef};
 use crate::ports::{DestroyOutcome, Destruction, KeyState, KeyStore, Put, Rewrap, Stored, Target, WrappedKey};
 
+pub use crate::tokens::store::conformance::{a_value_has_one_token_in_a_scope, tokens_go_with_their_subject};
+
 /// Writes one `#[test]` per case of the suite; the argument makes `(guard, new empty store)`.
 #[macro_export]
 macro_rules! key_store_conformance {
@@ -18,6 +20,8 @@ macro_rules! key_store_conformance {
             a_destroyed_day_stays_destroyed
             a_stale_destruction_changes_nothing
             the_list_tells_all_without_secrets
+            a_value_has_one_token_in_a_scope
+            tokens_go_with_their_subject
         );
     };
     ($make:expr; $($case:ident)*) => {

@@ -13,13 +13,14 @@
 //!  │  └ bucket key [c][days] v     wraps the day keys of the class
 //!  │     └ day key [c][yyyy-mm-dd] destroyed when the retention of a day ends
 //!  ├ class key [_link], bucket keys, link key [s]   subject tags
-//!  └ index key [scope]             blind index: identifier -> subject reference
+//!  ├ index key [scope]             blind index: identifier -> subject reference; tokens: value -> token
+//!  └ format key [scope]            format-preserving tokens
 //! ```
 //!
 //! All keys are 32 random bytes and are stored wrapped, in a [`KeyStore`]. This crate knows nothing
 //! of who may ask, of SQL or of files: stores and custodians are drivers behind those two traits.
-//! Byte formats are in [`record`] (sealed payloads), [`note`] (sealed notes), [`commit`] (commitments) and
-//! [`wrap`] (wrapped keys).
+//! Byte formats are in [`record`] (sealed payloads), [`note`] (sealed notes), [`commit`] (commitments), [`wrap`] (wrapped
+//! keys) and [`tokens`] (tokens).
 //!
 //! Not done here: the pages of the process are not locked into memory, so a host that swaps should
 //! encrypt its swap; plaintext handed in and out is the caller's to wipe, only keys are zeroized.
@@ -37,6 +38,7 @@ pub mod note;
 mod ports;
 pub mod record;
 mod signet;
+pub mod tokens;
 mod vault;
 pub mod wrap;
 

@@ -53,12 +53,21 @@ pub enum KeyKind {
     Link,
     /// Makes the blind index of a scope; wrapped by the root key.
     Index,
+    /// Turns numbers of a scope of tokens into others of the same form; wrapped by the root key.
+    Format,
 }
 
 impl KeyKind {
     /// All kinds, from the root downwards.
-    pub const ALL: [KeyKind; 6] =
-        [KeyKind::Class, KeyKind::Bucket, KeyKind::Subject, KeyKind::Day, KeyKind::Link, KeyKind::Index];
+    pub const ALL: [KeyKind; 7] = [
+        KeyKind::Class,
+        KeyKind::Bucket,
+        KeyKind::Subject,
+        KeyKind::Day,
+        KeyKind::Link,
+        KeyKind::Index,
+        KeyKind::Format,
+    ];
 
     /// The word used in stores and wrapped keys; never changes.
     #[must_use]
@@ -70,6 +79,7 @@ impl KeyKind {
             KeyKind::Day => "day",
             KeyKind::Link => "link",
             KeyKind::Index => "index",
+            KeyKind::Format => "format",
         }
     }
 
@@ -85,10 +95,11 @@ impl KeyKind {
 pub struct KeyName {
     /// What the key is for.
     pub kind: KeyKind,
-    /// Data class; empty for index keys.
+    /// Data class; empty for index and format keys.
     pub class: String,
     /// Class: empty. Bucket: two hexadecimal digits, or `days`. Subject and link: the subject
-    /// reference in hexadecimal. Day: `yyyy-mm-dd`. Index: the scope.
+    /// reference in hexadecimal. Day: `yyyy-mm-dd`. Index: the scope, with `tokens/` before it for one of tokens.
+    /// Format: the scope of tokens.
     pub unit: String,
 }
 
@@ -127,11 +138,23 @@ impl KeyName {
         KeyName::new(KeyKind::Index, "", scope)
     }
 
+    /// The index key of a scope of tokens: no scope of identifiers can have this name.
+    #[must_use]
+    pub fn token_index(scope: &str) -> KeyName {
+        KeyName::new(KeyKind::Index, "", &format!("tokens/{scope}"))
+    }
+
+    /// The format key of a scope of tokens.
+    #[must_use]
+    pub fn format(scope: &str) -> KeyName {
+        KeyName::new(KeyKind::Format, "", scope)
+    }
+
     /// The key that wraps this one; `None` means the root key.
     #[must_use]
     pub fn parent(&self) -> Option<KeyName> {
         match self.kind {
-            KeyKind::Class | KeyKind::Index => None,
+            KeyKind::Class | KeyKind::Index | KeyKind::Format => None,
             KeyKind::Bucket => Some(KeyName::class(&self.class)),
             KeyKind::Day => Some(KeyName::new(KeyKind::Bucket, &self.class, DAYS_UNIT)),
             KeyKind::Subject | KeyKind::Link => {
@@ -146,7 +169,7 @@ impl KeyName {
     pub fn owner(&self) -> Option<SubjectRef> {
         match self.kind {
             KeyKind::Subject | KeyKind::Link => SubjectRef::from_hex(&self.unit),
-            KeyKind::Class | KeyKind::Bucket | KeyKind::Day | KeyKind::Index => None,
+            KeyKind::Class | KeyKind::Bucket | KeyKind::Day | KeyKind::Index | KeyKind::Format => None,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::error::BoxError;
 use crate::names::{KeyKind, KeyName, SubjectRef};
+use crate::tokens::TokenStore;
 
 /// Holds the root key, and wraps and unwraps the few keys at the top of the hierarchy with it.
 pub trait Custodian: Send + Sync {
@@ -37,7 +38,7 @@ pub trait Custodian: Send + Sync {
 ///   returns, as far as software can do that.
 ///
 /// `vault::conformance` is this contract as tests.
-pub trait KeyStore: Send + Sync {
+pub trait KeyStore: TokenStore {
     /// The key of that name, live or destroyed; `None` when there never was one.
     ///
     /// # Errors
@@ -136,7 +137,7 @@ pub enum Put {
 /// What to destroy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// All keys and blind index rows of a subject; it can get no new ones afterwards.
+    /// All keys, blind index rows and tokens of a subject; it can get no new ones afterwards.
     Subject(SubjectRef),
     /// One day key; its name becomes a tombstone even if there was no key yet.
     Day(KeyName),
@@ -148,7 +149,7 @@ pub enum Target {
 /// children, apart from the doomed, are exactly `children`; and every live doomed key has its bucket
 /// in `rewraps`.
 ///
-/// Effects: doomed keys become tombstones without key material; blind index rows of a target subject
+/// Effects: doomed keys become tombstones without key material; blind index rows and tokens of a target subject
 /// go; buckets and children are replaced by the new wrappings, over the old bytes.
 #[derive(Clone, Debug)]
 pub struct Destruction {
