@@ -47,7 +47,8 @@ impl Engine {
     ) -> Result<Vec<String>, ExecuteError> {
         let known = self.may_token(who, "token.make", scope, wanted.values.len())?;
         if known.retired {
-            let message = format!("scope `{scope}` is retired and gets no more tokens: declare it again, or use another");
+            let message =
+                format!("scope `{scope}` is retired and gets no more tokens: declare it again, or use another");
             return Err(Refusal::new(RefusalCode::Conflict, message).into());
         }
         match (&wanted.subjects, known.spec.per_subject) {
@@ -59,7 +60,9 @@ impl Engine {
                 )));
             }
             (_, true) => {
-                return Err(invalid(format!("name the subject of each value: each token of scope `{scope}` is somebody's")));
+                return Err(invalid(format!(
+                    "name the subject of each value: each token of scope `{scope}` is somebody's"
+                )));
             }
         }
         let scope = scope.to_owned();
@@ -70,9 +73,7 @@ impl Engine {
         let (vault, format) = (self.vault(), format_of(spec.kind));
         let Untokenized { values, subjects, column } = wanted;
         let made = match spec.method {
-            TokenMethod::Ff1 => {
-                vault.format_preserving(ff1::Way::Encrypt, format, scope, &column, &values, now())
-            }
+            TokenMethod::Ff1 => vault.format_preserving(ff1::Way::Encrypt, format, scope, &column, &values, now()),
             TokenMethod::Vaulted => {
                 let owners = match &subjects {
                     Some(Subjects { service, ids }) => ids

@@ -149,7 +149,8 @@ fn word(bytes: &[u8], at: usize) -> Option<Run> {
     let mut run = Run { digits: vec![], plus: false, address: false, end: next, next };
     if local == 0 || local > 64 || bytes.get(begins) != Some(&b'@') {
         // Numbers stand behind words too: `tel:0412…` is looked at from its first digit.
-        run.next = at + bytes.get(at..begins).unwrap_or_default().iter().take_while(|b| !b.is_ascii_digit()).count().max(1);
+        run.next =
+            at + bytes.get(at..begins).unwrap_or_default().iter().take_while(|b| !b.is_ascii_digit()).count().max(1);
         return Some(run);
     }
     let domain = length(begins + 1, |b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'));
@@ -196,7 +197,8 @@ mod tests {
 
     #[test]
     fn given_numbers_that_are_none_when_searched_then_nothing_is_found() {
-        for text in ["4111 1111 1111 1112", "order 123456789", "2026-11-28", "v1.2.3", "a@b", "@", "+", "x4111111111111111y"]
+        for text in
+            ["4111 1111 1111 1112", "order 123456789", "2026-11-28", "v1.2.3", "a@b", "@", "+", "x4111111111111111y"]
         {
             assert!(found(text).is_empty(), "{text}: {:?}", found(text));
         }

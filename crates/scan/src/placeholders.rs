@@ -41,7 +41,9 @@ pub fn place(text: &str, values: &[(String, String)], kinds: &[Kind]) -> Result<
     let detected = personal::find(text, kinds).into_iter();
     found.extend(detected.map(|one| (one.start, one.end, one.kind.as_str().to_ascii_uppercase())));
     if text.match_indices('[').any(|(at, _)| placeholder(text, at).is_some()) {
-        return Err("the text holds something like `[PERSON_1]` already, which could not be told from a placeholder".into());
+        return Err(
+            "the text holds something like `[PERSON_1]` already, which could not be told from a placeholder".into()
+        );
     }
     // The first, and of those at one place the longest; then those that begin within it are passed over.
     found.sort_by(|one, other| one.0.cmp(&other.0).then(other.1.cmp(&one.1)));

@@ -147,7 +147,10 @@ impl SqliteKeys {
     }
 
     /// Runs `work` in a transaction that holds the write lock from its start.
-    pub(crate) fn write<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, KeyStoreError>) -> Result<T, KeyStoreError> {
+    pub(crate) fn write<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, KeyStoreError>,
+    ) -> Result<T, KeyStoreError> {
         let action = "write to the key store";
         let mut connection = self.lock();
         let transaction =

@@ -173,15 +173,19 @@ mod tests {
         let (keys, vault) = open(&dir.path().join("keys.db"));
         let [anna, ben] = [SubjectRef([1; 16]), SubjectRef([2; 16])];
         // Given enough tokens of two people for many pages, one after the other in turn.
-        let values: Vec<(String, Owner)> = (0..2_000)
-            .map(|n| (format!("person {n}"), Owner::Subject(if n % 2 == 0 { anna } else { ben })))
-            .collect();
+        let values: Vec<(String, Owner)> =
+            (0..2_000).map(|n| (format!("person {n}"), Owner::Subject(if n % 2 == 0 { anna } else { ben }))).collect();
         let tokens = vault.tokenize("personal", Format::Text, "crm", &values, NOW_MS).unwrap();
         assert_eq!(keys.count_tokens("crm").unwrap(), TokenCount { live: 2_000, erased: 0 });
-        let live: Vec<TokenRow> = keys.get_tokens(&tokens).unwrap().into_iter().filter_map(|kept| match kept {
-            Some(KeptToken::Live(row)) => Some(row),
-            _ => None,
-        }).collect();
+        let live: Vec<TokenRow> = keys
+            .get_tokens(&tokens)
+            .unwrap()
+            .into_iter()
+            .filter_map(|kept| match kept {
+                Some(KeptToken::Live(row)) => Some(row),
+                _ => None,
+            })
+            .collect();
         assert_eq!(live.len(), 2_000);
         let left = |of: SubjectRef| {
             let bytes: Vec<u8> = ["keys.db", "keys.db-wal"]

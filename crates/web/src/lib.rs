@@ -14,6 +14,7 @@ mod directory;
 mod failure;
 mod headers;
 mod infrastructure;
+mod keys;
 mod metrics;
 mod people;
 mod reader;
@@ -41,6 +42,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(serving::routes())
         .merge(crate::assurance::routes())
         .merge(infrastructure::routes())
+        .merge(keys::routes())
         .nest("/api/v1", api::routes())
         .nest("/scim/v2", directory::routes())
         .route("/assets/{digest}/{name}", get(assets::serve))

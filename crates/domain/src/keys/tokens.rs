@@ -108,7 +108,8 @@ impl State {
     /// [`RefusalCode::NotFound`].
     pub fn token_scope(&self, scope: &str) -> Result<&KnownScope, Refusal> {
         self.token_scopes.get(scope).ok_or_else(|| {
-            let message = "there is no such scope of tokens: `counterfoil tokens scope list` names those that there are";
+            let message =
+                "there is no such scope of tokens: `counterfoil tokens scope list` names those that there are";
             refuse(RefusalCode::NotFound, message)
         })
     }

@@ -598,7 +598,8 @@ fn assurance() -> Vec<Event> {
 
 /// One event of every kind, in the order of `event.rs`.
 pub fn one_of_each() -> Vec<Event> {
-    [infrastructure(), people(), approvals(), documents(), emergencies(), tokens(), supply(), serving(), assurance()].concat()
+    [infrastructure(), people(), approvals(), documents(), emergencies(), tokens(), supply(), serving(), assurance()]
+        .concat()
 }
 
 fn envelope(event: Event) -> Entry {

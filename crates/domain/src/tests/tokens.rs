@@ -59,9 +59,14 @@ fn given_a_scope_when_declared_again_then_only_its_purposes_change_and_a_retired
 fn given_purposes_when_a_token_is_to_be_turned_back_then_one_of_them_must_be_named() {
     let scope = spec(TokenMethod::Vaulted, TokenKind::Text);
     assert!(may_reveal("crm", &scope, Some(Purpose::Support)).is_ok());
-    for (purpose, word) in [(None, "say for which purpose"), (Some(Purpose::Audit), "not turned back for the purpose `audit`")] {
+    for (purpose, word) in
+        [(None, "say for which purpose"), (Some(Purpose::Audit), "not turned back for the purpose `audit`")]
+    {
         let refusal = may_reveal("crm", &scope, purpose).expect_err("refused");
-        assert_eq!((refusal.code, refusal.policies.as_slice()), (RefusalCode::Forbidden, &["token-purpose".to_owned()][..]));
+        assert_eq!(
+            (refusal.code, refusal.policies.as_slice()),
+            (RefusalCode::Forbidden, &["token-purpose".to_owned()][..])
+        );
         assert!(refusal.message.contains(word), "{}", refusal.message);
     }
     let never = TokenScope { purposes: vec![], ..scope };

@@ -29,7 +29,9 @@ pub enum BadValue {
     #[error("has more than 1,024 bytes")]
     TooLong,
     /// It holds characters that its kind has not.
-    #[error("holds characters that a number of its kind has not: use digits, spaces, `-`, `.`, `/`, brackets, and `+` first")]
+    #[error(
+        "holds characters that a number of its kind has not: use digits, spaces, `-`, `.`, `/`, brackets, and `+` first"
+    )]
     Characters,
     /// It has too few or too many digits.
     #[error("has a number of digits that its kind has not")]

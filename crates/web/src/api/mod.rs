@@ -17,6 +17,7 @@ pub(crate) mod policies;
 mod reviews;
 mod serving;
 mod sessions;
+mod tokens;
 
 pub(crate) use assurance::failure as assurance_failure;
 
@@ -112,6 +113,11 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/recovery-codes", post(passkeys::recovery_codes))
         .route("/sessions", get(sessions::list))
         .route("/sessions/{id}", delete(sessions::revoke))
+        .route("/tokens", get(tokens::list))
+        .route("/tokens/placeholders", post(tokens::place))
+        .route("/tokens/placeholders/restore", post(tokens::restore))
+        .route("/tokens/{scope}/tokenize", post(tokens::tokenize))
+        .route("/tokens/{scope}/detokenize", post(tokens::detokenize))
         .route("/inferences/{id}", get(serving::inference))
         .route("/inferences/{id}/proof", get(serving::inference_proof))
         .route("/segments/seal", post(serving::seal))

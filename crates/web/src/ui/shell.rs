@@ -20,6 +20,7 @@ pub(crate) enum Section {
     Evidence,
     People,
     Keys,
+    Tokens,
     Approvals,
     Policies,
     Why,
@@ -29,7 +30,7 @@ pub(crate) enum Section {
 
 impl Section {
     /// All places: where, what it is called, and its key after `g`.
-    const ALL: [(Self, &'static str, &'static str, &'static str); 14] = [
+    const ALL: [(Self, &'static str, &'static str, &'static str); 15] = [
         (Self::Overview, "/", "Overview", "g o"),
         (Self::Ledger, "/ledger", "Ledger", "g l"),
         (Self::Inferences, "/inferences", "Inferences", "g i"),
@@ -39,6 +40,7 @@ impl Section {
         (Self::Evidence, "/evidence", "Evidence", "g e"),
         (Self::People, "/people", "People", "g p"),
         (Self::Keys, "/keys", "Keys", "g k"),
+        (Self::Tokens, "/tokens", "Tokens", ""),
         (Self::Approvals, "/approvals", "Approvals", "g a"),
         (Self::Policies, "/policies", "Policies", ""),
         (Self::Why, "/authz", "Why?", ""),

@@ -34,7 +34,11 @@ fn given_values_when_tokenised_then_tokens_are_the_same_within_a_scope_and_diffe
     assert_ne!(tokens[0], tokens[2]);
     assert_eq!(make(&vault, "crm", &values[..1]).expect("tokens"), tokens[..1]);
     assert_ne!(make(&vault, "billing", &values[..1]).expect("tokens"), tokens[..1]);
-    assert_eq!(open(&vault, "crm", &tokens[1]).expect("opens").as_deref(), Some("Anna@example.org"), "as it was written first");
+    assert_eq!(
+        open(&vault, "crm", &tokens[1]).expect("opens").as_deref(),
+        Some("Anna@example.org"),
+        "as it was written first"
+    );
     assert_eq!(is_token(&tokens[0]), Some("personal"));
     // By owner: the same value of two people is two tokens.
     let [anna, ben] = [ANNA, BEN].map(|owner| make(&vault, "crm", &[("0412", owner)]).expect("tokens").concat());
