@@ -2,6 +2,7 @@
 
 mod accesses;
 mod scopes;
+mod tokens;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -18,4 +18,5 @@ mod people;
 mod serving;
 mod signin;
 mod support;
+mod tokens;
 mod workloads;

@@ -61,7 +61,7 @@ pub struct Declare {
     class: String,
     /// How its tokens are made
     #[arg(long, value_enum, default_value = "vaulted")]
-    method: Method_,
+    method: How,
     /// What its values are
     #[arg(long, value_enum, default_value = "text")]
     kind: Kind,
@@ -75,7 +75,7 @@ pub struct Declare {
 
 /// How tokens are made.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Method_ {
+enum How {
     /// Random tokens; values are sealed in the vault
     Vaulted,
     /// Other numbers of the same form; nothing is stored, and erasure does not reach them
@@ -186,7 +186,7 @@ impl Scope {
             Self::Declare(wish) => (json!({"command": "token.scope.declare", "body": wish.body()}), "declared"),
             Self::Retire { scope } => (json!({"command": "token.scope.retire", "body": {"scope": scope}}), "retired"),
         };
-        if let Self::Declare(Declare { method: Method_::Ff1, .. }) = self {
+        if let Self::Declare(Declare { method: How::Ff1, .. }) = self {
             output::note(FF1_WARNING);
         }
         let client = connect.open().await?;
