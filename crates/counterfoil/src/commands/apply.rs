@@ -7,6 +7,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use domain::keys::tokens::TokenMethod;
 use domain::people::{InferenceScope, KeyScope, WorkloadRule};
 use domain::serving::{ServiceSpec, Target};
 use domain::vendors::ProviderSpec;
@@ -386,6 +387,9 @@ fn token_scopes(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) {
     for (name, spec) in &file.tokens {
         let known = &in_force["token_scopes"][name];
         let same = known["spec"] == json!(spec) && known["retired"] == false;
+        if !same && spec.method == TokenMethod::Ff1 {
+            output::note(super::tokens::FF1_WARNING);
+        }
         let body = json!({"scope": name, "spec": spec});
         steps.extend(declared("token.scope", name, same, &known["spec"], &json!(spec), body));
     }

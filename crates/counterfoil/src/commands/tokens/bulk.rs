@@ -3,13 +3,14 @@
 
 use std::fs::File;
 use std::io::{IsTerminal, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::files::{self, Table};
+use super::files;
 use crate::client::{Client, Connect};
 use crate::output::{self, Failure};
 
@@ -84,7 +85,9 @@ impl Bulk {
     }
 
     async fn convert(&self, client: &Client, partial: &Path, shows: bool) -> Result<Done, Failure> {
-        let sink = File::options().write(true).create_new(true).open(partial);
+        // What is turned back is for whoever did it; tokens are for others.
+        let mode = if self.reveal { 0o600 } else { 0o666 };
+        let sink = File::options().write(true).create_new(true).mode(mode).open(partial);
         let sink = sink.map_err(|e| Failure::io(format!("{}: {e}", partial.display())))?;
         let mut table = files::open(&self.file, sink, &self.column, self.subject_column.as_deref())?;
         let mut done = Done::default();

@@ -16,7 +16,7 @@ use crate::client::Connect;
 use crate::output::{self, Failure};
 
 /// What is said of a scope that erasure cannot reach.
-const FF1_WARNING: &str = "tokens by ff1 can be turned back by whoever has the scope's key, and erasing a person does not end \
+pub(super) const FF1_WARNING: &str = "tokens by ff1 can be turned back by whoever has the scope's key, and erasing a person does not end \
                            them; a token may be somebody's genuine number";
 
 /// What stands in the place of values.
