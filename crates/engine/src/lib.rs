@@ -53,6 +53,7 @@ pub use recovery::{MISTYPED, probe_recovery_code};
 pub use reviews::{Campaign, Due};
 pub use sessions::{NewSession, Proven, SessionLimits, Visit};
 pub use tokens::{MAX_TOKENS, Subjects, Untokenized};
+pub use vault::tokens::{TokenCount, TokenInfo};
 pub use workloads::ShownToken;
 
 use std::path::Path;

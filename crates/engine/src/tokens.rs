@@ -51,6 +51,9 @@ impl Engine {
                 format!("scope `{scope}` is retired and gets no more tokens: declare it again, or use another");
             return Err(Refusal::new(RefusalCode::Conflict, message).into());
         }
+        if wanted.subjects.as_ref().is_some_and(|subjects| subjects.service.is_empty()) {
+            return Err(invalid("name the service that knows these subjects by their identifiers".to_owned()));
+        }
         match (&wanted.subjects, known.spec.per_subject) {
             (Some(subjects), true) if subjects.ids.len() == wanted.values.len() => {}
             (None, false) => {}

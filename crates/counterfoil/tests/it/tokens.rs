@@ -101,6 +101,9 @@ fn given_scopes_when_values_are_tokenised_and_turned_back_then_duty_and_purpose_
     let mistyped = desk.tried(&desk.steward, &["tokenize", "cards", "--file", &card]);
     assert_eq!(mistyped.error(), (65, "invalid".into()));
     assert!(mistyped.err.contains("value 1 has a check digit") && !mistyped.err.contains("4111"), "{mistyped:?}");
+    let subjects = desk.world.file("subjects.txt", "u-1\n");
+    let shared = ["tokenize", "crm", "--file", &card, "--subjects", &subjects, "--service", "support"];
+    assert_eq!(desk.tried(&desk.steward, &shared).error(), (65, "invalid".into()), "not per subject");
     let unknown = desk.tried(&desk.steward, &["tokenize", "nothing", "--file", &names]);
     assert_eq!(unknown.error(), (65, "not_found".into()));
 

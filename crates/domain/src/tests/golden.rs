@@ -5,7 +5,6 @@ use crate::infrastructure::{
     CertificateInstalled, ClientAuth, CommandRefused, Endpoint, EndpointsProbed, Found, LedgerHeartbeat, NodeJoined,
     NodeRecovered, NodeStopped, OrgCreated, PoliciesInstalled, RollbackAccepted, StateDigest, TlsVersion, Zone,
 };
-use crate::keys::tokens::{TokenKind, TokenMethod, TokenScope, TokenScopeDeclared, TokenScopeRetired};
 use crate::models::{ModelFacts, ModelRegistered, Tensor};
 use crate::people::approvals::{
     ApprovalCommented, ApprovalNamed, ApprovalRequested, ApprovalRule, ApprovalVoted, ApprovalsConfigured,
@@ -22,7 +21,7 @@ use crate::people::{
     GrantEnded, GrantNamed, GrantPreapproved, GrantRequested, GrantWithheld, GroupDescribed, GroupMapped, GroupMember,
     GroupNamed, IdentityLinked, IdentitySource, IdentityUnlinked, InferenceScope, KeyCreated, KeyExchanged, KeyLeaked,
     KeyRevoked, KeyRotated, KeyScope, KeysLimited, KeysUsed, MappedRole, OwnerReason, PasskeyRegistered,
-    PasskeyRemoved, PasskeyUsed, ProfileSet, Proof, Purpose, RecoveryIssued, RecoveryUsed, SessionClosed, SessionEnd,
+    PasskeyRemoved, PasskeyUsed, ProfileSet, Proof, RecoveryIssued, RecoveryUsed, SessionClosed, SessionEnd,
     SessionEnded, SessionOpened, SessionStarted, SigninLinkCreated, SigninRefused, TokenRule, TrainingRecorded,
     WorkloadDeclared, WorkloadProof, WorkloadRetired, WorkloadRule,
 };
@@ -435,28 +434,6 @@ fn emergencies() -> Vec<Event> {
     ]
 }
 
-fn tokens() -> Vec<Event> {
-    let numbers = TokenScope {
-        method: TokenMethod::Ff1,
-        kind: TokenKind::Card,
-        class: s("sensitive"),
-        purposes: vec![],
-        per_subject: false,
-    };
-    let names = TokenScope {
-        method: TokenMethod::Vaulted,
-        kind: TokenKind::Text,
-        class: s("personal"),
-        purposes: vec![Purpose::SubjectRequest, Purpose::Support],
-        per_subject: true,
-    };
-    vec![
-        Event::TokenScopeDeclared(TokenScopeDeclared { scope: s("crm"), spec: names }),
-        Event::TokenScopeDeclared(TokenScopeDeclared { scope: s("cards"), spec: numbers }),
-        Event::TokenScopeRetired(TokenScopeRetired { scope: s("cards") }),
-    ]
-}
-
 fn supply() -> Vec<Event> {
     let tensor = Tensor { name: s("age"), datatype: s("FP32"), shape: vec![-1, 1] };
     vec![
@@ -598,8 +575,18 @@ fn assurance() -> Vec<Event> {
 
 /// One event of every kind, in the order of `event.rs`.
 pub fn one_of_each() -> Vec<Event> {
-    [infrastructure(), people(), approvals(), documents(), emergencies(), tokens(), supply(), serving(), assurance()]
-        .concat()
+    [
+        infrastructure(),
+        people(),
+        approvals(),
+        documents(),
+        emergencies(),
+        super::tokens::golden(),
+        supply(),
+        serving(),
+        assurance(),
+    ]
+    .concat()
 }
 
 fn envelope(event: Event) -> Entry {

@@ -3,7 +3,30 @@
 use super::keys::Company;
 use crate::keys::tokens::{TokenKind, TokenMethod, TokenScope, TokenScopeDeclared, TokenScopeRetired, may_reveal};
 use crate::people::Purpose;
-use crate::{Command, RefusalCode};
+use crate::{Command, Event, RefusalCode};
+
+/// The golden events of scopes.
+pub(super) fn golden() -> Vec<Event> {
+    let numbers = TokenScope {
+        method: TokenMethod::Ff1,
+        kind: TokenKind::Card,
+        class: String::from("sensitive"),
+        purposes: vec![],
+        per_subject: false,
+    };
+    let names = TokenScope {
+        method: TokenMethod::Vaulted,
+        kind: TokenKind::Text,
+        class: String::from("personal"),
+        purposes: vec![Purpose::SubjectRequest, Purpose::Support],
+        per_subject: true,
+    };
+    vec![
+        Event::TokenScopeDeclared(TokenScopeDeclared { scope: String::from("crm"), spec: names }),
+        Event::TokenScopeDeclared(TokenScopeDeclared { scope: String::from("cards"), spec: numbers }),
+        Event::TokenScopeRetired(TokenScopeRetired { scope: String::from("cards") }),
+    ]
+}
 
 fn spec(method: TokenMethod, kind: TokenKind) -> TokenScope {
     TokenScope { method, kind, class: "personal".into(), purposes: vec![Purpose::Support], per_subject: false }
