@@ -35,6 +35,8 @@ pub const TARGETS: &[(&str, Target, &[&[u8]])] = &[
     ("openai_request", openai_request, &[OPENAI]),
     ("oip_infer", oip_infer, &[OIP]),
     ("leaked_keys", leaked_keys, &[LEAKED]),
+    ("tokens", tokens, TOKENS),
+    ("placeholders", placeholders, &[PLACED]),
     ("openid", openid, OPENID),
     ("passkey", passkey, PASSKEYS),
     ("root_key", root_key, ROOT_KEYS),
@@ -45,6 +47,9 @@ pub const TARGETS: &[(&str, Target, &[&[u8]])] = &[
 ];
 
 const LEAKED: &[u8] = b"key = \"cfk_00000000000000000000000000000000000000000002CZclj\"\n";
+const TOKENS: &[&[u8]] =
+    &[b"tok_personal_00000000000000000000000000", b"4111-1111 1111 1111", b"+61 (2) 9999-0000", b"2123 45670 1/2"];
+const PLACED: &[u8] = b"Ann <ann@example.org>, 4111 1111 1111 1111, +61 412 345 678 [PERSON_1]";
 const CHECKPOINT: &[u8] = include_bytes!("../seeds/note/checkpoint.txt");
 const RECORD_PROOFS: &[&[u8]] =
     &[include_bytes!("../seeds/record_proof/record.txt"), include_bytes!("../seeds/record_proof/event.txt")];
@@ -80,6 +85,35 @@ pub fn leaked_keys(data: &[u8]) {
     let bytewise: Vec<_> = data.iter().flat_map(|byte| scanner.push(&[*byte])).collect();
     assert_eq!(whole, bytewise);
     assert!(whole.iter().all(|finding| scan::keys::is_genuine(finding.secret.as_bytes())));
+}
+
+/// A token has a class that a token can have; a number that is one reads the same however it is written.
+pub fn tokens(data: &[u8]) {
+    use vault::tokens::{Format, is_token};
+    let text = text(data);
+    if let Some(class) = is_token(text) {
+        assert!(text.starts_with(&format!("tok_{class}_")) && !class.is_empty());
+    }
+    for format in [Format::Card, Format::Phone, Format::Tfn, Format::Medicare] {
+        if let Ok(value) = format.read(text) {
+            assert_eq!(format.read(&value.canonical).map(|again| again.canonical), Ok(value.canonical));
+        }
+    }
+    let _ = Format::Text.read(text);
+}
+
+/// What is found lies in the text, in order; what was replaced comes back.
+pub fn placeholders(data: &[u8]) {
+    use scan::personal::{Kind, find};
+    let text = text(data);
+    let mut before = 0;
+    for finding in find(text, &Kind::ALL) {
+        assert!(before <= finding.start && finding.start < finding.end && text.get(finding.start..finding.end).is_some());
+        before = finding.end;
+    }
+    if let Ok(placed) = scan::placeholders::place(text, &[("person".to_owned(), "Ann".to_owned())], &Kind::ALL) {
+        assert_eq!(scan::placeholders::restore(&placed.text, &placed.map), text);
+    }
 }
 
 /// Signed notes print back.

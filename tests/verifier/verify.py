@@ -115,6 +115,8 @@ EVENTS = {
     "keys.used": ("node/{node}", "node incarnation hour keys"),
     "keys.limited": ("keys", "max_days"),
     "account.owned": ("actor/{actor}", "actor owner reason"),
+    "token.scope.declared": ("tokens/{scope}", "scope spec"),
+    "token.scope.retired": ("tokens/{scope}", "scope"),
     "provider.declared": ("provider/{provider}", "provider spec"),
     "provider.retired": ("provider/{provider}", "provider"),
     "model.registered": ("model/{model}", "model version artifact_sha256 facts enclosed?"),
@@ -451,6 +453,7 @@ class State:
                " streams recent"
         maps += " approvals delegations emergencies registrants custom_roles notified permitted retired documents training"
         maps += " registrations"
+        maps += " token_scopes"
         self.all = {name: {} for name in maps.split()}
         self.all.update(
             size=0, org=None, policies=None, keys_limited=None, approval_rules=None, custodian=None, recent_by_age=[], removed=[], reviews={}
@@ -727,6 +730,11 @@ class State:
         elif type_ == "key.leaked":
             if body["key"] in state["keys"]:
                 state["keys"][body["key"]]["leaked_at"] = entry["ts"]
+        elif type_ == "token.scope.declared":
+            state["token_scopes"][body["scope"]] = {"spec": body["spec"], "retired": False}
+        elif type_ == "token.scope.retired":
+            if body["scope"] in state["token_scopes"]:
+                state["token_scopes"][body["scope"]]["retired"] = True
         elif type_ == "workload.declared":
             state["workloads"][body["workload"]] = body["rule"]
         elif type_ == "workload.retired":

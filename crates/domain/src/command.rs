@@ -162,6 +162,11 @@ commands! {
     /// Name who answers for a service account.
     "account.own" OwnAccount(people::AccountOwned) on |b| format!("actor/{}", b.actor);
 
+    /// Declare a scope of tokens, or change its purposes.
+    "token.scope.declare" DeclareTokenScope(keys::tokens::TokenScopeDeclared) on |b| format!("tokens/{}", b.scope);
+    /// Give a scope no more tokens.
+    "token.scope.retire" RetireTokenScope(keys::tokens::TokenScopeRetired) on |b| format!("tokens/{}", b.scope);
+
     /// Declare a provider, or change its declaration.
     "provider.declare" DeclareProvider(vendors::ProviderDeclared) on |b| format!("provider/{}", b.provider);
     /// Stop using a provider.

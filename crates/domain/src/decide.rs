@@ -89,6 +89,8 @@ pub(crate) fn rules(state: &State, given: &Given, command: &Command) -> Result<V
         Command::ExchangeKey(body) => people::workloads::exchange(state, given, body),
         Command::OwnAccount(body) => people::accounts::own(state, given, body),
         Command::GiveUpKey(body) => people::keys::give_up(state, given, body),
+        Command::DeclareTokenScope(body) => keys::tokens::declare(state, body),
+        Command::RetireTokenScope(body) => keys::tokens::retire(state, body),
         Command::DeclareProvider(body) => {
             name_is_valid("provider", &body.provider)?;
             url_is_valid(&body.provider, &body.spec.base_url)?;

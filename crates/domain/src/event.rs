@@ -188,6 +188,11 @@ events! {
     /// Somebody answers for a service account.
     "account.owned" AccountOwned(people::AccountOwned) on |b| format!("actor/{}", b.actor);
 
+    /// A scope of tokens was declared, or its purposes changed.
+    "token.scope.declared" TokenScopeDeclared(keys::tokens::TokenScopeDeclared) on |b| format!("tokens/{}", b.scope);
+    /// A scope gets no more tokens.
+    "token.scope.retired" TokenScopeRetired(keys::tokens::TokenScopeRetired) on |b| format!("tokens/{}", b.scope);
+
     /// An outside provider was declared, or its declaration changed.
     "provider.declared" ProviderDeclared(vendors::ProviderDeclared) on |b| format!("provider/{}", b.provider);
     /// A provider is no longer used.

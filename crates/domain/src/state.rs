@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Dataset, Doomed};
+use crate::keys::tokens::KnownScope;
 use crate::people::approvals::{Approval, ApprovalsConfigured, Cast, Comment, Delegation};
 use crate::people::custom::RoleDefined;
 use crate::people::emergencies::Emergency;
@@ -87,6 +88,8 @@ pub struct State {
     pub spent_tokens: BTreeMap<String, i64>,
     /// Public identifiers of keys, by the digest of their secret.
     pub key_by_secret: BTreeMap<String, String>,
+    /// Scopes of tokens by name, retired ones too.
+    pub token_scopes: BTreeMap<String, KnownScope>,
     /// Providers in use.
     pub providers: BTreeMap<String, ProviderSpec>,
     /// Registered model versions: model, then version.
@@ -382,6 +385,15 @@ impl State {
             Event::NotificationSettled(body) => self.settle_notification(body, ts),
             Event::WorkloadRetired(body) => {
                 self.workloads.remove(&body.workload);
+            }
+            Event::TokenScopeDeclared(body) => {
+                let known = KnownScope { spec: body.spec.clone(), retired: false };
+                self.token_scopes.insert(body.scope.clone(), known);
+            }
+            Event::TokenScopeRetired(body) => {
+                if let Some(known) = self.token_scopes.get_mut(&body.scope) {
+                    known.retired = true;
+                }
             }
             Event::KeyExchanged(body) => {
                 if let Some(key) = self.keys.get_mut(&body.key) {

@@ -16,5 +16,6 @@ mod passkeys;
 mod records;
 mod reviews;
 mod sessions;
+mod tokens;
 mod walks;
 mod workloads;

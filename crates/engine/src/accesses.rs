@@ -50,6 +50,8 @@ struct Noted {
     who: Option<Shown>,
     purpose: Option<Purpose>,
     object_id: Option<String>,
+    /// How many values, when there are several alike.
+    count: Option<i64>,
     question: Option<Question>,
     decisions: Vec<Decided>,
 }
@@ -138,9 +140,15 @@ impl Attempt {
         self.noted().purpose = Some(purpose);
     }
 
-    /// The reason that was given, if one was.
-    pub(crate) fn stated_purpose(&self) -> Option<Purpose> {
+    /// Why, when it was said.
+    #[must_use]
+    pub fn why(&self) -> Option<Purpose> {
         self.noted().purpose
+    }
+
+    /// Notes that it is about so many values alike.
+    pub fn counts(&self, values: usize) {
+        self.noted().count = i64::try_from(values).ok();
     }
 
     /// Notes which single thing is read. What is not spelled like a name or an identifier of ours is left out.
@@ -395,6 +403,7 @@ fn describe(blank: &AccessCore, decided: &Decided, noted: &Noted, answered: Answ
         policies: Some(decided.policies.join(",")).filter(|policies| !policies.is_empty()),
         policies_sha256: decided.policies_sha256.clone(),
         grant_id: decided.grant.clone(),
+        occurrences: noted.count.filter(|count| *count > 0).unwrap_or(blank.occurrences),
         ..blank.clone()
     }
 }
@@ -413,7 +422,7 @@ fn refused_at_the_door(blank: &AccessCore, answered: Answered) -> AccessCore {
 /// Whether the answer has to wait for its record: it tells what was sent, kept or found, not only how things stand.
 fn must_be_durable(core: &AccessCore) -> bool {
     let sensitive = matches!(core.object_kind.as_str(), "inference_log" | "artifact" | "evidence" | "dataset");
-    core.decision == Decision::Allow.as_str() && (sensitive || core.action == "sql")
+    core.decision == Decision::Allow.as_str() && (sensitive || ["sql", "token.reveal"].contains(&core.action.as_str()))
 }
 
 fn unrecorded(error: &RecordError) -> Unrecorded {

@@ -25,7 +25,7 @@ pub(crate) const SCHEMA: &str = include_str!("../../../policies/counterfoil.ceda
 const FLOOR: &str = include_str!("../../../policies/floor.cedar");
 
 /// Actions that are no commands.
-pub(crate) const ACTIONS: [&str; 10] = [
+pub(crate) const ACTIONS: [&str; 12] = [
     "accesses.import",
     "artifact.put",
     "control.request",
@@ -36,6 +36,9 @@ pub(crate) const ACTIONS: [&str; 10] = [
     "segment.request",
     "read",
     "sql",
+    // tokens
+    "token.make",
+    "token.reveal",
 ];
 
 /// That something is permitted, with the policies that permitted it. Only [`Policies::decide`] makes one.

@@ -35,6 +35,7 @@ mod rollback;
 mod sealer;
 mod sessions;
 mod snapshot;
+mod tokens;
 mod workloads;
 
 pub use accesses::{Answered, Attempt, Unrecorded};
@@ -58,6 +59,8 @@ pub use profiles::Profile;
 pub use recovery::{MISTYPED, probe_recovery_code};
 pub use reviews::{Campaign, Due};
 pub use sessions::{NewSession, Proven, SessionLimits, Visit};
+pub use tokens::{MAX_TOKENS, Subjects, Untokenized};
+pub use vault::tokens::{TokenCount, TokenInfo};
 pub use workloads::ShownToken;
 
 use std::path::Path;

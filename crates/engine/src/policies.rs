@@ -174,6 +174,7 @@ fn things(state: &State) -> BTreeMap<&'static str, Vec<String>> {
         ("provider", named("provider", state.providers.keys())),
         ("model", named("model", state.models.keys())),
         ("dataset", named("dataset", state.datasets.keys())),
+        ("tokens", named("tokens", state.token_scopes.keys())),
     ])
 }
 
@@ -200,6 +201,7 @@ fn kinds(action: &str) -> &'static [&'static str] {
         "reviews",
         "segments",
         "state",
+        "tokens",
     ];
     match action {
         "key.create" => &["service", "actor"],
@@ -238,6 +240,7 @@ fn kinds(action: &str) -> &'static [&'static str] {
             "review" => &["review"],
             "role" => &["role"],
             "service" => &["service"],
+            "token" => &["tokens"],
             "training" => &["actor"],
             "workload" => &["workload"],
             _ => EVERY,
@@ -292,6 +295,7 @@ const EVERY: &[&str] = &[
     "segments",
     "service",
     "state",
+    "tokens",
     "workload",
 ];
 

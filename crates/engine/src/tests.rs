@@ -5,6 +5,7 @@ mod authorize;
 mod datasets;
 mod encryption;
 mod scopes;
+mod tokens;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 //!
 //! Layout, and why. Deleting a row is not forgetting it: when SQLite splits or merges pages it copies
 //! rows, and `secure_delete` wipes only what is deleted, not such copies. So what must be forgotten
-//! lies in tables that only ever grow at their end (`wrapped`, `blind`, `held`), where pages are never split
+//! lies in tables that only ever grow at their end (`wrapped`, `blind`, `held`, `token`), where pages are never split
 //! in the middle, and it is destroyed by overwriting it in place with as many bytes, never by
 //! deleting it. Then the write-ahead file is copied back and truncated. Indexes hold names only.
 //!
@@ -22,6 +22,7 @@ use vault::{
 };
 
 use crate::secret_file::sync_directory_of;
+use crate::tokens;
 
 /// Before 3.51.3, a database in WAL mode with two connections could be corrupted by a reset of the
 /// write-ahead file.
@@ -148,16 +149,20 @@ impl SqliteKeys {
         connection.busy_timeout(BUSY_TIMEOUT).map_err(failed("set a timeout"))?;
         check_or_create_schema(&mut connection, path)?;
         set_pragmas(&connection, path)?;
+        tokens::prepare(&connection)?;
         Ok(SqliteKeys { connection: Mutex::new(connection) })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Connection> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Connection> {
         // A panic while it was held dropped its transaction, which rolled back.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs `work` in a transaction that holds the write lock from its start.
-    fn write<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, KeyStoreError>) -> Result<T, KeyStoreError> {
+    pub(crate) fn write<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, KeyStoreError>,
+    ) -> Result<T, KeyStoreError> {
         let action = "write to the key store";
         let mut connection = self.lock();
         let transaction =
@@ -456,11 +461,13 @@ fn bury(tx: &Transaction<'_>, name: &KeyName, at_ms: u64) -> Result<(), KeyStore
     execute(tx, mark, params![row.id, time(at_ms)?])
 }
 
-/// Overwrites the blind index rows of a subject and the notes of who holds data of it, and remembers that it is erased.
+/// Overwrites the blind index rows and tokens of a subject and the notes of who holds data of it, and remembers that it is
+/// erased.
 fn forget_subject(tx: &Transaction<'_>, subject: &SubjectRef, at_ms: u64) -> Result<(), KeyStoreError> {
     let wipe = "UPDATE blind SET idx = randomblob(32), subject = zeroblob(16) WHERE subject = ?1";
     execute(tx, wipe, [subject.0])?;
     execute(tx, "UPDATE held SET subject = zeroblob(16) WHERE subject = ?1", [subject.0])?;
+    tokens::forget(tx, subject)?;
     let mark = "INSERT OR IGNORE INTO erased (subject, at_ms) VALUES (?1, ?2)";
     execute(tx, mark, params![subject.0, time(at_ms)?])
 }
@@ -496,7 +503,7 @@ fn insert(tx: &Transaction<'_>, key: &WrappedKey, destroyed_ms: Option<u64>) -> 
     execute(tx, keep, params![tx.last_insert_rowid(), key.wrapped])
 }
 
-fn execute(tx: &Transaction<'_>, sql: &str, params: impl rusqlite::Params) -> Result<(), KeyStoreError> {
+pub(crate) fn execute(tx: &Transaction<'_>, sql: &str, params: impl rusqlite::Params) -> Result<(), KeyStoreError> {
     tx.prepare_cached(sql)
         .and_then(|mut statement| statement.execute(params))
         .map(|_rows| ())
@@ -555,7 +562,7 @@ fn find_subject(connection: &Connection, scope: &str, idx: &[u8; 32]) -> Result<
         .map_err(failed("look a subject up"))
 }
 
-fn is_erased(connection: &Connection, subject: &SubjectRef) -> Result<bool, KeyStoreError> {
+pub(crate) fn is_erased(connection: &Connection, subject: &SubjectRef) -> Result<bool, KeyStoreError> {
     connection
         .prepare_cached("SELECT 1 FROM erased WHERE subject = ?1")
         .and_then(|mut select| select.exists([subject.0]))
@@ -597,11 +604,11 @@ fn read_row(row: &Row<'_>) -> Result<KeyRow, KeyStoreError> {
 }
 
 /// A count of milliseconds as SQLite can hold it.
-fn time(ms: u64) -> Result<i64, KeyStoreError> {
+pub(crate) fn time(ms: u64) -> Result<i64, KeyStoreError> {
     i64::try_from(ms).map_err(|_| KeyStoreError::TooLarge(ms))
 }
 
-fn failed(action: &'static str) -> impl Fn(rusqlite::Error) -> KeyStoreError {
+pub(crate) fn failed(action: &'static str) -> impl Fn(rusqlite::Error) -> KeyStoreError {
     move |source| KeyStoreError::Sqlite { action, source }
 }
 

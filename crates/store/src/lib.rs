@@ -6,6 +6,7 @@ pub mod custodian;
 pub mod keys;
 pub mod objects;
 pub mod secret_file;
+pub mod tokens;
 
 pub use custodian::{
     CustodianError, CustodianOptions, FileCustodian, Pkcs11Options, SecretSource, TransitCustodian, TransitOptions,

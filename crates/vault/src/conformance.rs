@@ -7,6 +7,8 @@ use crate::ports::{
     DestroyOutcome, Destruction, KeyState, KeyStore, Put, Rewrap, Stored, Target, Turn, TurnedBucket, WrappedKey,
 };
 
+pub use crate::tokens::store::conformance::{a_value_has_one_token_in_a_scope, tokens_go_with_their_subject};
+
 /// Writes one `#[test]` per case of the suite; the argument makes `(guard, new empty store)`.
 #[macro_export]
 macro_rules! key_store_conformance {
@@ -28,6 +30,8 @@ macro_rules! key_store_conformance {
             an_erasure_during_a_rotation_takes_the_outgoing_bucket_key
             roots_are_wrapped_anew_all_together_or_not_at_all
             keys_are_counted
+            a_value_has_one_token_in_a_scope
+            tokens_go_with_their_subject
         );
     };
     ($make:expr; $($case:ident)*) => {

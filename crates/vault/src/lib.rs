@@ -14,7 +14,8 @@
 //!  │  └ bucket key [c][days] v     wraps the day keys of the class
 //!  │     └ day key [c][yyyy-mm-dd] destroyed when the retention of a day ends
 //!  ├ class key [_link], bucket keys, link key [s]   subject tags
-//!  └ index key [scope]             blind index: identifier -> subject reference
+//!  ├ index key [scope]             blind index: identifier -> subject reference; tokens: value -> token
+//!  └ format key [scope]            format-preserving tokens
 //! ```
 //!
 //! Class and bucket keys are replaced on time without a change to any data, and the root key has versions, of which
@@ -23,7 +24,7 @@
 //! All keys are 32 random bytes and are stored wrapped, in a [`KeyStore`]. This crate knows nothing
 //! of who may ask, of SQL or of files: stores and custodians are drivers behind those two traits.
 //! Byte formats are in [`record`] (sealed payloads), [`object`] (encrypted files), [`note`] (sealed notes), [`commit`]
-//! (commitments) and [`wrap`] (wrapped keys).
+//! (commitments), [`wrap`] (wrapped keys) and [`tokens`] (tokens).
 //!
 //! Not done here: the pages of the process are not locked into memory, so a host that swaps should
 //! encrypt its swap; plaintext handed in and out is the caller's to wipe, only keys are zeroized.
@@ -47,6 +48,7 @@ mod ports;
 pub mod record;
 mod rotate;
 mod signet;
+pub mod tokens;
 mod vault;
 pub mod wrap;
 

@@ -10,6 +10,7 @@ use crate::ports::{
     Custodian, CustodianInfo, DestroyOutcome, Destruction, KeyCount, KeyInfo, KeyState, KeyStore, Put, Stored, Target,
     Turn, WrappedKey, same_versions,
 };
+use crate::tokens::{KeptToken, PutToken, TokenCount, TokenInfo, TokenRow, TokenStore};
 use crate::wrap::SecretKey;
 
 /// A key store in memory.
@@ -22,6 +23,7 @@ struct State {
     blind_index: BTreeMap<(String, [u8; 32]), SubjectRef>,
     erased: BTreeSet<SubjectRef>,
     held: BTreeSet<(String, SubjectRef)>,
+    tokens: BTreeMap<String, KeptToken>,
 }
 
 /// A key as last stored, and since when it is destroyed.
@@ -219,6 +221,13 @@ impl KeyStore for MemoryKeys {
                 state.erased.insert(*subject);
                 state.blind_index.retain(|_, bound| bound != subject);
                 state.held.retain(|(_, held)| held != subject);
+                for kept in state.tokens.values_mut() {
+                    if let KeptToken::Live(row) = kept
+                        && row.subject == *subject
+                    {
+                        *kept = KeptToken::Erased { scope: std::mem::take(&mut row.scope) };
+                    }
+                }
             }
             Target::Day(key) | Target::Object(key) => state.bury(key, destruction.at_ms),
         }
@@ -256,6 +265,70 @@ impl KeyStore for MemoryKeys {
         }
         let count = |((kind, class), (live, destroyed))| KeyCount { kind, class, live, destroyed };
         Ok(counts.into_iter().map(count).collect())
+    }
+}
+
+impl State {
+    fn live_tokens(&self) -> impl Iterator<Item = &TokenRow> {
+        self.tokens.values().filter_map(|kept| match kept {
+            KeptToken::Live(row) => Some(row),
+            KeptToken::Erased { .. } => None,
+        })
+    }
+
+    fn token_for(&self, scope: &str, idx: &[u8; 32]) -> Option<String> {
+        let mut live = self.live_tokens();
+        live.find(|row| row.scope == scope && row.idx == *idx).map(|row| row.token.clone())
+    }
+}
+
+impl TokenStore for MemoryKeys {
+    fn put_tokens(&self, rows: &[TokenRow]) -> Result<Vec<PutToken>, BoxError> {
+        let mut state = self.state();
+        let put = rows.iter().map(|row| {
+            if state.erased.contains(&row.subject) {
+                return PutToken::SubjectErased;
+            }
+            if let Some(known) = state.token_for(&row.scope, &row.idx) {
+                return PutToken::Exists(known);
+            }
+            state.tokens.insert(row.token.clone(), KeptToken::Live(row.clone()));
+            PutToken::Stored
+        });
+        Ok(put.collect())
+    }
+
+    fn find_tokens(&self, scope: &str, idx: &[[u8; 32]]) -> Result<Vec<Option<String>>, BoxError> {
+        let state = self.state();
+        Ok(idx.iter().map(|idx| state.token_for(scope, idx)).collect())
+    }
+
+    fn get_tokens(&self, tokens: &[String]) -> Result<Vec<Option<KeptToken>>, BoxError> {
+        let state = self.state();
+        Ok(tokens.iter().map(|token| state.tokens.get(token).cloned()).collect())
+    }
+
+    fn tokens_of(&self, subject: &SubjectRef) -> Result<Vec<TokenInfo>, BoxError> {
+        let state = self.state();
+        let theirs = state.live_tokens().filter(|row| row.subject == *subject);
+        let info = |row: &TokenRow| TokenInfo {
+            token: row.token.clone(),
+            scope: row.scope.clone(),
+            created_ms: row.created_ms,
+        };
+        Ok(theirs.map(info).collect())
+    }
+
+    fn count_tokens(&self, scope: &str) -> Result<TokenCount, BoxError> {
+        let mut count = TokenCount::default();
+        for kept in self.state().tokens.values() {
+            match kept {
+                KeptToken::Live(row) if row.scope == scope => count.live += 1,
+                KeptToken::Erased { scope: of } if of == scope => count.erased += 1,
+                KeptToken::Live(_) | KeptToken::Erased { .. } => {}
+            }
+        }
+        Ok(count)
     }
 }
 

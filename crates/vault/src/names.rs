@@ -81,11 +81,13 @@ pub enum KeyKind {
     Index,
     /// Encrypts one object; destroyed with it.
     Object,
+    /// Turns numbers of a scope of tokens into others of the same form; wrapped by the root key.
+    Format,
 }
 
 impl KeyKind {
     /// All kinds, from the root downwards.
-    pub const ALL: [KeyKind; 8] = [
+    pub const ALL: [KeyKind; 9] = [
         KeyKind::Class,
         KeyKind::Bucket,
         KeyKind::Outgoing,
@@ -94,6 +96,7 @@ impl KeyKind {
         KeyKind::Link,
         KeyKind::Index,
         KeyKind::Object,
+        KeyKind::Format,
     ];
 
     /// The word used in stores and wrapped keys; never changes.
@@ -108,6 +111,7 @@ impl KeyKind {
             KeyKind::Link => "link",
             KeyKind::Index => "index",
             KeyKind::Object => "object",
+            KeyKind::Format => "format",
         }
     }
 
@@ -123,10 +127,11 @@ impl KeyKind {
 pub struct KeyName {
     /// What the key is for.
     pub kind: KeyKind,
-    /// Data class; empty for index keys.
+    /// Data class; empty for index and format keys.
     pub class: String,
     /// Class: empty. Bucket and outgoing: two hexadecimal digits, or `days`. Subject and link: the subject
-    /// reference in hexadecimal. Day: `yyyy-mm-dd`. Index: the scope. Object: its id in hexadecimal.
+    /// reference in hexadecimal. Day: `yyyy-mm-dd`. Index: the scope, with `tokens/` before it for one of tokens.
+    /// Object: its id in hexadecimal. Format: the scope of tokens.
     pub unit: String,
 }
 
@@ -177,11 +182,23 @@ impl KeyName {
         KeyName::new(KeyKind::Outgoing, &bucket.class, &bucket.unit)
     }
 
+    /// The index key of a scope of tokens: no scope of identifiers can have this name.
+    #[must_use]
+    pub fn token_index(scope: &str) -> KeyName {
+        KeyName::new(KeyKind::Index, "", &format!("tokens/{scope}"))
+    }
+
+    /// The format key of a scope of tokens.
+    #[must_use]
+    pub fn format(scope: &str) -> KeyName {
+        KeyName::new(KeyKind::Format, "", scope)
+    }
+
     /// The key that wraps this one; `None` means the root key.
     #[must_use]
     pub fn parent(&self) -> Option<KeyName> {
         match self.kind {
-            KeyKind::Class | KeyKind::Index => None,
+            KeyKind::Class | KeyKind::Index | KeyKind::Format => None,
             KeyKind::Bucket | KeyKind::Outgoing => Some(KeyName::class(&self.class)),
             KeyKind::Day => Some(KeyName::new(KeyKind::Bucket, &self.class, DAYS_UNIT)),
             KeyKind::Subject | KeyKind::Link | KeyKind::Object => {
@@ -201,7 +218,8 @@ impl KeyName {
             | KeyKind::Outgoing
             | KeyKind::Day
             | KeyKind::Index
-            | KeyKind::Object => None,
+            | KeyKind::Object
+            | KeyKind::Format => None,
         }
     }
 }

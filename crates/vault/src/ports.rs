@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::error::BoxError;
 use crate::names::{KeyKind, KeyName, SubjectRef};
+use crate::tokens::TokenStore;
 
 /// Holds the root key, and wraps and unwraps the few keys at the top of the hierarchy with it.
 pub trait Custodian: Send + Sync {
@@ -67,7 +68,7 @@ pub struct CustodianInfo {
 ///   returns, as far as software can do that.
 ///
 /// `vault::conformance` is this contract as tests.
-pub trait KeyStore: Send + Sync {
+pub trait KeyStore: TokenStore {
     /// The key of that name, live or destroyed; `None` when there never was one.
     ///
     /// # Errors
@@ -241,8 +242,8 @@ pub enum Put {
 /// What to destroy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// All keys and blind index rows of a subject, and the notes of who holds data of it; it can get no new keys
-    /// afterwards.
+    /// All keys, blind index rows and tokens of a subject, and the notes of who holds data of it; it can get no new
+    /// ones afterwards.
     Subject(SubjectRef),
     /// One day key; its name becomes a tombstone even if there was no key yet.
     Day(KeyName),
@@ -256,7 +257,7 @@ pub enum Target {
 /// children, apart from the doomed, are exactly `children`; and every live doomed key has its bucket
 /// in `rewraps`.
 ///
-/// Effects: doomed keys become tombstones without key material; blind index rows of a target subject
+/// Effects: doomed keys become tombstones without key material; blind index rows and tokens of a target subject
 /// go; buckets and children are replaced by the new wrappings, over the old bytes; an outgoing version of
 /// a replaced bucket is destroyed, for it wraps nothing any more.
 #[derive(Clone, Debug)]

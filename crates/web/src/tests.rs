@@ -7,7 +7,7 @@ use crate::assurance::{ControlPage, ControlsPage, CriteriaPage, EvidencePage};
 use crate::data::{DataPage, DatasetPage};
 use crate::failure::FailurePage;
 use crate::infrastructure::{EventPage, LedgerPage, OverviewPage, SqlPage};
-use crate::keys::EncryptionPage;
+use crate::keys::{EncryptionPage, TokensPage};
 use crate::people::{
     AccessPage, AccessesPage, ApprovalPage, ApprovalsPage, CliPage, CodesPage, DocumentPage, DocumentsPage,
     EmergenciesPage, GroupPage, GroupsPage, KeysPage, NewKeyPage, OnwardPage, PasskeysPage, PersonPage, PoliciesPage,
@@ -36,6 +36,7 @@ fn samples() -> Vec<(String, String)> {
     add(&mut pages, "people", AccessPage::samples());
     add(&mut pages, "keys", KeysPage::samples());
     add(&mut pages, "key", NewKeyPage::samples());
+    add(&mut pages, "tokens", TokensPage::samples());
     add(&mut pages, "person", PersonPage::samples());
     add(&mut pages, "groups", GroupsPage::samples());
     add(&mut pages, "group", GroupPage::samples());

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use domain::data::{DataClass, DatasetSpec};
+use domain::keys::tokens::TokenMethod;
 use domain::people::{InferenceScope, KeyScope, WorkloadRule};
 use domain::serving::{ServiceSpec, Target};
 use domain::vendors::ProviderSpec;
@@ -58,6 +59,8 @@ pub enum Part {
     Datasets,
     /// Rules by which programs prove who they are
     Workloads,
+    /// Scopes of tokens
+    Tokens,
     /// How long keys may live
     Keys,
     /// Roles of your own
@@ -76,6 +79,7 @@ impl Part {
         match kind {
             "service" => Self::Services,
             "dataset" => Self::Datasets,
+            "token.scope" => Self::Tokens,
             "workload" => Self::Workloads,
             _ => Self::Providers,
         }
@@ -280,6 +284,7 @@ fn plan(file: &OrgFile, in_force: &Value, prune: bool) -> Result<Vec<Step>, Fail
     }
     registrations(file, in_force, &mut steps);
     workloads(file, in_force, &mut steps);
+    token_scopes(file, in_force, &mut steps);
     steps.extend(key_limit(file, in_force));
     controls(file, in_force, &mut steps)?;
     roles(file, in_force, &mut steps);
@@ -288,6 +293,12 @@ fn plan(file: &OrgFile, in_force: &Value, prune: bool) -> Result<Vec<Step>, Fail
         retire("dataset", "datasets", |name| file.datasets.contains_key(name), in_force, &mut steps);
         retire("service", "services", |name| file.services.contains_key(name), in_force, &mut steps);
         retire("workload", "workloads", |name| file.workloads.contains_key(name), in_force, &mut steps);
+        let in_use = |name: &&String| in_force["token_scopes"][name.as_str()]["retired"] == false;
+        let known = in_force["token_scopes"].as_object().into_iter().flat_map(|all| all.keys());
+        for name in known.filter(in_use).filter(|name| !file.tokens.contains_key(*name)) {
+            let command = json!({"command": "token.scope.retire", "body": {"scope": name}});
+            steps.push(Step::command(Part::Tokens, '-', format!("token.scope {name}"), command));
+        }
         retire("provider", "providers", |name| file.providers.contains_key(name), in_force, &mut steps);
     }
     Ok(steps)
@@ -387,6 +398,18 @@ fn workloads(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) {
         let same = parsed::<WorkloadRule>(old).as_ref() == Some(&rule);
         let body = json!({"workload": name, "rule": rule});
         steps.extend(declared("workload", name, same, old, &json!(rule), body));
+    }
+}
+
+fn token_scopes(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) {
+    for (name, spec) in &file.tokens {
+        let known = &in_force["token_scopes"][name];
+        let same = known["spec"] == json!(spec) && known["retired"] == false;
+        if !same && spec.method == TokenMethod::Ff1 {
+            output::note(super::tokens::FF1_WARNING);
+        }
+        let body = json!({"scope": name, "spec": spec});
+        steps.extend(declared("token.scope", name, same, &known["spec"], &json!(spec), body));
     }
 }
 

@@ -32,6 +32,7 @@ mod services;
 mod sessions;
 mod signin;
 mod sql;
+mod tokens;
 mod training;
 mod verify;
 mod witness;
@@ -102,6 +103,9 @@ enum Command {
     /// Policies that people work under: publish, acknowledge, see who has not
     #[command(subcommand)]
     Documents(documents::Documents),
+    /// Tokens in the place of values: scopes, tokens and back, whole files
+    #[command(subcommand)]
+    Tokens(tokens::Tokens),
     /// Courses that people completed
     #[command(subcommand)]
     Training(training::Training),
@@ -189,6 +193,7 @@ impl Cli {
             Command::Reviews(command) => command.run(json, connect).await,
             Command::Approvals(command) => command.run(json, connect).await,
             Command::Documents(command) => command.run(json, connect).await,
+            Command::Tokens(command) => command.run(json, connect).await,
             Command::Training(command) => command.run(json, connect).await,
             Command::Roles(command) => command.run(json, connect).await,
             Command::Emergencies(command) => command.run(json, connect).await,

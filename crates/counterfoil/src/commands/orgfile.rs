@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use domain::data::{DataClass, DatasetSpec};
+use domain::keys::tokens::{TokenKind, TokenMethod, TokenScope};
 use domain::people::groups::mapping::{MAX_DAYS, MAX_ROLES};
-use domain::people::{ApprovalRule, MappedRole, TokenRule, WorkloadProof};
+use domain::people::{ApprovalRule, MappedRole, Purpose, TokenRule, WorkloadProof};
 use domain::serving::{RiskTier, Route, ServiceSpec, Target};
 use domain::vendors::ProviderSpec;
 use serde::Deserialize;
@@ -34,6 +35,8 @@ pub struct OrgFile {
     pub accountable: BTreeMap<String, String>,
     /// Rules by which proofs of programs are believed, by name.
     pub workloads: BTreeMap<String, Workload>,
+    /// Scopes of tokens by name.
+    pub tokens: BTreeMap<String, TokenScope>,
     /// Days that keys may live; `None` when the file says nothing of keys.
     pub max_key_days: Option<u32>,
     /// Roles of the organisation's own: name, and what each permits, sorted.
@@ -89,6 +92,8 @@ struct Raw {
     dataset: BTreeMap<String, DatasetSpec>,
     #[serde(default)]
     workload: BTreeMap<String, RawWorkload>,
+    #[serde(default)]
+    tokens: BTreeMap<String, RawTokens>,
     keys: Option<RawKeys>,
     #[serde(default)]
     role: BTreeMap<String, RawRole>,
@@ -150,6 +155,28 @@ struct RawWorkload {
 
 fn a_quarter_of_an_hour() -> String {
     "15m".to_owned()
+}
+
+/// A scope of tokens as people write it, below its name.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTokens {
+    method: TokenMethod,
+    kind: TokenKind,
+    class: String,
+    #[serde(default)]
+    purposes: Vec<Purpose>,
+    #[serde(default)]
+    per_subject: bool,
+}
+
+impl From<RawTokens> for TokenScope {
+    fn from(raw: RawTokens) -> Self {
+        let RawTokens { method, kind, class, mut purposes, per_subject } = raw;
+        purposes.sort_unstable_by_key(|purpose| purpose.as_str());
+        purposes.dedup();
+        Self { method, kind, class, purposes, per_subject }
+    }
 }
 
 #[derive(Deserialize)]
@@ -226,6 +253,7 @@ impl OrgFile {
             let rule = raw.rule().map_err(|why| Failure::usage(format!("{name}: workload `{workload}`: {why}")))?;
             workloads.insert(workload, rule);
         }
+        let tokens = raw.tokens.into_iter().map(|(scope, raw)| (scope, raw.into())).collect();
         let max_key_days = raw.keys.map(|keys| keys.max_days);
         let place = |at: usize| {
             let (line, column) = position(text, at);
@@ -244,6 +272,7 @@ impl OrgFile {
             datasets: raw.dataset,
             accountable,
             workloads,
+            tokens,
             max_key_days,
             roles,
             groups,

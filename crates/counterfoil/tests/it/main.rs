@@ -20,4 +20,5 @@ mod people;
 mod serving;
 mod signin;
 mod support;
+mod tokens;
 mod workloads;

@@ -4,6 +4,7 @@
 pub mod custodians;
 pub mod encryption;
 pub mod holds;
+pub mod tokens;
 
 pub use custodians::{CustodianKind, CustodianReported};
 pub use encryption::{ClassKey, ClassKeyRotated, Encryption, EncryptionConfigured, RootRatcheted, RotationRequested};

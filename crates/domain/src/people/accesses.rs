@@ -28,7 +28,7 @@ record! {
     16 policies Text optional "identifiers of the policies that decided, separated by commas";
     17 policies_sha256 Text optional "digest of the policies in force, as in `policies.installed`";
     18 grant_id Text optional "the grant whose role permitted it, or the emergency; `<actor>/<role>` for a role that an actor began with";
-    19 occurrences Int required "how many accesses alike the record stands for: 1, or more for strangers";
+    19 occurrences Int required "how many accesses alike the record stands for: 1, or more for strangers and for values tokenised or turned back at once";
     20 tables Text optional "tables that a query named, separated by commas";
     21 at_size Int optional "ledger size that a query was answered at";
     22 source Text optional "the storage system that saw it itself; absent for what came through a door of ours";

@@ -652,8 +652,20 @@ fn keys() -> Vec<Event> {
 
 /// One event of every kind, in the order of `event.rs`.
 pub fn one_of_each() -> Vec<Event> {
-    [infrastructure(), people(), approvals(), documents(), emergencies(), supply(), serving(), keys(), data(), assurance()]
-        .concat()
+    [
+        infrastructure(),
+        people(),
+        approvals(),
+        documents(),
+        emergencies(),
+        super::tokens::golden(),
+        supply(),
+        serving(),
+        keys(),
+        data(),
+        assurance(),
+    ]
+    .concat()
 }
 
 fn envelope(event: Event) -> Entry {

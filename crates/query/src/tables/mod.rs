@@ -75,6 +75,7 @@ filled! {
     acknowledgements: people::Acknowledgements,
     training: people::Training,
     workloads: people::Workloads,
+    token_scopes: keys::TokenScopes,
     sessions: people::Sessions,
     signin_refusals: people::SigninRefusals,
     datasets: data::Datasets,

@@ -64,6 +64,7 @@ pub(crate) async fn org(State(app): State<Arc<App>>, Caller(who): Caller) -> Res
             "models": state.models,
             "deployments": state.deployments,
             "datasets": datasets,
+            "token_scopes": state.token_scopes,
             "workloads": state.workloads,
             "max_key_days": state.keys_limited.as_ref().map(|limit| limit.max_days),
             "approvals": state.approval_rules,

@@ -19,6 +19,7 @@ pub(crate) mod policies;
 mod reviews;
 mod serving;
 mod sessions;
+mod tokens;
 
 pub(crate) use assurance::failure as assurance_failure;
 
@@ -120,6 +121,11 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/datasets", get(datasets::list))
         .route("/datasets/{id}", get(datasets::show))
         .route("/datasets/{id}/versions/{version}/destroy", post(datasets::destroy))
+        .route("/tokens", get(tokens::list))
+        .route("/tokens/placeholders", post(tokens::place))
+        .route("/tokens/placeholders/restore", post(tokens::restore))
+        .route("/tokens/{scope}/tokenize", post(tokens::tokenize))
+        .route("/tokens/{scope}/detokenize", post(tokens::detokenize))
         .route("/inferences/{id}", get(serving::inference))
         .route("/inferences/{id}/proof", get(serving::inference_proof))
         .route("/segments/seal", post(serving::seal))

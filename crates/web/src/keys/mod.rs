@@ -1,6 +1,7 @@
 //! Keys that data are encrypted under, and what they protect.
 
 mod encryption;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -14,7 +15,11 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/encryption", get(encryption::show))
         .route("/encryption/rotate", post(encryption::rotate))
         .route("/encryption/schedule", post(encryption::configure))
+        .route("/tokens", get(tokens::show))
+        .route("/tokens/reveal", post(tokens::reveal))
 }
 
 #[cfg(test)]
 pub(crate) use encryption::EncryptionPage;
+#[cfg(test)]
+pub(crate) use tokens::TokensPage;

@@ -175,6 +175,7 @@ async fn given_a_session_then_every_page_is_whole_and_ends_with_it() {
         "/evidence",
         "/services",
         "/data",
+        "/tokens",
         "/documents",
         "/sql",
         "/sql?query=select+seq,+type+from+events",

@@ -23,6 +23,7 @@ pub(crate) enum Section {
     People,
     Keys,
     Encryption,
+    Tokens,
     Approvals,
     Policies,
     Why,
@@ -32,7 +33,7 @@ pub(crate) enum Section {
 
 impl Section {
     /// All places: where, what it is called, and its key after `g`.
-    const ALL: [(Self, &'static str, &'static str, &'static str); 15] = [
+    const ALL: [(Self, &'static str, &'static str, &'static str); 17] = [
         (Self::Overview, "/", "Overview", "g o"),
         (Self::Ledger, "/ledger", "Ledger", "g l"),
         (Self::Inferences, "/inferences", "Inferences", "g i"),
@@ -44,6 +45,7 @@ impl Section {
         (Self::People, "/people", "People", "g p"),
         (Self::Keys, "/keys", "Keys", "g k"),
         (Self::Encryption, "/encryption", "Encryption", ""),
+        (Self::Tokens, "/tokens", "Tokens", ""),
         (Self::Approvals, "/approvals", "Approvals", "g a"),
         (Self::Policies, "/policies", "Policies", ""),
         (Self::Why, "/authz", "Why?", ""),

@@ -1,5 +1,9 @@
 //! Keys: the room's tables, and those still to be filled, which concern keys and what they protect.
 
+mod token_scopes;
+
+pub(crate) use token_scopes::TokenScopes;
+
 use crate::table::Planned;
 
 mod crypto_keys;

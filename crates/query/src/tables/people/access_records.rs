@@ -47,7 +47,13 @@ const EVENTS: &[(Column, &str)] = &[
     (text("policies_sha256", "Digest of the policies in force, as in `policies.installed`"), "policies_sha256"),
     (text("tables", "Tables that a query named, separated by commas"), "tables"),
     (int("at_size", "Ledger size that a query was answered at"), "at_size"),
-    (int("occurrences", "How many accesses alike the row stands for: 1, or more for strangers"), "occurrences"),
+    (
+        int(
+            "occurrences",
+            "How many accesses alike the row stands for: 1, or more for strangers and for values tokenised or turned back at once",
+        ),
+        "occurrences",
+    ),
     (time("first_ts", "When the first of them was asked for"), "ts_start"),
     (text("segment_id", "`<node>/<incarnation>/<number>` of its segment; NULL while it is unsealed"), "segment_id"),
     (text("node_id", "Node that wrote the record"), "node"),

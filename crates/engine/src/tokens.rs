@@ -1,0 +1,192 @@
+//! Tokens of values, and back. Both are accesses: who, which scope, how many and why is recorded, and no event tells of it.
+//! Keys and ciphers are worked with off the threads that serve requests.
+
+use std::sync::Arc;
+
+use domain::keys::tokens::{KnownScope, TokenKind, TokenMethod, TokenScope, may_reveal};
+use domain::{Refusal, RefusalCode};
+use vault::tokens::{Format, Owner, TokenCount, TokenError, TokenInfo, ff1};
+use vault::{SubjectRef, VaultError};
+
+use crate::{Engine, ExecuteError, Principal};
+
+/// Most values at once.
+pub const MAX_TOKENS: usize = 1_000;
+
+/// Values that are to have tokens.
+#[derive(Clone, Debug, Default)]
+pub struct Untokenized {
+    /// The values.
+    pub values: Vec<String>,
+    /// Whose each is, where the scope tells subjects apart.
+    pub subjects: Option<Subjects>,
+    /// What else a format-preserving token is bound to.
+    pub column: String,
+}
+
+/// The people whom values concern, as their service knows them: what applications send with inference calls.
+#[derive(Clone, Debug)]
+pub struct Subjects {
+    /// The service within which the identifiers are unique.
+    pub service: String,
+    /// One for each value.
+    pub ids: Vec<String>,
+}
+
+impl Engine {
+    /// The tokens of values in a scope, in their order.
+    ///
+    /// # Errors
+    /// A refusal when they may not, the scope is not there or retired, or a value is not of its kind: then there is no token
+    /// for any of them. [`ExecuteError::Unavailable`] when the vault fails.
+    pub async fn tokenize(
+        self: &Arc<Self>,
+        who: &Principal,
+        scope: &str,
+        wanted: Untokenized,
+    ) -> Result<Vec<String>, ExecuteError> {
+        let known = self.may_token(who, "token.make", scope, wanted.values.len())?;
+        if known.retired {
+            let message =
+                format!("scope `{scope}` is retired and gets no more tokens: declare it again, or use another");
+            return Err(Refusal::new(RefusalCode::Conflict, message).into());
+        }
+        if wanted.subjects.as_ref().is_some_and(|subjects| subjects.service.is_empty()) {
+            return Err(invalid("name the service that knows these subjects by their identifiers".to_owned()));
+        }
+        match (&wanted.subjects, known.spec.per_subject) {
+            (Some(subjects), true) if subjects.ids.len() == wanted.values.len() => {}
+            (None, false) => {}
+            (Some(_), false) => {
+                return Err(invalid(format!(
+                    "scope `{scope}` does not tell subjects apart: leave them out, or use one that was declared per subject"
+                )));
+            }
+            (_, true) => {
+                return Err(invalid(format!(
+                    "name the subject of each value: each token of scope `{scope}` is somebody's"
+                )));
+            }
+        }
+        let scope = scope.to_owned();
+        self.blocking(move |engine| engine.tokenize_now(&scope, &known.spec, wanted)).await?
+    }
+
+    fn tokenize_now(&self, scope: &str, spec: &TokenScope, wanted: Untokenized) -> Result<Vec<String>, ExecuteError> {
+        let (vault, format) = (self.vault(), format_of(spec.kind));
+        let Untokenized { values, subjects, column } = wanted;
+        let made = match spec.method {
+            TokenMethod::Ff1 => vault.format_preserving(ff1::Way::Encrypt, format, scope, &column, &values, now()),
+            TokenMethod::Vaulted => {
+                let owners = match &subjects {
+                    Some(Subjects { service, ids }) => ids
+                        .iter()
+                        .map(|id| vault.subject(service, id, now()).map(Owner::Subject))
+                        .collect::<Result<Vec<Owner>, VaultError>>()
+                        .map_err(|error| failed(error.into()))?,
+                    None => vec![Owner::Scope; values.len()],
+                };
+                let owned: Vec<(String, Owner)> = values.into_iter().zip(owners).collect();
+                vault.tokenize(&spec.class, format, scope, &owned, now())
+            }
+        };
+        made.map_err(failed)
+    }
+
+    /// What tokens of a scope stand for, in their order; `None` for those whose subject was erased. It needs one of the
+    /// purposes that the scope was declared with, named by the request that `who` came with.
+    ///
+    /// # Errors
+    /// A refusal when they may not, the purpose is none of the scope's, or one is no token of the scope: then none is turned
+    /// back. [`ExecuteError::Unavailable`] when the vault fails.
+    pub async fn detokenize(
+        self: &Arc<Self>,
+        who: &Principal,
+        scope: &str,
+        tokens: Vec<String>,
+        column: String,
+    ) -> Result<Vec<Option<String>>, ExecuteError> {
+        let known = self.may_token(who, "token.reveal", scope, tokens.len())?;
+        let purpose = who.attempt.as_ref().and_then(|attempt| attempt.why());
+        may_reveal(scope, &known.spec, purpose)?;
+        let (scope, spec) = (scope.to_owned(), known.spec);
+        let revealed = self.blocking(move |engine| {
+            let (vault, format) = (engine.vault(), format_of(spec.kind));
+            match spec.method {
+                TokenMethod::Vaulted => vault.detokenize(&spec.class, &scope, &tokens),
+                TokenMethod::Ff1 => vault
+                    .format_preserving(ff1::Way::Decrypt, format, &scope, &column, &tokens, now())
+                    .map(|values| values.into_iter().map(Some).collect()),
+            }
+        });
+        revealed.await?.map_err(failed)
+    }
+
+    /// Permission first, so that a denial is on record whatever else is wrong.
+    fn may_token(&self, who: &Principal, action: &str, scope: &str, count: usize) -> Result<KnownScope, ExecuteError> {
+        who.attempt.iter().for_each(|attempt| attempt.counts(count));
+        self.authorize(who, action, &format!("tokens/{scope}"))?;
+        let known = self.read(|state| state.token_scope(scope).cloned())?;
+        if !(1..=MAX_TOKENS).contains(&count) {
+            return Err(invalid(format!("give 1 to {MAX_TOKENS} at once, not {count}")));
+        }
+        Ok(known)
+    }
+
+    /// The live vaulted tokens of a subject, over all scopes. Format-preserving tokens are nobody's.
+    ///
+    /// # Errors
+    /// [`ExecuteError::Unavailable`] when the vault fails.
+    pub fn tokens_of(&self, subject: &SubjectRef) -> Result<Vec<TokenInfo>, ExecuteError> {
+        self.vault().tokens_of(subject).map_err(|error| failed(error.into()))
+    }
+
+    /// How many vaulted tokens each scope has, by its name.
+    ///
+    /// # Errors
+    /// [`ExecuteError::Unavailable`] when the vault fails.
+    pub async fn token_counts(self: &Arc<Self>) -> Result<Vec<(String, KnownScope, TokenCount)>, ExecuteError> {
+        let counted = self.blocking(|engine| {
+            let scopes = engine.read(|state| state.token_scopes.clone());
+            let count = |(name, known): (String, KnownScope)| {
+                let count = engine.vault().count_tokens(&name)?;
+                Ok((name, known, count))
+            };
+            scopes.into_iter().map(count).collect::<Result<Vec<_>, VaultError>>()
+        });
+        counted.await?.map_err(|error| failed(error.into()))
+    }
+}
+
+fn format_of(kind: TokenKind) -> Format {
+    match kind {
+        TokenKind::Text => Format::Text,
+        TokenKind::Card => Format::Card,
+        TokenKind::Phone => Format::Phone,
+        TokenKind::Tfn => Format::Tfn,
+        TokenKind::Medicare => Format::Medicare,
+    }
+}
+
+fn failed(error: TokenError) -> ExecuteError {
+    let code = match &error {
+        TokenError::Value { .. } | TokenError::Vault(VaultError::Name { .. }) => RefusalCode::Invalid,
+        TokenError::Unknown(_) => RefusalCode::NotFound,
+        // A scope without a key never had a token that this key made.
+        TokenError::Vault(VaultError::UnknownKey(_)) => {
+            let message = "nothing was tokenised in this scope yet, so none of these is a token of it";
+            return Refusal::new(RefusalCode::NotFound, message).into();
+        }
+        TokenError::SubjectErased(_) => RefusalCode::Conflict,
+        TokenError::Vault(_) => return ExecuteError::Unavailable(format!("the vault: {error}")),
+    };
+    Refusal::new(code, error.to_string()).into()
+}
+
+fn invalid(message: String) -> ExecuteError {
+    Refusal::new(RefusalCode::Invalid, message).into()
+}
+
+fn now() -> u64 {
+    u64::try_from(Engine::now_ms()).unwrap_or(0)
+}
