@@ -6,7 +6,9 @@
 use sha2::{Digest, Sha256};
 
 use crate::serving::{DeploymentEnded, DeploymentStarted, ServiceDeclared, ServiceSpec, Target};
-use crate::{Command, Event, Given, Refusal, RefusalCode, State, assurance, infrastructure, models, people, serving};
+use crate::{
+    Command, Event, Given, Refusal, RefusalCode, State, assurance, infrastructure, keys, models, people, serving,
+};
 
 /// Decides what a command means in `state`.
 ///
@@ -109,6 +111,15 @@ pub(crate) fn rules(state: &State, given: &Given, command: &Command) -> Result<V
         Command::ReportAccesses(body) => Ok(vec![Event::AccessesProgress(body.clone())]),
         Command::CountGateway(body) => Ok(vec![Event::GatewayCounted(body.clone())]),
         Command::LoseCount(body) => Ok(vec![Event::GatewayCountLost(body.clone())]),
+        Command::ScheduleRetention(body) => keys::retention::schedule(state, body),
+        Command::UnscheduleRetention(body) => keys::retention::unschedule(state, body),
+        Command::KeepPayloads(body) => keys::retention::keep(state, body),
+        Command::BeginDisposal(body) => keys::retention::begin(state, given, body),
+        Command::ReportDisposal(body) => keys::retention::dispose(state, body),
+        Command::ConfirmDisposal(body) => keys::retention::confirm(state, given, body),
+        Command::CompactPayload(body) => keys::retention::compact(state, body),
+        Command::PlaceHold(body) => keys::holds::place(state, given, body),
+        Command::ReleaseHold(body) => keys::holds::release(state, given, body),
         Command::ScopeControls(body) => scope_controls(state, body),
         Command::RunControl(body) => run_control(state, body),
         Command::ExportEvidence(body) => Ok(vec![Event::EvidenceExported(body.clone())]),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::Record;
 use crate::serving::{InferenceCore, SegmentProgress, SegmentSealed};
-use crate::{assurance, infrastructure, models, people, serving, vendors};
+use crate::{assurance, infrastructure, keys, models, people, serving, vendors};
 
 macro_rules! events {
     ($( $(#[$doc:meta])* $name:literal $variant:ident($body:ty) on $stream:expr; )*) => {
@@ -216,6 +216,25 @@ events! {
     "gateway.counted" GatewayCounted(serving::GatewayCounted) on |b| format!("node/{}", b.node);
     /// What a node counted in one hour died with its process.
     "gateway.count.lost" GatewayCountLost(serving::GatewayCountLost) on |b| format!("node/{}", b.node);
+
+    /// How long something is kept.
+    "retention.scheduled" RetentionScheduled(keys::retention::RetentionScheduled) on |b| format!("retention/{}", b.rule);
+    /// A rule of retention no longer holds.
+    "retention.unscheduled" RetentionUnscheduled(keys::retention::RetentionUnscheduled) on |b| format!("retention/{}", b.rule);
+    /// There are payloads of a class and day.
+    "retention.kept" RetentionKept(keys::retention::RetentionKept) on |b| format!("payloads/{}", b.class);
+    /// Something that is due is to go.
+    "retention.disposing" RetentionDisposing(keys::retention::RetentionDisposing) on |b| format!("disposal/{}", b.disposal);
+    /// It went.
+    "retention.disposed" RetentionDisposed(keys::retention::RetentionDisposed) on |b| format!("disposal/{}", b.disposal);
+    /// Another person found it gone.
+    "retention.confirmed" DisposalConfirmed(keys::retention::DisposalConfirmed) on |b| format!("disposal/{}", b.disposal);
+    /// A segment's payload file was written anew without some of its rows.
+    "payload.compacted" PayloadCompacted(keys::retention::PayloadCompacted) on |b| format!("node/{}", b.node);
+    /// Something may not be destroyed.
+    "hold.placed" HoldPlaced(keys::holds::HoldPlaced) on |b| format!("hold/{}", b.hold);
+    /// It may again.
+    "hold.released" HoldReleased(keys::holds::HoldReleased) on |b| format!("hold/{}", b.hold);
 
     /// Which controls are in scope, with the approved digest of each one's logic.
     "controls.scoped" ControlsScoped(assurance::ControlsScoped) on |_| "controls".into();

@@ -12,6 +12,7 @@ mod keys;
 mod notifications;
 mod passkeys;
 mod records;
+mod retention;
 mod reviews;
 mod sessions;
 mod walks;

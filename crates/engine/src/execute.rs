@@ -386,7 +386,7 @@ impl Engine {
 }
 
 /// What Counterfoil alone does, whatever a role permits.
-const SYSTEM_ALONE: [&str; 22] = [
+const SYSTEM_ALONE: [&str; 26] = [
     "accesses.progress",
     "accesses.seal",
     "certificate.install",
@@ -404,6 +404,10 @@ const SYSTEM_ALONE: [&str; 22] = [
     "node.stop",
     "notification.settle",
     "org.create",
+    "payload.compact",
+    "retention.begin",
+    "retention.dispose",
+    "retention.keep",
     "segment.progress",
     "segment.seal",
     "session.open",
@@ -412,7 +416,7 @@ const SYSTEM_ALONE: [&str; 22] = [
 ];
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
-const BOOKKEEPING: [(&str, &str); 19] = [
+const BOOKKEEPING: [(&str, &str); 23] = [
     ("policies.install", "policies"),
     ("node.join", "node/n1"),
     ("node.stop", "node/n1"),
@@ -432,6 +436,10 @@ const BOOKKEEPING: [(&str, &str); 19] = [
     ("signin.refused.count", "people"),
     ("notification.settle", "notifications"),
     ("group.provision", "group/gr_1"),
+    ("payload.compact", "node/n1"),
+    ("retention.begin", "disposal/x_1"),
+    ("retention.dispose", "disposal/x_1"),
+    ("retention.keep", "payloads/internal"),
 ];
 
 /// What a command comes to before anything is written.

@@ -19,6 +19,7 @@ mod notify;
 mod open;
 mod outbound;
 mod passkeys;
+mod payloads;
 mod people;
 mod policies;
 mod profiles;
@@ -26,6 +27,7 @@ mod reconcile;
 mod recover;
 mod recovery;
 mod refused;
+mod retention;
 mod reviews;
 mod rollback;
 mod sealer;
@@ -44,6 +46,8 @@ pub use keys::{Lookup, NewKey, Opens, Rotated};
 pub use notify::{Counted, Fault, Gauged, Message, Messenger, Notifier, Sending, Tried, Undelivered};
 pub use open::{EngineOptions, OpenError};
 pub use outbound::{Forbidden, Outbound};
+pub use payloads::DroppedRows;
+pub use retention::Upcoming;
 pub use passkeys::{MAX_NAME_CHARS, NotLetIn};
 pub use people::{Explanation, Wish, Would};
 pub use policies::{Change, PolicyDiff};
@@ -81,6 +85,11 @@ pub struct Engine {
     /// One seal at a time: a segment is confirmed before the next is closed.
     sealer: tokio::sync::Mutex<Sealer<InferenceCore>>,
     access_sealer: tokio::sync::Mutex<Sealer<AccessCore>>,
+    /// One payload file is written anew at a time.
+    compacting: tokio::sync::Mutex<()>,
+    disposing: tokio::sync::Mutex<()>,
+    /// The day on which what was due was last disposed of, since the epoch.
+    disposed_on: std::sync::atomic::AtomicI64,
     last_progress: Mutex<Option<SegmentProgress>>,
     last_accesses: Mutex<Option<SegmentProgress>>,
     last_snapshot: AtomicU64,
