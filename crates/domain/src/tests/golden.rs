@@ -583,7 +583,7 @@ fn retention() -> Vec<Event> {
         Event::PayloadCompacted(PayloadCompacted {
             node: s("n1"),
             incarnation: 1,
-            number: 1,
+            number: 77,
             old,
             new: Some(new),
             rows_removed: 2,

@@ -1,11 +1,17 @@
 //! Data: the room's tables, and those still to be filled, which concern data, its lineage and the rights of its subjects.
 
+mod data_objects;
+mod deletions;
+mod payload_objects;
+
 use crate::table::Planned;
+
+pub(crate) use data_objects::DataObjects;
+pub(crate) use deletions::Deletions;
 
 /// Tables of this room without rows yet: name, meaning, what has to be built first, columns.
 #[rustfmt::skip]
 pub(crate) const PLANNED: &[Planned] = &[
-    Planned { name: "data_objects", doc: "Stored objects with their classification and retention.", area: "data catalogue", columns: "object_id kind classification classified_at:time key_id encrypted:bool region source_ref created_at:time retention_policy_id expires_at:time deleted_at:time legal_hold:bool" },
     Planned { name: "datasets", doc: "Versions of data sets.", area: "data catalogue", columns: "dataset_id version owner_id licence lawful_basis approved_by approved_at:time created_at:time" },
     Planned { name: "dataset_fields", doc: "Fields of data sets with their sensitivity.", area: "data catalogue", columns: "dataset_id version field sensitivity purpose_id justification_hash" },
     Planned { name: "dataset_purposes", doc: "What each data set may be used for.", area: "data catalogue", columns: "dataset_id purpose_id" },
@@ -13,7 +19,6 @@ pub(crate) const PLANNED: &[Planned] = &[
     Planned { name: "dataset_checks", doc: "Quality checks of data sets.", area: "data contracts", columns: "check_id step_id dataset_id version dimension status blocking:bool ts:time" },
     Planned { name: "lineage_edges", doc: "What was made from what.", area: "lineage", columns: "edge_id run_id input_id input_checksum output_id output_checksum ts:time" },
     Planned { name: "pii_findings", doc: "Personal data found where it was not declared.", area: "detectors", columns: "finding_id object_id category ts:time resolved_at:time" },
-    Planned { name: "deletions", doc: "Deletions asked for and done.", area: "erasure", columns: "deletion_id object_id requested_at:time due_at:time completed_at:time method replicas_total:int replicas_confirmed:int verified_by" },
     Planned { name: "dsr", doc: "Requests by data subjects.", area: "requests by data subjects", columns: "request_id subject_ref kind received_at:time due_at:time closed_at:time outcome reason_code notified_at:time identity_verified:bool" },
     Planned { name: "dsr_impacts", doc: "What such a request means for trained models.", area: "requests by data subjects", columns: "request_id model_id version assessment action completed_at:time" },
     Planned { name: "subject_index", doc: "Which data sets hold data of which subject.", area: "requests by data subjects", columns: "subject_ref dataset_id version" },

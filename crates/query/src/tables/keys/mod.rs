@@ -1,6 +1,12 @@
 //! Keys: the room's tables, and those still to be filled, which concern keys and what they protect.
 
+mod legal_holds;
+mod retention_rules;
+
 use crate::table::Planned;
+
+pub(crate) use legal_holds::LegalHolds;
+pub(crate) use retention_rules::RetentionRules;
 
 /// Tables of this room without rows yet: name, meaning, what has to be built first, columns.
 #[rustfmt::skip]
