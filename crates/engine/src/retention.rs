@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 
 use domain::keys::holds::{self, HoldPlaced, HoldReleased};
 use domain::keys::retention::{
-    BeginDisposal, DisposalConfirmed, Disposal, Expiring, Item, Kind, Method, RetentionDisposed, RetentionKept,
+    BeginDisposal, Disposal, DisposalConfirmed, Expiring, Item, Kind, Method, RetentionDisposed, RetentionKept,
 };
 use domain::serving::InferenceCore;
 use domain::{Command, Record};
@@ -226,9 +226,8 @@ impl Engine {
                 }
             }
         };
-        let unreadable = |path: &Path, why: &dyn std::fmt::Display| {
-            ExecuteError::Unavailable(format!("{}: {why}", path.display()))
-        };
+        let unreadable =
+            |path: &Path, why: &dyn std::fmt::Display| ExecuteError::Unavailable(format!("{}: {why}", path.display()));
         note(self.records.tail());
         let table = self.data_dir().join("records").join(InferenceCore::TABLE);
         for dir in names(&table).map_err(|e| unreadable(&table, &e))? {

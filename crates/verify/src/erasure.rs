@@ -98,7 +98,8 @@ impl<'h> Removals<'h> {
         match payloads {
             true => findings.summary(Erasure, format!("{told}; none of it is in the package")),
             false => {
-                let message = format!("{told}; the package was made without payloads, so it cannot show that they are gone");
+                let message =
+                    format!("{told}; the package was made without payloads, so it cannot show that they are gone");
                 findings.unknown(Erasure, "erasure.unseen", "manifest.json", message);
             }
         }

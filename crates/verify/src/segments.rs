@@ -315,7 +315,8 @@ impl<'p, R: Record> Segment<'p, R> {
             }
         }
         if missing > taken_out {
-            let message = format!("{missing} payloads are missing, and entries say of {taken_out} that they were taken out");
+            let message =
+                format!("{missing} payloads are missing, and entries say of {taken_out} that they were taken out");
             findings.fail(Integrity, "payload.missing", path, message);
         }
     }

@@ -77,7 +77,10 @@ pub(crate) fn place(state: &State, given: &Given, body: &HoldPlaced) -> Result<V
         }
     }
     if body.review_due <= given.now {
-        return Err(refuse(RefusalCode::Invalid, "a hold is to be looked at again in the future: set `review_due` later"));
+        return Err(refuse(
+            RefusalCode::Invalid,
+            "a hold is to be looked at again in the future: set `review_due` later",
+        ));
     }
     if state.holds.contains_key(&body.hold) {
         return Err(refuse(RefusalCode::Exists, format!("hold `{}` is there already", body.hold)));

@@ -282,7 +282,8 @@ pub fn day_start(day: &str) -> Option<i64> {
     }
     // Days before a civil date, with years that begin in March, so that a leap day is a year's last.
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (month * 153 + 2) / 5 + date;
+    let days =
+        year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (month * 153 + 2) / 5 + date;
     // 1970-01-01 counted in the same way.
     Some((days - 719_469) * DAY_MS)
 }

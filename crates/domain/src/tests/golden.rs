@@ -5,12 +5,12 @@ use crate::infrastructure::{
     CertificateInstalled, ClientAuth, CommandRefused, Endpoint, EndpointsProbed, Found, LedgerHeartbeat, NodeJoined,
     NodeRecovered, NodeStopped, OrgCreated, PoliciesInstalled, RollbackAccepted, StateDigest, TlsVersion, Zone,
 };
-use crate::models::{ModelFacts, ModelRegistered, Tensor};
 use crate::keys::holds::{HoldPlaced, HoldReleased};
 use crate::keys::retention::{
     DisposalConfirmed, Item, Kind, Method, PayloadCompacted, RetentionDisposed, RetentionDisposing, RetentionKept,
     RetentionScheduled, RetentionUnscheduled,
 };
+use crate::models::{ModelFacts, ModelRegistered, Tensor};
 use crate::people::approvals::{
     ApprovalCommented, ApprovalNamed, ApprovalRequested, ApprovalRule, ApprovalVoted, ApprovalsConfigured,
     DelegationEnded, Vote, VoteDelegated,
@@ -634,7 +634,8 @@ fn assurance() -> Vec<Event> {
 
 /// One event of every kind, in the order of `event.rs`.
 pub fn one_of_each() -> Vec<Event> {
-    [infrastructure(), people(), approvals(), documents(), emergencies(), supply(), serving(), retention(), assurance()].concat()
+    [infrastructure(), people(), approvals(), documents(), emergencies(), supply(), serving(), retention(), assurance()]
+        .concat()
 }
 
 fn envelope(event: Event) -> Entry {

@@ -178,7 +178,8 @@ enum What {
 }
 
 const CLASSES: [&str; 3] = ["*", "internal", "public"];
-const HOLDS: [&str; 4] = ["class/internal", "class/public", "service/credit", "subject/0123456789abcdef0123456789abcdef"];
+const HOLDS: [&str; 4] =
+    ["class/internal", "class/public", "service/credit", "subject/0123456789abcdef0123456789abcdef"];
 
 fn anything() -> impl Strategy<Value = What> {
     prop_oneof![

@@ -160,11 +160,7 @@ impl<R: Record> RecordLog<R> {
         Ok(Some(Compaction { event, file: file.clone(), n: rows.len() as u64, range }))
     }
 
-    fn write_next(
-        &self,
-        next: &PayloadFile,
-        rows: &[super::segment::PayloadRow],
-    ) -> Result<SegmentFile, RecordError> {
+    fn write_next(&self, next: &PayloadFile, rows: &[super::segment::PayloadRow]) -> Result<SegmentFile, RecordError> {
         let vfs = &*self.sealer.vfs;
         let staged = self.sealer.staging().join("compacted.parquet");
         let created = vfs.create(&staged).map_err(RecordError::io("create", &staged))?;
@@ -213,7 +209,8 @@ impl<R: Record> RecordLog<R> {
     pub fn mend_payloads(&self, last: Option<&PayloadCompacted>, now_ms: i64) -> Result<(), RecordError> {
         let files = self.payload_files("")?;
         for (at, file) in files.iter().enumerate() {
-            let newer = files.get(at + 1).filter(|next| (next.incarnation, next.number) == (file.incarnation, file.number));
+            let newer =
+                files.get(at + 1).filter(|next| (next.incarnation, next.number) == (file.incarnation, file.number));
             let told = last.filter(|last| last.node == self.options.node && last.old.path == self.payload_name(file));
             match (told, newer) {
                 (Some(event), newer) if newer.is_some() == event.new.is_some() => {
@@ -259,12 +256,17 @@ mod tests {
 
     #[test]
     fn given_names_of_files_when_read_then_they_are_those_that_are_written() {
-        for (name, generation) in [("my-node.2-3-14-0123456789abcdef.payload.parquet", 0), ("my-node.2-3-14-0123456789abcdef.12.payload.parquet", 12)] {
+        for (name, generation) in [
+            ("my-node.2-3-14-0123456789abcdef.payload.parquet", 0),
+            ("my-node.2-3-14-0123456789abcdef.12.payload.parquet", 12),
+        ] {
             let file = PayloadFile::parse(name, "my-node.2", "2026-11-28").expect("a name of ours");
             assert_eq!((file.incarnation, file.number, file.generation), (3, 14, generation));
             assert_eq!(file.path("my-node.2"), format!("segment_day=2026-11-28/{name}"));
         }
-        for other in ["my-node-3-14-ab.payload.parquet", "my-node.2-3-14-ab.core.parquet", "my-node.2-3-14-ab.x.payload.parquet"] {
+        for other in
+            ["my-node-3-14-ab.payload.parquet", "my-node.2-3-14-ab.core.parquet", "my-node.2-3-14-ab.x.payload.parquet"]
+        {
             assert_eq!(PayloadFile::parse(other, "my-node.2", "2026-11-28"), None, "{other}");
         }
     }

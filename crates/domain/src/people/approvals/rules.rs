@@ -86,7 +86,9 @@ impl State {
         let rule = self.approval_rules().into_iter().find(|rule| rule.command == command.name())?;
         match (rule.risk_tier, command) {
             (Some(least), Command::DeclareService(body)) => self.riskiest(body).reaches(least).then_some(rule),
-            (_, Command::ScheduleRetention(_) | Command::UnscheduleRetention(_)) => self.shortens(command).then_some(rule),
+            (_, Command::ScheduleRetention(_) | Command::UnscheduleRetention(_)) => {
+                self.shortens(command).then_some(rule)
+            }
             _ => Some(rule),
         }
     }

@@ -221,7 +221,8 @@ fn owners(file: File) -> Result<Vec<PayloadOwner>, SegmentError> {
         let batch = batch?;
         budget.take(&batch)?;
         let class = canonical(&batch, "classification", &DataType::Utf8)?;
-        let (day, subject) = (canonical(&batch, "day", &DataType::Utf8)?, canonical(&batch, "subject_ref", &DataType::Binary)?);
+        let (day, subject) =
+            (canonical(&batch, "day", &DataType::Utf8)?, canonical(&batch, "subject_ref", &DataType::Binary)?);
         let (class, day) = (as_text(&class, "classification")?, as_text(&day, "day")?);
         let subject = as_binary(&subject, "subject_ref")?;
         for row in 0..batch.num_rows() {

@@ -156,9 +156,8 @@ fn kept_batch(
     incarnation: i64,
     place: Place<'_>,
 ) -> Result<RecordBatch, SegmentError> {
-    let text = |of: &dyn Fn(&PayloadRow) -> &str| -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(rows.iter().map(of)))
-    };
+    let text =
+        |of: &dyn Fn(&PayloadRow) -> &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(rows.iter().map(of))) };
     let segment = i64::try_from(place.segment).unwrap_or(i64::MAX);
     let columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from_iter_values(rows.iter().map(|_| node))),
