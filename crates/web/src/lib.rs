@@ -14,6 +14,7 @@ mod directory;
 mod failure;
 mod headers;
 mod infrastructure;
+mod keys;
 mod metrics;
 mod people;
 mod reader;
@@ -39,6 +40,7 @@ pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .merge(people::routes())
         .merge(serving::routes())
+        .merge(keys::routes())
         .merge(crate::assurance::routes())
         .merge(infrastructure::routes())
         .nest("/api/v1", api::routes())

@@ -6,6 +6,7 @@ use askama::Template;
 use crate::assurance::{ControlPage, ControlsPage, CriteriaPage, EvidencePage};
 use crate::failure::FailurePage;
 use crate::infrastructure::{EventPage, LedgerPage, OverviewPage, SqlPage};
+use crate::keys::RetentionPage;
 use crate::people::{
     AccessPage, AccessesPage, ApprovalPage, ApprovalsPage, CliPage, CodesPage, DocumentPage, DocumentsPage,
     EmergenciesPage, GroupPage, GroupsPage, KeysPage, NewKeyPage, OnwardPage, PasskeysPage, PersonPage, PoliciesPage,
@@ -44,6 +45,7 @@ fn samples() -> Vec<(String, String)> {
     add(&mut pages, "documents", DocumentsPage::samples());
     add(&mut pages, "document", DocumentPage::samples());
     add(&mut pages, "services", ServicesPage::samples());
+    add(&mut pages, "retention", RetentionPage::samples());
     add(&mut pages, "emergencies", EmergenciesPage::samples());
     add(&mut pages, "policies", PoliciesPage::samples());
     add(&mut pages, "why", WhyPage::samples());

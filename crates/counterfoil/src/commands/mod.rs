@@ -11,6 +11,7 @@ mod emergencies;
 mod evidence;
 mod grants;
 mod groups;
+mod holds;
 mod keys;
 mod ledger;
 mod login;
@@ -21,6 +22,7 @@ mod people;
 mod policies;
 mod records;
 mod recovery;
+mod retention;
 mod reviews;
 mod roles;
 mod roster;
@@ -106,6 +108,12 @@ enum Command {
     /// Take a role at once in an emergency, and review it afterwards
     #[command(subcommand)]
     Emergencies(emergencies::Emergencies),
+    /// How long data is kept: rules, what is due, what went
+    #[command(subcommand)]
+    Retention(retention::Retention),
+    /// What may not be destroyed: place, release, list
+    #[command(subcommand)]
+    Holds(holds::Holds),
     /// Tell people what waits for them: try the channels, see what was told
     #[command(subcommand)]
     Notifications(notifications::Notifications),
@@ -183,6 +191,8 @@ impl Cli {
             Command::Training(command) => command.run(json, connect).await,
             Command::Roles(command) => command.run(json, connect).await,
             Command::Emergencies(command) => command.run(json, connect).await,
+            Command::Retention(command) => command.run(json, connect).await,
+            Command::Holds(command) => command.run(json, connect).await,
             Command::Notifications(command) => command.run(json, connect).await,
             Command::Policies(command) => command.run(json, connect).await,
             Command::Authz(command) => command.run(json, connect).await,

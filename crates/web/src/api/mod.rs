@@ -14,6 +14,7 @@ mod notifications;
 mod passkeys;
 mod people;
 pub(crate) mod policies;
+mod retention;
 mod reviews;
 mod serving;
 mod sessions;
@@ -94,6 +95,13 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/emergencies", post(emergencies::declare))
         .route("/emergencies/{id}/end", post(emergencies::end))
         .route("/emergencies/{id}/review", post(emergencies::review))
+        .route("/retention", get(retention::list))
+        .route("/retention/rules/{rule}", put(retention::set).delete(retention::unset))
+        .route("/retention/due", get(retention::due))
+        .route("/retention/run", post(retention::run))
+        .route("/retention/disposals/{id}/confirm", post(retention::confirm))
+        .route("/holds", get(retention::holds).post(retention::place))
+        .route("/holds/{id}/release", post(retention::release))
         .route("/notifications/test", post(notifications::test))
         .route("/policies", get(policies::show))
         .route("/policies/diff", post(policies::diff))
