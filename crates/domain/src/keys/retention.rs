@@ -196,7 +196,7 @@ pub struct DisposalConfirmed {
 }
 
 /// A segment's payload file was written anew without some of its rows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PayloadCompacted {
     /// The node whose segment it is.

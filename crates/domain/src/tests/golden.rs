@@ -547,7 +547,7 @@ fn serving() -> Vec<Event> {
 fn retention() -> Vec<Event> {
     let item =
         Item { kind: Kind::InferencePayload, class: s("confidential"), day: Some(s("2026-10-29")), object: None };
-    let old = file("payloads/a.payload.parquet");
+    let old = SegmentFile { path: s("payloads/a.payload.parquet"), sha256: s("aa"), len: 3 };
     let new = SegmentFile { path: s("payloads/a.1.payload.parquet"), ..old.clone() };
     vec![
         Event::RetentionScheduled(RetentionScheduled {
