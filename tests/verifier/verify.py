@@ -221,7 +221,7 @@ class Report:
         integrity = self.verdict("integrity")
         if integrity == "fail":
             return 1
-        return 2 if integrity == "unknown" or self.failed("completeness") else 0
+        return 2 if integrity == "unknown" or self.failed("completeness") or self.failed("erasure") else 0
 
 
 # --- Hashes, notes, compact JSON ---------------------------------------------------------------------------------------

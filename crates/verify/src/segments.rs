@@ -45,7 +45,7 @@ struct Segment<'p, R> {
 
 /// What segments are held against, and what of it was found.
 struct Against<'c, 'h> {
-    digests: &'c Digests,
+    digests: &'c Digests<'c>,
     removals: &'c Removals<'h>,
     checked: Checked,
 }
