@@ -110,12 +110,11 @@ impl Engine {
     }
 
     /// What goes until `until` (milliseconds since the epoch) by the rules in force, soonest first, with what it is now and
-    /// what keeps it. Reads the columns of every payload file that may hold something of it.
+    /// what keeps it. Days are known to the ledger from the day after on. Reads the columns of every payload file that may hold something of it.
     ///
     /// # Errors
     /// When a file cannot be read.
     pub async fn upcoming(self: &Arc<Self>, until: i64) -> Result<Vec<Upcoming>, ExecuteError> {
-        self.note_kept().await?;
         let mut all = self.read(domain::State::expiring);
         all.retain(|one| one.expires_at <= until);
         let looked = self.look(&all).await?;
@@ -179,7 +178,7 @@ impl Engine {
 
     /// Tells the ledger of the days of which there are keys. The key store is no part of it, and rules are about what the
     /// ledger knows.
-    async fn note_kept(self: &Arc<Self>) -> Result<(), ExecuteError> {
+    pub(crate) async fn note_kept(self: &Arc<Self>) -> Result<(), ExecuteError> {
         let keys = self.blocking(|engine| engine.vault.inventory()).await?;
         let keys = keys.map_err(|e| ExecuteError::Unavailable(e.to_string()))?;
         let live = keys.into_iter().filter(|key| key.kind == KeyKind::Day && key.state == KeyState::Live);

@@ -77,15 +77,14 @@ fn given_payloads_of_an_old_day_when_due_then_they_go_past_holds_and_kills_and_a
     record_old(&world, &node, "2020-01-01");
     world.start();
 
-    let due = world.json(&["--token", &privacy, "retention", "due", "--days", "0"])["due"].clone();
-    assert_eq!((due[0]["class"].as_str(), due[0]["day"].as_str()), (Some("internal"), Some("2020-01-01")), "{due}");
-    assert_eq!(due[0]["rows"], 3, "{due}");
-    let shorter = ["--json", "--token", &privacy, "retention", "set", "all", "--days", "7", "--basis", "POL-7"];
-    assert_eq!(world.cli(&shorter).error().1, "forbidden", "what would go sooner, somebody else approves");
-
     let place = ["--token", &lead, "holds", "place", "class/internal", "--reference", "CASE-3"];
     let hold = world.json(&place)["hold"].as_str().expect("a hold").to_owned();
     assert_eq!(run(&world), Value::from(Vec::<Value>::new()), "it is held");
+    let due = world.json(&["--token", &privacy, "retention", "due", "--days", "0"])["due"].clone();
+    assert_eq!((due[0]["class"].as_str(), due[0]["day"].as_str()), (Some("internal"), Some("2020-01-01")), "{due}");
+    assert_eq!((&due[0]["rows"], &due[0]["held_by"][0]), (&Value::from(3), &Value::from(hold.as_str())), "{due}");
+    let shorter = ["--json", "--token", &privacy, "retention", "set", "all", "--days", "7", "--basis", "POL-7"];
+    assert_eq!(world.cli(&shorter).error().1, "forbidden", "what would go sooner, somebody else approves");
     let own = ["--json", "--token", &lead, "holds", "release", &hold, "--reference", "CASE-3"];
     assert_eq!(world.cli(&own).error().1, "forbidden", "they placed it");
     world.json(&["--token", &privacy, "holds", "release", &hold, "--reference", "CASE-3"]);

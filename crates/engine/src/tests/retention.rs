@@ -146,6 +146,7 @@ async fn given_old_payloads_when_due_then_their_key_and_rows_go_and_all_else_sta
     let engine = open(dir.path()).await;
     schedule(&engine, "internal").await;
     let cores = filled(&engine).await;
+    engine.note_kept().await.expect("what there is becomes known");
     let upcoming = engine.upcoming(Engine::now_ms()).await.expect("read");
     let seen: Vec<_> = upcoming.iter().map(|one| (one.expiring.item.class.as_str(), one.rows)).collect();
     assert_eq!(seen, [("internal", 3)], "no rule is about `public`");
@@ -175,6 +176,7 @@ async fn given_something_held_when_due_then_it_stays_until_another_person_lets_i
     schedule(&engine, "internal").await;
     schedule(&engine, "public").await;
     filled(&engine).await;
+    engine.note_kept().await.expect("what there is becomes known");
     let (privacy, lead) = (officer("a_privacy", "privacy_officer"), officer("a_lead", "compliance_lead"));
     let on_anna = format!("subject/{ANNA}");
     let hold = engine.place_hold(&privacy, &on_anna, "CASE-3", i64::MAX).await.expect("placed");
@@ -200,7 +202,7 @@ async fn given_a_process_that_dies_at_each_step_when_the_next_looks_then_it_goes
         let engine = open(dir.path()).await;
         schedule(&engine, "internal").await;
         filled(&engine).await;
-        engine.upcoming(Engine::now_ms()).await.expect("what there is becomes known");
+        engine.note_kept().await.expect("what there is becomes known");
         let item = engine.read(|state| state.due(Engine::now_ms())[0].item.clone());
         let begin = BeginDisposal { disposal: "x_1".into(), item, clear_of: vec![] };
         engine.execute(engine.system(), Command::BeginDisposal(begin)).await.expect("begun");
