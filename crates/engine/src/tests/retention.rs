@@ -7,6 +7,7 @@ use std::sync::Arc;
 use domain::keys::retention::{BeginDisposal, Kind, PayloadCompacted, RetentionScheduled};
 use domain::serving::InferenceCore;
 use domain::{Command, Event};
+use ledger::fsck::{Level, fsck_with_records};
 use ledger::records::{Payload, segment};
 use vault::{SubjectRef, VaultError};
 
@@ -167,6 +168,27 @@ async fn given_old_payloads_when_due_then_their_key_and_rows_go_and_all_else_sta
     let id = done.disposal;
     assert!(engine.confirm_disposal(&officer("a_privacy", "privacy_officer"), &id, "CHECK-1").await.is_err());
     engine.confirm_disposal(&officer("a_lead", "compliance_lead"), &id, "CHECK-1").await.expect("confirmed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_files_of_records_when_checked_then_what_is_gone_by_an_entry_is_well_and_what_is_gone_without_is_named() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    schedule(&engine, "internal").await;
+    filled(&engine).await;
+    engine.dispose_due().await.expect("disposed");
+    let data = engine.data_dir().to_owned();
+    killed(engine).await;
+    let vfs: Arc<dyn ledger::vfs::Vfs> = Arc::new(ledger::vfs::RealVfs);
+    let check = || fsck_with_records(&vfs, &data.join("ledger"), Some(&data.join("records")), Level::Full, &[]);
+    let report = check();
+    assert_eq!(report.exit_code(), 0, "{report:?}");
+    let said = report.checks.last().expect("checks").detail.clone();
+    assert!(said.contains("3 payloads were taken out") && said.contains("one disposal"), "{said}");
+    std::fs::remove_file(files(&data).first().expect("a file")).expect("removed");
+    let report = check();
+    assert_eq!(report.exit_code(), 2, "{report:?}");
+    assert!(report.checks.last().expect("checks").detail.contains("no entry says why"), "{report:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
