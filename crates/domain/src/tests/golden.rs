@@ -577,8 +577,18 @@ fn assurance() -> Vec<Event> {
 
 /// One event of every kind, in the order of `event.rs`.
 pub fn one_of_each() -> Vec<Event> {
-    [infrastructure(), people(), approvals(), documents(), emergencies(), supply(), serving(), retention(), assurance()]
-        .concat()
+    [
+        infrastructure(),
+        people(),
+        approvals(),
+        documents(),
+        emergencies(),
+        supply(),
+        serving(),
+        retention::events(),
+        assurance(),
+    ]
+    .concat()
 }
 
 fn envelope(event: Event) -> Entry {
