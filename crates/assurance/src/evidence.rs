@@ -342,7 +342,11 @@ fn add_segment<R: Record>(
     zip.add(&format!("{dir}/leaves"), &leaves)?;
     if payloads.wanted {
         let rows = match payloads.file {
-            Some(file) => segment::read_payloads_bytes(read(&records.join(&file.path))?, |_| true).map_err(io)?,
+            Some(file) => {
+                // Payloads that go while a package is made go from under it.
+                let bytes = read(&records.join(&file.path)).map_err(|error| io(format!("{error}; export again")))?;
+                segment::read_payloads_bytes(bytes, |_| true).map_err(io)?
+            }
             None => Vec::new(),
         };
         let held: BTreeMap<i64, Vec<u8>> = rows.into_iter().map(|row| (row.node_seq, row.ct)).collect();
