@@ -21,8 +21,6 @@ pub(crate) fn guard(
         return Ok(events);
     }
     let mut notes = Vec::new();
-    // What goes sooner is destroyed for good: no emergency is a reason not to ask.
-    let destroys = matches!(command, Command::ScheduleRetention(_) | Command::UnscheduleRetention(_));
     let duty = founding::duty_of(command).filter(|duty| founding::stands_in(state, &given.by, duty, given.now));
     if duty.is_none() {
         train_not_deploy(state, given, &events)?;
@@ -42,7 +40,7 @@ pub(crate) fn guard(
             if duty != Some(rule.role.as_str()) {
                 notes.push(stood_in(&rule.role));
             }
-        } else if !destroys && emergencies::acting(state, given, command).is_some() {
+        } else if emergencies::acting(state, given, command).is_some() {
             not_approved_before(state, given, command)?;
         } else {
             notes.push(Event::ApprovalConsumed(fitting(state, given, command, &rule)?));
