@@ -8,7 +8,7 @@ keepers AS (
  WHERE k.role='security_lead' AND d.role IN ('model_trainer','data_steward')
   AND k.granted_at<d.until AND d.granted_at<k.until AND LEAST(k.until, d.until)>$start)
 SELECT o.object_id AS item, 'key of class '||COALESCE(k.classification,'unknown')||' on object of class '||COALESCE(o.classification,'unknown') AS detail, o.created_at AS at
-FROM data_objects o LEFT JOIN crypto_keys k ON k.key_id=o.key_id
+FROM data_objects o LEFT JOIN (SELECT DISTINCT classification FROM crypto_keys) k ON k.classification=split_part(o.key_id, '/', 2)
 WHERE o.created_at<$end AND (o.deleted_at IS NULL OR o.deleted_at>$start) AND o.key_id IS NOT NULL
  AND (k.classification IS NULL OR k.classification<>COALESCE(o.classification,'unknown'))
 UNION ALL SELECT key_id, 'rotation overdue', rotate_due_at FROM crypto_keys

@@ -141,6 +141,15 @@ EVENTS = {
     "encryption.rotation.requested": ("encryption/{key}", "key"),
     "encryption.key.rotated": ("encryption/{class}", "class version made_at buckets rewrapped custodian"),
     "encryption.root.ratcheted": ("encryption/root", "key_id custodian rewrapped forgets"),
+    "retention.scheduled": ("retention/{rule}", "rule kind class days basis"),
+    "retention.unscheduled": ("retention/{rule}", "rule"),
+    "retention.kept": ("payloads/{class}", "kind class day"),
+    "retention.disposing": ("disposal/{disposal}", "disposal item rule days due clear_of"),
+    "retention.disposed": ("disposal/{disposal}", "disposal item method due copies copies_confirmed"),
+    "retention.confirmed": ("disposal/{disposal}", "disposal reference"),
+    "payload.compacted": ("node/{node}", "node incarnation number old new? rows_removed"),
+    "hold.placed": ("hold/{hold}", "hold on reference review_due"),
+    "hold.released": ("hold/{hold}", "hold reference"),
     "controls.scoped": ("controls", "controls"),
     "control.ran": (
         "control/{control}",
@@ -225,7 +234,7 @@ class Report:
         integrity = self.verdict("integrity")
         if integrity == "fail":
             return 1
-        return 2 if integrity == "unknown" or self.failed("completeness") else 0
+        return 2 if integrity == "unknown" or self.failed("completeness") or self.failed("erasure") else 0
 
 
 # --- Hashes, notes, compact JSON ---------------------------------------------------------------------------------------
@@ -457,6 +466,10 @@ class State:
         self.all = {name: {} for name in maps.split()}
         self.all.update(
             size=0, org=None, policies=None, keys_limited=None, approval_rules=None, custodian=None, recent_by_age=[], removed=[], reviews={}
+        maps += " retention_rules kept disposals holds"
+        self.all = {name: {} for name in maps.split()}
+        self.all.update(
+            size=0, org=None, policies=None, keys_limited=None, compacted=None, approval_rules=None, recent_by_age=[], removed=[], reviews={}
         )
         self.all["encryption"] = {"configured": None, "classes": {}, "ratcheted": None, "requested": {}}
 
@@ -808,6 +821,32 @@ class State:
                 known = state["nodes"][body["node"]]
                 known["sealed_accesses"] = body["first"] + body["n"]
                 known["last_accesses"] = {"number": body["number"], "root": body["root"]}
+        elif type_ == "retention.scheduled":
+            state["retention_rules"][body["rule"]] = {"scheduled": body, "by": person, "at": entry["ts"]}
+        elif type_ == "retention.unscheduled":
+            state["retention_rules"].pop(body["rule"], None)
+        elif type_ == "retention.kept":
+            state["kept"][body["class"]] = sorted({*state["kept"].get(body["class"], []), body["day"]})
+        elif type_ == "retention.disposing":
+            ruled_by = state["retention_rules"].get(body["rule"], {}).get("by", "")
+            begun = {"disposing": body, "ruled_by": ruled_by, "at": entry["ts"], "disposed": None, "confirmed": None}
+            state["disposals"][body["disposal"]] = begun
+        elif type_ == "retention.disposed":
+            if body["disposal"] in state["disposals"]:
+                state["disposals"][body["disposal"]]["disposed"] = [body, entry["ts"]]
+            item = body["item"]
+            if item["class"] in state["kept"]:
+                state["kept"][item["class"]] = [day for day in state["kept"][item["class"]] if day != item.get("day")]
+        elif type_ == "retention.confirmed":
+            if body["disposal"] in state["disposals"]:
+                state["disposals"][body["disposal"]]["confirmed"] = [person, entry["ts"]]
+        elif type_ == "payload.compacted":
+            state["compacted"] = body
+        elif type_ == "hold.placed":
+            state["holds"][body["hold"]] = {"placed": body, "by": person, "at": entry["ts"], "released": None}
+        elif type_ == "hold.released":
+            if body["hold"] in state["holds"]:
+                state["holds"][body["hold"]]["released"] = [person, entry["ts"]]
         elif type_ == "controls.scoped":
             state["controls"] = {control["control"]: control for control in body["controls"]}
         elif type_ == "control.ran":
@@ -884,7 +923,7 @@ class Package:
                    "files", "segments"}
         if not isinstance(self.manifest, dict) or set(self.manifest) != members or self.manifest["v"] != 1:
             raise Broken("not a manifest of version 1")
-        self.raw, self.entries, self.roots = [], {}, {}
+        self.raw, self.entries, self.roots, self.gone = [], {}, {}, Counter()
 
     def verify(self, pinned):
         self.check_files()
@@ -906,7 +945,18 @@ class Package:
         report.note("integrity", "parquet.digest", "segments", "Parquet files were compared by digest, their rows were not read")
         report.unknown("freshness", "age.unjudged", "checkpoint", "this verifier judges no age")
         report.unknown("independence", "policy.absent", "checkpoint", "this verifier reads no policy")
-        report.unknown("erasure", "erasure.none", "entries", "this version of the ledger has no erasure events")
+        self.conclude_erasure()
+
+    def conclude_erasure(self):
+        report = self.report
+        for code, n in sorted(self.gone.items()):
+            report.note("erasure", code, "segments", f"{n} payloads are gone, as entries say")
+        if not self.of_type("payload.compacted") and not self.of_type("retention.disposed"):
+            report.unknown("erasure", "erasure.none", "entries", "no entry tells of anything that is gone")
+        elif not self.manifest["payloads"]:
+            report.unknown("erasure", "erasure.unseen", "manifest.json", "the package was made without payloads")
+        else:
+            report.checked.add("erasure")
 
     def check_files(self):
         report, listed = self.report, self.manifest["files"]
@@ -1088,7 +1138,7 @@ class Package:
         if parquet is not None and (sha256(parquet).hex(), len(parquet)) != (sealed["core"]["sha256"], sealed["core"]["len"]):
             report.fail("parquet.digest", f"{where}/core.parquet", "it is not the file that the ledger sealed")
         if files.get("payload.bin") is not None:
-            self.check_payloads(files["payload.bin"], records, where)
+            self.check_payloads(files["payload.bin"], records, where, sealed)
         for seq, told in self.of_type(progress_type):
             if (told["node"], told["incarnation"], told["number"]) == name and told["n"] <= len(leaves):
                 if root(leaves[:told["n"]]).hex() != told["root"]:
@@ -1130,19 +1180,41 @@ class Package:
             report.fail("segment.summary", where, "its event does not summarise its records")
         return records
 
-    def check_payloads(self, data, records, where):
+    def taken_out(self, sealed, where):
+        """How many payloads were taken out of a segment."""
+        name, standing, rows = (sealed["node"], sealed["incarnation"], sealed["number"]), sealed["payload"]["sha256"], 0
+        for seq, body in self.of_type("payload.compacted"):
+            if (body["node"], body["incarnation"], body["number"]) == name:
+                if body["old"]["sha256"] != standing:
+                    self.report.fail("payload.replaced", where, f"entry {seq} wrote another file anew than the one that stood")
+                standing, rows = body.get("new", {}).get("sha256"), rows + body["rows_removed"]
+        return rows
+
+    def check_payloads(self, data, records, where, sealed):
+        begun = {body["disposal"] for _, body in self.of_type("retention.disposing")}
+        done = [body for _, body in self.of_type("retention.disposed") if body["disposal"] in begun]
+        days = {(body["item"]["class"], body["item"].get("day")) for body in done}
+        taken_out, missing = self.taken_out(sealed, where), 0
         payloads, whole = frames(data)
         if not whole or len(payloads) != len(records):
             self.report.fail("payload.framing", f"{where}/payload.bin", "not one payload for each record")
         owners = {record["ct_sha256"]: at for at, record in enumerate(records)}
         for at, (payload, record) in enumerate(zip(payloads, records)):
-            digest = sha256(payload)
+            digest, disposed = sha256(payload), (record["classification"], record["day"]) in days
+            if not payload:
+                missing += 1
+                if missing <= taken_out:
+                    self.gone["payload.disposed" if disposed else "payload.erased"] += 1
+            elif disposed:
+                self.report.fail("payload.kept", f"{where}/payload.bin record {at}", "its day was disposed of", "erasure")
             if payload and digest != record["ct_sha256"]:
                 place = f"{where}/payload.bin record {at}"
                 if digest in owners:
                     self.report.fail("payload.swapped", place, f"it has the payload of record {owners[digest]}")
                 else:
                     self.report.fail("payload.altered", place, "its payload is not the one that was sealed")
+        if missing > taken_out:
+            self.report.fail("payload.missing", f"{where}/payload.bin", f"{missing} are missing, {taken_out} were taken out")
 
     def check_controls(self):
         report = self.report

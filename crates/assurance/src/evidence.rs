@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use domain::assurance::{ControlRan, EvidenceExported};
 use domain::people::AccessCore;
-use domain::serving::{InferenceCore, SegmentSealed};
+use domain::serving::{InferenceCore, SegmentFile, SegmentSealed};
 use domain::{Command, Entry, Event, Record};
 use engine::{Engine, Principal};
 use ledger::records::segment;
@@ -109,6 +109,8 @@ fn checkpoint_size(note: &str) -> Result<u64, AssuranceError> {
 struct Walked {
     /// Segments that overlap the window: number of the event, kind of record, what it says.
     segments: Vec<(u64, u32, SegmentSealed)>,
+    /// The payload file of each segment whose first one was written anew; `None` when nothing of it is left.
+    compacted: BTreeMap<(String, u64, u64), Option<SegmentFile>>,
     /// The standing result of each control, with the number of its event.
     runs: BTreeMap<String, (u64, ControlRan)>,
     /// Reviews that were completed in the window.
@@ -116,7 +118,8 @@ struct Walked {
 }
 
 fn walk(engine: &Engine, size: u64, request: ExportRequest) -> Result<Walked, AssuranceError> {
-    let mut walked = Walked { segments: Vec::new(), runs: BTreeMap::new(), reviews: Vec::new() };
+    let mut walked =
+        Walked { segments: Vec::new(), compacted: BTreeMap::new(), runs: BTreeMap::new(), reviews: Vec::new() };
     let mut unknown = None;
     let each = &mut |seq: u64, bytes: &[u8]| match Entry::decode(bytes) {
         Ok(entry) => match entry.event {
@@ -127,6 +130,9 @@ fn walk(engine: &Engine, size: u64, request: ExportRequest) -> Result<Walked, As
             }
             Event::ReviewCompleted(done) if (request.from..request.to).contains(&entry.ts) => {
                 walked.reviews.push(done.review);
+            }
+            Event::PayloadCompacted(body) => {
+                walked.compacted.insert((body.node, body.incarnation, body.number), body.new);
             }
             event => {
                 let sealed = event.sealed().filter(|(_, sealed)| overlaps(sealed, request));
@@ -220,9 +226,15 @@ fn write(
     }
     let mut segments = Vec::new();
     for (event, schema, sealed) in &walked.segments {
+        let name = (sealed.node.clone(), sealed.incarnation, sealed.number);
+        let payload = match walked.compacted.get(&name).filter(|_| *schema == InferenceCore::SCHEMA) {
+            Some(anew) => anew.as_ref(),
+            None => sealed.payload.as_ref(),
+        };
+        let payload = Payloads { wanted: request.payloads && sealed.payload.is_some(), file: payload };
         segments.push(match *schema {
-            AccessCore::SCHEMA => add_segment::<AccessCore>(&mut zip, engine, *event, sealed, request.payloads)?,
-            _ => add_segment::<InferenceCore>(&mut zip, engine, *event, sealed, request.payloads)?,
+            AccessCore::SCHEMA => add_segment::<AccessCore>(&mut zip, engine, *event, sealed, payload)?,
+            _ => add_segment::<InferenceCore>(&mut zip, engine, *event, sealed, payload)?,
         });
     }
     for review in &walked.reviews {
@@ -293,12 +305,20 @@ fn add_entries(zip: &mut Archive, engine: &Engine, size: u64) -> Result<(), Assu
     Ok(())
 }
 
+/// Which payloads of a segment go into a package.
+#[derive(Clone, Copy)]
+struct Payloads<'a> {
+    wanted: bool,
+    /// The file that holds those that are left.
+    file: Option<&'a SegmentFile>,
+}
+
 fn add_segment<R: Record>(
     zip: &mut Archive,
     engine: &Engine,
     event: u64,
     sealed: &SegmentSealed,
-    payloads: bool,
+    payloads: Payloads<'_>,
 ) -> Result<PackageSegment, AssuranceError> {
     let mut listed = PackageSegment {
         node: sealed.node.clone(),
@@ -320,10 +340,15 @@ fn add_segment<R: Record>(
     zip.add(&format!("{dir}/core.parquet"), &parquet)?;
     zip.add(&format!("{dir}/core.tlv"), &tlv)?;
     zip.add(&format!("{dir}/leaves"), &leaves)?;
-    if let Some(payload) = sealed.payload.as_ref().filter(|_| payloads) {
-        let bytes = read(&records.join(&payload.path))?;
-        let mut rows = segment::read_payloads_bytes(bytes, |_| true).map_err(io)?;
-        rows.sort_by_key(|row| row.node_seq);
+    if payloads.wanted {
+        let rows = match payloads.file {
+            Some(file) => {
+                // Payloads that go while a package is made go from under it.
+                let bytes = read(&records.join(&file.path)).map_err(|error| io(format!("{error}; export again")))?;
+                segment::read_payloads_bytes(bytes, |_| true).map_err(io)?
+            }
+            None => Vec::new(),
+        };
         let held: BTreeMap<i64, Vec<u8>> = rows.into_iter().map(|row| (row.node_seq, row.ct)).collect();
         let mut framed = Vec::new();
         for core in &cores {

@@ -214,6 +214,24 @@ commands! {
     "encryption.key.report" ReportClassKey(keys::ClassKeyRotated) on |b| format!("encryption/{}", b.class);
     /// Report that the root key has a new version.
     "encryption.root.report" ReportRatchet(keys::RootRatcheted) on |_| "encryption/root".into();
+    /// Say how long something is kept.
+    "retention.schedule" ScheduleRetention(keys::retention::RetentionScheduled) on |b| format!("retention/{}", b.rule);
+    /// Take a rule of retention away.
+    "retention.unschedule" UnscheduleRetention(keys::retention::RetentionUnscheduled) on |b| format!("retention/{}", b.rule);
+    /// Report that there are payloads of a class and day.
+    "retention.keep" KeepPayloads(keys::retention::RetentionKept) on |b| format!("payloads/{}", b.class);
+    /// Say that something that is due is to go.
+    "retention.begin" BeginDisposal(keys::retention::BeginDisposal) on |b| format!("disposal/{}", b.disposal);
+    /// Report that it went.
+    "retention.dispose" ReportDisposal(keys::retention::RetentionDisposed) on |b| format!("disposal/{}", b.disposal);
+    /// Confirm that it went.
+    "retention.confirm" ConfirmDisposal(keys::retention::DisposalConfirmed) on |b| format!("disposal/{}", b.disposal);
+    /// Report a payload file that was written anew without some rows.
+    "payload.compact" CompactPayload(keys::retention::PayloadCompacted) on |b| format!("node/{}", b.node);
+    /// Keep something from being destroyed.
+    "hold.place" PlaceHold(keys::holds::HoldPlaced) on |b| format!("hold/{}", b.hold);
+    /// Let it go again.
+    "hold.release" ReleaseHold(keys::holds::HoldReleased) on |b| format!("hold/{}", b.hold);
 
     /// Set which controls are in scope, approving their logic.
     "controls.scope" ScopeControls(assurance::ControlsScoped) on |_| "controls".into();

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::serving::{DeploymentEnded, DeploymentStarted, ServiceDeclared, ServiceSpec, Target};
 use crate::{
     Command, Event, Given, Refusal, RefusalCode, State, assurance, data, infrastructure, keys, models, people, serving,
+    Command, Event, Given, Refusal, RefusalCode, State, assurance, infrastructure, keys, models, people, serving,
 };
 
 /// Decides what a command means in `state`.
@@ -124,6 +125,15 @@ pub(crate) fn rules(state: &State, given: &Given, command: &Command) -> Result<V
         Command::RotateEncryption(body) => keys::encryption::request(state, body),
         Command::ReportClassKey(body) => keys::encryption::rotated(state, body),
         Command::ReportRatchet(body) => keys::encryption::ratcheted(body),
+        Command::ScheduleRetention(body) => keys::retention::schedule(state, body),
+        Command::UnscheduleRetention(body) => keys::retention::unschedule(state, body),
+        Command::KeepPayloads(body) => keys::disposals::keep(state, body),
+        Command::BeginDisposal(body) => keys::disposals::begin(state, given, body),
+        Command::ReportDisposal(body) => keys::disposals::dispose(state, body),
+        Command::ConfirmDisposal(body) => keys::disposals::confirm(state, given, body),
+        Command::CompactPayload(body) => keys::disposals::compact(state, body),
+        Command::PlaceHold(body) => keys::holds::place(state, given, body),
+        Command::ReleaseHold(body) => keys::holds::release(state, given, body),
         Command::ScopeControls(body) => scope_controls(state, body),
         Command::RunControl(body) => run_control(state, body),
         Command::ExportEvidence(body) => Ok(vec![Event::EvidenceExported(body.clone())]),

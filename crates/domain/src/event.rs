@@ -244,6 +244,24 @@ events! {
     "encryption.key.rotated" EncryptionKeyRotated(keys::ClassKeyRotated) on |b| format!("encryption/{}", b.class);
     /// The root key has a new version.
     "encryption.root.ratcheted" EncryptionRootRatcheted(keys::RootRatcheted) on |_| "encryption/root".into();
+    /// How long something is kept.
+    "retention.scheduled" RetentionScheduled(keys::retention::RetentionScheduled) on |b| format!("retention/{}", b.rule);
+    /// A rule of retention no longer holds.
+    "retention.unscheduled" RetentionUnscheduled(keys::retention::RetentionUnscheduled) on |b| format!("retention/{}", b.rule);
+    /// There are payloads of a class and day.
+    "retention.kept" RetentionKept(keys::retention::RetentionKept) on |b| format!("payloads/{}", b.class);
+    /// Something that is due is to go.
+    "retention.disposing" RetentionDisposing(keys::retention::RetentionDisposing) on |b| format!("disposal/{}", b.disposal);
+    /// It went.
+    "retention.disposed" RetentionDisposed(keys::retention::RetentionDisposed) on |b| format!("disposal/{}", b.disposal);
+    /// Another person found it gone.
+    "retention.confirmed" DisposalConfirmed(keys::retention::DisposalConfirmed) on |b| format!("disposal/{}", b.disposal);
+    /// A segment's payload file was written anew without some of its rows.
+    "payload.compacted" PayloadCompacted(keys::retention::PayloadCompacted) on |b| format!("node/{}", b.node);
+    /// Something may not be destroyed.
+    "hold.placed" HoldPlaced(keys::holds::HoldPlaced) on |b| format!("hold/{}", b.hold);
+    /// It may again.
+    "hold.released" HoldReleased(keys::holds::HoldReleased) on |b| format!("hold/{}", b.hold);
 
     /// Which controls are in scope, with the approved digest of each one's logic.
     "controls.scoped" ControlsScoped(assurance::ControlsScoped) on |_| "controls".into();

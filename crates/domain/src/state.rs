@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{Dataset, Doomed};
 use crate::keys::tokens::KnownScope;
+use crate::keys::holds::Hold;
+use crate::keys::retention::{Disposal, PayloadCompacted, Rule};
 use crate::people::approvals::{Approval, ApprovalsConfigured, Cast, Comment, Delegation};
 use crate::people::custom::RoleDefined;
 use crate::people::emergencies::Emergency;
@@ -114,6 +116,16 @@ pub struct State {
     pub nodes: BTreeMap<String, infrastructure::Node>,
     /// The custodian of the root key as it was last reported; `None` while none but the file was ever used.
     pub custodian: Option<crate::keys::CustodianReported>,
+    /// Rules of retention by name.
+    pub retention_rules: BTreeMap<String, Rule>,
+    /// The days of which there are payloads: class, then days.
+    pub kept: BTreeMap<String, BTreeSet<String>>,
+    /// Disposals by public identifier, those that are done too.
+    pub disposals: BTreeMap<String, Disposal>,
+    /// The payload file that was written anew last.
+    pub compacted: Option<PayloadCompacted>,
+    /// Legal holds by public identifier, released ones too.
+    pub holds: BTreeMap<String, Hold>,
     /// Controls in scope.
     pub controls: BTreeMap<String, assurance::ScopedControl>,
     /// The standing result of each control: the one of the latest state and window.
@@ -496,6 +508,19 @@ impl State {
             }
             Event::EncryptionKeyRotated(body) => self.encryption.apply_rotated(body),
             Event::EncryptionRootRatcheted(body) => self.encryption.apply_ratcheted(body, ts),
+            Event::RetentionScheduled(body) => self.schedule_retention(body, by, ts),
+            Event::RetentionUnscheduled(body) => {
+                self.retention_rules.remove(&body.rule);
+            }
+            Event::RetentionKept(body) => {
+                self.kept.entry(body.class.clone()).or_default().insert(body.day.clone());
+            }
+            Event::RetentionDisposing(body) => self.begin_disposal(body, ts),
+            Event::RetentionDisposed(body) => self.end_disposal(body, ts),
+            Event::DisposalConfirmed(body) => self.confirm_disposal(body, by, ts),
+            Event::PayloadCompacted(body) => self.compacted = Some(body.clone()),
+            Event::HoldPlaced(body) => self.place_hold(body, by, ts),
+            Event::HoldReleased(body) => self.release_hold(body, by, ts),
             Event::ControlsScoped(body) => {
                 self.controls = body.controls.iter().map(|c| (c.control.clone(), c.clone())).collect();
             }

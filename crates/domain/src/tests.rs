@@ -14,6 +14,7 @@ mod keys;
 mod notifications;
 mod passkeys;
 mod records;
+mod retention;
 mod reviews;
 mod sessions;
 mod tokens;

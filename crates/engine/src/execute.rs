@@ -398,7 +398,7 @@ impl Engine {
 }
 
 /// What Counterfoil alone does, whatever a role permits.
-const SYSTEM_ALONE: [&str; 27] = [
+const SYSTEM_ALONE: [&str; 31] = [
     "accesses.progress",
     "accesses.seal",
     "certificate.install",
@@ -421,6 +421,10 @@ const SYSTEM_ALONE: [&str; 27] = [
     "notification.settle",
     "object.destroy",
     "org.create",
+    "payload.compact",
+    "retention.begin",
+    "retention.dispose",
+    "retention.keep",
     "segment.progress",
     "segment.seal",
     "session.open",
@@ -429,7 +433,7 @@ const SYSTEM_ALONE: [&str; 27] = [
 ];
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
-const BOOKKEEPING: [(&str, &str); 24] = [
+const BOOKKEEPING: [(&str, &str); 28] = [
     ("policies.install", "policies"),
     ("node.join", "node/n1"),
     ("node.stop", "node/n1"),
@@ -454,6 +458,10 @@ const BOOKKEEPING: [(&str, &str); 24] = [
     ("dataset.version.rewrite", "dataset/d"),
     ("object.destroy", "object/0a"),
     ("group.provision", "group/gr_1"),
+    ("payload.compact", "node/n1"),
+    ("retention.begin", "disposal/x_1"),
+    ("retention.dispose", "disposal/x_1"),
+    ("retention.keep", "payloads/internal"),
 ];
 
 /// What a command comes to before anything is written.

@@ -23,6 +23,7 @@ mod objects;
 mod open;
 mod outbound;
 mod passkeys;
+mod payloads;
 mod people;
 mod policies;
 mod profiles;
@@ -30,6 +31,7 @@ mod reconcile;
 mod recover;
 mod recovery;
 mod refused;
+mod retention;
 mod reviews;
 mod rollback;
 mod sealer;
@@ -53,10 +55,12 @@ pub use notify::{Counted, Fault, Gauged, Message, Messenger, Notifier, Sending, 
 pub use open::{EngineOptions, OpenError};
 pub use outbound::{Forbidden, Outbound};
 pub use passkeys::{MAX_NAME_CHARS, NotLetIn};
+pub use payloads::DroppedRows;
 pub use people::{Explanation, Wish, Would};
 pub use policies::{Change, ChangeGroup, PolicyDiff};
 pub use profiles::Profile;
 pub use recovery::{MISTYPED, probe_recovery_code};
+pub use retention::Upcoming;
 pub use reviews::{Campaign, Due};
 pub use sessions::{NewSession, Proven, SessionLimits, Visit};
 pub use tokens::{MAX_TOKENS, Subjects, Untokenized};
@@ -96,6 +100,11 @@ pub struct Engine {
     key_turn: tokio::sync::Mutex<()>,
     /// Whether it was told that keys cannot be replaced under the policies in force.
     keys_untold: AtomicBool,
+    /// One payload file is written anew at a time.
+    compacting: tokio::sync::Mutex<()>,
+    disposing: tokio::sync::Mutex<()>,
+    /// The day on which what was due was last disposed of, since the epoch.
+    disposed_on: std::sync::atomic::AtomicI64,
     last_progress: Mutex<Option<SegmentProgress>>,
     last_accesses: Mutex<Option<SegmentProgress>>,
     last_snapshot: AtomicU64,

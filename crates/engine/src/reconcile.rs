@@ -35,6 +35,8 @@ const IDLE_EVERY: Duration = Duration::from_secs(60);
 
 /// How often it is looked whether keys are to be replaced.
 const KEYS_EVERY: Duration = Duration::from_secs(60);
+/// How often it is looked whether a new day began, on which what is due is disposed of.
+const DISPOSE_EVERY: Duration = Duration::from_secs(60);
 
 /// How many events lie between snapshots.
 const SNAPSHOT_EVERY: u64 = 10_000;
@@ -81,6 +83,7 @@ impl Engine {
         self.every(IDLE_EVERY, "idle sessions", |engine| async move { engine.end_idle_sessions().await });
         self.every(KEYS_EVERY, "encryption keys", |engine| async move { engine.tend_keys().await });
         self.every(self.custodian_period(), "custodian", |engine| async move { engine.watch_custodian().await });
+        self.every(DISPOSE_EVERY, "retention", |engine| async move { engine.dispose_daily().await });
         self.every(COUNT_EVERY, "count", |engine| async move {
             engine.flush_strangers().await;
             engine.finish_objects().await?;

@@ -4,6 +4,7 @@ mod accesses;
 mod authorize;
 mod datasets;
 mod encryption;
+mod retention;
 mod scopes;
 mod tokens;
 

@@ -4,6 +4,8 @@
 //! `Quick` reads the write-ahead log, the tiles along the right edge and the signed checkpoints. `Full` derives every
 //! leaf, tile and root again from the entries and looks for files that should not be there.
 
+mod records;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -120,6 +122,17 @@ impl FsckReport {
 /// Checks the log in `dir`. `keys` are the log's public keys, old ones included; without any, signatures are not
 /// checked.
 pub fn fsck(vfs: &Arc<dyn Vfs>, dir: &Path, level: Level, keys: &[VerifierKey]) -> FsckReport {
+    fsck_with_records(vfs, dir, None, level, keys)
+}
+
+/// As [`fsck`], and at [`Level::Full`] the files of sealed records in the directory `records` too.
+pub fn fsck_with_records(
+    vfs: &Arc<dyn Vfs>,
+    dir: &Path,
+    records: Option<&Path>,
+    level: Level,
+    keys: &[VerifierKey],
+) -> FsckReport {
     let mut report = FsckReport { checks: Vec::new(), size: 0, root: None };
     let found = scan(&**vfs, &dir.join(WAL_DIR), None, &mut |_| Ok(())).map_err(LogError::Wal);
     let detail = |found: &Scan| {
@@ -128,9 +141,14 @@ pub fn fsck(vfs: &Arc<dyn Vfs>, dir: &Path, level: Level, keys: &[VerifierKey]) 
         format!("{} batches with {} entries{torn}", found.batches, found.frames)
     };
     let Some(found) = report.note("write-ahead log", found, detail) else { return report };
+    let mut named = records::Named::default();
     let tree = match level {
         Level::Quick => quick_tree(vfs, dir, &found),
-        Level::Full => full_tree(vfs, dir),
+        Level::Full => full_tree(vfs, dir, &mut |_, entry| {
+            if records.is_some() {
+                named.take(entry);
+            }
+        }),
     };
     let name = match level {
         Level::Quick => "right edge of the tree",
@@ -146,6 +164,10 @@ pub fn fsck(vfs: &Arc<dyn Vfs>, dir: &Path, level: Level, keys: &[VerifierKey]) 
     if level == Level::Full {
         let strays = find_strays(&**vfs, dir, report.size);
         report.note("no other files", strays, |count| format!("{count} files below `tile`, all of the tree"));
+        if let Some(records) = records {
+            let (outcome, detail) = named.check(&**vfs, records);
+            report.add("files of records", outcome, detail);
+        }
     }
     report
 }
@@ -160,10 +182,9 @@ fn quick_tree(vfs: &Arc<dyn Vfs>, dir: &Path, found: &Scan) -> Result<Tree, LogE
 }
 
 /// The tree from all entries, compared with every tile on the way.
-fn full_tree(vfs: &Arc<dyn Vfs>, dir: &Path) -> Result<Tree, LogError> {
+fn full_tree(vfs: &Arc<dyn Vfs>, dir: &Path, each: &mut dyn FnMut(u64, &[u8])) -> Result<Tree, LogError> {
     let tree = Tree::new(Files::new(Arc::clone(vfs), dir));
-    let ignore = &mut |_: u64, _: &[u8]| {};
-    replay(vfs, dir, Rebuild::new(&tree, ignore))?;
+    replay(vfs, dir, Rebuild::new(&tree, each))?;
     compare_written_early(&tree)?;
     Ok(tree)
 }

@@ -6,6 +6,7 @@ mod data;
 mod encryption;
 mod endpoints;
 mod governance;
+mod retention;
 mod world;
 
 use std::time::Duration;

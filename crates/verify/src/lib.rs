@@ -9,6 +9,7 @@ mod columns;
 mod completeness;
 mod controls;
 mod differences;
+mod erasure;
 mod files;
 mod fold;
 mod history;
@@ -67,13 +68,14 @@ pub fn verify_package(bytes: Vec<u8>, options: &Options) -> Report {
     findings.summary(Claim::Integrity, format!("{} entries", history.entries.len()));
     let log = history::check(&package, &history, options, &mut findings);
     fold::check(&history, &mut findings);
-    let checked = segments::check(&package, &history, &digests, &mut findings);
+    let removals = erasure::Removals::read(&history);
+    let gone = segments::check(&package, &history, &removals, &digests, &mut findings);
     controls::check(&package, &history, &mut findings);
     reviews::check(&package, &history, &mut findings);
     completeness::check(&package, &history, &mut findings);
     trust::freshness(&log, &history, options, &mut findings);
     trust::independence(log.note.as_ref(), options, &mut findings);
-    trust::erasure(checked.gone, &mut findings);
+    removals.conclude(&gone, package.manifest().payloads, &mut findings);
     if !log.pinned {
         findings.summary(Claim::Integrity, "signed by a key that came with the package");
     }

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::columns;
 use crate::differences::{Difference, differences};
+use crate::erasure::{Gone, Removals};
 use crate::files::Digests;
 use crate::history::{History, hash};
 use crate::package::{Package, PackageSegment};
@@ -24,12 +25,12 @@ pub(crate) type Name<'h> = (u32, &'h str, u64, u64);
 
 /// What was checked.
 #[derive(Default)]
-pub(crate) struct Checked {
+struct Checked {
     segments: u64,
     records: u64,
     payloads: u64,
     /// Payloads that a package with payloads no longer has.
-    pub gone: u64,
+    gone: Gone,
 }
 
 /// One segment while it is checked.
@@ -42,9 +43,22 @@ struct Segment<'p, R> {
     leaves: Vec<Hash>,
 }
 
-/// Checks every segment of the package.
-pub(crate) fn check(package: &Package, history: &History<'_>, digests: &Digests, findings: &mut Findings) -> Checked {
-    let mut checked = Checked::default();
+/// What segments are held against, and what of it was found.
+struct Against<'c, 'h> {
+    digests: &'c Digests<'c>,
+    removals: &'c Removals<'h>,
+    checked: Checked,
+}
+
+/// Checks every segment of the package, and returns which payloads it lacks.
+pub(crate) fn check(
+    package: &Package,
+    history: &History<'_>,
+    removals: &Removals<'_>,
+    digests: &Digests,
+    findings: &mut Findings,
+) -> Gone {
+    let mut against = Against { digests, removals, checked: Checked::default() };
     let mut progress: HashMap<Name<'_>, Vec<(u64, &SegmentProgress)>> = HashMap::new();
     for (seq, entry) in &history.entries {
         if let Some((schema, body)) = entry.event.progress() {
@@ -55,21 +69,21 @@ pub(crate) fn check(package: &Package, history: &History<'_>, digests: &Digests,
         let Some((schema, sealed)) = sealed_event(listed, history, findings) else { continue };
         let name = (schema, listed.node.as_str(), listed.incarnation, listed.number);
         let told = progress.get(&name).map_or(&[][..], Vec::as_slice);
-        checked.segments += 1;
+        against.checked.segments += 1;
         let records = match schema {
             AccessCore::SCHEMA => {
-                Segment::<AccessCore>::new(package, listed, sealed).check(digests, told, &mut checked, findings)
+                Segment::<AccessCore>::new(package, listed, sealed).check(told, &mut against, findings)
             }
-            _ => Segment::<InferenceCore>::new(package, listed, sealed).check(digests, told, &mut checked, findings),
+            _ => Segment::<InferenceCore>::new(package, listed, sealed).check(told, &mut against, findings),
         };
-        checked.records += records;
+        against.checked.records += records;
     }
-    let Checked { segments, records, payloads, .. } = checked;
+    let Checked { segments, records, payloads, gone } = against.checked;
     findings.summary(Integrity, format!("{segments} segments with {records} records"));
     if package.manifest().payloads {
         findings.summary(Integrity, format!("{payloads} sealed payloads"));
     }
-    checked
+    gone
 }
 
 /// What sealed a listed segment, and of which kind its records are.
@@ -107,17 +121,16 @@ impl<'p, R: Record> Segment<'p, R> {
     /// Checks everything about it, and returns how many records it has. `told` is what was said of its progress.
     fn check(
         mut self,
-        digests: &Digests,
         told: &[(u64, &SegmentProgress)],
-        checked: &mut Checked,
+        against: &mut Against<'_, '_>,
         findings: &mut Findings,
     ) -> u64 {
         self.read_leaves(findings);
         self.read_records(findings);
         self.check_contents(findings);
-        self.check_parquet(digests, findings);
+        self.check_parquet(against.digests, findings);
         if R::PAYLOADS.is_some() {
-            self.check_payloads(checked, findings);
+            self.check_payloads(against, findings);
         }
         self.check_progress(told, findings);
         self.records.len() as u64
@@ -254,7 +267,7 @@ impl<'p, R: Record> Segment<'p, R> {
         );
     }
 
-    fn check_payloads(&self, checked: &mut Checked, findings: &mut Findings) {
+    fn check_payloads(&self, against: &mut Against<'_, '_>, findings: &mut Findings) {
         let path = self.path("payload.bin");
         let file = self.package.segment_file(self.listed, "payload.bin");
         let Some(file) = file else {
@@ -263,6 +276,9 @@ impl<'p, R: Record> Segment<'p, R> {
             }
             return;
         };
+        let Against { removals, checked, .. } = against;
+        let taken_out = removals.taken_out(self.sealed, &self.listed.dir, findings);
+        let mut missing = 0_u64;
         let (payloads, whole) = frames(file);
         if !whole || payloads.len() != self.records.len() {
             let message = format!("it holds {} payloads for {} records", payloads.len(), self.records.len());
@@ -271,9 +287,18 @@ impl<'p, R: Record> Segment<'p, R> {
         let owners: HashMap<&[u8], usize> =
             self.records.iter().enumerate().map(|(at, (_, core))| (core.sealed_sha256(), at)).collect();
         for (at, (payload, (_, core))) in payloads.iter().zip(&self.records).enumerate() {
+            let rule = removals.rule(core);
             if payload.is_empty() {
-                checked.gone += 1;
+                missing += 1;
+                if missing <= taken_out {
+                    checked.gone.add(rule);
+                }
                 continue;
+            }
+            if let Some(rule) = rule {
+                let place = format!("{path} {}", self.name(at, Some(core)));
+                let message = format!("its day was disposed of by rule `{rule}`, and its payload is still here");
+                findings.fail(Claim::Erasure, "payload.kept", place, message);
             }
             checked.payloads += 1;
             let digest = Sha256::digest(payload);
@@ -288,6 +313,11 @@ impl<'p, R: Record> Segment<'p, R> {
                 }
                 None => findings.fail(Integrity, "payload.altered", place, "its payload is not the one it sealed"),
             }
+        }
+        if missing > taken_out {
+            let message =
+                format!("{missing} payloads are missing, and entries say of {taken_out} that they were taken out");
+            findings.fail(Integrity, "payload.missing", path, message);
         }
     }
 

@@ -45,7 +45,6 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(crate::assurance::routes())
         .merge(keys::routes())
         .merge(infrastructure::routes())
-        .merge(keys::routes())
         .nest("/api/v1", api::routes())
         .nest("/scim/v2", directory::routes())
         .route("/assets/{digest}/{name}", get(assets::serve))

@@ -63,6 +63,8 @@ pub enum Part {
     Tokens,
     /// How long keys may live
     Keys,
+    /// How long data is kept
+    Retention,
     /// Roles of your own
     Roles,
     /// Groups of people, and the roles that being in one asks for
@@ -286,6 +288,7 @@ fn plan(file: &OrgFile, in_force: &Value, prune: bool) -> Result<Vec<Step>, Fail
     workloads(file, in_force, &mut steps);
     token_scopes(file, in_force, &mut steps);
     steps.extend(key_limit(file, in_force));
+    retention(file, in_force, &mut steps);
     controls(file, in_force, &mut steps)?;
     roles(file, in_force, &mut steps);
     approvals(file, in_force, &mut steps);
@@ -418,6 +421,22 @@ fn key_limit(file: &OrgFile, in_force: &Value) -> Option<Step> {
     let what = format!("keys live {max_days} days at most");
     let command = json!({"command": "keys.limit", "body": {"max_days": max_days}});
     Some(Step::command(Part::Keys, '~', what, command))
+}
+
+fn retention(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) {
+    for (rule, kept) in &file.retention {
+        let body = json!({
+            "rule": rule, "kind": kept.kind, "class": kept.class, "days": kept.days, "basis": kept.basis,
+        });
+        let known = &in_force["retention"][rule];
+        if *known == body {
+            continue;
+        }
+        let sign = if known.is_null() { '+' } else { '~' };
+        let what = format!("retention {rule}: {} of class {}, {} days", kept.kind.as_str(), kept.class, kept.days);
+        let command = json!({"command": "retention.schedule", "body": body});
+        steps.push(Step::command(Part::Retention, sign, what, command));
+    }
 }
 
 fn controls(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) -> Result<(), Failure> {

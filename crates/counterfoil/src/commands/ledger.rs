@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use domain::Event;
 use http::Method;
-use ledger::fsck::{FsckReport, Level, Outcome, fsck};
+use ledger::fsck::{FsckReport, Level, Outcome, fsck_with_records};
 use ledger::vfs::{RealVfs, Vfs};
 use serde_json::json;
 use std::sync::Arc;
@@ -147,7 +147,7 @@ impl Fsck {
         let vfs: Arc<dyn Vfs> = Arc::new(RealVfs);
         let keys = self.key.as_deref().map(str::parse).transpose();
         let keys: Vec<_> = keys.map_err(|e| Failure::usage(format!("--key: {e}")))?.into_iter().collect();
-        let report = fsck(&vfs, &data.join("ledger"), level, &keys);
+        let report = fsck_with_records(&vfs, &data.join("ledger"), Some(&data.join("records")), level, &keys);
         show(json, &report)?;
         match report.exit_code() {
             0 => Ok(()),

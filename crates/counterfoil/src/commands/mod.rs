@@ -13,6 +13,7 @@ mod encryption;
 mod evidence;
 mod grants;
 mod groups;
+mod holds;
 mod keys;
 mod ledger;
 mod login;
@@ -23,6 +24,7 @@ mod people;
 mod policies;
 mod records;
 mod recovery;
+mod retention;
 mod reviews;
 mod roles;
 mod roster;
@@ -118,6 +120,12 @@ enum Command {
     /// Keys that data are encrypted under: how they stand, rotate, ratchet the root, its passphrase
     #[command(subcommand)]
     Encryption(encryption::Encryption),
+    /// How long data is kept: rules, what is due, what went
+    #[command(subcommand)]
+    Retention(retention::Retention),
+    /// What may not be destroyed: place, release, list
+    #[command(subcommand)]
+    Holds(holds::Holds),
     /// Tell people what waits for them: try the channels, see what was told
     #[command(subcommand)]
     Notifications(notifications::Notifications),
@@ -198,6 +206,8 @@ impl Cli {
             Command::Roles(command) => command.run(json, connect).await,
             Command::Emergencies(command) => command.run(json, connect).await,
             Command::Encryption(command) => command.run(json, connect).await,
+            Command::Retention(command) => command.run(json, connect).await,
+            Command::Holds(command) => command.run(json, connect).await,
             Command::Notifications(command) => command.run(json, connect).await,
             Command::Policies(command) => command.run(json, connect).await,
             Command::Authz(command) => command.run(json, connect).await,

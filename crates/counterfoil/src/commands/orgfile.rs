@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use domain::data::{DataClass, DatasetSpec};
 use domain::keys::tokens::{TokenKind, TokenMethod, TokenScope};
+use domain::keys::retention::{ANY_CLASS, Kind};
 use domain::people::groups::mapping::{MAX_DAYS, MAX_ROLES};
 use domain::people::{ApprovalRule, MappedRole, Purpose, TokenRule, WorkloadProof};
 use domain::serving::{RiskTier, Route, ServiceSpec, Target};
@@ -45,8 +46,34 @@ pub struct OrgFile {
     pub groups: BTreeMap<String, GroupFile>,
     /// Which commands need an approval, sorted by command; `None` when the file says nothing of approvals.
     pub approvals: Option<Vec<ApprovalRule>>,
+    /// Rules of retention by name.
+    pub retention: BTreeMap<String, RetentionFile>,
     /// Controls in scope; `None` when the file says nothing of controls.
     pub controls: Option<Vec<String>>,
+}
+
+/// How long something is kept, as people write it below the rule's name.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionFile {
+    /// What it is about.
+    #[serde(default = "payloads")]
+    pub kind: Kind,
+    /// Of which class.
+    #[serde(default = "any_class")]
+    pub class: String,
+    /// For how many days.
+    pub days: u32,
+    /// Where it is written down why.
+    pub basis: String,
+}
+
+fn payloads() -> Kind {
+    Kind::InferencePayload
+}
+
+fn any_class() -> String {
+    ANY_CLASS.to_owned()
 }
 
 /// A group and what being in it asks for. Who is in it stands in no file.
@@ -100,6 +127,8 @@ struct Raw {
     #[serde(default)]
     group: BTreeMap<String, RawGroup>,
     approval: Option<BTreeMap<String, RawApproval>>,
+    #[serde(default)]
+    retention: BTreeMap<String, RetentionFile>,
     controls: Option<RawControls>,
 }
 
@@ -277,6 +306,7 @@ impl OrgFile {
             roles,
             groups,
             approvals,
+            retention: raw.retention,
             controls,
         })
     }
@@ -389,6 +419,10 @@ quorum = 2
 role = "model_approver"
 risk_tier = "medium"
 
+[retention.payloads]
+days = 30
+basis = "POL-7"
+
 [controls]
 in_scope = ["AI-IN-01"]
 "#;
@@ -409,6 +443,8 @@ in_scope = ["AI-IN-01"]
         assert!(group.roles[0].1.starts_with("org.toml:31:"), "{}", group.roles[0].1);
         let rules = file.approvals.expect("rules of approval");
         assert_eq!((rules[0].command.as_str(), rules[0].quorum), ("service.declare", 2));
+        let kept = &file.retention["payloads"];
+        assert_eq!((kept.kind, kept.class.as_str(), kept.days), (Kind::InferencePayload, "*", 30));
         assert_eq!(file.controls.as_deref(), Some(&["AI-IN-01".to_owned()][..]));
     }
 

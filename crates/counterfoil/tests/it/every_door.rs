@@ -16,6 +16,7 @@ const ROUTERS: [(&str, &str); 10] = [
     ("crates/gateway/src/doors.rs", ""),
     ("crates/web/src/lib.rs", ""),
     ("crates/web/src/people/mod.rs", ""),
+    ("crates/web/src/keys/mod.rs", ""),
     ("crates/web/src/serving/mod.rs", ""),
     ("crates/web/src/data/mod.rs", ""),
     ("crates/web/src/assurance/mod.rs", ""),

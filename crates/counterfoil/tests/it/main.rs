@@ -17,6 +17,7 @@ mod keys;
 mod notifications;
 mod passkeys;
 mod people;
+mod retention;
 mod serving;
 mod signin;
 mod support;

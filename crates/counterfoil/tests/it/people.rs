@@ -26,6 +26,7 @@ const PAGES: [&str; 20] = [
     "/data",
     "/emergencies",
     "/encryption",
+    "/retention",
     "/keys",
     "/accesses",
     "/accesses/mine",

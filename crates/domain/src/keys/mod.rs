@@ -2,8 +2,10 @@
 //! forgetting. The keys that applications hold are in [`crate::people::keys`].
 
 pub mod custodians;
+pub(crate) mod disposals;
 pub mod encryption;
 pub mod holds;
+pub mod retention;
 pub mod tokens;
 
 pub use custodians::{CustodianKind, CustodianReported};

@@ -27,6 +27,7 @@ pub(crate) fn duty_of(command: &Command) -> Option<&'static str> {
     match command {
         Command::RegisterModel(_) => Some("model_trainer"),
         Command::DeclareService(_) | Command::RegisterService(_) | Command::RetireService(_) => Some("deployer"),
+        Command::ScheduleRetention(_) | Command::UnscheduleRetention(_) => Some("security_lead"),
         _ => None,
     }
 }

@@ -1,5 +1,7 @@
 //! Every kind of event has golden bytes. A change here changes history that others have already verified.
 
+mod retention;
+
 use crate::assurance::{ControlRan, ControlsScoped, EvidenceExported, Outcome, RunParams, ScopedControl};
 use crate::data::{
     DataClass, DatasetDeclared, DatasetRetired, DatasetSpec, Form, LawfulBasis, ObjectDestroyed, StoredObject,
@@ -663,6 +665,7 @@ pub fn one_of_each() -> Vec<Event> {
         serving(),
         keys(),
         data(),
+        retention::events(),
         assurance(),
     ]
     .concat()

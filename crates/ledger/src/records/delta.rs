@@ -73,6 +73,27 @@ pub(super) struct Add<'a> {
     pub times: (i64, i64),
 }
 
+/// A file to be taken out of a table.
+#[derive(Clone, Debug)]
+pub(super) struct Remove<'a> {
+    /// Path below the table's directory.
+    pub path: &'a str,
+    pub day: &'a str,
+    pub len: u64,
+    pub now_ms: i64,
+}
+
+/// The file that takes its place.
+#[derive(Clone, Debug)]
+pub(super) struct Replacement<'a> {
+    /// Path below the table's directory.
+    pub path: &'a str,
+    pub len: u64,
+    pub n: u64,
+    /// The lowest and highest `node_seq` in it.
+    pub range: (i64, i64),
+}
+
 /// The log of one table.
 pub(super) struct Table {
     vfs: Arc<dyn Vfs>,
@@ -148,6 +169,31 @@ impl Table {
         let lines: String = actions.iter().map(|action| format!("{action}\n")).collect();
         self.commit(lines.as_bytes())?;
         self.last_added = vec![add.path.to_owned()];
+        Ok(())
+    }
+
+    /// Commits that one file takes another's place, or that one is gone, durably. After an error the table must be opened
+    /// again: the commit may have landed.
+    pub fn replace(&mut self, old: &Remove<'_>, new: Option<&Replacement<'_>>) -> Result<(), RecordError> {
+        let mut actions = vec![json!({"commitInfo": {
+            "timestamp": old.now_ms, "operation": "DELETE", "engineInfo": "counterfoil", "isBlindAppend": false,
+            "operationParameters": {},
+        }})];
+        actions.push(json!({"remove": {
+            "path": old.path, "deletionTimestamp": old.now_ms, "dataChange": true, "extendedFileMetadata": true,
+            "partitionValues": {SEGMENT_DAY: old.day}, "size": old.len,
+        }}));
+        actions.extend(new.map(|new| {
+            let stats = json!({"numRecords": new.n, "minValues": {"node_seq": new.range.0},
+                "maxValues": {"node_seq": new.range.1}, "nullCount": {"node_seq": 0}});
+            json!({"add": {
+                "path": new.path, "partitionValues": {SEGMENT_DAY: old.day}, "size": new.len,
+                "modificationTime": old.now_ms, "dataChange": true, "stats": stats.to_string(),
+            }})
+        }));
+        let lines: String = actions.iter().map(|action| format!("{action}\n")).collect();
+        self.commit(lines.as_bytes())?;
+        self.last_added = new.map(|new| new.path.to_owned()).into_iter().collect();
         Ok(())
     }
 

@@ -11,6 +11,7 @@
 //! is the time between two starts of a node: its records are numbered from 0, without gaps.
 
 mod begins;
+mod compact;
 mod delta;
 mod error;
 mod frame;
@@ -31,6 +32,7 @@ use domain::serving::{InferenceCore, SegmentProgress, SegmentSealed};
 use sha2::{Digest, Sha256};
 
 use begins::Begins;
+pub use compact::{Compaction, PayloadFile};
 pub use error::RecordError;
 use frame::Building;
 use recover::Recovery;

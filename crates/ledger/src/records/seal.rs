@@ -45,6 +45,13 @@ pub(super) struct Tables {
     payloads: Option<Table>,
 }
 
+impl Tables {
+    /// That of the payloads; `None` for a kind without.
+    pub fn payloads(&mut self) -> Option<&mut Table> {
+        self.payloads.as_mut()
+    }
+}
+
 /// A file of a segment, as it is named.
 struct Named {
     /// Path below the table's directory, with forward slashes.

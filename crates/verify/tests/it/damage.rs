@@ -233,14 +233,40 @@ fn swapped_and_altered_payloads_are_named() {
 }
 
 #[test]
-fn a_payload_that_is_no_longer_held_is_not_damage() {
-    let mut parts = World::full().package();
-    let mut payloads: Vec<Vec<u8>> = (0..5).map(crate::world::payload).collect();
-    payloads[2].clear();
-    *parts.file(PAYLOAD) = framed(&payloads);
-    let report = verify(parts);
+fn a_payload_that_is_gone_is_named_unless_an_entry_says_that_it_was_taken_out() {
+    damaged("payload.missing", |parts| {
+        let mut payloads: Vec<Vec<u8>> = (0..5).map(crate::world::payload).collect();
+        payloads[2].clear();
+        *parts.file(PAYLOAD) = framed(&payloads);
+    });
+    let mut world = World::full();
+    world.take_out(&[2]);
+    let report = verify(world.package());
     assert_eq!(report.verdict(Claim::Integrity), Verdict::Pass, "{report}");
-    assert!(report.has("payload.gone"), "{report}");
+    assert_eq!(report.verdict(Claim::Erasure), Verdict::Pass, "{report}");
+    assert!(report.has("payload.erased"), "{report}");
+    // As many as entries say, and no more.
+    world.segments[0].payloads[3].clear();
+    assert_fails(&verify(world.package()), Claim::Integrity, "payload.missing");
+    world.take_out(&[3]);
+    assert_eq!(verify(world.package()).verdict(Claim::Integrity), Verdict::Pass);
+    untrue(Claim::Integrity, "payload.replaced", |world| {
+        world.segments[0].body.payload.as_mut().expect("one").sha256 = "00".repeat(32);
+        world.take_out(&[2]);
+    });
+}
+
+#[test]
+fn a_day_that_was_disposed_of_is_named_by_its_rule_and_nothing_of_it_is_left() {
+    let mut world = World::full();
+    world.dispose("2026-10-30");
+    assert_eq!(verify(world.package()).verdict(Claim::Erasure), Verdict::Fail, "everything of it is still there");
+    assert!(verify(world.package()).has("payload.kept"));
+    world.take_out_all();
+    let report = verify(world.package());
+    assert_eq!(report.verdict(Claim::Integrity), Verdict::Pass, "{report}");
+    assert_eq!(report.verdict(Claim::Erasure), Verdict::Pass, "{report}");
+    assert!(report.to_string().contains("disposed of by rule `payloads`"), "{report}");
 }
 
 #[test]

@@ -130,6 +130,24 @@ fn both_verifiers_find_the_same_gaps() {
 }
 
 #[test]
+fn both_verifiers_judge_what_is_gone_alike() {
+    if !available() {
+        return;
+    }
+    let mut world = World::full();
+    world.segments[0].payloads[2].clear();
+    agree(world.package().zip());
+    world.take_out(&[2]);
+    let package = world.package().zip();
+    assert_eq!(second_opinion(&package).0["verdicts"][4]["verdict"], "pass");
+    agree(package);
+    world.dispose("2026-10-30");
+    let package = world.package().zip();
+    assert_eq!(second_opinion(&package).0["verdicts"][4]["verdict"], "fail");
+    agree(package);
+}
+
+#[test]
 fn both_verifiers_fold_every_kind_of_event_to_the_same_state() {
     if !available() {
         return;

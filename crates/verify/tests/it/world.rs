@@ -6,6 +6,7 @@ use std::io::{Cursor, Write as _};
 
 use domain::assurance::{ControlRan, ControlsScoped, Outcome, RunParams, ScopedControl};
 use domain::infrastructure::{CommandRefused, LedgerHeartbeat, NodeJoined, OrgCreated, RollbackAccepted, StateDigest};
+use domain::keys::retention::{Item, Kind, Method, PayloadCompacted, RetentionDisposed, RetentionDisposing};
 use domain::people::AccessCore;
 use domain::serving::{GatewayCountLost, GatewayCounted, InferenceCore, SegmentFile, SegmentProgress, SegmentSealed};
 use domain::{Entry, Event, Record, RefusalCode, State, canonical};
@@ -206,6 +207,54 @@ impl World {
         };
         let seq = self.event(Event::SegmentSealed(body.clone()));
         self.segments.push(Sealed { seq, body, cores, payloads, parquet });
+    }
+
+    /// Takes payloads out of the first segment, and says so.
+    pub fn take_out(&mut self, rows: &[usize]) {
+        let first = &mut self.segments[0];
+        rows.iter().for_each(|row| first.payloads[*row].clear());
+        let sealed = first.body.clone();
+        self.compacted(&sealed, rows.len() as u64);
+    }
+
+    /// Takes every payload out of every segment, and says so.
+    pub fn take_out_all(&mut self) {
+        for at in 0..self.segments.len() {
+            let payloads = &mut self.segments[at].payloads;
+            let rows = payloads.len() as u64;
+            payloads.iter_mut().for_each(Vec::clear);
+            let sealed = self.segments[at].body.clone();
+            self.compacted(&sealed, rows);
+        }
+    }
+
+    /// Says that a segment's payload file was written anew, as often as it is called.
+    fn compacted(&mut self, sealed: &SegmentSealed, rows_removed: u64) {
+        let same = |body: &PayloadCompacted| (body.incarnation, body.number) == (sealed.incarnation, sealed.number);
+        let last = self.state.compacted.clone().filter(same).and_then(|body| body.new);
+        let old = last.or(sealed.payload.clone()).expect("a payload file");
+        let new = Some(SegmentFile { sha256: sha256(old.sha256.as_bytes()), ..old.clone() });
+        let (node, incarnation, number) = (sealed.node.clone(), sealed.incarnation, sealed.number);
+        self.event(Event::PayloadCompacted(PayloadCompacted { node, incarnation, number, old, new, rows_removed }));
+    }
+
+    /// Says that a day of the records' class was disposed of.
+    pub fn dispose(&mut self, day: &str) {
+        let (class, day) = ("confidential".to_owned(), Some(day.to_owned()));
+        let item = Item { kind: Kind::InferencePayload, class, day, object: None };
+        let (disposal, rule, due) = ("x_1".to_owned(), "payloads".to_owned(), self.now);
+        let disposing = RetentionDisposing {
+            disposal: disposal.clone(),
+            item: item.clone(),
+            rule,
+            days: 30,
+            due,
+            clear_of: vec![],
+        };
+        self.event(Event::RetentionDisposing(disposing));
+        let method = Method::KeyDestroyed;
+        let disposed = RetentionDisposed { disposal, item, method, due, copies: 3, copies_confirmed: 3 };
+        self.event(Event::RetentionDisposed(disposed));
     }
 
     /// Seals `n` accesses, after saying how many of them there were so far.

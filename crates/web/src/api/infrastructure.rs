@@ -66,6 +66,7 @@ pub(crate) async fn org(State(app): State<Arc<App>>, Caller(who): Caller) -> Res
             "datasets": datasets,
             "token_scopes": state.token_scopes,
             "workloads": state.workloads,
+            "retention": state.retention_rules.iter().map(|(name, rule)| (name, &rule.scheduled)).collect::<std::collections::BTreeMap<_, _>>(),
             "max_key_days": state.keys_limited.as_ref().map(|limit| limit.max_days),
             "approvals": state.approval_rules,
             "roles": state.custom_roles,

@@ -16,6 +16,7 @@ mod notifications;
 mod passkeys;
 mod people;
 pub(crate) mod policies;
+mod retention;
 mod reviews;
 mod serving;
 mod sessions;
@@ -100,6 +101,13 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/encryption", get(encryption::show))
         .route("/encryption/schedule", put(encryption::configure))
         .route("/encryption/rotate", post(encryption::rotate))
+        .route("/retention", get(retention::list))
+        .route("/retention/rules/{rule}", put(retention::set).delete(retention::unset))
+        .route("/retention/due", get(retention::due))
+        .route("/retention/run", post(retention::run))
+        .route("/retention/disposals/{id}/confirm", post(retention::confirm))
+        .route("/holds", get(retention::holds).post(retention::place))
+        .route("/holds/{id}/release", post(retention::release))
         .route("/notifications/test", post(notifications::test))
         .route("/policies", get(policies::show))
         .route("/policies/diff", post(policies::diff))

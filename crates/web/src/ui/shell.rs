@@ -28,12 +28,13 @@ pub(crate) enum Section {
     Policies,
     Why,
     Documents,
+    Retention,
     Sql,
 }
 
 impl Section {
     /// All places: where, what it is called, and its key after `g`.
-    const ALL: [(Self, &'static str, &'static str, &'static str); 17] = [
+    const ALL: [(Self, &'static str, &'static str, &'static str); 18] = [
         (Self::Overview, "/", "Overview", "g o"),
         (Self::Ledger, "/ledger", "Ledger", "g l"),
         (Self::Inferences, "/inferences", "Inferences", "g i"),
@@ -50,6 +51,7 @@ impl Section {
         (Self::Policies, "/policies", "Policies", ""),
         (Self::Why, "/authz", "Why?", ""),
         (Self::Documents, "/documents", "Documents", "g d"),
+        (Self::Retention, "/retention", "Retention", ""),
         (Self::Sql, "/sql", "SQL", "g s"),
     ];
 }

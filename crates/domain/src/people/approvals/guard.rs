@@ -36,7 +36,10 @@ pub(crate) fn guard(
     notes.extend(used_in_emergency(state, given, command));
     if let Some(rule) = state.approval_rule(command) {
         if founding::stands_in(state, &given.by, &rule.role, given.now) {
-            notes.push(stood_in(&rule.role));
+            // Once, also when the duty that acts is the one that approves.
+            if duty != Some(rule.role.as_str()) {
+                notes.push(stood_in(&rule.role));
+            }
         } else if emergencies::acting(state, given, command).is_some() {
             not_approved_before(state, given, command)?;
         } else {

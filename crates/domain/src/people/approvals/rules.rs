@@ -36,17 +36,20 @@ pub struct ApprovalsConfigured {
 }
 
 /// Rules that always hold: command, role, and the risk from which on.
-const ALWAYS: [(&str, &str, Option<RiskTier>); 6] = [
+const ALWAYS: [(&str, &str, Option<RiskTier>); 8] = [
     ("approvals.configure", "security_lead", None),
     ("document.publish", "security_lead", None),
     ("policies.install", "security_lead", None),
+    // What would go sooner by it is destroyed for good: see `State::shortens`.
+    ("retention.schedule", "security_lead", None),
+    ("retention.unschedule", "security_lead", None),
     ("role.define", "security_lead", None),
     ("service.declare", "model_approver", Some(RiskTier::High)),
     ("service.register", "model_approver", None),
 ];
 
 /// Commands that can be made to need an approval: what people decide, and can wait for.
-pub const APPROVABLE: [&str; 12] = [
+pub const APPROVABLE: [&str; 14] = [
     "approvals.configure",
     "controls.scope",
     "document.publish",
@@ -55,6 +58,8 @@ pub const APPROVABLE: [&str; 12] = [
     "policies.install",
     "provider.declare",
     "provider.retire",
+    "retention.schedule",
+    "retention.unschedule",
     "role.define",
     "service.declare",
     "service.register",
@@ -81,6 +86,9 @@ impl State {
         let rule = self.approval_rules().into_iter().find(|rule| rule.command == command.name())?;
         match (rule.risk_tier, command) {
             (Some(least), Command::DeclareService(body)) => self.riskiest(body).reaches(least).then_some(rule),
+            (_, Command::ScheduleRetention(_) | Command::UnscheduleRetention(_)) => {
+                self.shortens(command).then_some(rule)
+            }
             _ => Some(rule),
         }
     }

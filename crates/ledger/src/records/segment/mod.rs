@@ -17,7 +17,7 @@ use domain::record::{Field, Kind, Value};
 use merkle::{Hash, leaf_hash};
 use parquet::errors::ParquetError;
 
-pub use read::{PayloadRow, read_core, read_core_bytes, read_payloads, read_payloads_bytes};
+pub use read::{PayloadOwner, PayloadRow, read_core, read_core_bytes, read_owners, read_payloads, read_payloads_bytes};
 pub use write::core_properties;
 
 /// Column of both tables: number of the segment in the incarnation.

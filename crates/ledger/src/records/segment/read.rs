@@ -45,6 +45,17 @@ pub struct PayloadRow {
     pub ct: Vec<u8>,
 }
 
+/// Whose payload a row is, and which keys it is sealed under.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayloadOwner {
+    /// Classification, which names one of its keys.
+    pub classification: String,
+    /// Day of its period key, `yyyy-mm-dd`.
+    pub day: String,
+    /// Which subject key it is sealed under, 16 bytes.
+    pub subject_ref: [u8; 16],
+}
+
 /// The records of a core file in order. Each row is compared with its `leaf` column; whether the leaves are the ones
 /// that were sealed, only their root in the ledger tells.
 ///
@@ -69,6 +80,14 @@ pub fn read_core_bytes<R: Record>(bytes: Vec<u8>) -> Result<Vec<R>, SegmentError
 /// What is wrong with the file.
 pub fn read_payloads(path: &Path, want: impl Fn(i64) -> bool) -> Result<Vec<PayloadRow>, SegmentError> {
     guarded(|| payloads(|| open(path), &want))
+}
+
+/// Whose payloads a file holds, row by row: all but the ciphertexts, which are not read.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn read_owners(path: &Path) -> Result<Vec<PayloadOwner>, SegmentError> {
+    guarded(|| owners(open(path)?))
 }
 
 /// As [`read_payloads`], from bytes in memory.
@@ -186,6 +205,35 @@ fn payload_rows(batch: &RecordBatch, rows: &mut Vec<PayloadRow>) -> Result<(), S
         });
     }
     Ok(())
+}
+
+fn owners(file: File) -> Result<Vec<PayloadOwner>, SegmentError> {
+    let metadata = ArrowReaderMetadata::load(&file, Default::default())?;
+    check_rows(&metadata)?;
+    let mask = ProjectionMask::columns(metadata.parquet_schema(), ["classification", "day", "subject_ref"]);
+    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
+        .with_projection(mask)
+        .with_batch_size(BATCH_ROWS)
+        .build()?;
+    let mut budget = Budget::default();
+    let mut owners = Vec::new();
+    for batch in reader {
+        let batch = batch?;
+        budget.take(&batch)?;
+        let class = canonical(&batch, "classification", &DataType::Utf8)?;
+        let (day, subject) =
+            (canonical(&batch, "day", &DataType::Utf8)?, canonical(&batch, "subject_ref", &DataType::Binary)?);
+        let (class, day) = (as_text(&class, "classification")?, as_text(&day, "day")?);
+        let subject = as_binary(&subject, "subject_ref")?;
+        for row in 0..batch.num_rows() {
+            owners.push(PayloadOwner {
+                classification: class.value(row).into(),
+                day: day.value(row).into(),
+                subject_ref: subject.value(row).try_into().map_err(|_| bad("subject_ref", "is not 16 bytes long"))?,
+            });
+        }
+    }
+    Ok(owners)
 }
 
 fn check_rows(metadata: &ArrowReaderMetadata) -> Result<(), SegmentError> {

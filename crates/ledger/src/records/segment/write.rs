@@ -16,7 +16,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersi
 use parquet::schema::types::ColumnPath;
 use sha2::{Digest, Sha256};
 
-use super::{LEAF, Place, SegmentError, batch_with_leaves, core_schema, payload_schema};
+use super::{LEAF, PayloadRow, Place, SegmentError, batch_with_leaves, core_schema, payload_schema};
 use crate::vfs::VfsFile;
 
 /// Rows in one call of the Parquet writer.
@@ -125,6 +125,51 @@ fn payload_batch<R: Record>(chunk: &[Sealing<R>], place: Place<'_>) -> Result<Re
         Arc::new(BinaryArray::from_iter_values(chunk.iter().map(|record| &record.ct))),
         int(&|_| segment),
         Arc::new(StringArray::from_iter_values(chunk.iter().map(|_| place.day))),
+    ];
+    Ok(RecordBatch::try_new(payload_schema(), columns)?)
+}
+
+/// Writes payload rows that were read from a file of a segment into another, and makes it durable.
+pub(crate) fn write_payloads(
+    file: Box<dyn VfsFile>,
+    rows: &[PayloadRow],
+    (node, incarnation): (&str, i64),
+    place: Place<'_>,
+) -> Result<Finished, SegmentError> {
+    let output = BufWriter::with_capacity(BUFFER_BYTES, Output::new(file));
+    let mut writer = ArrowWriter::try_new(output, payload_schema(), Some(payload_properties()))?;
+    let (mut from, mut bytes) = (0, 0);
+    for (at, row) in rows.iter().enumerate() {
+        bytes += row.ct.len();
+        if at + 1 - from >= CHUNK_ROWS || bytes >= CHUNK_BYTES || at + 1 == rows.len() {
+            writer.write(&kept_batch(&rows[from..=at], node, incarnation, place)?)?;
+            writer.flush()?;
+            (from, bytes) = (at + 1, 0);
+        }
+    }
+    close(writer)
+}
+
+fn kept_batch(
+    rows: &[PayloadRow],
+    node: &str,
+    incarnation: i64,
+    place: Place<'_>,
+) -> Result<RecordBatch, SegmentError> {
+    let text =
+        |of: &dyn Fn(&PayloadRow) -> &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(rows.iter().map(of))) };
+    let segment = i64::try_from(place.segment).unwrap_or(i64::MAX);
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from_iter_values(rows.iter().map(|_| node))),
+        Arc::new(Int64Array::from_iter_values(rows.iter().map(|_| incarnation))),
+        Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.node_seq))),
+        text(&|row| &row.inference_id),
+        text(&|row| &row.classification),
+        text(&|row| &row.day),
+        Arc::new(BinaryArray::from_iter_values(rows.iter().map(|row| &row.subject_ref))),
+        Arc::new(BinaryArray::from_iter_values(rows.iter().map(|row| &row.ct))),
+        Arc::new(Int64Array::from_iter_values(rows.iter().map(|_| segment))),
+        Arc::new(StringArray::from_iter_values(rows.iter().map(|_| place.day))),
     ];
     Ok(RecordBatch::try_new(payload_schema(), columns)?)
 }

@@ -1,12 +1,16 @@
 //! Data: the room's tables, and those still to be filled, which concern data, its lineage and the rights of its subjects.
 
+mod data_objects;
 mod datasets;
+mod deletions;
 mod objects;
+mod payload_objects;
 
 use crate::table::Planned;
 
+pub(crate) use data_objects::DataObjects;
 pub(crate) use datasets::{DatasetPurposes, Datasets};
-pub(crate) use objects::DataObjects;
+pub(crate) use deletions::Deletions;
 
 /// Tables of this room without rows yet: name, meaning, what has to be built first, columns.
 #[rustfmt::skip]
@@ -16,7 +20,6 @@ pub(crate) const PLANNED: &[Planned] = &[
     Planned { name: "dataset_checks", doc: "Quality checks of data sets.", area: "data contracts", columns: "check_id step_id dataset_id version dimension status blocking:bool ts:time" },
     Planned { name: "lineage_edges", doc: "What was made from what.", area: "lineage", columns: "edge_id run_id input_id input_checksum output_id output_checksum ts:time" },
     Planned { name: "pii_findings", doc: "Personal data found where it was not declared.", area: "detectors", columns: "finding_id object_id category ts:time resolved_at:time" },
-    Planned { name: "deletions", doc: "Deletions asked for and done.", area: "erasure", columns: "deletion_id object_id requested_at:time due_at:time completed_at:time method replicas_total:int replicas_confirmed:int verified_by" },
     Planned { name: "dsr", doc: "Requests by data subjects.", area: "requests by data subjects", columns: "request_id subject_ref kind received_at:time due_at:time closed_at:time outcome reason_code notified_at:time identity_verified:bool" },
     Planned { name: "dsr_impacts", doc: "What such a request means for trained models.", area: "requests by data subjects", columns: "request_id model_id version assessment action completed_at:time" },
     Planned { name: "subject_index", doc: "Which data sets hold data of which subject.", area: "requests by data subjects", columns: "subject_ref dataset_id version" },

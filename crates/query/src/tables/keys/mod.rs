@@ -1,14 +1,16 @@
 //! Keys: the room's tables, and those still to be filled, which concern keys and what they protect.
 
+mod crypto_keys;
+mod legal_holds;
+mod retention_rules;
 mod token_scopes;
-
-pub(crate) use token_scopes::TokenScopes;
 
 use crate::table::Planned;
 
-mod crypto_keys;
-
 pub(crate) use crypto_keys::CryptoKeys;
+pub(crate) use legal_holds::LegalHolds;
+pub(crate) use retention_rules::RetentionRules;
+pub(crate) use token_scopes::TokenScopes;
 
 /// Tables of this room without rows yet: name, meaning, what has to be built first, columns.
 #[rustfmt::skip]

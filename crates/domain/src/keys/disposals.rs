@@ -1,0 +1,100 @@
+//! What of disposals is decided: that something is due and not held, that it went, that somebody else looked.
+
+use super::retention::{
+    BeginDisposal, Disposal, DisposalConfirmed, Item, Kind, PayloadCompacted, RetentionDisposed, RetentionDisposing,
+    RetentionKept, day_start,
+};
+use crate::decide::{digest_is_valid, identifier_is_valid, name_is_valid, reference_is_valid, refuse};
+use crate::{Event, Given, Refusal, RefusalCode, State};
+
+pub(crate) fn keep(state: &State, body: &RetentionKept) -> Result<Vec<Event>, Refusal> {
+    name_is_valid("class", &body.class)?;
+    if day_start(&body.day).is_none() || body.kind != Kind::sealed_in(&body.class) {
+        return Err(refuse(RefusalCode::Invalid, "this is no day of payloads"));
+    }
+    let day = Some(body.day.clone());
+    let item = Item { kind: body.kind, class: body.class.clone(), day, object: None };
+    let known = state.kept.get(&body.class).is_some_and(|days| days.contains(&body.day)) || state.is_disposed(&item);
+    Ok(if known { vec![] } else { vec![Event::RetentionKept(body.clone())] })
+}
+
+pub(crate) fn begin(state: &State, given: &Given, body: &BeginDisposal) -> Result<Vec<Event>, Refusal> {
+    let conflict = |why: String| Err(refuse(RefusalCode::Conflict, why));
+    identifier_is_valid("disposal", &body.disposal)?;
+    if state.disposals.contains_key(&body.disposal) {
+        return Err(refuse(RefusalCode::Exists, format!("disposal `{}` is there already", body.disposal)));
+    }
+    let Some(due) = state.expiring().into_iter().find(|one| one.item == body.item) else {
+        return conflict("no rule says when this is due, or it was disposed of".into());
+    };
+    if let Some(hold) = &due.held_by {
+        return conflict(format!("hold `{hold}` keeps this"));
+    }
+    if let Some(hold) = due.unless_clear.iter().find(|hold| !body.clear_of.contains(hold)) {
+        return conflict(format!("hold `{hold}` may keep this: look whether it has something in it"));
+    }
+    if due.expires_at > given.now {
+        return conflict("this is not due yet".into());
+    }
+    Ok(vec![Event::RetentionDisposing(RetentionDisposing {
+        disposal: body.disposal.clone(),
+        item: body.item.clone(),
+        rule: due.rule,
+        days: due.days,
+        due: due.expires_at,
+        clear_of: due.unless_clear,
+    })])
+}
+
+pub(crate) fn dispose(state: &State, body: &RetentionDisposed) -> Result<Vec<Event>, Refusal> {
+    let known = known(state, &body.disposal)?;
+    if known.disposing.item != body.item || known.disposing.due != body.due {
+        return Err(refuse(RefusalCode::Conflict, format!("disposal `{}` is of something else", body.disposal)));
+    }
+    Ok(if known.disposed.is_some() { vec![] } else { vec![Event::RetentionDisposed(body.clone())] })
+}
+
+pub(crate) fn confirm(state: &State, given: &Given, body: &DisposalConfirmed) -> Result<Vec<Event>, Refusal> {
+    let known = known(state, &body.disposal)?;
+    reference_is_valid(&body.reference)?;
+    let conflict = |why: &str| Err(refuse(RefusalCode::Conflict, format!("disposal `{}` {why}", body.disposal)));
+    match &known.disposed {
+        None => return conflict("is under way: confirm it when it is done"),
+        Some((done, _)) if done.copies_confirmed < done.copies => {
+            return conflict("left copies that were found again: see `counterfoil retention due`");
+        }
+        Some(_) if known.confirmed.is_some() => return conflict("was confirmed before"),
+        Some(_) => {}
+    }
+    let person = state.person_of(&given.by);
+    if person == known.ruled_by {
+        let message = format!(
+            "`{person}` made the rule by which `{}` was disposed of: somebody else must confirm it",
+            body.disposal
+        );
+        let mut refusal = refuse(RefusalCode::Forbidden, message);
+        refusal.policies = vec!["rule-not-confirm".to_owned()];
+        return Err(refusal);
+    }
+    Ok(vec![Event::DisposalConfirmed(body.clone())])
+}
+
+/// A file is written anew by one at a time, so a repeat is one of the last.
+pub(crate) fn compact(state: &State, body: &PayloadCompacted) -> Result<Vec<Event>, Refusal> {
+    let newest = state.nodes.get(&body.node).map(|node| node.incarnation);
+    if newest.is_none_or(|newest| body.incarnation > newest) {
+        return Err(refuse(RefusalCode::NotFound, "there is no such segment"));
+    }
+    digest_is_valid("the file as it was", &body.old.sha256)?;
+    let fits = body.new.as_ref().is_none_or(|new| new.path != body.old.path && new.sha256 != body.old.sha256);
+    if !fits || body.rows_removed == 0 {
+        return Err(refuse(RefusalCode::Invalid, "a file is written anew under another name, and without some rows"));
+    }
+    let repeat = state.compacted.as_ref() == Some(body);
+    Ok(if repeat { vec![] } else { vec![Event::PayloadCompacted(body.clone())] })
+}
+
+fn known<'s>(state: &'s State, disposal: &str) -> Result<&'s Disposal, Refusal> {
+    let missing = || refuse(RefusalCode::NotFound, "there is no such disposal: see `counterfoil retention list`");
+    state.disposals.get(disposal).ok_or_else(missing)
+}

@@ -1,0 +1,467 @@
+//! Retention: how long what is kept, by kind and class, and the disposal of what is due.
+//!
+//! Sealed payloads are disposed of by the day: each class has a key for each day, and destroying it takes everything
+//! sealed in that class on that day, of everybody. So a disposal is three entries: what is to go, by which rule
+//! (`retention.disposing`); then the key and the rows go; then what became of it (`retention.disposed`). A process that
+//! dies in between finds the first without the last, and goes on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::holds;
+use crate::decide::{name_is_valid, reference_is_valid, refuse};
+use crate::serving::SegmentFile;
+use crate::{Command, Event, Refusal, RefusalCode, State};
+
+/// A rule for every class of a kind.
+pub const ANY_CLASS: &str = "*";
+
+/// The class under which the texts of queries are committed to: see the room of people.
+pub const QUERIES: &str = "queries";
+
+/// How long something may be kept, in days: shortest and longest.
+pub const DAYS: (u32, u32) = (1, 36_500);
+
+/// How long a disposal may take once it is due, in milliseconds.
+pub const WITHIN_MS: i64 = 7 * DAY_MS;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// What is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Sealed requests and responses of inferences.
+    InferencePayload,
+    /// The records of inferences themselves, without personal data.
+    InferenceCore,
+    /// What accesses asked, committed to and not kept.
+    AccessRecord,
+    /// Versions of data sets.
+    Dataset,
+    /// Artifacts, such as models.
+    Artifact,
+}
+
+impl Kind {
+    /// The word used in the ledger and in answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InferencePayload => "inference_payload",
+            Self::InferenceCore => "inference_core",
+            Self::AccessRecord => "access_record",
+            Self::Dataset => "dataset",
+            Self::Artifact => "artifact",
+        }
+    }
+
+    /// The kind of what is sealed under the day keys of a class.
+    #[must_use]
+    pub fn sealed_in(class: &str) -> Self {
+        if class == QUERIES { Self::AccessRecord } else { Self::InferencePayload }
+    }
+}
+
+/// How long something is kept, from here on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionScheduled {
+    /// The rule's name.
+    pub rule: String,
+    /// What it is about.
+    pub kind: Kind,
+    /// Of which class; `*` for every class that no other rule names.
+    pub class: String,
+    /// For how many whole days after the day on which it came to be.
+    pub days: u32,
+    /// Where it is written down why, such as a clause or a ticket's number. Never a name.
+    pub basis: String,
+}
+
+/// A rule no longer holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionUnscheduled {
+    /// Which rule.
+    pub rule: String,
+}
+
+/// There are payloads of a class and day.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionKept {
+    /// What they are.
+    pub kind: Kind,
+    /// Their class.
+    pub class: String,
+    /// The day of their key, `yyyy-mm-dd`.
+    pub day: String,
+}
+
+/// The wish to dispose of something that is due.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BeginDisposal {
+    /// Public identifier, `x_` and random characters.
+    pub disposal: String,
+    /// What is to go.
+    pub item: Item,
+    /// Holds on people and services of whom it was looked, and found, that they have nothing in it.
+    pub clear_of: Vec<String>,
+}
+
+/// Something that goes as a whole: what was sealed in a class on a day, or an object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Item {
+    /// What it is.
+    pub kind: Kind,
+    /// Its class.
+    pub class: String,
+    /// The day of its key, `yyyy-mm-dd`; left out for an object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day: Option<String>,
+    /// The object's identifier; left out for a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
+}
+
+/// Something is to go. Nothing holds it, and it is due by a rule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionDisposing {
+    /// Public identifier.
+    pub disposal: String,
+    /// What.
+    pub item: Item,
+    /// By which rule.
+    pub rule: String,
+    /// How many days that rule said.
+    pub days: u32,
+    /// When it was due, in milliseconds since the epoch.
+    pub due: i64,
+    /// Holds of which it was looked whether they have something in it.
+    pub clear_of: Vec<String>,
+}
+
+/// How something went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// The key that it was sealed under was destroyed; then its ciphertext was removed.
+    KeyDestroyed,
+    /// Its file was deleted.
+    FileDeleted,
+}
+
+impl Method {
+    /// The word used in the ledger and in answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::KeyDestroyed => "key_destroyed",
+            Self::FileDeleted => "file_deleted",
+        }
+    }
+}
+
+/// Something went.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionDisposed {
+    /// Which disposal.
+    pub disposal: String,
+    /// What.
+    pub item: Item,
+    /// How.
+    pub method: Method,
+    /// When it was due, in milliseconds since the epoch.
+    pub due: i64,
+    /// Copies there were in this installation: the key, and each file with ciphertext.
+    pub copies: u64,
+    /// Those of them that were looked for again afterwards and not found.
+    pub copies_confirmed: u64,
+}
+
+/// Another person looked at a disposal and found it done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DisposalConfirmed {
+    /// Which disposal.
+    pub disposal: String,
+    /// Where it is written down what was looked at.
+    pub reference: String,
+}
+
+/// A segment's payload file was written anew without some of its rows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PayloadCompacted {
+    /// The node whose segment it is.
+    pub node: String,
+    /// Its incarnation.
+    pub incarnation: u64,
+    /// The segment's number.
+    pub number: u64,
+    /// The file as it was.
+    pub old: SegmentFile,
+    /// The file as it is; left out when no row was left, and the file is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new: Option<SegmentFile>,
+    /// How many rows went.
+    pub rows_removed: u64,
+}
+
+/// A rule as it is known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rule {
+    /// What it says.
+    pub scheduled: RetentionScheduled,
+    /// The person who said so.
+    pub by: String,
+    /// When, in milliseconds since the epoch.
+    pub at: i64,
+}
+
+/// A disposal as it is known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Disposal {
+    /// What is to go.
+    pub disposing: RetentionDisposing,
+    /// The person who made the rule, who does not confirm it.
+    pub ruled_by: String,
+    /// When that was said, in milliseconds since the epoch.
+    pub at: i64,
+    /// What became of it, and when; `None` while it is under way.
+    pub disposed: Option<(RetentionDisposed, i64)>,
+    /// The person who confirmed it, and when.
+    pub confirmed: Option<(String, i64)>,
+}
+
+/// Something for which a rule says how long it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expiring {
+    /// What.
+    pub item: Item,
+    /// By which rule.
+    pub rule: String,
+    /// How many days that says.
+    pub days: u32,
+    /// When it is due, in milliseconds since the epoch.
+    pub expires_at: i64,
+    /// A hold that keeps it.
+    pub held_by: Option<String>,
+    /// Holds on people and services: it is kept while one of them has something in it, which only the records tell.
+    pub unless_clear: Vec<String>,
+}
+
+/// A whole object that can be disposed of, beside days of payloads.
+struct Object {
+    item: Item,
+    /// When it came to be, in milliseconds since the epoch.
+    since: i64,
+    /// What holds on it would be on, such as `dataset/NAME`.
+    held_as: Vec<String>,
+}
+
+/// The objects that can be disposed of: versions of data sets, and artifacts, once there is a register of them.
+fn objects(_state: &State) -> Vec<Object> {
+    Vec::new()
+}
+
+/// The start of a day written `yyyy-mm-dd`, in milliseconds since the epoch.
+#[must_use]
+pub fn day_start(day: &str) -> Option<i64> {
+    let mut parts = day.split('-');
+    let mut part = |len: usize| parts.next().filter(|part| part.len() == len)?.parse::<u32>().ok().map(i64::from);
+    let (year, month, date) = (part(4)?, part(2)?, part(2)?);
+    if parts.next().is_some() || !(1..=12).contains(&month) || !(1..=31).contains(&date) {
+        return None;
+    }
+    // Days before a civil date, with years that begin in March, so that a leap day is a year's last.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days =
+        year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (month * 153 + 2) / 5 + date;
+    // 1970-01-01 counted in the same way.
+    Some((days - 719_469) * DAY_MS)
+}
+
+impl State {
+    /// The rule for a kind and class: one that names the class, else one for every class.
+    #[must_use]
+    pub fn retention_rule(&self, kind: Kind, class: &str) -> Option<&Rule> {
+        rule_in(&self.retention_rules, kind, class)
+    }
+
+    /// All that a rule says the end of, soonest first, held or not, apart from what is being disposed of.
+    #[must_use]
+    pub fn expiring(&self) -> Vec<Expiring> {
+        let days = self.kept.iter().flat_map(|(class, days)| days.iter().map(move |day| (class, day)));
+        let days = days.filter_map(|(class, day)| {
+            let kind = Kind::sealed_in(class);
+            let item = Item { kind, class: class.clone(), day: Some(day.clone()), object: None };
+            // What is sealed on a day may be of its last moment.
+            self.expires(item, day_start(day)?.saturating_add(DAY_MS), &[])
+        });
+        let whole = objects(self).into_iter().filter_map(|one| self.expires(one.item, one.since, &one.held_as));
+        let mut all: Vec<Expiring> = days.chain(whole).filter(|one| !self.is_going(&one.item)).collect();
+        all.sort_by(|a, b| (a.expires_at, &a.item).cmp(&(b.expires_at, &b.item)));
+        all
+    }
+
+    /// What is due at `now` (milliseconds since the epoch) and not held, as far as the ledger tells.
+    #[must_use]
+    pub fn due(&self, now: i64) -> Vec<Expiring> {
+        let mut all = self.expiring();
+        all.retain(|one| one.expires_at <= now && one.held_by.is_none());
+        all
+    }
+
+    /// Disposals that began and were not reported as done.
+    pub fn under_way(&self) -> impl Iterator<Item = &Disposal> {
+        self.disposals.values().filter(|disposal| disposal.disposed.is_none())
+    }
+
+    fn expires(&self, item: Item, since: i64, held_as: &[String]) -> Option<Expiring> {
+        let rule = self.retention_rule(item.kind, &item.class)?;
+        let days = rule.scheduled.days;
+        let expires_at = since.saturating_add(i64::from(days).saturating_mul(DAY_MS));
+        let class = format!("class/{}", item.class);
+        let held_by = held_as.iter().chain([&class]).find_map(|on| holds::blocking(self, on));
+        let looked_for = |on: &str| on.starts_with("subject/") || on.starts_with("service/");
+        let unless_clear = match item.kind {
+            Kind::InferencePayload => {
+                holds::live(self).filter(|(_, hold)| looked_for(&hold.placed.on)).map(|(id, _)| id.clone()).collect()
+            }
+            // Texts of queries are not kept, and objects say themselves what would hold them.
+            Kind::InferenceCore | Kind::AccessRecord | Kind::Dataset | Kind::Artifact => Vec::new(),
+        };
+        Some(Expiring { rule: rule.scheduled.rule.clone(), item, days, expires_at, held_by, unless_clear })
+    }
+
+    fn is_going(&self, item: &Item) -> bool {
+        self.under_way().any(|disposal| disposal.disposing.item == *item)
+    }
+
+    pub(super) fn is_disposed(&self, item: &Item) -> bool {
+        self.disposals.values().any(|disposal| disposal.disposing.item == *item)
+    }
+
+    /// Whether a command would have something go sooner than the rules in force. Where there is none, it is kept for ever.
+    #[must_use]
+    pub fn shortens(&self, command: &Command) -> bool {
+        let mut after = self.retention_rules.clone();
+        match command {
+            Command::ScheduleRetention(body) => {
+                let rule = Rule { scheduled: body.clone(), by: String::new(), at: 0 };
+                after.insert(body.rule.clone(), rule);
+            }
+            Command::UnscheduleRetention(body) => {
+                after.remove(&body.rule);
+            }
+            _ => return false,
+        }
+        let rules = || self.retention_rules.values().chain(after.values()).map(|rule| &rule.scheduled);
+        let kinds: BTreeSet<Kind> = rules().map(|rule| rule.kind).collect();
+        let classes: BTreeSet<&str> =
+            rules().map(|rule| rule.class.as_str()).chain(self.kept.keys().map(String::as_str)).collect();
+        let days = |rules, kind, class| rule_in(rules, kind, class).map(|rule| rule.scheduled.days);
+        kinds.into_iter().any(|kind| {
+            classes.iter().any(|class| match (days(&self.retention_rules, kind, class), days(&after, kind, class)) {
+                (Some(before), Some(after)) => after < before,
+                (None, Some(_)) => self.may_hold(kind, class),
+                (_, None) => false,
+            })
+        })
+    }
+
+    /// Whether there may be something of a kind and class. Of what this cannot see, there may be.
+    fn may_hold(&self, kind: Kind, class: &str) -> bool {
+        match kind {
+            Kind::InferencePayload | Kind::AccessRecord => {
+                let here = |(known, days): (&String, &BTreeSet<String>)| {
+                    let named = class == ANY_CLASS || class == known;
+                    named && Kind::sealed_in(known) == kind && !days.is_empty()
+                };
+                self.kept.iter().any(here)
+            }
+            Kind::InferenceCore | Kind::Dataset | Kind::Artifact => true,
+        }
+    }
+
+    pub(crate) fn schedule_retention(&mut self, body: &RetentionScheduled, by: &str, at: i64) {
+        let by = self.person_of(by).to_owned();
+        self.retention_rules.insert(body.rule.clone(), Rule { scheduled: body.clone(), by, at });
+    }
+
+    pub(crate) fn begin_disposal(&mut self, body: &RetentionDisposing, at: i64) {
+        let ruled_by = self.retention_rules.get(&body.rule).map(|rule| rule.by.clone()).unwrap_or_default();
+        let disposal = Disposal { disposing: body.clone(), ruled_by, at, disposed: None, confirmed: None };
+        self.disposals.insert(body.disposal.clone(), disposal);
+    }
+
+    pub(crate) fn end_disposal(&mut self, body: &RetentionDisposed, at: i64) {
+        if let Some(disposal) = self.disposals.get_mut(&body.disposal) {
+            disposal.disposed = Some((body.clone(), at));
+        }
+        if let (Some(days), Some(day)) = (self.kept.get_mut(&body.item.class), &body.item.day) {
+            days.remove(day);
+        }
+    }
+
+    pub(crate) fn confirm_disposal(&mut self, body: &DisposalConfirmed, by: &str, at: i64) {
+        let by = self.person_of(by).to_owned();
+        if let Some(disposal) = self.disposals.get_mut(&body.disposal) {
+            disposal.confirmed = Some((by, at));
+        }
+    }
+}
+
+fn rule_in<'r>(rules: &'r BTreeMap<String, Rule>, kind: Kind, class: &str) -> Option<&'r Rule> {
+    let of = |named: &str| rules.values().find(|rule| rule.scheduled.kind == kind && rule.scheduled.class == named);
+    of(class).or_else(|| of(ANY_CLASS))
+}
+
+pub(crate) fn schedule(state: &State, body: &RetentionScheduled) -> Result<Vec<Event>, Refusal> {
+    let invalid = |why: String| Err(refuse(RefusalCode::Invalid, why));
+    name_is_valid("rule", &body.rule)?;
+    if body.class != ANY_CLASS {
+        name_is_valid("class", &body.class)?;
+    }
+    let (shortest, longest) = DAYS;
+    if !(shortest..=longest).contains(&body.days) {
+        return invalid(format!("rule `{}`: keep for {shortest} to {longest} days", body.rule));
+    }
+    if body.kind == Kind::InferenceCore {
+        return invalid(format!(
+            "rule `{}`: records of inferences hold no personal data, and the proofs are made of them: nothing here \
+             disposes of them, so no rule says that it does; make a rule for `inference_payload`",
+            body.rule
+        ));
+    }
+    reference_is_valid(&body.basis)?;
+    let same = |rule: &&Rule| rule.scheduled.kind == body.kind && rule.scheduled.class == body.class;
+    if let Some(other) = state.retention_rules.values().filter(same).find(|rule| rule.scheduled.rule != body.rule) {
+        let message = format!(
+            "rule `{}` is about `{}` of class `{}` already: change that one, or take it away first",
+            other.scheduled.rule,
+            body.kind.as_str(),
+            body.class
+        );
+        return Err(refuse(RefusalCode::Exists, message));
+    }
+    let known = state.retention_rules.get(&body.rule).is_some_and(|rule| rule.scheduled == *body);
+    Ok(if known { vec![] } else { vec![Event::RetentionScheduled(body.clone())] })
+}
+
+pub(crate) fn unschedule(state: &State, body: &RetentionUnscheduled) -> Result<Vec<Event>, Refusal> {
+    match state.retention_rules.contains_key(&body.rule) {
+        true => Ok(vec![Event::RetentionUnscheduled(body.clone())]),
+        false => {
+            let message = "there is no such rule of retention: see `counterfoil retention list`";
+            Err(refuse(RefusalCode::NotFound, message))
+        }
+    }
+}

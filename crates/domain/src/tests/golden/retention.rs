@@ -1,0 +1,64 @@
+//! Events of retention and holds.
+
+use super::s;
+use crate::Event;
+use crate::keys::holds::{HoldPlaced, HoldReleased};
+use crate::keys::retention::{
+    DisposalConfirmed, Item, Kind, Method, PayloadCompacted, RetentionDisposed, RetentionDisposing, RetentionKept,
+    RetentionScheduled, RetentionUnscheduled,
+};
+use crate::serving::SegmentFile;
+
+pub fn events() -> Vec<Event> {
+    let item =
+        Item { kind: Kind::InferencePayload, class: s("confidential"), day: Some(s("2026-10-29")), object: None };
+    let old = SegmentFile { path: s("payloads/a.payload.parquet"), sha256: s("aa"), len: 3 };
+    let new = SegmentFile { path: s("payloads/a.1.payload.parquet"), ..old.clone() };
+    vec![
+        Event::RetentionScheduled(RetentionScheduled {
+            rule: s("payloads"),
+            kind: Kind::InferencePayload,
+            class: s("confidential"),
+            days: 30,
+            basis: s("POL-7"),
+        }),
+        Event::RetentionUnscheduled(RetentionUnscheduled { rule: s("payloads") }),
+        Event::RetentionKept(RetentionKept {
+            kind: Kind::InferencePayload,
+            class: s("confidential"),
+            day: s("2026-10-29"),
+        }),
+        Event::RetentionDisposing(RetentionDisposing {
+            disposal: s("x_1"),
+            item: item.clone(),
+            rule: s("payloads"),
+            days: 30,
+            due: 3,
+            clear_of: vec![s("h_1")],
+        }),
+        Event::RetentionDisposed(RetentionDisposed {
+            disposal: s("x_1"),
+            item,
+            method: Method::KeyDestroyed,
+            due: 3,
+            copies: 3,
+            copies_confirmed: 3,
+        }),
+        Event::DisposalConfirmed(DisposalConfirmed { disposal: s("x_1"), reference: s("TICKET-9") }),
+        Event::PayloadCompacted(PayloadCompacted {
+            node: s("n1"),
+            incarnation: 1,
+            number: 77,
+            old,
+            new: Some(new),
+            rows_removed: 2,
+        }),
+        Event::HoldPlaced(HoldPlaced {
+            hold: s("h_1"),
+            on: s("class/confidential"),
+            reference: s("CASE-3"),
+            review_due: 9,
+        }),
+        Event::HoldReleased(HoldReleased { hold: s("h_1"), reference: s("CASE-3") }),
+    ]
+}

@@ -1,0 +1,313 @@
+//! Disposal of what is due: once a day, and on demand.
+//!
+//! For each class and day: an entry that says what is to go and by which rule, then the day's key is destroyed, then its
+//! rows are taken out of the payload files, then both are looked for again, then an entry says what became of it. Every
+//! step can be done again, so a process that died in between is gone on from by the next that looks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use domain::keys::holds::{self, HoldPlaced, HoldReleased};
+use domain::keys::retention::{
+    BeginDisposal, Disposal, DisposalConfirmed, Expiring, Item, Kind, Method, RetentionDisposed, RetentionKept,
+};
+use domain::serving::InferenceCore;
+use domain::{Command, Record};
+use ledger::records::segment;
+use vault::{KeyKind, KeyState, SubjectRef};
+
+use crate::payloads::{ClassDay, Doomed, Held};
+use crate::{Engine, ExecuteError, Principal, identity};
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// Something that a rule says the end of, with what it is now.
+#[derive(Clone, Debug)]
+pub struct Upcoming {
+    /// What the ledger says.
+    pub expiring: Expiring,
+    /// How many payloads there are.
+    pub rows: u64,
+    /// How many bytes they take, about.
+    pub bytes: u64,
+    /// The holds that keep it.
+    pub held_by: Vec<String>,
+}
+
+/// Where things of the living are looked for: what a hold is on, by its identifier.
+struct Looked {
+    /// What the payload files hold.
+    days: BTreeMap<ClassDay, (Held, BTreeSet<[u8; 16]>)>,
+    /// Days of which services have records.
+    served: BTreeMap<String, BTreeSet<ClassDay>>,
+    holds: BTreeMap<String, String>,
+}
+
+impl Looked {
+    /// The holds on people and services that have something in an item.
+    fn keeping(&self, item: &Item, holds: &[String]) -> Vec<String> {
+        let Some(day) = &item.day else { return Vec::new() };
+        let key = (item.class.clone(), day.clone());
+        let has = |hold: &&String| match self.holds.get(*hold).and_then(|on| on.split_once('/')) {
+            Some(("subject", hex)) => {
+                let subject = SubjectRef::from_hex(hex);
+                self.days.get(&key).is_some_and(|(_, known)| subject.is_some_and(|one| known.contains(&one.0)))
+            }
+            Some(("service", name)) => self.served.get(name).is_some_and(|days| days.contains(&key)),
+            // One that was placed since: it was not looked for, so it keeps.
+            _ => true,
+        };
+        holds.iter().filter(has).cloned().collect()
+    }
+}
+
+impl Engine {
+    /// Places a hold on `subject/HEX`, `class/NAME`, `dataset/NAME` or `service/NAME`; returns its identifier.
+    ///
+    /// # Errors
+    /// As [`Engine::execute`].
+    pub async fn place_hold(
+        self: &Arc<Self>,
+        who: &Principal,
+        on: &str,
+        reference: &str,
+        review_due: i64,
+    ) -> Result<String, ExecuteError> {
+        let hold = identity::identifier("h_");
+        let (on, reference) = (on.to_owned(), reference.to_owned());
+        let placed = HoldPlaced { hold: hold.clone(), on, reference, review_due };
+        self.execute(who, Command::PlaceHold(placed)).await.map(|_| hold)
+    }
+
+    /// Releases a hold that another person placed.
+    ///
+    /// # Errors
+    /// As [`Engine::execute`].
+    pub async fn release_hold(
+        self: &Arc<Self>,
+        who: &Principal,
+        hold: &str,
+        reference: &str,
+    ) -> Result<(), ExecuteError> {
+        let released = HoldReleased { hold: hold.to_owned(), reference: reference.to_owned() };
+        self.execute(who, Command::ReleaseHold(released)).await.map(drop)
+    }
+
+    /// Confirms a disposal by a rule that another person made: whoever asks looked for what went.
+    ///
+    /// # Errors
+    /// As [`Engine::execute`].
+    pub async fn confirm_disposal(
+        self: &Arc<Self>,
+        who: &Principal,
+        disposal: &str,
+        reference: &str,
+    ) -> Result<(), ExecuteError> {
+        let confirmed = DisposalConfirmed { disposal: disposal.to_owned(), reference: reference.to_owned() };
+        self.execute(who, Command::ConfirmDisposal(confirmed)).await.map(drop)
+    }
+
+    /// What goes until `until` (milliseconds since the epoch) by the rules in force, soonest first, with what it is now and
+    /// what keeps it. Days are known to the ledger from the day after on. Reads the columns of every payload file that may hold something of it.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub async fn upcoming(self: &Arc<Self>, until: i64) -> Result<Vec<Upcoming>, ExecuteError> {
+        let mut all = self.read(domain::State::expiring);
+        all.retain(|one| one.expires_at <= until);
+        let looked = self.look(&all).await?;
+        let upcoming = all.into_iter().map(|expiring| {
+            let day = expiring.item.day.clone().unwrap_or_default();
+            let held = looked.days.get(&(expiring.item.class.clone(), day)).map_or(Held::default(), |(held, _)| *held);
+            let mut held_by = looked.keeping(&expiring.item, &expiring.unless_clear);
+            held_by.extend(expiring.held_by.clone());
+            Upcoming { expiring, rows: held.rows, bytes: held.bytes, held_by }
+        });
+        Ok(upcoming.collect())
+    }
+
+    /// Disposes of what is due and not held, having finished what was begun before; returns the disposals that are done.
+    ///
+    /// # Errors
+    /// When a key, a file or the ledger cannot be written or read; what was done stays done, and the next time goes on.
+    pub async fn dispose_due(self: &Arc<Self>) -> Result<Vec<String>, ExecuteError> {
+        let _one = self.disposing.lock().await;
+        self.seal(true).await?;
+        self.note_kept().await?;
+        let now = Self::now_ms();
+        let due = self.read(|state| state.due(now));
+        let looked = self.look(&due).await?;
+        for one in due {
+            let keeping = looked.keeping(&one.item, &one.unless_clear);
+            if !keeping.is_empty() {
+                tracing::info!(item = ?one.item, holds = ?keeping, "what is due is held");
+                continue;
+            }
+            let disposal = identity::identifier("x_");
+            let begin = BeginDisposal { disposal, item: one.item, clear_of: one.unless_clear };
+            match self.execute(self.system(), Command::BeginDisposal(begin)).await {
+                // Somebody placed a hold meanwhile.
+                Err(ExecuteError::Refused(refusal)) => tracing::info!(%refusal, "something is not disposed of"),
+                other => drop(other?),
+            }
+        }
+        self.carry_out_disposals().await
+    }
+
+    /// Runs [`Self::dispose_due`] when that was not done yet on this day.
+    pub(crate) async fn dispose_daily(self: &Arc<Self>) -> Result<(), ExecuteError> {
+        let today = Self::now_ms().div_euclid(DAY_MS);
+        if self.disposed_on.load(Ordering::Relaxed) == today {
+            return Ok(());
+        }
+        // Policies from before there was retention do not permit it: they are asked without an event for each time.
+        if let Err(refusal) = self.authorize(self.system(), "retention.keep", "payloads/any") {
+            tracing::warn!(%refusal, "nothing is disposed of: install policies that permit it");
+            self.disposed_on.store(today, Ordering::Relaxed);
+            return Ok(());
+        }
+        let done = self.dispose_due().await?;
+        self.disposed_on.store(today, Ordering::Relaxed);
+        if !done.is_empty() {
+            tracing::info!(disposals = done.len(), "what was due was disposed of");
+        }
+        Ok(())
+    }
+
+    /// Tells the ledger of the days of which there are keys. The key store is no part of it, and rules are about what the
+    /// ledger knows.
+    pub(crate) async fn note_kept(self: &Arc<Self>) -> Result<(), ExecuteError> {
+        let keys = self.blocking(|engine| engine.vault.inventory()).await?;
+        let keys = keys.map_err(|e| ExecuteError::Unavailable(e.to_string()))?;
+        let live = keys.into_iter().filter(|key| key.kind == KeyKind::Day && key.state == KeyState::Live);
+        for key in live {
+            let known = self.read(|state| state.kept.get(&key.class).is_some_and(|days| days.contains(&key.id)));
+            if !known {
+                let kept = RetentionKept { kind: Kind::sealed_in(&key.class), class: key.class, day: key.id };
+                self.execute(self.system(), Command::KeepPayloads(kept)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at what there is of items, and of whom.
+    async fn look(self: &Arc<Self>, items: &[Expiring]) -> Result<Looked, ExecuteError> {
+        let payloads = items.iter().filter(|one| one.item.kind == Kind::InferencePayload);
+        let Some(from) = payloads.filter_map(|one| one.item.day.clone()).min() else {
+            return Ok(Looked { days: BTreeMap::new(), served: BTreeMap::new(), holds: BTreeMap::new() });
+        };
+        let holds: BTreeMap<String, String> =
+            self.read(|state| holds::live(state).map(|(id, hold)| (id.clone(), hold.placed.on.clone())).collect());
+        let on = |kind: &'static str| holds.values().filter_map(move |on| on.strip_prefix(kind)).map(str::to_owned);
+        let subjects = on("subject/").filter_map(|hex| SubjectRef::from_hex(&hex)).map(|subject| subject.0).collect();
+        let services: BTreeSet<String> = on("service/").collect();
+        let days = self.payloads_by_day(&from, subjects).await?;
+        let served = match services.is_empty() {
+            true => BTreeMap::new(),
+            false => self.blocking(move |engine| engine.served(&services, &from)).await??,
+        };
+        Ok(Looked { days, served, holds })
+    }
+
+    /// Classes and days of which services have records, among those that are stored under `from` or a later day.
+    fn served(
+        &self,
+        services: &BTreeSet<String>,
+        from: &str,
+    ) -> Result<BTreeMap<String, BTreeSet<ClassDay>>, ExecuteError> {
+        let mut served: BTreeMap<String, BTreeSet<ClassDay>> = BTreeMap::new();
+        let mut note = |cores: Vec<InferenceCore>| {
+            for core in cores {
+                if let Some(service) = core.service.filter(|service| services.contains(service)) {
+                    served.entry(service).or_default().insert((core.classification, core.day));
+                }
+            }
+        };
+        let unreadable =
+            |path: &Path, why: &dyn std::fmt::Display| ExecuteError::Unavailable(format!("{}: {why}", path.display()));
+        note(self.records.tail());
+        let table = self.data_dir().join("records").join(InferenceCore::TABLE);
+        for dir in names(&table).map_err(|e| unreadable(&table, &e))? {
+            let name = dir.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let day = name.strip_prefix(segment::SEGMENT_DAY).and_then(|rest| rest.strip_prefix('='));
+            if day.is_none_or(|day| day < from) {
+                continue;
+            }
+            for file in names(&dir).map_err(|e| unreadable(&dir, &e))? {
+                note(segment::read_core(&file).map_err(|e| unreadable(&file, &e))?);
+            }
+        }
+        Ok(served)
+    }
+
+    /// Carries out every disposal that is under way, and reports it.
+    async fn carry_out_disposals(self: &Arc<Self>) -> Result<Vec<String>, ExecuteError> {
+        let under_way: Vec<Disposal> = self.read(|state| state.under_way().cloned().collect());
+        let mut days: BTreeSet<ClassDay> = BTreeSet::new();
+        for Disposal { disposing, .. } in &under_way {
+            let Some(day) = disposing.item.day.clone() else { continue };
+            self.destroy_day(&disposing.item.class, &day).await?;
+            days.insert((disposing.item.class.clone(), day));
+        }
+        let Some(from) = days.iter().map(|(_, day)| day.clone()).min() else { return Ok(Vec::new()) };
+        let before = self.payloads_by_day(&from, BTreeSet::new()).await?;
+        // What came late of days that went before goes too: a call that a crash cut off is sealed by the next start.
+        let mut doomed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        self.read(|state| {
+            for item in state.disposals.values().map(|known| &known.disposing.item) {
+                doomed.entry(item.class.clone()).or_default().extend(item.day.clone());
+            }
+        });
+        self.drop_rows(&from, Doomed::Days(doomed)).await?;
+        let after = self.payloads_by_day(&from, BTreeSet::new()).await?;
+        let gone = self.destroyed_days().await?;
+        let mut done = Vec::new();
+        for Disposal { disposing, .. } in under_way {
+            let Some(day) = disposing.item.day.clone() else { continue };
+            let key = (disposing.item.class.clone(), day);
+            let files = |held: &BTreeMap<ClassDay, (Held, _)>| held.get(&key).map_or(0, |(held, _)| held.files);
+            let (copies, left) = (1 + files(&before), files(&after) + u64::from(!gone.contains(&key)));
+            if left > 0 {
+                let message = format!("{left} copies of disposal `{}` are still there", disposing.disposal);
+                return Err(ExecuteError::Internal(message));
+            }
+            let disposed = RetentionDisposed {
+                disposal: disposing.disposal.clone(),
+                item: disposing.item,
+                method: Method::KeyDestroyed,
+                due: disposing.due,
+                copies,
+                copies_confirmed: copies,
+            };
+            self.execute(self.system(), Command::ReportDisposal(disposed)).await?;
+            done.push(disposing.disposal);
+        }
+        Ok(done)
+    }
+
+    async fn destroy_day(self: &Arc<Self>, class: &str, day: &str) -> Result<(), ExecuteError> {
+        let (class, day) = (class.to_owned(), day.to_owned());
+        let now = u64::try_from(Self::now_ms()).unwrap_or(0);
+        let destroyed = self.blocking(move |engine| engine.vault.destroy_day(&class, &day, now)).await?;
+        destroyed.map(drop).map_err(|e| ExecuteError::Unavailable(format!("the key of a day was not destroyed: {e}")))
+    }
+
+    /// The classes and days whose keys the key store says were destroyed.
+    async fn destroyed_days(self: &Arc<Self>) -> Result<BTreeSet<ClassDay>, ExecuteError> {
+        let keys = self.blocking(|engine| engine.vault.inventory()).await?;
+        let keys = keys.map_err(|e| ExecuteError::Unavailable(e.to_string()))?;
+        let gone = keys.into_iter().filter(|key| key.kind == KeyKind::Day && key.state != KeyState::Live);
+        Ok(gone.map(|key| (key.class, key.id)).collect())
+    }
+}
+
+/// What is in a directory; nothing when there is none.
+fn names(dir: &Path) -> std::io::Result<Vec<std::path::PathBuf>> {
+    let read = match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        read => read?,
+    };
+    read.map(|entry| entry.map(|entry| entry.path())).collect()
+}

@@ -1,0 +1,78 @@
+//! What is kept, what keeps it, and what went.
+
+use domain::keys::holds::{HoldPlaced, HoldReleased};
+use domain::keys::retention::{
+    DisposalConfirmed, Item, Kind, Method, RetentionDisposed, RetentionDisposing, RetentionKept, RetentionScheduled,
+};
+
+use super::*;
+
+const OBJECTS: &str =
+    "SELECT object_id, retention_policy_id, expires_at, deleted_at, legal_hold FROM data_objects ORDER BY object_id";
+
+const GONE: &str = "SELECT deletion_id, object_id, completed_at IS NULL, replicas_total, replicas_confirmed, verified_by, rule_id FROM deletions";
+
+const KIND: Kind = Kind::InferencePayload;
+
+fn item(day: &str) -> Item {
+    Item { kind: KIND, class: "internal".into(), day: Some(day.into()), object: None }
+}
+
+fn kept(world: &World, day: &str) {
+    world.add(T0, Event::RetentionKept(RetentionKept { kind: KIND, class: "internal".into(), day: day.into() }));
+}
+
+fn held(world: &World, hold: &str, on: &str) {
+    let (hold, on, reference) = (hold.into(), on.into(), "CASE-3".into());
+    world.add(T0, Event::HoldPlaced(HoldPlaced { hold, on, reference, review_due: T0 + DAY }));
+}
+
+#[test]
+fn a_day_of_payloads_is_an_object_with_its_rule_its_end_and_what_may_keep_it() {
+    run(async {
+        let world = World::filled();
+        kept(&world, "2026-11-01");
+        assert_eq!(ask(&world.session().await, OBJECTS).await, ["payloads/internal/2026-11-01|-|-|-|false"]);
+        let (rule, class, basis) = ("all".into(), "*".into(), "POL-7".into());
+        world.add(T0, Event::RetentionScheduled(RetentionScheduled { rule, kind: KIND, class, days: 30, basis }));
+        kept(&world, "2026-11-02");
+        held(&world, "h_1", "class/internal");
+        let rows = [
+            "payloads/internal/2026-11-01|all|2026-12-02T00:00:00|-|true",
+            "payloads/internal/2026-11-02|all|2026-12-03T00:00:00|-|true",
+        ];
+        assert_eq!(ask(&world.session().await, OBJECTS).await, rows);
+        let released = HoldReleased { hold: "h_1".into(), reference: "CASE-3".into() };
+        world.add(T0, Event::HoldReleased(released));
+        let holds = "SELECT hold_id, held, released_at IS NULL FROM legal_holds";
+        assert_eq!(ask(&world.session().await, holds).await, ["h_1|class/internal|false"]);
+        let disposing = RetentionDisposing {
+            disposal: "x_1".into(),
+            item: item("2026-11-01"),
+            rule: "all".into(),
+            days: 30,
+            due: T0,
+            clear_of: vec![],
+        };
+        world.add(T0 + HOUR, Event::RetentionDisposing(disposing));
+        let gone = "x_1|payloads/internal/2026-11-01";
+        assert_eq!(ask(&world.session().await, GONE).await, [format!("{gone}|true|-|-|-|all")]);
+        let (disposal, method) = ("x_1".into(), Method::KeyDestroyed);
+        let disposed =
+            RetentionDisposed { disposal, item: item("2026-11-01"), method, due: T0, copies: 3, copies_confirmed: 3 };
+        world.add(T0 + HOUR, Event::RetentionDisposed(disposed));
+        let confirmed = DisposalConfirmed { disposal: "x_1".into(), reference: "CHECK-1".into() };
+        world.add(T0 + HOUR, Event::DisposalConfirmed(confirmed));
+        let row = &ask(&world.session().await, GONE).await[0];
+        assert!(row.starts_with(&format!("{gone}|false|3|3|")) && row.ends_with("|all"), "{row}");
+        let rows = [
+            "payloads/internal/2026-11-01|all|2026-12-02T00:00:00|2026-11-22T11:00:00|false",
+            "payloads/internal/2026-11-02|all|2026-12-03T00:00:00|-|false",
+        ];
+        assert_eq!(ask(&world.session().await, OBJECTS).await, rows);
+        // Of whom a day is, the ledger does not say.
+        held(&world, "h_2", "service/credit");
+        let maybe = "SELECT count(*) FROM data_objects WHERE legal_hold";
+        assert_eq!(ask(&world.session().await, maybe).await, ["2"]);
+    });
+}

@@ -1,0 +1,117 @@
+//! What is gone: payloads that were taken out of segments, and days whose keys were destroyed. A payload may be missing
+//! when entries say that as many were taken out of its segment, and no payload may be there of a day that was disposed of.
+
+use std::collections::BTreeMap;
+
+use domain::keys::retention::{PayloadCompacted, RetentionDisposing};
+use domain::serving::SegmentSealed;
+use domain::{Event, Record, record};
+
+use crate::history::History;
+use crate::report::{Claim::Erasure, Claim::Integrity, Findings};
+
+/// What the entries say was taken away.
+#[derive(Default)]
+pub(crate) struct Removals<'h> {
+    compacted: BTreeMap<(&'h str, u64, u64), Vec<(u64, &'h PayloadCompacted)>>,
+    /// Disposals that are done, by class and day.
+    disposed: BTreeMap<(&'h str, &'h str), &'h RetentionDisposing>,
+    disposals: u64,
+}
+
+/// Payloads that a package with payloads lacks.
+#[derive(Default)]
+pub(crate) struct Gone {
+    /// Because their day was disposed of, by the rule that says so.
+    by_rule: BTreeMap<String, u64>,
+    /// By another entry.
+    otherwise: u64,
+}
+
+impl<'h> Removals<'h> {
+    pub fn read(history: &'h History<'_>) -> Self {
+        let (mut removals, mut begun) = (Self::default(), BTreeMap::new());
+        for (seq, entry) in &history.entries {
+            match &entry.event {
+                Event::PayloadCompacted(body) => {
+                    let segment = (body.node.as_str(), body.incarnation, body.number);
+                    removals.compacted.entry(segment).or_default().push((*seq, body));
+                }
+                Event::RetentionDisposing(body) => {
+                    begun.insert(body.disposal.as_str(), body);
+                }
+                Event::RetentionDisposed(done) => {
+                    removals.disposals += 1;
+                    if let (Some(body), Some(day)) = (begun.get(done.disposal.as_str()), &done.item.day) {
+                        removals.disposed.insert((done.item.class.as_str(), day.as_str()), *body);
+                    }
+                }
+                _ => {}
+            }
+        }
+        removals
+    }
+
+    /// How many payloads were taken out of a segment. Each file must be the one that was written before it.
+    pub fn taken_out(&self, sealed: &SegmentSealed, dir: &str, findings: &mut Findings) -> u64 {
+        let told = self.compacted.get(&(sealed.node.as_str(), sealed.incarnation, sealed.number));
+        let mut standing = sealed.payload.as_ref().map(|file| file.sha256.as_str());
+        let mut rows = 0_u64;
+        for (seq, body) in told.into_iter().flatten() {
+            if standing != Some(body.old.sha256.as_str()) {
+                let message = format!("entry {seq} wrote another file of payloads anew than the one that stood");
+                findings.fail(Integrity, "payload.replaced", dir, message);
+            }
+            standing = body.new.as_ref().map(|file| file.sha256.as_str());
+            rows = rows.saturating_add(body.rows_removed);
+        }
+        rows
+    }
+
+    /// The rule by which the day of a record was disposed of.
+    pub fn rule<R: Record>(&self, core: &R) -> Option<&'h str> {
+        let text = |name: &str| {
+            let field = R::FIELDS.iter().find(|field| field.name == name)?;
+            match core.get(field.id) {
+                Some(record::Value::Text(text)) => Some(text),
+                _ => None,
+            }
+        };
+        self.disposed.get(&(text("classification")?, text("day")?)).map(|body| body.rule.as_str())
+    }
+
+    /// Concludes what can be said of erasure from a package.
+    pub fn conclude(&self, gone: &Gone, payloads: bool, findings: &mut Findings) {
+        for (rule, n) in &gone.by_rule {
+            let message = format!("{n} payloads were disposed of by rule `{rule}`: their day's key was destroyed");
+            findings.note(Erasure, "payload.disposed", "segments", message);
+        }
+        if gone.otherwise > 0 {
+            let message = format!("{} payloads were taken out of their segments, as entries say", gone.otherwise);
+            findings.note(Erasure, "payload.erased", "segments", message);
+        }
+        if self.compacted.is_empty() && self.disposals == 0 {
+            let message = "no entry tells of anything disposed of or taken out: there was nothing to check";
+            return findings.unknown(Erasure, "erasure.none", "entries", message);
+        }
+        let told = format!("{} disposals, {} segments with payloads taken out", self.disposals, self.compacted.len());
+        match payloads {
+            true => findings.summary(Erasure, format!("{told}; none of it is in the package")),
+            false => {
+                let message =
+                    format!("{told}; the package was made without payloads, so it cannot show that they are gone");
+                findings.unknown(Erasure, "erasure.unseen", "manifest.json", message);
+            }
+        }
+    }
+}
+
+impl Gone {
+    /// Counts one, by the rule of its day if there is one.
+    pub fn add(&mut self, rule: Option<&str>) {
+        match rule {
+            Some(rule) => *self.by_rule.entry(rule.to_owned()).or_default() += 1,
+            None => self.otherwise += 1,
+        }
+    }
+}
