@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{assurance, infrastructure, models, people, serving, vendors};
+use crate::{assurance, infrastructure, keys, models, people, serving, vendors};
 
 macro_rules! commands {
     ($( $(#[$doc:meta])* $name:literal $variant:ident($body:ty) on $resource:expr; )*) => {
@@ -184,6 +184,21 @@ commands! {
     "gateway.count" CountGateway(serving::GatewayCounted) on |b| format!("node/{}", b.node);
     /// Report that a node's count of an hour died with its process.
     "gateway.count.lose" LoseCount(serving::GatewayCountLost) on |b| format!("node/{}", b.node);
+
+    /// Note that a person asked for something.
+    "request.receive" ReceiveRequest(keys::requests::RequestReceived) on |b| format!("request/{}", b.request);
+    /// Say who asks, and how that was checked.
+    "request.identity.check" CheckRequestIdentity(keys::requests::RequestIdentityChecked) on |b| format!("request/{}", b.request);
+    /// Note what a search found.
+    "request.search" SearchRequest(keys::requests::SearchRequest) on |b| format!("request/{}", b.request);
+    /// Say what an erasure means for a model version.
+    "request.assess" AssessRequest(keys::requests::RequestAssessed) on |b| format!("request/{}", b.request);
+    /// Carry an erasure out.
+    "request.execute" ExecuteRequest(keys::requests::ExecuteRequest) on |b| format!("request/{}", b.request);
+    /// Note that a step of it is done.
+    "request.step" StepRequest(keys::requests::RequestStep) on |b| format!("request/{}", b.request);
+    /// Close a request.
+    "request.close" CloseRequest(keys::requests::RequestClosed) on |b| format!("request/{}", b.request);
 
     /// Set which controls are in scope, approving their logic.
     "controls.scope" ScopeControls(assurance::ControlsScoped) on |_| "controls".into();

@@ -6,7 +6,9 @@
 use sha2::{Digest, Sha256};
 
 use crate::serving::{DeploymentEnded, DeploymentStarted, ServiceDeclared, ServiceSpec, Target};
-use crate::{Command, Event, Given, Refusal, RefusalCode, State, assurance, infrastructure, models, people, serving};
+use crate::{
+    Command, Event, Given, Refusal, RefusalCode, State, assurance, infrastructure, keys, models, people, serving,
+};
 
 /// Decides what a command means in `state`.
 ///
@@ -109,6 +111,13 @@ pub(crate) fn rules(state: &State, given: &Given, command: &Command) -> Result<V
         Command::ReportAccesses(body) => Ok(vec![Event::AccessesProgress(body.clone())]),
         Command::CountGateway(body) => Ok(vec![Event::GatewayCounted(body.clone())]),
         Command::LoseCount(body) => Ok(vec![Event::GatewayCountLost(body.clone())]),
+        Command::ReceiveRequest(body) => keys::requests::receive(state, given, body),
+        Command::CheckRequestIdentity(body) => keys::requests::check_identity(state, body),
+        Command::SearchRequest(body) => keys::requests::searched(state, given, body),
+        Command::AssessRequest(body) => keys::requests::assess(state, body),
+        Command::ExecuteRequest(body) => keys::requests::execute(state, body),
+        Command::StepRequest(body) => keys::requests::stepped(state, given, body),
+        Command::CloseRequest(body) => keys::requests::close(state, given, body),
         Command::ScopeControls(body) => scope_controls(state, body),
         Command::RunControl(body) => run_control(state, body),
         Command::ExportEvidence(body) => Ok(vec![Event::EvidenceExported(body.clone())]),

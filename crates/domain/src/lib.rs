@@ -11,6 +11,7 @@ mod decide;
 mod entry;
 mod event;
 pub mod infrastructure;
+pub mod keys;
 pub mod models;
 pub mod people;
 pub mod record;

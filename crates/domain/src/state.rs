@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use crate::keys::requests::Request;
 use crate::people::approvals::{Approval, ApprovalsConfigured, Cast, Comment, Delegation};
 use crate::people::custom::RoleDefined;
 use crate::people::emergencies::Emergency;
@@ -102,6 +103,8 @@ pub struct State {
     pub deployments: BTreeMap<String, BTreeMap<String, Deployment>>,
     /// Nodes by name.
     pub nodes: BTreeMap<String, infrastructure::Node>,
+    /// Requests of people by public identifier, closed ones too.
+    pub requests: BTreeMap<String, Request>,
     /// Controls in scope.
     pub controls: BTreeMap<String, assurance::ScopedControl>,
     /// The standing result of each control: the one of the latest state and window.
@@ -455,6 +458,40 @@ impl State {
                     node.sealed_accesses = body.first.saturating_add(body.n);
                     node.last_accesses =
                         Some(infrastructure::SegmentRef { number: body.number, root: body.root.clone() });
+                }
+            }
+            // Requests of people.
+            Event::RequestReceived(body) => {
+                self.requests.insert(body.request.clone(), Request::new(body));
+            }
+            Event::RequestIdentityChecked(body) => {
+                if let Some(request) = self.requests.get_mut(&body.request) {
+                    request.identity = Some(body.result);
+                }
+            }
+            Event::RequestSearched(body) => {
+                if let Some(request) = self.requests.get_mut(&body.request) {
+                    request.searched = Some(body.clone());
+                }
+            }
+            Event::RequestAssessed(body) => {
+                if let Some(request) = self.requests.get_mut(&body.request) {
+                    request.assessed.insert(format!("{}/{}", body.model, body.version), body.action);
+                }
+            }
+            Event::RequestStarted(body) => {
+                if let Some(request) = self.requests.get_mut(&body.request) {
+                    request.started_at = Some(ts);
+                }
+            }
+            Event::RequestStep(body) => {
+                if let Some(request) = self.requests.get_mut(&body.request) {
+                    request.steps.push((body.step, ts));
+                }
+            }
+            Event::RequestClosed(body) => {
+                if let Some(request) = self.requests.get_mut(&body.request) {
+                    request.closed = Some((body.outcome, ts));
                 }
             }
             Event::ControlsScoped(body) => {

@@ -21,13 +21,14 @@ pub(crate) const SCHEMA: &str = include_str!("../../../policies/counterfoil.ceda
 const FLOOR: &str = include_str!("../../../policies/floor.cedar");
 
 /// Actions that are no commands.
-pub(crate) const ACTIONS: [&str; 9] = [
+pub(crate) const ACTIONS: [&str; 10] = [
     "accesses.import",
     "artifact.put",
     "control.request",
     "evidence.request",
     "notification.test",
     "people.read",
+    "request.read",
     "segment.request",
     "read",
     "sql",

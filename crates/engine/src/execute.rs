@@ -386,7 +386,7 @@ impl Engine {
 }
 
 /// What Counterfoil alone does, whatever a role permits.
-const SYSTEM_ALONE: [&str; 22] = [
+const SYSTEM_ALONE: [&str; 24] = [
     "accesses.progress",
     "accesses.seal",
     "certificate.install",
@@ -404,6 +404,8 @@ const SYSTEM_ALONE: [&str; 22] = [
     "node.stop",
     "notification.settle",
     "org.create",
+    "request.search",
+    "request.step",
     "segment.progress",
     "segment.seal",
     "session.open",
@@ -412,7 +414,7 @@ const SYSTEM_ALONE: [&str; 22] = [
 ];
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
-const BOOKKEEPING: [(&str, &str); 19] = [
+const BOOKKEEPING: [(&str, &str); 21] = [
     ("policies.install", "policies"),
     ("node.join", "node/n1"),
     ("node.stop", "node/n1"),
@@ -432,6 +434,8 @@ const BOOKKEEPING: [(&str, &str); 19] = [
     ("signin.refused.count", "people"),
     ("notification.settle", "notifications"),
     ("group.provision", "group/gr_1"),
+    ("request.search", "request/q_1"),
+    ("request.step", "request/q_1"),
 ];
 
 /// What a command comes to before anything is written.

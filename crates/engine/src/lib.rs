@@ -9,9 +9,11 @@ mod approvals;
 mod artifacts;
 mod authorize;
 mod counters;
+mod datasets;
 mod directory;
 mod documents;
 mod emergencies;
+mod encryption;
 mod execute;
 mod identity;
 mod keys;
@@ -19,6 +21,7 @@ mod notify;
 mod open;
 mod outbound;
 mod passkeys;
+mod payloads;
 mod people;
 mod policies;
 mod profiles;
@@ -26,16 +29,19 @@ mod reconcile;
 mod recover;
 mod recovery;
 mod refused;
+mod requests;
 mod reviews;
 mod rollback;
 mod sealer;
 mod sessions;
 mod snapshot;
+mod tokens;
 mod workloads;
 
 pub use accesses::{Answered, Attempt, Unrecorded};
 pub use approvals::Asked;
 pub use authorize::{Permit, Policies, PolicyError};
+pub use datasets::RewrittenVersion;
 pub use directory::{GroupNote, GroupWish, MAX_NAME_BYTES, PersonWish, email_is_valid};
 pub use documents::MAX_DOCUMENT_BYTES;
 pub use execute::{Ask, Done, ExecuteError};
@@ -45,12 +51,15 @@ pub use notify::{Counted, Fault, Gauged, Message, Messenger, Notifier, Sending, 
 pub use open::{EngineOptions, OpenError};
 pub use outbound::{Forbidden, Outbound};
 pub use passkeys::{MAX_NAME_CHARS, NotLetIn};
+pub use payloads::DroppedRows;
 pub use people::{Explanation, Wish, Would};
 pub use policies::{Change, PolicyDiff};
 pub use profiles::Profile;
 pub use recovery::{MISTYPED, probe_recovery_code};
+pub use requests::{HeldInference, NewRequest, RequestText};
 pub use reviews::{Campaign, Due};
 pub use sessions::{NewSession, Proven, SessionLimits, Visit};
+pub use tokens::TokenInfo;
 pub use workloads::ShownToken;
 
 use std::path::Path;
@@ -81,6 +90,8 @@ pub struct Engine {
     /// One seal at a time: a segment is confirmed before the next is closed.
     sealer: tokio::sync::Mutex<Sealer<InferenceCore>>,
     access_sealer: tokio::sync::Mutex<Sealer<AccessCore>>,
+    /// One erasure at a time.
+    eraser: tokio::sync::Mutex<()>,
     last_progress: Mutex<Option<SegmentProgress>>,
     last_accesses: Mutex<Option<SegmentProgress>>,
     last_snapshot: AtomicU64,

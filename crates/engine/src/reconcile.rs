@@ -33,6 +33,9 @@ const REFUSED_EVERY: Duration = Duration::from_secs(2);
 /// How often sessions that lie idle are ended.
 const IDLE_EVERY: Duration = Duration::from_secs(60);
 
+/// How often erasures that have begun are gone on with.
+const ERASE_EVERY: Duration = Duration::from_secs(5);
+
 /// How many events lie between snapshots.
 const SNAPSHOT_EVERY: u64 = 10_000;
 
@@ -76,6 +79,7 @@ impl Engine {
         self.every(HEARTBEAT_EVERY, "heartbeat", |engine| async move { engine.beat().await });
         self.every(REFUSED_EVERY, "refused sign-ins", |engine| async move { engine.tell_refused(false).await });
         self.every(IDLE_EVERY, "idle sessions", |engine| async move { engine.end_idle_sessions().await });
+        self.every(ERASE_EVERY, "erasures", |engine| async move { engine.carry_out_erasures().await });
         self.every(COUNT_EVERY, "count", |engine| async move {
             engine.flush_strangers().await;
             engine.report_accesses().await?;

@@ -318,6 +318,8 @@ pub fn is_critical(command: &Command) -> bool {
             | Command::RegisterPasskey(_)
             | Command::RemovePasskey(_)
             | Command::IssueRecovery(_)
+            // What is forgotten does not come back.
+            | Command::ExecuteRequest(_)
     );
     sends_away || changes_rights
 }

@@ -1,0 +1,14 @@
+//! The root of the keys.
+
+use crate::{Engine, ExecuteError};
+
+impl Engine {
+    /// Replaces the root key, and destroys the old one.
+    ///
+    /// # Errors
+    /// Always: it is not merged.
+    #[expect(clippy::unused_async)]
+    pub async fn ratchet_root(&self) -> Result<(), ExecuteError> {
+        Err(ExecuteError::Unavailable("the root key cannot be replaced: not merged".into()))
+    }
+}
