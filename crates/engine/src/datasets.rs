@@ -18,7 +18,6 @@ impl Engine {
     ///
     /// # Errors
     /// None here: there are no data sets before that is merged.
-    #[expect(clippy::unused_async)]
     pub async fn drop_dataset_rows(&self, _: &SubjectRef) -> Result<Vec<RewrittenVersion>, ExecuteError> {
         Ok(Vec::new())
     }

@@ -7,7 +7,6 @@ impl Engine {
     ///
     /// # Errors
     /// Always: it is not merged.
-    #[expect(clippy::unused_async)]
     pub async fn ratchet_root(&self) -> Result<(), ExecuteError> {
         Err(ExecuteError::Unavailable("the root key cannot be replaced: not merged".into()))
     }

@@ -18,7 +18,6 @@ impl Engine {
     ///
     /// # Errors
     /// Always: it is not merged.
-    #[expect(clippy::unused_async)]
     pub async fn drop_payload_rows(&self, _: &SubjectRef) -> Result<DroppedRows, ExecuteError> {
         Err(ExecuteError::Unavailable("rows of payloads cannot be removed: not merged".into()))
     }

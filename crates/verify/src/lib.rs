@@ -5,6 +5,7 @@
 //! findings that name files, entries and records; it does not panic, and it opens no connection.
 
 mod archive;
+mod certificate;
 mod columns;
 mod completeness;
 mod controls;
@@ -24,6 +25,7 @@ mod trust;
 use merkle::{Policy, VerifierKey};
 
 pub use archive::{Archive, ArchiveError, Fault, MAX_ENTRIES};
+pub use certificate::{CERTIFICATE, Certificate, CertifiedEvent};
 pub use package::{CHECKPOINT, MANIFEST, Manifest, Package, PackageError, PackageFile, PackageSegment};
 pub use proof::verify_proof;
 pub use record_proof::{
@@ -73,7 +75,7 @@ pub fn verify_package(bytes: Vec<u8>, options: &Options) -> Report {
     completeness::check(&package, &history, &mut findings);
     trust::freshness(&log, &history, options, &mut findings);
     trust::independence(log.note.as_ref(), options, &mut findings);
-    trust::erasure(checked.gone, &mut findings);
+    trust::erasure(checked.gone, &trust::Erasures::of(&history), &mut findings);
     if !log.pinned {
         findings.summary(Claim::Integrity, "signed by a key that came with the package");
     }

@@ -1,6 +1,9 @@
 //! Who vouches for the log besides its operator, how recent it is, and what was erased.
 
+use std::collections::BTreeMap;
+
 use domain::Event;
+use domain::keys::requests::ErasureStep;
 use merkle::{Note, Policy};
 
 use crate::Options;
@@ -94,12 +97,54 @@ pub(crate) fn judge(newest: Option<i64>, witnessed: Option<i64>, options: &Optio
     }
 }
 
-/// This version of the format knows no erasure.
-pub(crate) fn erasure(gone: u64, findings: &mut Findings) {
-    if gone > 0 {
-        let message = format!("{gone} payloads are no longer held; no event says why");
+/// The erasures that a history tells of.
+#[derive(Debug, Default)]
+pub(crate) struct Erasures {
+    /// Steps by request, in the order of the history.
+    steps: BTreeMap<String, Vec<ErasureStep>>,
+    /// Rows of payloads that they removed.
+    rows: u64,
+}
+
+impl Erasures {
+    /// What the events say.
+    pub fn of(history: &History<'_>) -> Self {
+        let mut found = Self::default();
+        for (_, entry) in &history.entries {
+            if let Event::RequestStep(body) = &entry.event {
+                found.steps.entry(body.request.clone()).or_default().push(body.step);
+                if body.step == ErasureStep::PayloadRowsRemoved {
+                    found.rows = found.rows.saturating_add(body.counts.get("rows").copied().unwrap_or(0));
+                }
+            }
+        }
+        found
+    }
+}
+
+/// Whether each erasure was done in its order, and whether that explains what is gone.
+pub(crate) fn erasure(gone: u64, erasures: &Erasures, findings: &mut Findings) {
+    let unexplained = gone.saturating_sub(erasures.rows);
+    if unexplained > 0 {
+        let message = format!("{unexplained} payloads are no longer held; no event says why");
         findings.note(Erasure, "payload.gone", "segments", message);
     }
-    let message = "this version of the ledger has no erasure events: there was nothing to check";
-    findings.unknown(Erasure, "erasure.none", "entries", message);
+    let mut completed = 0;
+    for (request, steps) in &erasures.steps {
+        if !ErasureStep::ALL.starts_with(steps) {
+            let message = "its steps are not those of an erasure, each once and in their order";
+            findings.fail(Erasure, "erasure.steps", format!("request/{request}"), message);
+        } else if steps.len() == ErasureStep::ALL.len() {
+            completed += 1;
+        } else {
+            let message = format!("{} of {} steps are done", steps.len(), ErasureStep::ALL.len());
+            findings.note(Erasure, "erasure.under_way", format!("request/{request}"), message);
+        }
+    }
+    if erasures.steps.is_empty() {
+        let message = "the ledger has no erasure events: there was nothing to check";
+        findings.unknown(Erasure, "erasure.none", "entries", message);
+    } else {
+        findings.summary(Erasure, format!("{completed} erasures completed, every step in its order"));
+    }
 }

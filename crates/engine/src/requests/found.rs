@@ -59,6 +59,20 @@ impl Engine {
         opened.await?
     }
 
+    /// The tokens that stand for something of the person of a request, and the data sets and versions with rows of theirs.
+    /// Who may see it is for the caller to ask.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn held_elsewhere(&self, request: &str) -> Result<(Vec<String>, BTreeSet<(String, String)>), ExecuteError> {
+        let (mut tokens, mut datasets) = (Vec::new(), BTreeSet::new());
+        for subject in subjects_of(&self.request(request)?) {
+            tokens.extend(self.tokens_of(&subject)?.into_iter().map(|token| token.token));
+            datasets.extend(self.datasets_of(&subject)?);
+        }
+        Ok((tokens, datasets))
+    }
+
     fn open_held(&self, row: &PayloadRow, core: &InferenceCore) -> Result<HeldInference, ExecuteError> {
         let broken = || ExecuteError::Internal(format!("inference `{}` cannot be opened as it is", row.inference_id));
         let r = core.r.as_slice().try_into().map_err(|_| broken())?;
