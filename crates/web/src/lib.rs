@@ -14,6 +14,7 @@ mod directory;
 mod failure;
 mod headers;
 mod infrastructure;
+mod keys;
 mod metrics;
 mod people;
 mod reader;
@@ -38,6 +39,7 @@ use crate::failure::{Failure, PageError};
 pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .merge(people::routes())
+        .merge(keys::routes())
         .merge(serving::routes())
         .merge(crate::assurance::routes())
         .merge(infrastructure::routes())

@@ -6,6 +6,7 @@ use askama::Template;
 use crate::assurance::{ControlPage, ControlsPage, CriteriaPage, EvidencePage};
 use crate::failure::FailurePage;
 use crate::infrastructure::{EventPage, LedgerPage, OverviewPage, SqlPage};
+use crate::keys::{RequestPage, RequestsPage};
 use crate::people::{
     AccessPage, AccessesPage, ApprovalPage, ApprovalsPage, CliPage, CodesPage, DocumentPage, DocumentsPage,
     EmergenciesPage, GroupPage, GroupsPage, KeysPage, NewKeyPage, OnwardPage, PasskeysPage, PersonPage, PoliciesPage,
@@ -45,6 +46,8 @@ fn samples() -> Vec<(String, String)> {
     add(&mut pages, "document", DocumentPage::samples());
     add(&mut pages, "services", ServicesPage::samples());
     add(&mut pages, "emergencies", EmergenciesPage::samples());
+    add(&mut pages, "requests", RequestsPage::samples());
+    add(&mut pages, "request", RequestPage::samples());
     add(&mut pages, "policies", PoliciesPage::samples());
     add(&mut pages, "why", WhyPage::samples());
     add(&mut pages, "overview", OverviewPage::samples());

@@ -12,10 +12,11 @@ use crate::support::people::{form, session, somebody};
 use crate::support::{World, http, tools};
 
 /// Files that list addresses, and what stands before each.
-const ROUTERS: [(&str, &str); 8] = [
+const ROUTERS: [(&str, &str); 9] = [
     ("crates/gateway/src/doors.rs", ""),
     ("crates/web/src/lib.rs", ""),
     ("crates/web/src/people/mod.rs", ""),
+    ("crates/web/src/keys/mod.rs", ""),
     ("crates/web/src/serving/mod.rs", ""),
     ("crates/web/src/assurance/mod.rs", ""),
     ("crates/web/src/infrastructure/mod.rs", ""),

@@ -24,12 +24,13 @@ pub(crate) enum Section {
     Policies,
     Why,
     Documents,
+    Requests,
     Sql,
 }
 
 impl Section {
     /// All places: where, what it is called, and its key after `g`.
-    const ALL: [(Self, &'static str, &'static str, &'static str); 14] = [
+    const ALL: [(Self, &'static str, &'static str, &'static str); 15] = [
         (Self::Overview, "/", "Overview", "g o"),
         (Self::Ledger, "/ledger", "Ledger", "g l"),
         (Self::Inferences, "/inferences", "Inferences", "g i"),
@@ -43,6 +44,7 @@ impl Section {
         (Self::Policies, "/policies", "Policies", ""),
         (Self::Why, "/authz", "Why?", ""),
         (Self::Documents, "/documents", "Documents", "g d"),
+        (Self::Requests, "/requests", "Requests", "g r"),
         (Self::Sql, "/sql", "SQL", "g s"),
     ];
 }
