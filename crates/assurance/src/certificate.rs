@@ -7,8 +7,8 @@ use domain::{Entry, Event};
 use engine::Engine;
 use verify::{CERTIFICATE, Certificate, CertifiedEvent, EventProof};
 
-use crate::pdf::{self, Line};
 use crate::AssuranceError;
+use crate::pdf::{self, Line};
 
 /// What an erasure is done by, in the words of NIST SP 800-88 revision 2.
 const METHOD: &str = "Cryptographic erase (NIST SP 800-88r2, technique \"purge\" where the media allow it, else \"clear\"): every \

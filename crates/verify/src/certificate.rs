@@ -86,9 +86,7 @@ impl CertifiedEvent {
     #[must_use]
     pub fn of(entry: &Entry, proof: &EventProof) -> Self {
         let (step, counts, keys) = match &entry.event {
-            Event::RequestStep(body) => {
-                (Some(body.step.as_str().to_owned()), body.counts.clone(), body.keys.clone())
-            }
+            Event::RequestStep(body) => (Some(body.step.as_str().to_owned()), body.counts.clone(), body.keys.clone()),
             Event::RequestSearched(body) => (None, body.counts.clone(), BTreeSet::new()),
             _ => (None, BTreeMap::new(), BTreeSet::new()),
         };

@@ -21,6 +21,7 @@ mod people;
 mod policies;
 mod records;
 mod recovery;
+mod requests;
 mod reviews;
 mod roles;
 mod roster;
@@ -106,6 +107,9 @@ enum Command {
     /// Take a role at once in an emergency, and review it afterwards
     #[command(subcommand)]
     Emergencies(emergencies::Emergencies),
+    /// Requests of people about what is held of them: receive, search, erase, certify
+    #[command(subcommand)]
+    Requests(requests::Requests),
     /// Tell people what waits for them: try the channels, see what was told
     #[command(subcommand)]
     Notifications(notifications::Notifications),
@@ -183,6 +187,7 @@ impl Cli {
             Command::Training(command) => command.run(json, connect).await,
             Command::Roles(command) => command.run(json, connect).await,
             Command::Emergencies(command) => command.run(json, connect).await,
+            Command::Requests(command) => command.run(json, connect).await,
             Command::Notifications(command) => command.run(json, connect).await,
             Command::Policies(command) => command.run(json, connect).await,
             Command::Authz(command) => command.run(json, connect).await,

@@ -24,6 +24,7 @@ const PAGES: [&str; 19] = [
     "/documents",
     "/services",
     "/emergencies",
+    "/requests",
     "/keys",
     "/accesses",
     "/accesses/mine",

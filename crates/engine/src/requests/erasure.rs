@@ -83,7 +83,10 @@ impl Engine {
                     segments += dropped.segments;
                     rows += dropped.rows;
                 }
-                Ok(Did { counts: [("rows".to_owned(), rows), ("segments".to_owned(), segments)].into(), ..Did::default() })
+                Ok(Did {
+                    counts: [("rows".to_owned(), rows), ("segments".to_owned(), segments)].into(),
+                    ..Did::default()
+                })
             }
             ErasureStep::DatasetsRewritten => {
                 let mut versions = 0;
@@ -93,7 +96,9 @@ impl Engine {
                 Ok(Did::count("versions", versions))
             }
             ErasureStep::ProfileGone => self.forget_texts(&known).await,
-            ErasureStep::CachesEmptied => self.blocking(move |engine| engine.destroy_keys(&known)).await?.map(|_| Did::default()),
+            ErasureStep::CachesEmptied => {
+                self.blocking(move |engine| engine.destroy_keys(&known)).await?.map(|_| Did::default())
+            }
             ErasureStep::RootRatcheted => self.ratchet_root().await.map(|()| Did::default()),
             ErasureStep::Completed => Ok(Did::default()),
         }
@@ -107,7 +112,8 @@ impl Engine {
         let held = self.read(|state| all.iter().find_map(|on| holds::blocking(state, on)));
         match held {
             Some(hold) => {
-                let message = format!("legal hold `{hold}` keeps what is to be erased: it goes on when that is released");
+                let message =
+                    format!("legal hold `{hold}` keeps what is to be erased: it goes on when that is released");
                 Err(Refusal::new(RefusalCode::Conflict, message).into())
             }
             None => Ok(Did::count("looked_at", all.len() as u64)),

@@ -78,8 +78,7 @@ impl Engine {
         let r = core.r.as_slice().try_into().map_err(|_| broken())?;
         let c_root = core.c_root.as_slice().try_into().map_err(|_| broken())?;
         let sealed = SealedRef { r: &r, ct: &row.ct, c_root: &c_root };
-        let opened =
-            self.vault().open_sealed(&row.classification, &row.day, &SubjectRef(row.subject_ref), &sealed);
+        let opened = self.vault().open_sealed(&row.classification, &row.day, &SubjectRef(row.subject_ref), &sealed);
         let contents = match opened {
             Ok(fields) => {
                 let name = |id: u16| FIELDS.iter().find(|(known, _)| *known == id).map_or("other", |(_, name)| name);

@@ -249,11 +249,7 @@ impl Engine {
     }
 
     /// The references of identifiers in every blind index that there is. Blocks.
-    fn look_up(
-        &self,
-        identifiers: &[String],
-        actor: Option<&str>,
-    ) -> Result<BTreeSet<SubjectRef>, vault::VaultError> {
+    fn look_up(&self, identifiers: &[String], actor: Option<&str>) -> Result<BTreeSet<SubjectRef>, vault::VaultError> {
         let (vault, now) = (self.vault(), now());
         let mut known = BTreeSet::new();
         let keys = vault.inventory()?;
@@ -302,7 +298,8 @@ impl Engine {
     /// Everything that is held for a request. Blocks.
     fn look_for(&self, name: &str, request: &Request) -> Result<SearchRequest, ExecuteError> {
         let subjects = subjects_of(request);
-        let (mut counts, mut concerns, mut keys) = (std::collections::BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        let (mut counts, mut concerns, mut keys) =
+            (std::collections::BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
         let mut inferences = 0;
         self.for_each_held(&subjects, |row, core| {
             inferences += 1;

@@ -53,8 +53,7 @@ pub(crate) async fn receive(
 
 /// A request as it stands, without anything personal.
 pub(crate) fn value(request: &Request, now: i64) -> Value {
-    let steps: Vec<Value> =
-        request.steps.iter().map(|(step, at)| json!({ "step": step, "at": at })).collect();
+    let steps: Vec<Value> = request.steps.iter().map(|(step, at)| json!({ "step": step, "at": at })).collect();
     let unassessed: Vec<&String> = request.unassessed().collect();
     json!({
         "request": request.received.request, "standing": request.standing(), "received": request.received,
@@ -235,7 +234,8 @@ pub(crate) async fn export(
 pub(crate) async fn exported(app: &App, who: &Principal, id: &str) -> Result<Response, Failure> {
     may_see(app, who, id)?;
     if !app.engine.request(id)?.is_confirmed() {
-        let message = format!("request `{id}` has nobody's identity confirmed: check who asks before anything is handed out");
+        let message =
+            format!("request `{id}` has nobody's identity confirmed: check who asks before anything is handed out");
         return Err(Failure::new(http::StatusCode::CONFLICT, "conflict", message));
     }
     let bytes = ::assurance::export_of_person(&app.engine, id).await.map_err(assurance_failure)?;

@@ -64,7 +64,8 @@ impl RequestPage {
 
     /// Every step of an erasure, and when it was done.
     fn steps(&self) -> Vec<(&'static str, Option<Instant>)> {
-        let done = |step: &ErasureStep| self.request.steps.iter().find(|(one, _)| one == step).map(|(_, at)| Instant(*at));
+        let done =
+            |step: &ErasureStep| self.request.steps.iter().find(|(one, _)| one == step).map(|(_, at)| Instant(*at));
         ErasureStep::ALL.iter().map(|step| (step.as_str(), done(step))).collect()
     }
 
@@ -92,7 +93,9 @@ impl RequestPage {
     fn next(&self) -> &'static str {
         match self.request.standing() {
             "answer" if self.is_erasure() && self.approved => "execute",
-            "answer" if self.is_erasure() && self.approvals.iter().any(|(_, standing)| *standing == "waiting") => "wait",
+            "answer" if self.is_erasure() && self.approvals.iter().any(|(_, standing)| *standing == "waiting") => {
+                "wait"
+            }
             "answer" if self.is_erasure() => "ask",
             "answer" | "erased" => "close",
             other => other,
@@ -128,11 +131,7 @@ impl RequestPage {
             steps: vec![],
             closed: None,
         };
-        let found = Request {
-            identity: Some(IdentityResult::Confirmed),
-            searched: Some(searched),
-            ..fresh.clone()
-        };
+        let found = Request { identity: Some(IdentityResult::Confirmed), searched: Some(searched), ..fresh.clone() };
         let asked = Request { assessed: [("credit-risk/1".to_owned(), ModelAction::Keep)].into(), ..found.clone() };
         let done = Request {
             started_at: Some(1_795_380_949_000),

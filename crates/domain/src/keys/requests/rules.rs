@@ -170,7 +170,11 @@ fn open<'a>(state: &'a State, request: &str) -> Result<&'a Request, Refusal> {
 }
 
 fn not_begun(request: &Request) -> Result<(), Refusal> {
-    if request.started_at.is_some() { conflict(request, "is being erased: nothing about it changes now") } else { Ok(()) }
+    if request.started_at.is_some() {
+        conflict(request, "is being erased: nothing about it changes now")
+    } else {
+        Ok(())
+    }
 }
 
 fn not_held(state: &State, request: &Request) -> Result<(), Refusal> {
@@ -178,7 +182,10 @@ fn not_held(state: &State, request: &Request) -> Result<(), Refusal> {
     let concerns = request.searched.iter().flat_map(|found| found.concerns.iter().cloned());
     for on in subjects.chain(concerns) {
         if let Some(hold) = holds::blocking(state, &on) {
-            return conflict(request, &format!("concerns `{on}`, which legal hold `{hold}` keeps: release that, or refuse"));
+            return conflict(
+                request,
+                &format!("concerns `{on}`, which legal hold `{hold}` keeps: release that, or refuse"),
+            );
         }
     }
     Ok(())

@@ -154,8 +154,7 @@ pub(crate) struct SubjectKeys(BTreeMap<String, (Origin, Option<i64>)>);
 impl Table for SubjectKeys {
     const ROOM: &'static str = "keys";
     const NAME: &'static str = "subject_keys";
-    const DOC: &'static str =
-        "Keys of data subjects that a request concerned, and their destruction. Keys that nobody asked about are not here.";
+    const DOC: &'static str = "Keys of data subjects that a request concerned, and their destruction. Keys that nobody asked about are not here.";
     const COLUMNS: &'static [Column] = &[
         text("subject_ref", "The random reference to the person"),
         text("key_id", "Name of the key"),
