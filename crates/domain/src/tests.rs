@@ -12,6 +12,7 @@ mod keys;
 mod notifications;
 mod passkeys;
 mod records;
+mod requests;
 mod reviews;
 mod sessions;
 mod walks;

@@ -263,11 +263,11 @@ impl Requests {
     pub async fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
         let on = |request: &str, what: &str| format!("/api/v1/requests/{request}{what}");
         let (method, path, body) = match self {
-            Self::Export(wish) => return written(connect, &on(&wish.request, "/export"), &wish.output).await,
+            Self::Export(wish) => return written(json, connect, &on(&wish.request, "/export"), &wish.output).await,
             Self::Certificate(wish) => {
                 let path = on(&wish.request, if wish.pdf { "/certificate.pdf" } else { "/certificate" });
                 return match &wish.output {
-                    Some(file) => written(connect, &path, file).await,
+                    Some(file) => written(json, connect, &path, file).await,
                     None => output::bytes(&fetched(connect, &path).await?),
                 };
             }
@@ -342,14 +342,17 @@ async fn fetched(connect: &Connect, path: &str) -> Result<bytes::Bytes, Failure>
 }
 
 /// Writes an answer to a file that only its owner can read, and that was not there.
-async fn written(connect: &Connect, path: &str, file: &std::path::Path) -> Result<(), Failure> {
+async fn written(json: bool, connect: &Connect, path: &str, file: &std::path::Path) -> Result<(), Failure> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
     let body = fetched(connect, path).await?;
     let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
     let put = opened.and_then(|mut opened| opened.write_all(&body));
     put.map_err(|e| Failure::io(format!("`{}` was not written: {e}", file.display())))?;
-    output::line(format!("written: {}", file.display()))
+    match json {
+        true => output::json(&json!({"file": file.display().to_string(), "bytes": body.len()})),
+        false => output::line(format!("written: {}", file.display())),
+    }
 }
 
 fn text(value: &Value, name: &str) -> String {

@@ -15,6 +15,7 @@ mod keys;
 mod notifications;
 mod passkeys;
 mod people;
+mod requests;
 mod serving;
 mod signin;
 mod support;

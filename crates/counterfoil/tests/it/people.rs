@@ -8,7 +8,7 @@ use ::http::Method;
 
 use crate::support::{Run, World, http, tools};
 
-const PAGES: [&str; 19] = [
+const PAGES: [&str; 20] = [
     "/",
     "/ledger",
     "/ledger/0",

@@ -40,7 +40,7 @@ impl Engine {
         });
         let mut result = Ok(());
         for request in begun {
-            if let Err(error) = self.carry_out(&request).await {
+            if let Err(error) = self.carry_out_erasure(&request).await {
                 tracing::warn!(request, %error, "an erasure cannot go on");
                 result = Err(error);
             }
@@ -48,7 +48,7 @@ impl Engine {
         result
     }
 
-    async fn carry_out(self: &Arc<Self>, request: &str) -> Result<(), ExecuteError> {
+    async fn carry_out_erasure(self: &Arc<Self>, request: &str) -> Result<(), ExecuteError> {
         while let Some(step) = self.request(request)?.next_step() {
             let did = self.do_step(request, step).await?;
             self.report_step(request, step, did).await?;

@@ -97,7 +97,7 @@ pub(crate) async fn text(
 
 /// Whether somebody may see what is personal about a request. It is on record that they did, and what for.
 pub(crate) fn may_see(app: &App, who: &Principal, id: &str) -> Result<(), Failure> {
-    for attempt in &who.attempt {
+    if let Some(attempt) = &who.attempt {
         attempt.purpose(Purpose::SubjectRequest);
         attempt.concerns(id);
     }

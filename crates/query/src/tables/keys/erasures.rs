@@ -19,7 +19,6 @@ struct Erasure {
 
 /// Erasures, for the table that has every deletion.
 #[derive(Clone, Default)]
-#[expect(dead_code, reason = "the table is made with the rules of retention")]
 pub(crate) struct Erasures(BTreeMap<String, Erasure>);
 
 #[expect(dead_code, reason = "the table is made with the rules of retention")]
