@@ -128,6 +128,16 @@ EVENTS = {
     "accesses.progress": ("node/{node}", "node incarnation number n root"),
     "gateway.counted": ("node/{node}", "node incarnation hour requests logged"),
     "gateway.count.lost": ("node/{node}", "node incarnation hour records"),
+    "request.received": (
+        "request/{request}",
+        "request kind subjects actor? channel received_at due_at sealed_sha256",
+    ),
+    "request.identity.checked": ("request/{request}", "request method result reference"),
+    "request.searched": ("request/{request}", "request counts concerns keys models"),
+    "request.assessed": ("request/{request}", "request model version assessment action reference"),
+    "request.started": ("request/{request}", "request"),
+    "request.step": ("request/{request}", "request step counts keys?"),
+    "request.closed": ("request/{request}", "request outcome reason_code? reference notified_at?"),
     "controls.scoped": ("controls", "controls"),
     "control.ran": (
         "control/{control}",
@@ -212,7 +222,14 @@ class Report:
         integrity = self.verdict("integrity")
         if integrity == "fail":
             return 1
-        return 2 if integrity == "unknown" or self.failed("completeness") else 0
+        return 2 if integrity == "unknown" or self.failed("completeness") or self.failed("erasure") else 0
+
+
+# The steps of an erasure, in the order in which they are done.
+ERASURE_STEPS = [
+    "holds_checked", "keys_destroyed", "tokens_gone", "payload_rows_removed", "datasets_rewritten", "profile_gone",
+    "caches_emptied", "root_ratcheted", "completed",
+]
 
 
 # --- Hashes, notes, compact JSON ---------------------------------------------------------------------------------------
@@ -440,6 +457,7 @@ class State:
                " streams recent"
         maps += " approvals delegations emergencies registrants custom_roles notified permitted retired documents training"
         maps += " registrations"
+        maps += " requests"
         self.all = {name: {} for name in maps.split()}
         self.all.update(
             size=0, org=None, policies=None, keys_limited=None, approval_rules=None, recent_by_age=[], removed=[], reviews={}
@@ -772,6 +790,11 @@ class State:
                 known = state["nodes"][body["node"]]
                 known["sealed_accesses"] = body["first"] + body["n"]
                 known["last_accesses"] = {"number": body["number"], "root": body["root"]}
+        elif type_ == "request.received":
+            fresh = {"identity": None, "searched": None, "assessed": {}, "started_at": None, "steps": [], "closed": None}
+            state["requests"][body["request"]] = {"received": body, **fresh}
+        elif type_.startswith("request."):
+            self.apply_request(entry, state["requests"].get(body["request"]))
         elif type_ == "controls.scoped":
             state["controls"] = {control["control"]: control for control in body["controls"]}
         elif type_ == "control.ran":
@@ -780,6 +803,23 @@ class State:
                 state["runs"][body["control"]] = body
 
     @staticmethod
+    def apply_request(self, entry, request):
+        type_, body = entry["t"], entry["body"]
+        if request is None:
+            return
+        if type_ == "request.identity.checked":
+            request["identity"] = body["result"]
+        elif type_ == "request.searched":
+            request["searched"] = body
+        elif type_ == "request.assessed":
+            request["assessed"][body["model"] + "/" + body["version"]] = body["action"]
+        elif type_ == "request.started":
+            request["started_at"] = entry["ts"]
+        elif type_ == "request.step":
+            request["steps"].append([body["step"], entry["ts"]])
+        elif type_ == "request.closed":
+            request["closed"] = [body["outcome"], entry["ts"]]
+
     def apply_approval(entry, approval):
         body, by, at = entry["body"], entry["actor"], entry["ts"]
         if approval is None:
@@ -844,7 +884,21 @@ class Package:
         report.note("integrity", "parquet.digest", "segments", "Parquet files were compared by digest, their rows were not read")
         report.unknown("freshness", "age.unjudged", "checkpoint", "this verifier judges no age")
         report.unknown("independence", "policy.absent", "checkpoint", "this verifier reads no policy")
-        report.unknown("erasure", "erasure.none", "entries", "this version of the ledger has no erasure events")
+        self.check_erasures()
+
+    def check_erasures(self):
+        report, steps = self.report, {}
+        for _, body in self.of_type("request.step"):
+            steps.setdefault(body["request"], []).append(body["step"])
+        for request, done in steps.items():
+            if done != ERASURE_STEPS[: len(done)]:
+                report.fail("erasure.steps", "request/" + request, "its steps are not in their order, each once", "erasure")
+            elif done != ERASURE_STEPS:
+                report.note("erasure", "erasure.under_way", "request/" + request, "it is not completed")
+        if steps:
+            report.checked |= {"erasure"}
+        else:
+            report.unknown("erasure", "erasure.none", "entries", "the ledger has no erasure events")
 
     def check_files(self):
         report, listed = self.report, self.manifest["files"]

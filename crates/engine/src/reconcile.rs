@@ -34,7 +34,7 @@ const REFUSED_EVERY: Duration = Duration::from_secs(2);
 const IDLE_EVERY: Duration = Duration::from_secs(60);
 
 /// How often erasures that have begun are gone on with.
-const ERASE_EVERY: Duration = Duration::from_secs(5);
+const ERASE_EVERY: Duration = Duration::from_secs(2);
 
 /// How many events lie between snapshots.
 const SNAPSHOT_EVERY: u64 = 10_000;
