@@ -47,7 +47,7 @@ pub(super) fn requests() -> Vec<Event> {
         Event::RequestStarted(RequestStarted { request: request() }),
         Event::RequestStep(RequestStep {
             request: request(),
-            step: ErasureStep::KeysDestroyed,
+            step: ErasureStep::HoldsChecked,
             counts: counts(),
             keys: [key].into(),
         }),
