@@ -227,7 +227,7 @@ class Report:
 
 # The steps of an erasure, in the order in which they are done.
 ERASURE_STEPS = [
-    "holds_checked", "keys_destroyed", "tokens_gone", "payload_rows_removed", "datasets_rewritten", "profile_gone",
+    "holds_checked", "datasets_rewritten", "keys_destroyed", "tokens_gone", "payload_rows_removed", "profile_gone",
     "caches_emptied", "root_ratcheted", "completed",
 ]
 

@@ -11,6 +11,8 @@ pub struct RewrittenVersion {
     pub dataset: String,
     /// Its version.
     pub version: String,
+    /// How many rows it has no more.
+    pub rows_removed: u64,
 }
 
 impl Engine {

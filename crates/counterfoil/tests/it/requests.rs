@@ -186,10 +186,10 @@ fn given_a_server_that_is_killed_while_it_erases_when_started_again_then_every_s
         .collect();
     let order = [
         "holds_checked",
+        "datasets_rewritten",
         "keys_destroyed",
         "tokens_gone",
         "payload_rows_removed",
-        "datasets_rewritten",
         "profile_gone",
         "caches_emptied",
         "root_ratcheted",

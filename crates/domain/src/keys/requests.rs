@@ -138,14 +138,14 @@ words! {
     ErasureStep {
         /// No legal hold speaks against it.
         HoldsChecked "holds_checked",
+        /// Data sets have new versions without them. Before the keys go, for nobody knows afterwards which rows are theirs.
+        DatasetsRewritten "datasets_rewritten",
         /// The person's keys are destroyed, and the rows by which identifiers led to them.
         KeysDestroyed "keys_destroyed",
         /// Tokens that stood for what they told lead nowhere.
         TokensGone "tokens_gone",
         /// What was sealed of them is removed from the files of inferences.
         PayloadRowsRemoved "payload_rows_removed",
-        /// Data sets have new versions without them.
-        DatasetsRewritten "datasets_rewritten",
         /// What was known of them as somebody who acts here, and what they wrote when they asked, is gone.
         ProfileGone "profile_gone",
         /// Nothing of theirs is kept in memory.

@@ -72,6 +72,19 @@ impl Engine {
         let known = self.request(request)?;
         match step {
             ErasureStep::HoldsChecked => self.check_holds(&known),
+            ErasureStep::DatasetsRewritten => {
+                let (mut versions, mut rows) = (0, 0);
+                for subject in subjects_of(&known) {
+                    for rewritten in self.drop_dataset_rows(&subject).await? {
+                        versions += 1;
+                        rows += rewritten.rows_removed;
+                    }
+                }
+                Ok(Did {
+                    counts: [("rows".to_owned(), rows), ("versions".to_owned(), versions)].into(),
+                    ..Did::default()
+                })
+            }
             ErasureStep::KeysDestroyed => self.blocking(move |engine| engine.destroy_keys(&known)).await?,
             ErasureStep::TokensGone => self.blocking(move |engine| engine.tokens_are_gone(&known)).await?,
             ErasureStep::PayloadRowsRemoved => {
@@ -87,13 +100,6 @@ impl Engine {
                     counts: [("rows".to_owned(), rows), ("segments".to_owned(), segments)].into(),
                     ..Did::default()
                 })
-            }
-            ErasureStep::DatasetsRewritten => {
-                let mut versions = 0;
-                for subject in subjects_of(&known) {
-                    versions += self.drop_dataset_rows(&subject).await?.len() as u64;
-                }
-                Ok(Did::count("versions", versions))
             }
             ErasureStep::ProfileGone => self.forget_texts(&known).await,
             ErasureStep::CachesEmptied => {
