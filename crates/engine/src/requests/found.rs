@@ -18,6 +18,9 @@ use crate::{Engine, ExecuteError};
 /// The most inferences that are opened for one request.
 const MAX_OPENED: usize = 100_000;
 
+/// Hexadecimal digits of a segment's root in the names of its files.
+const ROOT_DIGITS: usize = 16;
+
 /// Fields of a payload, by number: what the gateway seals.
 const FIELDS: [(u16, &str); 4] = [(1, "request"), (2, "response"), (3, "request_meta"), (4, "response_meta")];
 
@@ -130,11 +133,13 @@ fn cores_of(path: &Path) -> Result<Vec<InferenceCore>, ExecuteError> {
     read_core(path).map_err(|e| unreadable(path, &e))
 }
 
-/// The file of cores beside a file of payloads: the same segment's, in the other table.
+/// The file of cores beside a file of payloads: the same segment's, in the other table. Its name ends with the beginning of
+/// the segment's root, of a length that never changes; what follows it in the name of payloads says how they were rewritten.
 fn core_beside(records: &Path, payload: &Path) -> Option<PathBuf> {
     let (day, name) = (payload.parent()?.file_name()?, payload.file_name()?.to_str()?);
-    let (segment, _) = name.split_once(".payload")?;
-    let core = records.join(InferenceCore::TABLE).join(day).join(format!("{segment}.core.parquet"));
+    let (segment, root) = name.split_once(".payload")?.0.rsplit_once('-')?;
+    let name = format!("{segment}-{}.core.parquet", root.get(..ROOT_DIGITS)?);
+    let core = records.join(InferenceCore::TABLE).join(day).join(name);
     core.is_file().then_some(core)
 }
 
