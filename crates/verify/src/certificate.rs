@@ -286,3 +286,53 @@ fn whole(certificate: &Certificate, entries: &[Entry], findings: &mut Findings) 
     missing(started, "erasure.started", "that it was begun", findings);
     missing(steps == ErasureStep::ALL, "erasure.steps", "that every step was done once, in its order", findings);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Verdict;
+
+    #[test]
+    fn given_what_is_no_certificate_when_verified_then_it_is_a_finding_and_nothing_passes() {
+        for text in ["{", "{}", r#"{"format":"another"}"#] {
+            let report = verify(text, &Options::default());
+            assert_eq!(report.verdict(Integrity), Verdict::Fail, "{text}: {report}");
+            assert!(report.has("certificate.unreadable") && report.exit == 1, "{text}: {report}");
+        }
+    }
+
+    #[test]
+    fn given_a_certificate_of_nothing_when_verified_then_it_is_named_what_it_lacks() {
+        let empty = Certificate {
+            format: "another".into(),
+            organisation: String::new(),
+            origin: "test.example/log".into(),
+            log_vkey: "no key".into(),
+            size: 0,
+            root: String::new(),
+            request: "q_1".into(),
+            subjects: vec![],
+            received_at: 0,
+            completed_at: 0,
+            method: String::new(),
+            limits: vec![],
+            events: vec![CertifiedEvent {
+                seq: 0,
+                at: 0,
+                event: "request.received".into(),
+                step: None,
+                counts: [].into(),
+                keys: [].into(),
+                model: None,
+                proof: "no proof".into(),
+            }],
+        };
+        let text = serde_json::to_string(&empty).expect("JSON");
+        let report = verify(&text, &Options::default());
+        let lacks = ["erasure.received", "erasure.identity", "erasure.approved", "erasure.started", "erasure.steps"];
+        for code in lacks.into_iter().chain(["certificate.format", "certificate.key", "certificate.proof"]) {
+            assert!(report.has(code), "{code}: {report}");
+        }
+        assert_eq!((report.verdict(Integrity), report.verdict(Erasure)), (Verdict::Fail, Verdict::Fail));
+    }
+}
