@@ -4,6 +4,7 @@ mod accesses;
 mod credentials;
 mod endpoints;
 mod governance;
+mod requests;
 mod world;
 
 use std::time::Duration;
