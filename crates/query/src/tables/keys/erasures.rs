@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::Event;
-use domain::keys::requests::{ErasureStep, RequestKind, RequestReceived};
+use domain::keys::requests::{ErasureStep, RequestKind, RequestOutcome, RequestReceived};
 
 use crate::fold::Leaf;
 use crate::table::{Cell, Origin, Rows, ms};
@@ -35,6 +35,10 @@ impl Erasures {
                 if let Some(erasure) = self.0.get_mut(&body.request) {
                     (erasure.origin, erasure.completed_at) = (leaf.origin(), Some(leaf.entry.ts));
                 }
+            }
+            // What was refused or taken back deletes nothing.
+            Event::RequestClosed(body) if body.outcome != RequestOutcome::Done => {
+                self.0.remove(&body.request);
             }
             // Whoever closes it has seen the certificate.
             Event::RequestClosed(body) => {
