@@ -60,10 +60,12 @@ impl Erasures {
                     ms(erasure.received.received_at),
                     ms(erasure.received.due_at),
                     erasure.completed_at.map_or(Cell::Null, ms),
-                    "cryptographic_erase".into(),
+                    erasure.completed_at.map(|_| "key_destroyed").into(),
                     1_u64.into(),
                     u64::from(erasure.completed_at.is_some()).into(),
                     erasure.verified_by.as_ref().into(),
+                    // No rule made it due: the person did.
+                    Cell::Null,
                 ];
                 out.push(erasure.origin, cells);
             }
