@@ -150,6 +150,16 @@ EVENTS = {
     "payload.compacted": ("node/{node}", "node incarnation number old new? rows_removed"),
     "hold.placed": ("hold/{hold}", "hold on reference review_due"),
     "hold.released": ("hold/{hold}", "hold reference"),
+    "request.received": (
+        "request/{request}",
+        "request kind subjects actor? channel received_at due_at sealed_sha256",
+    ),
+    "request.identity.checked": ("request/{request}", "request method result reference"),
+    "request.searched": ("request/{request}", "request counts concerns keys models"),
+    "request.assessed": ("request/{request}", "request model version assessment action reference"),
+    "request.started": ("request/{request}", "request"),
+    "request.step": ("request/{request}", "request step counts keys?"),
+    "request.closed": ("request/{request}", "request outcome reason_code? reference notified_at?"),
     "controls.scoped": ("controls", "controls"),
     "control.ran": (
         "control/{control}",
@@ -235,6 +245,13 @@ class Report:
         if integrity == "fail":
             return 1
         return 2 if integrity == "unknown" or self.failed("completeness") or self.failed("erasure") else 0
+
+
+# The steps of an erasure, in the order in which they are done.
+ERASURE_STEPS = [
+    "holds_checked", "datasets_rewritten", "keys_destroyed", "tokens_gone", "payload_rows_removed", "profile_gone",
+    "caches_emptied", "root_ratcheted", "completed",
+]
 
 
 # --- Hashes, notes, compact JSON ---------------------------------------------------------------------------------------
@@ -463,14 +480,10 @@ class State:
         maps += " approvals delegations emergencies registrants custom_roles notified permitted retired documents training"
         maps += " registrations"
         maps += " token_scopes"
+        maps += " requests retention_rules kept disposals holds"
         self.all = {name: {} for name in maps.split()}
-        self.all.update(
-            size=0, org=None, policies=None, keys_limited=None, approval_rules=None, custodian=None, recent_by_age=[], removed=[], reviews={}
-        maps += " retention_rules kept disposals holds"
-        self.all = {name: {} for name in maps.split()}
-        self.all.update(
-            size=0, org=None, policies=None, keys_limited=None, compacted=None, approval_rules=None, recent_by_age=[], removed=[], reviews={}
-        )
+        self.all.update(size=0, org=None, policies=None, keys_limited=None, approval_rules=None, custodian=None)
+        self.all.update(compacted=None, recent_by_age=[], removed=[], reviews={})
         self.all["encryption"] = {"configured": None, "classes": {}, "ratcheted": None, "requested": {}}
 
     def digest(self):
@@ -847,6 +860,11 @@ class State:
         elif type_ == "hold.released":
             if body["hold"] in state["holds"]:
                 state["holds"][body["hold"]]["released"] = [person, entry["ts"]]
+        elif type_ == "request.received":
+            fresh = {"identity": None, "searched": None, "assessed": {}, "started_at": None, "steps": [], "closed": None}
+            state["requests"][body["request"]] = {"received": body, **fresh}
+        elif type_.startswith("request."):
+            self.apply_request(entry, state["requests"].get(body["request"]))
         elif type_ == "controls.scoped":
             state["controls"] = {control["control"]: control for control in body["controls"]}
         elif type_ == "control.ran":
@@ -881,6 +899,23 @@ class State:
                 doomed[body["object"]] = {"class": gone["stored"]["class"], **named}
 
     @staticmethod
+    def apply_request(self, entry, request):
+        type_, body = entry["t"], entry["body"]
+        if request is None:
+            return
+        if type_ == "request.identity.checked":
+            request["identity"] = body["result"]
+        elif type_ == "request.searched":
+            request["searched"] = body
+        elif type_ == "request.assessed":
+            request["assessed"][body["model"] + "/" + body["version"]] = body["action"]
+        elif type_ == "request.started":
+            request["started_at"] = entry["ts"]
+        elif type_ == "request.step":
+            request["steps"].append([body["step"], entry["ts"]])
+        elif type_ == "request.closed":
+            request["closed"] = [body["outcome"], entry["ts"]]
+
     def apply_approval(entry, approval):
         body, by, at = entry["body"], entry["actor"], entry["ts"]
         if approval is None:
@@ -951,12 +986,24 @@ class Package:
         report = self.report
         for code, n in sorted(self.gone.items()):
             report.note("erasure", code, "segments", f"{n} payloads are gone, as entries say")
-        if not self.of_type("payload.compacted") and not self.of_type("retention.disposed"):
+        erased = self.check_erasures()
+        if not erased and not self.of_type("payload.compacted") and not self.of_type("retention.disposed"):
             report.unknown("erasure", "erasure.none", "entries", "no entry tells of anything that is gone")
         elif not self.manifest["payloads"]:
             report.unknown("erasure", "erasure.unseen", "manifest.json", "the package was made without payloads")
         else:
             report.checked.add("erasure")
+
+    def check_erasures(self):
+        report, steps = self.report, {}
+        for _, body in self.of_type("request.step"):
+            steps.setdefault(body["request"], []).append(body["step"])
+        for request, done in steps.items():
+            if done != ERASURE_STEPS[: len(done)]:
+                report.fail("erasure.steps", "request/" + request, "its steps are not in their order, each once", "erasure")
+            elif done != ERASURE_STEPS:
+                report.note("erasure", "erasure.under_way", "request/" + request, "it is not completed")
+        return bool(steps)
 
     def check_files(self):
         report, listed = self.report, self.manifest["files"]

@@ -4,15 +4,20 @@
 //! that anybody with the same entries can run it again. Nothing here says "compliant": that is for the auditor.
 
 mod catalogue;
+mod certificate;
 mod evidence;
 mod items;
+mod pdf;
+mod person;
 mod proof;
 mod run;
 mod source;
 
 pub use catalogue::{Catalogue, Control, Criterion, catalogue, logic_sha256};
+pub use certificate::{certificate, certificate_pdf};
 pub use evidence::{ExportRequest, Package, export};
 pub use items::Items;
+pub use person::export_of_person;
 pub use proof::{access_proof, event_proof, record_proof, review_list};
 pub use run::{Finished, Report, RunRequest, run_controls, test};
 pub use source::{database, package_database};

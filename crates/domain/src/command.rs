@@ -232,6 +232,20 @@ commands! {
     "hold.place" PlaceHold(keys::holds::HoldPlaced) on |b| format!("hold/{}", b.hold);
     /// Let it go again.
     "hold.release" ReleaseHold(keys::holds::HoldReleased) on |b| format!("hold/{}", b.hold);
+    /// Note that a person asked for something.
+    "request.receive" ReceiveRequest(keys::requests::RequestReceived) on |b| format!("request/{}", b.request);
+    /// Say who asks, and how that was checked.
+    "request.identity.check" CheckRequestIdentity(keys::requests::RequestIdentityChecked) on |b| format!("request/{}", b.request);
+    /// Note what a search found.
+    "request.search" SearchRequest(keys::requests::SearchRequest) on |b| format!("request/{}", b.request);
+    /// Say what an erasure means for a model version.
+    "request.assess" AssessRequest(keys::requests::RequestAssessed) on |b| format!("request/{}", b.request);
+    /// Carry an erasure out.
+    "request.execute" ExecuteRequest(keys::requests::ExecuteRequest) on |b| format!("request/{}", b.request);
+    /// Note that a step of it is done.
+    "request.step" StepRequest(keys::requests::RequestStep) on |b| format!("request/{}", b.request);
+    /// Close a request.
+    "request.close" CloseRequest(keys::requests::RequestClosed) on |b| format!("request/{}", b.request);
 
     /// Set which controls are in scope, approving their logic.
     "controls.scope" ScopeControls(assurance::ControlsScoped) on |_| "controls".into();

@@ -262,6 +262,20 @@ events! {
     "hold.placed" HoldPlaced(keys::holds::HoldPlaced) on |b| format!("hold/{}", b.hold);
     /// It may again.
     "hold.released" HoldReleased(keys::holds::HoldReleased) on |b| format!("hold/{}", b.hold);
+    /// A person asked for something.
+    "request.received" RequestReceived(keys::requests::RequestReceived) on |b| format!("request/{}", b.request);
+    /// Somebody checked who asks.
+    "request.identity.checked" RequestIdentityChecked(keys::requests::RequestIdentityChecked) on |b| format!("request/{}", b.request);
+    /// What is held of a person was looked for.
+    "request.searched" RequestSearched(keys::requests::RequestSearched) on |b| format!("request/{}", b.request);
+    /// Somebody said what an erasure means for a model version.
+    "request.assessed" RequestAssessed(keys::requests::RequestAssessed) on |b| format!("request/{}", b.request);
+    /// An erasure began.
+    "request.started" RequestStarted(keys::requests::RequestStarted) on |b| format!("request/{}", b.request);
+    /// A step of an erasure is done.
+    "request.step" RequestStep(keys::requests::RequestStep) on |b| format!("request/{}", b.request);
+    /// A request was answered, refused, or taken back.
+    "request.closed" RequestClosed(keys::requests::RequestClosed) on |b| format!("request/{}", b.request);
 
     /// Which controls are in scope, with the approved digest of each one's logic.
     "controls.scoped" ControlsScoped(assurance::ControlsScoped) on |_| "controls".into();

@@ -8,6 +8,7 @@ use crate::data::{Dataset, Doomed};
 use crate::keys::tokens::KnownScope;
 use crate::keys::holds::Hold;
 use crate::keys::retention::{Disposal, PayloadCompacted, Rule};
+use crate::keys::requests::Request;
 use crate::people::approvals::{Approval, ApprovalsConfigured, Cast, Comment, Delegation};
 use crate::people::custom::RoleDefined;
 use crate::people::emergencies::Emergency;
@@ -126,6 +127,8 @@ pub struct State {
     pub compacted: Option<PayloadCompacted>,
     /// Legal holds by public identifier, released ones too.
     pub holds: BTreeMap<String, Hold>,
+    /// Requests of people by public identifier, closed ones too.
+    pub requests: BTreeMap<String, Request>,
     /// Controls in scope.
     pub controls: BTreeMap<String, assurance::ScopedControl>,
     /// The standing result of each control: the one of the latest state and window.
@@ -521,6 +524,40 @@ impl State {
             Event::PayloadCompacted(body) => self.compacted = Some(body.clone()),
             Event::HoldPlaced(body) => self.place_hold(body, by, ts),
             Event::HoldReleased(body) => self.release_hold(body, by, ts),
+            // Requests of people.
+            Event::RequestReceived(body) => {
+                self.requests.insert(body.request.clone(), Request::new(body));
+            }
+            Event::RequestIdentityChecked(body) => {
+                if let Some(request) = self.requests.get_mut(&body.request) {
+                    request.identity = Some(body.result);
+                }
+            }
+            Event::RequestSearched(body) => {
+                if let Some(request) = self.requests.get_mut(&body.request) {
+                    request.searched = Some(body.clone());
+                }
+            }
+            Event::RequestAssessed(body) => {
+                if let Some(request) = self.requests.get_mut(&body.request) {
+                    request.assessed.insert(format!("{}/{}", body.model, body.version), body.action);
+                }
+            }
+            Event::RequestStarted(body) => {
+                if let Some(request) = self.requests.get_mut(&body.request) {
+                    request.started_at = Some(ts);
+                }
+            }
+            Event::RequestStep(body) => {
+                if let Some(request) = self.requests.get_mut(&body.request) {
+                    request.steps.push((body.step, ts));
+                }
+            }
+            Event::RequestClosed(body) => {
+                if let Some(request) = self.requests.get_mut(&body.request) {
+                    request.closed = Some((body.outcome, ts));
+                }
+            }
             Event::ControlsScoped(body) => {
                 self.controls = body.controls.iter().map(|c| (c.control.clone(), c.clone())).collect();
             }

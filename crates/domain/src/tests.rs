@@ -15,6 +15,7 @@ mod notifications;
 mod passkeys;
 mod records;
 mod retention;
+mod requests;
 mod reviews;
 mod sessions;
 mod tokens;

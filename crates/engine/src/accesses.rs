@@ -422,7 +422,8 @@ fn refused_at_the_door(blank: &AccessCore, answered: Answered) -> AccessCore {
 /// Whether the answer has to wait for its record: it tells what was sent, kept or found, not only how things stand.
 fn must_be_durable(core: &AccessCore) -> bool {
     let sensitive = matches!(core.object_kind.as_str(), "inference_log" | "artifact" | "evidence" | "dataset");
-    core.decision == Decision::Allow.as_str() && (sensitive || ["sql", "token.reveal"].contains(&core.action.as_str()))
+    let reads = sensitive || ["sql", "request.read", "token.reveal"].contains(&core.action.as_str());
+    core.decision == Decision::Allow.as_str() && reads
 }
 
 fn unrecorded(error: &RecordError) -> Unrecorded {

@@ -25,7 +25,7 @@ pub(crate) const SCHEMA: &str = include_str!("../../../policies/counterfoil.ceda
 const FLOOR: &str = include_str!("../../../policies/floor.cedar");
 
 /// Actions that are no commands.
-pub(crate) const ACTIONS: [&str; 13] = [
+pub(crate) const ACTIONS: [&str; 14] = [
     "accesses.import",
     "artifact.put",
     "control.request",
@@ -33,6 +33,7 @@ pub(crate) const ACTIONS: [&str; 13] = [
     "evidence.request",
     "notification.test",
     "people.read",
+    "request.read",
     "retention.run",
     "segment.request",
     "read",

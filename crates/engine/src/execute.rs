@@ -398,7 +398,7 @@ impl Engine {
 }
 
 /// What Counterfoil alone does, whatever a role permits.
-const SYSTEM_ALONE: [&str; 31] = [
+const SYSTEM_ALONE: [&str; 33] = [
     "accesses.progress",
     "accesses.seal",
     "certificate.install",
@@ -422,6 +422,8 @@ const SYSTEM_ALONE: [&str; 31] = [
     "object.destroy",
     "org.create",
     "payload.compact",
+    "request.search",
+    "request.step",
     "retention.begin",
     "retention.dispose",
     "retention.keep",
@@ -433,7 +435,7 @@ const SYSTEM_ALONE: [&str; 31] = [
 ];
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
-const BOOKKEEPING: [(&str, &str); 28] = [
+const BOOKKEEPING: [(&str, &str); 30] = [
     ("policies.install", "policies"),
     ("node.join", "node/n1"),
     ("node.stop", "node/n1"),
@@ -462,6 +464,8 @@ const BOOKKEEPING: [(&str, &str); 28] = [
     ("retention.begin", "disposal/x_1"),
     ("retention.dispose", "disposal/x_1"),
     ("retention.keep", "payloads/internal"),
+    ("request.search", "request/q_1"),
+    ("request.step", "request/q_1"),
 ];
 
 /// What a command comes to before anything is written.

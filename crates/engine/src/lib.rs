@@ -31,6 +31,7 @@ mod reconcile;
 mod recover;
 mod recovery;
 mod refused;
+mod requests;
 mod retention;
 mod reviews;
 mod rollback;
@@ -60,6 +61,7 @@ pub use people::{Explanation, Wish, Would};
 pub use policies::{Change, ChangeGroup, PolicyDiff};
 pub use profiles::Profile;
 pub use recovery::{MISTYPED, probe_recovery_code};
+pub use requests::{HeldInference, NewRequest, RequestText};
 pub use retention::Upcoming;
 pub use reviews::{Campaign, Due};
 pub use sessions::{NewSession, Proven, SessionLimits, Visit};
@@ -105,6 +107,8 @@ pub struct Engine {
     disposing: tokio::sync::Mutex<()>,
     /// The day on which what was due was last disposed of, since the epoch.
     disposed_on: std::sync::atomic::AtomicI64,
+    /// One erasure at a time.
+    eraser: tokio::sync::Mutex<()>,
     last_progress: Mutex<Option<SegmentProgress>>,
     last_accesses: Mutex<Option<SegmentProgress>>,
     last_snapshot: AtomicU64,

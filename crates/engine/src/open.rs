@@ -363,6 +363,7 @@ impl Disk {
             state: RwLock::new(self.state),
             policies: RwLock::new(Arc::new(policies)),
             turn: tokio::sync::Mutex::new(()),
+            eraser: tokio::sync::Mutex::new(()),
             sealer: tokio::sync::Mutex::new(sealer),
             access_sealer: tokio::sync::Mutex::new(access_sealer),
             key_turn: tokio::sync::Mutex::new(()),

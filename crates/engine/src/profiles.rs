@@ -15,10 +15,10 @@ use vault::VaultError;
 use crate::{Engine, ExecuteError, Principal};
 
 /// The vault's class for what is known of people who act here.
-const CLASS: &str = "people";
+pub(crate) const CLASS: &str = "people";
 
 /// The vault's scope of names known elsewhere.
-const NAMES: &str = "identity";
+pub(crate) const NAMES: &str = "identity";
 
 /// What is known of an actor as a person.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -216,12 +216,7 @@ impl Engine {
     }
 
     fn read_note(&self, about: &str, topic: &'static str, sha256: &str) -> Result<Option<Vec<u8>>, ExecuteError> {
-        let found = store::objects::get(&self.notes_dir(), sha256);
-        let found = found.map_err(|e| ExecuteError::Unavailable(format!("a sealed {topic} cannot be read: {e}")))?;
-        let Some(sealed) = found else { return Ok(None) };
-        if merkle::hex(&Sha256::digest(&sealed)) != sha256 {
-            return Err(ExecuteError::Internal(format!("the sealed {topic} `{sha256}` was altered on disk")));
-        }
+        let Some(sealed) = self.sealed_note(topic, sha256)? else { return Ok(None) };
         let vault = self.vault();
         let Some(subject) = vault.known_subject(CLASS, about, now()).map_err(|e| unavailable(&e))? else {
             return Ok(None);
@@ -233,17 +228,34 @@ impl Engine {
         }
     }
 
+    /// The sealed bytes of a text; `None` when they were removed. Blocks.
+    pub(crate) fn sealed_note(&self, topic: &str, sha256: &str) -> Result<Option<Vec<u8>>, ExecuteError> {
+        let found = store::objects::get(&self.notes_dir(), sha256);
+        let found = found.map_err(|e| ExecuteError::Unavailable(format!("a sealed {topic} cannot be read: {e}")))?;
+        let Some(sealed) = found else { return Ok(None) };
+        if merkle::hex(&Sha256::digest(&sealed)) != sha256 {
+            return Err(ExecuteError::Internal(format!("the sealed {topic} `{sha256}` was altered on disk")));
+        }
+        Ok(Some(sealed))
+    }
+
     /// Removes a text that nothing names any more.
     pub async fn drop_note(self: &Arc<Self>, sha256: String) {
-        let removed = self.blocking(move |engine| store::objects::remove(&engine.notes_dir(), &sha256)).await;
-        match removed {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "a sealed note that nothing names stays on disk"),
-            Err(error) => tracing::warn!(%error, "a sealed note that nothing names stays on disk"),
+        if let Err(error) = self.remove_note(sha256).await {
+            tracing::warn!(%error, "a sealed note that nothing names stays on disk");
         }
     }
 
-    fn notes_dir(&self) -> PathBuf {
+    /// Removes a text.
+    ///
+    /// # Errors
+    /// [`ExecuteError::Unavailable`] when it is there still.
+    pub(crate) async fn remove_note(self: &Arc<Self>, sha256: String) -> Result<(), ExecuteError> {
+        let removed = self.blocking(move |engine| store::objects::remove(&engine.notes_dir(), &sha256)).await?;
+        removed.map_err(|e| ExecuteError::Unavailable(format!("a sealed note cannot be removed: {e}")))
+    }
+
+    pub(crate) fn notes_dir(&self) -> PathBuf {
         self.data_dir().join("notes")
     }
 }
@@ -259,7 +271,7 @@ fn now() -> u64 {
     u64::try_from(Engine::now_ms()).unwrap_or(0)
 }
 
-fn unavailable(error: &VaultError) -> ExecuteError {
+pub(crate) fn unavailable(error: &VaultError) -> ExecuteError {
     ExecuteError::Unavailable(format!("the vault: {error}"))
 }
 

@@ -37,6 +37,8 @@ const IDLE_EVERY: Duration = Duration::from_secs(60);
 const KEYS_EVERY: Duration = Duration::from_secs(60);
 /// How often it is looked whether a new day began, on which what is due is disposed of.
 const DISPOSE_EVERY: Duration = Duration::from_secs(60);
+/// How often erasures that have begun are gone on with.
+const ERASE_EVERY: Duration = Duration::from_secs(2);
 
 /// How many events lie between snapshots.
 const SNAPSHOT_EVERY: u64 = 10_000;
@@ -84,6 +86,7 @@ impl Engine {
         self.every(KEYS_EVERY, "encryption keys", |engine| async move { engine.tend_keys().await });
         self.every(self.custodian_period(), "custodian", |engine| async move { engine.watch_custodian().await });
         self.every(DISPOSE_EVERY, "retention", |engine| async move { engine.dispose_daily().await });
+        self.every(ERASE_EVERY, "erasures", |engine| async move { engine.carry_out_erasures().await });
         self.every(COUNT_EVERY, "count", |engine| async move {
             engine.flush_strangers().await;
             engine.finish_objects().await?;

@@ -5,6 +5,7 @@ mod authorize;
 mod datasets;
 mod encryption;
 mod retention;
+mod requests;
 mod scopes;
 mod tokens;
 

@@ -7,6 +7,7 @@ mod encryption;
 mod endpoints;
 mod governance;
 mod retention;
+mod requests;
 mod world;
 
 use std::time::Duration;

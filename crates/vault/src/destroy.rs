@@ -59,6 +59,14 @@ impl Vault {
         self.destroy(Target::Object(KeyName::object(class, id)), now_ms)
     }
 
+    /// Names of the keys that a subject has, in every class.
+    ///
+    /// # Errors
+    /// From the key store.
+    pub fn keys_of(&self, subject: &SubjectRef) -> Result<Vec<KeyName>, VaultError> {
+        self.doomed(&Target::Subject(*subject))
+    }
+
     fn destroy(&self, target: Target, now_ms: u64) -> Result<Destroyed, VaultError> {
         let mut destruction = Destruction { target, rewraps: Vec::new(), at_ms: now_ms };
         let result = self.destroy_in_store(&mut destruction);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::keys::requests::ErasureStep;
 use domain::keys::retention::{PayloadCompacted, RetentionDisposing};
 use domain::serving::SegmentSealed;
 use domain::{Event, Record, record};
@@ -17,6 +18,8 @@ pub(crate) struct Removals<'h> {
     /// Disposals that are done, by class and day.
     disposed: BTreeMap<(&'h str, &'h str), &'h RetentionDisposing>,
     disposals: u64,
+    /// Steps of erasures by request, in the order of the history.
+    erasures: BTreeMap<&'h str, Vec<ErasureStep>>,
 }
 
 /// Payloads that a package with payloads lacks.
@@ -36,6 +39,9 @@ impl<'h> Removals<'h> {
                 Event::PayloadCompacted(body) => {
                     let segment = (body.node.as_str(), body.incarnation, body.number);
                     removals.compacted.entry(segment).or_default().push((*seq, body));
+                }
+                Event::RequestStep(body) => {
+                    removals.erasures.entry(body.request.as_str()).or_default().push(body.step);
                 }
                 Event::RetentionDisposing(body) => {
                     begun.insert(body.disposal.as_str(), body);
@@ -90,11 +96,16 @@ impl<'h> Removals<'h> {
             let message = format!("{} payloads were taken out of their segments, as entries say", gone.otherwise);
             findings.note(Erasure, "payload.erased", "segments", message);
         }
-        if self.compacted.is_empty() && self.disposals == 0 {
-            let message = "no entry tells of anything disposed of or taken out: there was nothing to check";
+        let completed = self.completed(findings);
+        if self.compacted.is_empty() && self.disposals == 0 && self.erasures.is_empty() {
+            let message = "no entry tells of anything erased, disposed of or taken out: there was nothing to check";
             return findings.unknown(Erasure, "erasure.none", "entries", message);
         }
-        let told = format!("{} disposals, {} segments with payloads taken out", self.disposals, self.compacted.len());
+        let told = format!(
+            "{completed} erasures completed, {} disposals, {} segments with payloads taken out",
+            self.disposals,
+            self.compacted.len()
+        );
         match payloads {
             true => findings.summary(Erasure, format!("{told}; none of it is in the package")),
             false => {
@@ -103,6 +114,25 @@ impl<'h> Removals<'h> {
                 findings.unknown(Erasure, "erasure.unseen", "manifest.json", message);
             }
         }
+    }
+}
+
+impl Removals<'_> {
+    /// How many erasures are completed. The steps of each are the beginning of the order that its events promise.
+    fn completed(&self, findings: &mut Findings) -> usize {
+        let mut completed = 0;
+        for (request, steps) in &self.erasures {
+            if !ErasureStep::ALL.starts_with(steps) {
+                let message = "its steps are not those of an erasure, each once and in their order";
+                findings.fail(Erasure, "erasure.steps", format!("request/{request}"), message);
+            } else if steps.len() == ErasureStep::ALL.len() {
+                completed += 1;
+            } else {
+                let message = format!("{} of {} steps are done", steps.len(), ErasureStep::ALL.len());
+                findings.note(Erasure, "erasure.under_way", format!("request/{request}"), message);
+            }
+        }
+        completed
     }
 }
 

@@ -5,6 +5,7 @@
 //! findings that name files, entries and records; it does not panic, and it opens no connection.
 
 mod archive;
+mod certificate;
 mod columns;
 mod completeness;
 mod controls;
@@ -25,6 +26,7 @@ mod trust;
 use merkle::{Policy, VerifierKey};
 
 pub use archive::{Archive, ArchiveError, Fault, MAX_ENTRIES};
+pub use certificate::{CERTIFICATE, Certificate, CertifiedEvent};
 pub use package::{CHECKPOINT, MANIFEST, Manifest, Package, PackageError, PackageFile, PackageSegment};
 pub use proof::verify_proof;
 pub use record_proof::{

@@ -4,6 +4,7 @@ use domain::people::reviews::ReviewCompleted;
 use domain::{Entry, EntryError};
 use merkle::{Checkpoint, Note, ProofError, TlogProof, VerifierKey, leaf_hash, verify_consistency, verify_inclusion};
 
+use crate::certificate;
 use crate::history::unverified;
 use crate::record_proof::{
     AnyRecord, EVENT_PROOF, EventProof, ProvenRecord, RECORD_PROOF, RecordProof, RecordProofError,
@@ -18,6 +19,10 @@ use crate::{Options, trust};
 /// Verifies a proof. A bare tlog-proof needs the bytes of its entry; the other kinds bring them.
 #[must_use]
 pub fn verify_proof(text: &str, entry: Option<&[u8]>, options: &Options) -> Report {
+    // A certificate is JSON, and brings many proofs.
+    if text.trim_start().starts_with('{') {
+        return certificate::verify(text, options);
+    }
     let mut findings = Findings::default();
     let subject = match text.split('\n').next() {
         Some(RECORD_PROOF) => record(text, options, &mut findings),
@@ -143,6 +148,12 @@ fn entry_in_log(proof: &TlogProof, bytes: &[u8], options: &Options, findings: &m
             format!("proof of entry {}", proof.index)
         }
     }
+}
+
+/// One proof of several that are judged together.
+pub(crate) fn one_of_many(proof: &EventProof, options: &Options, findings: &mut Findings) {
+    let ts = Entry::decode(&proof.entry).ok().map(|entry| entry.ts);
+    log_half(&proof.log, &proof.entry, ts, options, findings);
 }
 
 /// The half that any C2SP tool can check: the entry is under a checkpoint that the log signed.

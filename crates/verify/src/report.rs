@@ -247,12 +247,7 @@ impl Findings {
             () if self.kept.iter().any(|finding| finding.code == ROLLBACK) => 3,
             () if of(Claim::Integrity) == Verdict::Fail => 1,
             () if of(Claim::Integrity) == Verdict::Unknown => 2,
-            () if [Claim::Completeness, Claim::Freshness, Claim::Erasure]
-                .into_iter()
-                .any(|one| of(one) == Verdict::Fail) =>
-            {
-                2
-            }
+            () if [Claim::Completeness, Claim::Freshness, Claim::Erasure].map(of).contains(&Verdict::Fail) => 2,
             () if of(Claim::Independence) == Verdict::Fail => 4,
             () => 0,
         };

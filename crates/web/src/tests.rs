@@ -7,7 +7,7 @@ use crate::assurance::{ControlPage, ControlsPage, CriteriaPage, EvidencePage};
 use crate::data::{DataPage, DatasetPage};
 use crate::failure::FailurePage;
 use crate::infrastructure::{EventPage, LedgerPage, OverviewPage, SqlPage};
-use crate::keys::{EncryptionPage, RetentionPage, TokensPage};
+use crate::keys::{EncryptionPage, RequestPage, RequestsPage, RetentionPage, TokensPage};
 use crate::people::{
     AccessPage, AccessesPage, ApprovalPage, ApprovalsPage, CliPage, CodesPage, DocumentPage, DocumentsPage,
     EmergenciesPage, GroupPage, GroupsPage, KeysPage, NewKeyPage, OnwardPage, PasskeysPage, PersonPage, PoliciesPage,
@@ -53,6 +53,8 @@ fn samples() -> Vec<(String, String)> {
     add(&mut pages, "retention", RetentionPage::samples());
     add(&mut pages, "emergencies", EmergenciesPage::samples());
     add(&mut pages, "encryption", EncryptionPage::samples());
+    add(&mut pages, "requests", RequestsPage::samples());
+    add(&mut pages, "request", RequestPage::samples());
     add(&mut pages, "policies", PoliciesPage::samples());
     add(&mut pages, "why", WhyPage::samples());
     add(&mut pages, "overview", OverviewPage::samples());

@@ -25,6 +25,7 @@ mod policies;
 mod records;
 mod recovery;
 mod retention;
+mod requests;
 mod reviews;
 mod roles;
 mod roster;
@@ -126,6 +127,9 @@ enum Command {
     /// What may not be destroyed: place, release, list
     #[command(subcommand)]
     Holds(holds::Holds),
+    /// Requests of people about what is held of them: receive, search, erase, certify
+    #[command(subcommand)]
+    Requests(requests::Requests),
     /// Tell people what waits for them: try the channels, see what was told
     #[command(subcommand)]
     Notifications(notifications::Notifications),
@@ -208,6 +212,7 @@ impl Cli {
             Command::Encryption(command) => command.run(json, connect).await,
             Command::Retention(command) => command.run(json, connect).await,
             Command::Holds(command) => command.run(json, connect).await,
+            Command::Requests(command) => command.run(json, connect).await,
             Command::Notifications(command) => command.run(json, connect).await,
             Command::Policies(command) => command.run(json, connect).await,
             Command::Authz(command) => command.run(json, connect).await,

@@ -18,6 +18,7 @@ mod notifications;
 mod passkeys;
 mod people;
 mod retention;
+mod requests;
 mod serving;
 mod signin;
 mod support;

@@ -27,6 +27,7 @@ const PAGES: [&str; 20] = [
     "/emergencies",
     "/encryption",
     "/retention",
+    "/requests",
     "/keys",
     "/accesses",
     "/accesses/mine",

@@ -5,6 +5,7 @@ pub mod custodians;
 pub(crate) mod disposals;
 pub mod encryption;
 pub mod holds;
+pub mod requests;
 pub mod retention;
 pub mod tokens;
 

@@ -321,6 +321,8 @@ pub fn is_critical(command: &Command) -> bool {
             // What is replaced is destroyed, and how long that may take is for how long older copies open.
             | Command::ConfigureEncryption(_)
             | Command::RotateEncryption(_)
+            // What is forgotten does not come back.
+            | Command::ExecuteRequest(_)
     );
     sends_away || changes_rights
 }

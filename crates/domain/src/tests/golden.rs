@@ -1,6 +1,7 @@
 //! Every kind of event has golden bytes. A change here changes history that others have already verified.
 
 mod retention;
+mod requests;
 
 use crate::assurance::{ControlRan, ControlsScoped, EvidenceExported, Outcome, RunParams, ScopedControl};
 use crate::data::{
@@ -666,6 +667,7 @@ pub fn one_of_each() -> Vec<Event> {
         keys(),
         data(),
         retention::events(),
+        requests::requests(),
         assurance(),
     ]
     .concat()

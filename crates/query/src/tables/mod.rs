@@ -81,6 +81,9 @@ filled! {
     datasets: data::Datasets,
     dataset_purposes: data::DatasetPurposes,
     data_objects: data::DataObjects,
+    dsr: keys::Dsr,
+    dsr_impacts: keys::DsrImpacts,
+    subject_keys: keys::SubjectKeys,
     vendors: vendors::Vendors,
     model_versions: models::ModelVersions,
     services: serving::Services,
@@ -117,7 +120,6 @@ pub(crate) const VIEWS: &[View] = &[
 ];
 
 const PLANNED: &[(&str, &[Planned])] = &[
-    ("keys", keys::PLANNED),
     ("data", data::PLANNED),
     ("models", models::PLANNED),
     ("serving", serving::PLANNED),

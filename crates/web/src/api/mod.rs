@@ -17,6 +17,7 @@ mod passkeys;
 mod people;
 pub(crate) mod policies;
 mod retention;
+pub(crate) mod requests;
 mod reviews;
 mod serving;
 mod sessions;
@@ -108,6 +109,18 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/retention/disposals/{id}/confirm", post(retention::confirm))
         .route("/holds", get(retention::holds).post(retention::place))
         .route("/holds/{id}/release", post(retention::release))
+        .route("/requests", get(requests::list).post(requests::receive))
+        .route("/requests/{id}", get(requests::show))
+        .route("/requests/{id}/text", get(requests::text))
+        .route("/requests/{id}/identity", post(requests::identity))
+        .route("/requests/{id}/search", post(requests::search))
+        .route("/requests/{id}/assess", post(requests::assess))
+        .route("/requests/{id}/approval", post(requests::ask))
+        .route("/requests/{id}/execute", post(requests::execute))
+        .route("/requests/{id}/close", post(requests::close))
+        .route("/requests/{id}/export", get(requests::export))
+        .route("/requests/{id}/certificate", get(requests::certificate))
+        .route("/requests/{id}/certificate.pdf", get(requests::certificate_pdf))
         .route("/notifications/test", post(notifications::test))
         .route("/policies", get(policies::show))
         .route("/policies/diff", post(policies::diff))

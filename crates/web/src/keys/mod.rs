@@ -1,6 +1,8 @@
-//! Keys that data are encrypted under, what they protect, and how long that is kept.
+//! Keys that data are encrypted under, what they protect, how long that is kept, and what people can ask for.
 
 mod encryption;
+mod request;
+mod requests;
 mod retention;
 mod tokens;
 
@@ -23,6 +25,17 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/retention/disposals/{id}/confirm", post(retention::confirm))
         .route("/tokens", get(tokens::show))
         .route("/tokens/reveal", post(tokens::reveal))
+        .route("/requests", get(requests::show).post(requests::receive))
+        .route("/requests/{id}", get(request::show))
+        .route("/requests/{id}/identity", post(request::identity))
+        .route("/requests/{id}/search", post(request::search))
+        .route("/requests/{id}/assess", post(request::assess))
+        .route("/requests/{id}/approval", post(request::ask))
+        .route("/requests/{id}/execute", post(request::execute))
+        .route("/requests/{id}/close", post(request::close))
+        .route("/requests/{id}/export", get(request::export))
+        .route("/requests/{id}/certificate", get(request::certificate))
+        .route("/requests/{id}/certificate.pdf", get(request::certificate_pdf))
 }
 
 #[cfg(test)]
@@ -31,3 +44,5 @@ pub(crate) use encryption::EncryptionPage;
 pub(crate) use retention::RetentionPage;
 #[cfg(test)]
 pub(crate) use tokens::TokensPage;
+#[cfg(test)]
+pub(crate) use {request::RequestPage, requests::RequestsPage};

@@ -28,13 +28,14 @@ pub(crate) enum Section {
     Policies,
     Why,
     Documents,
+    Requests,
     Retention,
     Sql,
 }
 
 impl Section {
     /// All places: where, what it is called, and its key after `g`.
-    const ALL: [(Self, &'static str, &'static str, &'static str); 18] = [
+    const ALL: [(Self, &'static str, &'static str, &'static str); 19] = [
         (Self::Overview, "/", "Overview", "g o"),
         (Self::Ledger, "/ledger", "Ledger", "g l"),
         (Self::Inferences, "/inferences", "Inferences", "g i"),
@@ -51,6 +52,7 @@ impl Section {
         (Self::Policies, "/policies", "Policies", ""),
         (Self::Why, "/authz", "Why?", ""),
         (Self::Documents, "/documents", "Documents", "g d"),
+        (Self::Requests, "/requests", "Requests", "g r"),
         (Self::Retention, "/retention", "Retention", ""),
         (Self::Sql, "/sql", "SQL", "g s"),
     ];

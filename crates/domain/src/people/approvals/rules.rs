@@ -35,21 +35,23 @@ pub struct ApprovalsConfigured {
     pub rules: Vec<ApprovalRule>,
 }
 
-/// Rules that always hold: command, role, and the risk from which on.
-const ALWAYS: [(&str, &str, Option<RiskTier>); 8] = [
-    ("approvals.configure", "security_lead", None),
-    ("document.publish", "security_lead", None),
-    ("policies.install", "security_lead", None),
+/// Rules that always hold: command, role, votes, and the risk from which on.
+const ALWAYS: [(&str, &str, u64, Option<RiskTier>); 9] = [
+    ("approvals.configure", "security_lead", 1, None),
+    ("document.publish", "security_lead", 1, None),
+    ("policies.install", "security_lead", 1, None),
+    // What is forgotten does not come back.
+    ("request.execute", "privacy_officer", 2, None),
     // What would go sooner by it is destroyed for good: see `State::shortens`.
-    ("retention.schedule", "security_lead", None),
-    ("retention.unschedule", "security_lead", None),
-    ("role.define", "security_lead", None),
-    ("service.declare", "model_approver", Some(RiskTier::High)),
-    ("service.register", "model_approver", None),
+    ("retention.schedule", "security_lead", 1, None),
+    ("retention.unschedule", "security_lead", 1, None),
+    ("role.define", "security_lead", 1, None),
+    ("service.declare", "model_approver", 1, Some(RiskTier::High)),
+    ("service.register", "model_approver", 1, None),
 ];
 
 /// Commands that can be made to need an approval: what people decide, and can wait for.
-pub const APPROVABLE: [&str; 14] = [
+pub const APPROVABLE: [&str; 15] = [
     "approvals.configure",
     "controls.scope",
     "document.publish",
@@ -58,6 +60,7 @@ pub const APPROVABLE: [&str; 14] = [
     "policies.install",
     "provider.declare",
     "provider.retire",
+    "request.execute",
     "retention.schedule",
     "retention.unschedule",
     "role.define",
@@ -71,9 +74,9 @@ impl State {
     #[must_use]
     pub fn approval_rules(&self) -> Vec<ApprovalRule> {
         let mut rules = self.approval_rules.as_ref().map(|set| set.rules.clone()).unwrap_or_default();
-        for (command, role, risk_tier) in ALWAYS {
+        for (command, role, quorum, risk_tier) in ALWAYS {
             if !rules.iter().any(|rule| rule.command == command) {
-                rules.push(ApprovalRule { command: command.into(), quorum: 1, role: role.into(), risk_tier });
+                rules.push(ApprovalRule { command: command.into(), quorum, role: role.into(), risk_tier });
             }
         }
         rules.sort_by(|a, b| a.command.cmp(&b.command));
@@ -115,8 +118,9 @@ pub(crate) fn configure(state: &State, body: &ApprovalsConfigured) -> Result<Vec
                 APPROVABLE.join(", ")
             ));
         }
-        if !(1..=MAX_QUORUM).contains(&rule.quorum) {
-            return invalid(format!("the quorum of `{command}` must be between 1 and {MAX_QUORUM}"));
+        let least = ALWAYS.iter().find(|(always, ..)| always == command).map_or(1, |(_, _, quorum, _)| *quorum);
+        if !(least..=MAX_QUORUM).contains(&rule.quorum) {
+            return invalid(format!("the quorum of `{command}` must be between {least} and {MAX_QUORUM}"));
         }
         let own = state.custom_roles.get(&rule.role);
         let votes = own.is_none_or(|own| own.actions.iter().any(|action| action == "approval.vote"));
@@ -141,6 +145,8 @@ pub(super) fn beneficiary(command: &Command) -> Option<&str> {
         Command::RegisterActor(ActorRegistered { actor, .. }) => Some(actor),
         // Who answers for a service is not the one who agrees to its risk.
         Command::RegisterService(body) => Some(&body.owner),
+        // Whoever asks to be forgotten does not vote on it.
+        Command::ExecuteRequest(body) => body.actor.as_deref(),
         _ => None,
     }
 }

@@ -20,8 +20,6 @@ pub(crate) const PLANNED: &[Planned] = &[
     Planned { name: "dataset_checks", doc: "Quality checks of data sets.", area: "data contracts", columns: "check_id step_id dataset_id version dimension status blocking:bool ts:time" },
     Planned { name: "lineage_edges", doc: "What was made from what.", area: "lineage", columns: "edge_id run_id input_id input_checksum output_id output_checksum ts:time" },
     Planned { name: "pii_findings", doc: "Personal data found where it was not declared.", area: "detectors", columns: "finding_id object_id category ts:time resolved_at:time" },
-    Planned { name: "dsr", doc: "Requests by data subjects.", area: "requests by data subjects", columns: "request_id subject_ref kind received_at:time due_at:time closed_at:time outcome reason_code notified_at:time identity_verified:bool" },
-    Planned { name: "dsr_impacts", doc: "What such a request means for trained models.", area: "requests by data subjects", columns: "request_id model_id version assessment action completed_at:time" },
     Planned { name: "subject_index", doc: "Which data sets hold data of which subject.", area: "requests by data subjects", columns: "subject_ref dataset_id version" },
     Planned { name: "consents", doc: "Consents given and withdrawn.", area: "requests by data subjects", columns: "subject_ref purpose_id granted_at:time withdrawn_at:time" },
     Planned { name: "transfers", doc: "Transfers of data between systems and regions.", area: "transfers", columns: "transfer_id ts:time object_ref from_system to_system from_region to_region vendor_id classification contains_pii:bool protection decision policy_id legal_basis" },

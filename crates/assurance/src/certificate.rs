@@ -1,0 +1,139 @@
+//! Certificates of erasure: made from the ledger alone, so that whoever doubts one makes it again.
+
+use std::sync::Arc;
+
+use domain::keys::requests::{ErasureStep, Request};
+use domain::{Entry, Event};
+use engine::Engine;
+use verify::{CERTIFICATE, Certificate, CertifiedEvent, EventProof};
+
+use crate::AssuranceError;
+use crate::pdf::{self, Line};
+
+/// What an erasure is done by, in the words of NIST SP 800-88 revision 2.
+const METHOD: &str = "Cryptographic erase (NIST SP 800-88r2, technique \"purge\" where the media allow it, else \"clear\"): every \
+key of the person is overwritten and the keys that wrapped them are replaced, up to a new root key whose predecessor is \
+destroyed. What was sealed under a destroyed key with AES-256-GCM cannot be opened any more, wherever a copy of it lies. \
+Sealed contents are then removed from the files in which they lay.";
+
+/// What an erasure does not reach.
+const LIMITS: [&str; 6] = [
+    "Solid-state disks keep remnants of overwritten blocks where no program reaches: encrypt the volume that holds the key store.",
+    "Copies that were disclosed before, opened, to others are with them: a provider that answered an inference has what it was sent.",
+    "Models that were trained on the person's data and are kept, with the reason named above, may still say something of them.",
+    "A backup of the key store from before opens nothing once the custodian of the root key has forgotten the old one; where it \
+     keeps old versions, until those or the backup expire.",
+    "The ledger keeps what happened, with random references and pseudonyms only; it has no key to what they stood for.",
+    "What was in this computer's memory or swap during the erasure is beyond what is proven here.",
+];
+
+/// The certificate of an erasure that is completed, with the proof of each step. Blocks.
+///
+/// # Errors
+/// When there is no such request, or its erasure is not completed.
+pub fn certificate(engine: &Arc<Engine>, request: &str) -> Result<Certificate, AssuranceError> {
+    let known = engine.request(request).map_err(|refusal| AssuranceError::NotFound(refusal.message))?;
+    let Some(completed_at) = completed(&known) else {
+        let message = format!("the erasure of request `{request}` is not completed: there is nothing to certify yet");
+        return Err(AssuranceError::NotFound(message));
+    };
+    let entries = entries_of(engine, request)?;
+    engine.log().publish().map_err(io)?;
+    let mut events = Vec::with_capacity(entries.len());
+    let mut head = None;
+    for (seq, bytes, entry) in entries {
+        let log = engine.log().tlog_proof(seq).map_err(io)?;
+        head = Some(log.checkpoint.clone());
+        events.push(CertifiedEvent::of(&entry, &EventProof { entry: bytes, log }));
+    }
+    let (size, root) = head.as_deref().and_then(size_and_root).ok_or_else(|| io("its events are not in the ledger"))?;
+    Ok(Certificate {
+        format: CERTIFICATE.to_owned(),
+        organisation: engine.org().name,
+        origin: engine.log().origin().to_owned(),
+        log_vkey: engine.log_vkey().to_owned(),
+        size,
+        root,
+        request: request.to_owned(),
+        subjects: known.received.subjects,
+        received_at: known.received.received_at,
+        completed_at,
+        method: METHOD.to_owned(),
+        limits: LIMITS.iter().map(|limit| (*limit).to_owned()).collect(),
+        events,
+    })
+}
+
+/// The same for people to read and file.
+#[must_use]
+pub fn certificate_pdf(certificate: &Certificate) -> Vec<u8> {
+    pdf::write("Certificate of erasure", &lines(certificate))
+}
+
+fn completed(request: &Request) -> Option<i64> {
+    request.steps.iter().find(|(step, _)| *step == ErasureStep::Completed).map(|(_, at)| *at)
+}
+
+/// The events of a request, and those of the approval that it was carried out with, in the order of the ledger.
+fn entries_of(engine: &Engine, request: &str) -> Result<Vec<(u64, Vec<u8>, Entry)>, AssuranceError> {
+    let stream = format!("request/{request}");
+    let approval = engine.read(|state| {
+        let used = state.approvals.values().filter(|known| known.consumed.is_some());
+        used.map(|known| &known.requested).find(|asked| asked.resource == stream).map(|asked| asked.approval.clone())
+    });
+    let approved = approval.map(|approval| format!("approval/{approval}"));
+    let mut found = Vec::new();
+    let each = &mut |seq: u64, bytes: &[u8]| {
+        let Ok(entry) = Entry::decode(bytes) else { return };
+        let said = matches!(entry.event, Event::ApprovalCommented(_));
+        if entry.stream == stream || (Some(&entry.stream) == approved.as_ref() && !said) {
+            found.push((seq, bytes.to_vec(), entry));
+        }
+    };
+    engine.log().for_each_entry(0..engine.log().size(), each).map_err(io)?;
+    Ok(found)
+}
+
+/// The second and third line of a checkpoint; the root is base64 there.
+fn size_and_root(checkpoint: &str) -> Option<(u64, String)> {
+    let note = merkle::Note::parse(checkpoint).ok()?;
+    let checkpoint = merkle::Checkpoint::parse(&note.text).ok()?;
+    Some((checkpoint.size, merkle::hex(&checkpoint.root)))
+}
+
+fn lines(certificate: &Certificate) -> Vec<Line> {
+    let mut lines = vec![
+        Line::text(format!("Organisation: {}", certificate.organisation)),
+        Line::text(format!("Request: {}", certificate.request)),
+        Line::text(format!("Received: {}", pdf::time(certificate.received_at))),
+        Line::text(format!("Completed: {}", pdf::time(certificate.completed_at))),
+        Line::text(format!("Ledger: {}, {} entries", certificate.origin, certificate.size)),
+        Line::text(format!("Root: {}", certificate.root)),
+        Line::text(format!("Key of the ledger: {}", certificate.log_vkey)),
+        Line::head("References of the person"),
+    ];
+    lines.extend(certificate.subjects.iter().map(Line::text));
+    lines.push(Line::head("Method"));
+    lines.push(Line::text(&certificate.method));
+    lines.push(Line::head("What happened"));
+    for event in &certificate.events {
+        let step = event.step.as_ref().map(|step| format!(" {step}")).unwrap_or_default();
+        let counts: Vec<String> = event.counts.iter().map(|(what, count)| format!("{what} {count}")).collect();
+        let counts = if counts.is_empty() { String::new() } else { format!(" ({})", counts.join(", ")) };
+        lines.push(Line::text(format!("entry {}, {}: {}{step}{counts}", event.seq, pdf::time(event.at), event.event)));
+        lines.extend(event.model.iter().map(|model| Line::text(format!("    model {model}"))));
+        lines.extend(event.keys.iter().map(|key| Line::text(format!("    {key}"))));
+    }
+    lines.push(Line::head("What it does not reach"));
+    lines.extend(certificate.limits.iter().map(Line::text));
+    lines.push(Line::head("How to verify it"));
+    lines.push(Line::text(
+        "Each entry above has a proof of inclusion in the JSON form of this certificate. `counterfoil verify \
+         certificate.json --key KEY` checks all of them offline; take KEY from where you trust it.",
+    ));
+    lines
+}
+
+fn io(error: impl std::fmt::Display) -> AssuranceError {
+    AssuranceError::Io(error.to_string())
+}

@@ -1,0 +1,124 @@
+//! What is held of a person, opened for them: an archive with a page to read and the same as data. It is made when it is
+//! asked for and kept nowhere.
+
+use std::io::{Cursor, Write};
+use std::sync::Arc;
+
+use engine::{Engine, HeldInference};
+use serde_json::{Value, json};
+use zip::write::SimpleFileOptions;
+
+use crate::{AssuranceError, pdf};
+
+/// The archive for a request, as the bytes of a ZIP file. Who may have it is for the caller to ask.
+///
+/// # Errors
+/// When there is no such request, or something cannot be read.
+pub async fn export_of_person(engine: &Arc<Engine>, request: &str) -> Result<Vec<u8>, AssuranceError> {
+    let known = engine.request(request).map_err(|refusal| AssuranceError::NotFound(refusal.message))?;
+    let asked = engine.request_text(request).await?;
+    let profile = match &known.received.actor {
+        Some(actor) => engine.profile(actor).await?,
+        None => None,
+    };
+    let inferences = engine.held_inferences(request).await?;
+    let (tokens, datasets) = engine.held_elsewhere(request)?;
+    let data = json!({
+        "request": request,
+        "made_at": Engine::now_ms(),
+        "asked": asked,
+        "profile": profile,
+        "inferences": inferences.iter().map(value).collect::<Vec<_>>(),
+        "tokens": tokens,
+        "datasets": datasets.iter().map(|(name, version)| json!({"name": name, "version": version})).collect::<Vec<_>>(),
+    });
+    archive(&data).map_err(|e| AssuranceError::Io(e.to_string()))
+}
+
+fn value(held: &HeldInference) -> Value {
+    let core = &held.core;
+    let contents = held.contents.as_ref().map(|fields| {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        fields.iter().map(|(name, bytes)| (name.clone(), text(bytes))).collect::<std::collections::BTreeMap<_, _>>()
+    });
+    json!({
+        "id": core.inference_id, "at": pdf::time(core.ts_start.div_euclid(1000)), "service": core.service,
+        "model": core.model, "version": core.version, "provider": core.provider, "region": core.region,
+        "purpose": core.purpose, "classification": core.classification, "status": core.status, "contents": contents,
+    })
+}
+
+fn archive(data: &Value) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    zip.start_file("index.html", options)?;
+    zip.write_all(page(data).as_bytes())?;
+    zip.start_file("data.json", options)?;
+    zip.write_all(&serde_json::to_vec_pretty(data)?)?;
+    Ok(zip.finish()?.into_inner())
+}
+
+/// The page: every value in the order of the data, and nothing that a browser would load or run.
+fn page(data: &Value) -> String {
+    let mut html = String::from(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\
+         <title>What is held about you</title>\
+         <style>body{font-family:sans-serif;max-width:60em;margin:2em auto;padding:0 1em}\
+         pre{white-space:pre-wrap;background:#f4f4f4;padding:.5em}dt{font-weight:bold}</style></head><body>\n\
+         <h1>What is held about you</h1>\n",
+    );
+    for (title, member, empty) in [
+        ("What you wrote when you asked", "asked", "It is not held any more."),
+        ("You as somebody who acts here", "profile", "You do not act here, or nothing is known."),
+        ("What you sent to models, and what they answered", "inferences", "Nothing is held."),
+        ("Tokens that stand for something of yours", "tokens", "There are none."),
+        ("Data sets with rows of yours", "datasets", "There are none."),
+    ] {
+        html += &format!("<h2>{title}</h2>\n");
+        let value = &data[member];
+        if value.is_null() || value.as_array().is_some_and(Vec::is_empty) {
+            html += &format!("<p>{empty}</p>\n");
+        } else {
+            show(value, &mut html);
+        }
+    }
+    html + "</body></html>\n"
+}
+
+fn show(value: &Value, html: &mut String) {
+    match value {
+        Value::Null => html.push_str("<p>not held any more</p>\n"),
+        Value::Array(items) => items.iter().for_each(|item| show(item, html)),
+        Value::Object(members) => {
+            html.push_str("<dl>\n");
+            for (name, value) in members.iter().filter(|(_, value)| !value.is_null()) {
+                *html += &format!("<dt>{}</dt><dd>", escaped(name));
+                show(value, html);
+                html.push_str("</dd>\n");
+            }
+            html.push_str("</dl>\n");
+        }
+        Value::String(text) => *html += &format!("<pre>{}</pre>\n", escaped(text)),
+        other => *html += &format!("<pre>{other}</pre>\n"),
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_what_somebody_sent_when_shown_then_it_is_text_and_nothing_runs() {
+        let data = json!({"inferences": [{"contents": {"request": "<script>alert(1)</script> & more"}}]});
+        let page = page(&data);
+        assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt; &amp; more") && !page.contains("<script>"));
+        assert!(page.contains("Nothing is held.") || page.contains("There are none."));
+        let zip = archive(&data).expect("written");
+        assert!(zip.starts_with(b"PK"));
+    }
+}

@@ -1,0 +1,207 @@
+//! What may follow what in a request, and what never does.
+
+use super::{
+    ErasureStep, ExecuteRequest, MAX_DUE_MS, MAX_SUBJECTS, Request, RequestAssessed, RequestClosed,
+    RequestIdentityChecked, RequestKind, RequestOutcome, RequestReceived, RequestSearched, RequestStarted, RequestStep,
+    SearchRequest,
+};
+use crate::decide::{digest_is_valid, identifier_is_valid, reference_is_valid};
+use crate::keys::holds;
+use crate::people::actors::is_the_system;
+use crate::{Event, Given, Refusal, RefusalCode, State};
+
+/// The most places, concerns or keys that an event of a request names.
+const MAX_NAMES: usize = 512;
+
+pub(crate) fn receive(state: &State, given: &Given, body: &RequestReceived) -> Result<Vec<Event>, Refusal> {
+    identifier_is_valid("request", &body.request)?;
+    if state.requests.contains_key(&body.request) {
+        return Err(Refusal::new(RefusalCode::Exists, format!("request `{}` exists already", body.request)));
+    }
+    digest_is_valid("sealed text", &body.sealed_sha256)?;
+    if !(1..=MAX_SUBJECTS).contains(&body.subjects.len()) || !body.subjects.is_sorted_by(|a, b| a < b) {
+        return invalid(format!("a request names 1 to {MAX_SUBJECTS} references, sorted, each once"));
+    }
+    let reference = |text: &str| text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if !body.subjects.iter().all(|subject| reference(subject)) {
+        return invalid("a reference of the vault has 32 hexadecimal digits: an identifier is never one".into());
+    }
+    if let Some(actor) = &body.actor {
+        if is_the_system(state, actor) || !state.actors.contains_key(actor) {
+            return Err(Refusal::new(RefusalCode::NotFound, format!("there is no person `{actor}` among the actors")));
+        }
+    }
+    if body.received_at > given.now {
+        return invalid("a request cannot have been received in the future".into());
+    }
+    if body.due_at <= body.received_at || body.due_at > body.received_at.saturating_add(MAX_DUE_MS) {
+        return invalid("a request must be due after it was received, within a year".into());
+    }
+    Ok(vec![Event::RequestReceived(body.clone())])
+}
+
+pub(crate) fn check_identity(state: &State, body: &RequestIdentityChecked) -> Result<Vec<Event>, Refusal> {
+    let request = open(state, &body.request)?;
+    not_begun(request)?;
+    reference_is_valid(&body.reference)?;
+    Ok(vec![Event::RequestIdentityChecked(body.clone())])
+}
+
+/// Only Counterfoil itself says what it found.
+pub(crate) fn searched(state: &State, given: &Given, body: &SearchRequest) -> Result<Vec<Event>, Refusal> {
+    by_the_system(state, given)?;
+    let request = open(state, &body.request)?;
+    not_begun(request)?;
+    if !request.is_confirmed() {
+        return conflict(request, "has nobody's identity confirmed: check who asks before anything is looked up");
+    }
+    let names = body.counts.len().max(body.concerns.len()).max(body.keys.len());
+    if names > MAX_NAMES {
+        return invalid(format!("a search names at most {MAX_NAMES} things of a kind"));
+    }
+    // Which model learned from which data set is not on record, so whoever is in one may be in each.
+    let may_have_learned = body.counts.get("datasets").is_some_and(|count| *count > 0);
+    let versions = state.models.iter().filter(|_| may_have_learned);
+    let models = versions
+        .flat_map(|(model, versions)| versions.keys().map(move |version| format!("{model}/{version}")))
+        .collect();
+    let SearchRequest { request, counts, concerns, keys } = body.clone();
+    Ok(vec![Event::RequestSearched(RequestSearched { request, counts, concerns, keys, models })])
+}
+
+pub(crate) fn assess(state: &State, body: &RequestAssessed) -> Result<Vec<Event>, Refusal> {
+    let request = open(state, &body.request)?;
+    not_begun(request)?;
+    reference_is_valid(&body.reference)?;
+    let name = format!("{}/{}", body.model, body.version);
+    if !request.searched.as_ref().is_some_and(|found| found.models.contains(&name)) {
+        let message = format!(
+            "request `{}` has no model version `{name}` to assess: see what the search found",
+            request.received.request
+        );
+        return Err(Refusal::new(RefusalCode::NotFound, message));
+    }
+    Ok(vec![Event::RequestAssessed(body.clone())])
+}
+
+/// That two people approved is asked for by the rule of approvals, as of every other command that needs one.
+pub(crate) fn execute(state: &State, body: &ExecuteRequest) -> Result<Vec<Event>, Refusal> {
+    let request = open(state, &body.request)?;
+    not_begun(request)?;
+    if request.received.kind != RequestKind::Erasure {
+        return conflict(request, "asks for no erasure: answer it, and close it with where the answer is written down");
+    }
+    if body.actor != request.received.actor {
+        return invalid("`actor` must be the one of the request, so that they do not vote on it".into());
+    }
+    if !request.is_confirmed() {
+        return conflict(request, "has nobody's identity confirmed: check who asks first");
+    }
+    if request.searched.is_none() {
+        return conflict(request, "was not searched for: look first what is held");
+    }
+    if let Some(model) = request.unassessed().next() {
+        return conflict(request, &format!("has model version `{model}` to assess first"));
+    }
+    if let Some(actor) = request.received.actor.as_ref().filter(|actor| !state.left.contains_key(*actor)) {
+        return conflict(request, &format!("is of `{actor}`, who acts here still: have them leave first"));
+    }
+    not_held(state, request)?;
+    Ok(vec![Event::RequestStarted(RequestStarted { request: body.request.clone() })])
+}
+
+pub(crate) fn stepped(state: &State, given: &Given, body: &RequestStep) -> Result<Vec<Event>, Refusal> {
+    by_the_system(state, given)?;
+    let request = open(state, &body.request)?;
+    match request.next_step() {
+        Some(next) if next == body.step => {}
+        Some(next) => {
+            let (next, step) = (next.as_str(), body.step.as_str());
+            return conflict(request, &format!("waits for step `{next}`, not `{step}`"));
+        }
+        None => return conflict(request, "waits for no step: it has not begun, or is completed"),
+    }
+    if body.step == ErasureStep::HoldsChecked {
+        not_held(state, request)?;
+    }
+    if body.counts.len().max(body.keys.len()) > MAX_NAMES {
+        return invalid(format!("a step names at most {MAX_NAMES} things of a kind"));
+    }
+    Ok(vec![Event::RequestStep(body.clone())])
+}
+
+pub(crate) fn close(state: &State, given: &Given, body: &RequestClosed) -> Result<Vec<Event>, Refusal> {
+    let request = open(state, &body.request)?;
+    reference_is_valid(&body.reference)?;
+    if body.notified_at.is_some_and(|at| at > given.now || at < request.received.received_at) {
+        return invalid("whoever asked was told after they asked, and not in the future".into());
+    }
+    if body.reason_code.is_some() != (body.outcome == RequestOutcome::Refused) {
+        return invalid("a refusal has a `reason_code`, and nothing else has one".into());
+    }
+    if body.notified_at.is_none() && body.outcome != RequestOutcome::Withdrawn {
+        return invalid("say when whoever asked was told: `notified_at`".into());
+    }
+    match body.outcome {
+        RequestOutcome::Done if !request.is_confirmed() => {
+            conflict(request, "has nobody's identity confirmed: check who asks first, or refuse it")
+        }
+        RequestOutcome::Done if request.received.kind == RequestKind::Erasure && !request.is_erased() => {
+            conflict(request, "is not erased: have it approved and carried out first")
+        }
+        RequestOutcome::Done if request.received.kind == RequestKind::Access && request.searched.is_none() => {
+            conflict(request, "was not searched for: look first what is held")
+        }
+        RequestOutcome::Refused | RequestOutcome::Withdrawn if request.started_at.is_some() => {
+            conflict(request, "is being erased, and what is destroyed does not come back: close it as done")
+        }
+        _ => Ok(vec![Event::RequestClosed(body.clone())]),
+    }
+}
+
+/// The request of this name, if it is not closed.
+fn open<'a>(state: &'a State, request: &str) -> Result<&'a Request, Refusal> {
+    let missing = || Refusal::new(RefusalCode::NotFound, format!("there is no request `{request}`"));
+    let known = state.requests.get(request).ok_or_else(missing)?;
+    match &known.closed {
+        Some((outcome, _)) => conflict(known, &format!("is closed as {}: a new one can be received", outcome.as_str())),
+        None => Ok(known),
+    }
+}
+
+fn not_begun(request: &Request) -> Result<(), Refusal> {
+    if request.started_at.is_some() {
+        conflict(request, "is being erased: nothing about it changes now")
+    } else {
+        Ok(())
+    }
+}
+
+fn not_held(state: &State, request: &Request) -> Result<(), Refusal> {
+    let subjects = request.received.subjects.iter().map(|subject| format!("subject/{subject}"));
+    let concerns = request.searched.iter().flat_map(|found| found.concerns.iter().cloned());
+    for on in subjects.chain(concerns) {
+        if let Some(hold) = holds::blocking(state, &on) {
+            return conflict(
+                request,
+                &format!("concerns `{on}`, which legal hold `{hold}` keeps: release that, or refuse"),
+            );
+        }
+    }
+    Ok(())
+}
+
+fn by_the_system(state: &State, given: &Given) -> Result<(), Refusal> {
+    if is_the_system(state, &given.by) {
+        return Ok(());
+    }
+    Err(Refusal::new(RefusalCode::Forbidden, "only Counterfoil itself says what it found or did for a request"))
+}
+
+fn conflict<T>(request: &Request, why: &str) -> Result<T, Refusal> {
+    Err(Refusal::new(RefusalCode::Conflict, format!("request `{}` {why}", request.received.request)))
+}
+
+fn invalid<T>(why: String) -> Result<T, Refusal> {
+    Err(Refusal::new(RefusalCode::Invalid, why))
+}

@@ -1,0 +1,338 @@
+//! Certificates of erasure: what was done to forget a person, each step with the proof that the ledger holds it. The form
+//! is specified in `docs/format.md`, section "Certificates of erasure".
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::keys::requests::{ErasureStep, RequestKind};
+use domain::people::Vote;
+use domain::{Entry, Event};
+use merkle::{VerifierKey, hex};
+use serde::{Deserialize, Serialize};
+
+use crate::history::unverified;
+use crate::record_proof::EventProof;
+use crate::report::{
+    Claim::{Erasure, Integrity},
+    Findings, Report, instant,
+};
+use crate::{Options, proof};
+
+/// The value of member `format`.
+pub const CERTIFICATE: &str = "counterfoil/erasure-certificate@v1";
+
+/// How many people must have approved.
+const APPROVERS: usize = 2;
+
+/// A certificate. It names nobody: references are random.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// [`CERTIFICATE`].
+    pub format: String,
+    /// Whose ledger it is.
+    pub organisation: String,
+    /// The ledger's name.
+    pub origin: String,
+    /// The ledger's verifier key, as a C2SP signed-note vkey.
+    pub log_vkey: String,
+    /// Size of the ledger that the last event is proven in.
+    pub size: u64,
+    /// Its root, hexadecimal.
+    pub root: String,
+    /// The request.
+    pub request: String,
+    /// The references of the person, which lead nowhere now.
+    pub subjects: Vec<String>,
+    /// When it was received, in milliseconds since the epoch.
+    pub received_at: i64,
+    /// When the erasure was completed.
+    pub completed_at: i64,
+    /// What it was done by.
+    pub method: String,
+    /// What it does not reach.
+    pub limits: Vec<String>,
+    /// What happened, in the order of the ledger.
+    pub events: Vec<CertifiedEvent>,
+}
+
+/// Something that happened, with its proof.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertifiedEvent {
+    /// Its number in the ledger.
+    pub seq: u64,
+    /// When, in milliseconds since the epoch.
+    pub at: i64,
+    /// Its type.
+    pub event: String,
+    /// The step that it reports, if it reports one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// What that did, by kind of thing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counts: BTreeMap<String, u64>,
+    /// Keys that are destroyed, by name.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub keys: BTreeSet<String>,
+    /// The model version that it assesses, and what is done about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Its proof, in the form `counterfoil/event-proof@v1`.
+    pub proof: String,
+}
+
+impl CertifiedEvent {
+    /// What a certificate says of an entry.
+    #[must_use]
+    pub fn of(entry: &Entry, proof: &EventProof) -> Self {
+        let (step, counts, keys) = match &entry.event {
+            Event::RequestStep(body) => (Some(body.step.as_str().to_owned()), body.counts.clone(), body.keys.clone()),
+            Event::RequestSearched(body) => (None, body.counts.clone(), BTreeSet::new()),
+            _ => (None, BTreeMap::new(), BTreeSet::new()),
+        };
+        let model = match &entry.event {
+            Event::RequestAssessed(body) => {
+                let (assessment, action) = (body.assessment.as_str(), body.action.as_str());
+                Some(format!("{}/{}: {assessment}, {action}, {}", body.model, body.version, body.reference))
+            }
+            _ => None,
+        };
+        let (seq, at, event) = (proof.log.index, entry.ts, entry.event.name().to_owned());
+        Self { seq, at, event, step, counts, keys, model, proof: proof.to_string() }
+    }
+}
+
+/// Verifies a certificate.
+#[must_use]
+pub(crate) fn verify(text: &str, options: &Options) -> Report {
+    let mut findings = Findings::default();
+    let certificate: Certificate = match serde_json::from_str(text) {
+        Ok(certificate) => certificate,
+        Err(error) => {
+            findings.fail(Integrity, "certificate.unreadable", "certificate", error.to_string());
+            return findings.report("certificate that cannot be read".to_owned());
+        }
+    };
+    if certificate.format != CERTIFICATE {
+        let message = format!("`{}` is not `{CERTIFICATE}`", certificate.format);
+        findings.fail(Integrity, "certificate.format", "format", message);
+    }
+    let options = &Options { log_vkey: key_of(&certificate, options, &mut findings), ..options.clone() };
+    let mut entries = Vec::new();
+    for event in &certificate.events {
+        entries.extend(checked(event, &certificate, options, &mut findings));
+    }
+    if let Some(last) = certificate.events.last() {
+        size_and_root(&certificate, last, &mut findings);
+    }
+    in_order(&certificate, &mut findings);
+    whole(&certificate, &entries, &mut findings);
+    if findings.failures(Integrity) == 0 && findings.failures(Erasure) == 0 {
+        let keys: BTreeSet<&String> = certificate.events.iter().flat_map(|event| &event.keys).collect();
+        findings.summary(Erasure, format!("{} keys destroyed, every step proven in its order", keys.len()));
+        let message = "a certificate proves what the ledger holds; that no copy of a key was kept elsewhere is for the \
+                       operator's word, and its limits say what the erasure does not reach";
+        findings.note(Erasure, "certificate.limits", "limits", message);
+    }
+    let Certificate { request, origin, completed_at, .. } = &certificate;
+    findings.report(format!("certificate of erasure `{request}` of `{origin}`, completed {}", instant(*completed_at)))
+}
+
+/// The key that signed: the one that is known from elsewhere, else the one that came with the certificate, which shows
+/// only that the certificate agrees with itself.
+fn key_of(certificate: &Certificate, options: &Options, findings: &mut Findings) -> Option<VerifierKey> {
+    if options.log_vkey.is_some() || options.policy.as_ref().is_some_and(|policy| !policy.logs().is_empty()) {
+        return options.log_vkey.clone();
+    }
+    match certificate.log_vkey.parse() {
+        Ok(key) => {
+            findings.summary(Integrity, "signed by a key that came with the certificate");
+            Some(key)
+        }
+        Err(error) => {
+            let message = format!("its key cannot be read: {error}");
+            findings.fail(Integrity, "certificate.key", "log_vkey", message);
+            None
+        }
+    }
+}
+
+/// One event, held to its own proof; its entry when that can be read.
+fn checked(
+    event: &CertifiedEvent,
+    certificate: &Certificate,
+    options: &Options,
+    findings: &mut Findings,
+) -> Option<Entry> {
+    let place = format!("event {}", event.seq);
+    let proof = match EventProof::parse(&event.proof) {
+        Ok(proof) => proof,
+        Err(error) => {
+            findings.fail(Integrity, "certificate.proof", place, error.to_string());
+            return None;
+        }
+    };
+    let before = findings.failures(Integrity);
+    proof::one_of_many(&proof, options, findings);
+    if findings.failures(Integrity) > before {
+        findings.fail(Integrity, "certificate.proof", place.clone(), "its proof does not hold");
+    }
+    let claimed = unverified(&proof.log.checkpoint);
+    if claimed.is_some_and(|checkpoint| checkpoint.origin != certificate.origin) {
+        let message = format!("its proof is of another ledger than `{}`", certificate.origin);
+        findings.fail(Integrity, "certificate.origin", place.clone(), message);
+    }
+    let entry = match Entry::decode(&proof.entry) {
+        Ok(entry) => entry,
+        Err(error) => {
+            findings.fail(Integrity, "certificate.entry", place, error.to_string());
+            return None;
+        }
+    };
+    let proven = CertifiedEvent::of(&entry, &proof);
+    for (member, differs) in [
+        ("seq", proven.seq != event.seq),
+        ("at", proven.at != event.at),
+        ("event", proven.event != event.event),
+        ("step", proven.step != event.step),
+        ("counts", proven.counts != event.counts),
+        ("keys", proven.keys != event.keys),
+        ("model", proven.model != event.model),
+    ] {
+        if differs {
+            let message = format!("the certificate says another `{member}` than the entry that it proves");
+            findings.fail(Integrity, "certificate.differs", place.clone(), message);
+        }
+    }
+    Some(entry)
+}
+
+fn size_and_root(certificate: &Certificate, last: &CertifiedEvent, findings: &mut Findings) {
+    let proof = EventProof::parse(&last.proof).ok();
+    let Some(checkpoint) = proof.and_then(|proof| unverified(&proof.log.checkpoint)) else { return };
+    if (checkpoint.size, hex(&checkpoint.root)) != (certificate.size, certificate.root.clone()) {
+        let message = "size and root are not those that the last event is proven in";
+        findings.fail(Integrity, "certificate.differs", "size and root", message);
+    }
+}
+
+fn in_order(certificate: &Certificate, findings: &mut Findings) {
+    if !certificate.events.is_sorted_by(|a, b| a.seq < b.seq) {
+        findings.fail(Integrity, "certificate.order", "events", "events are not in the order of the ledger, each once");
+    }
+}
+
+/// Whether the proven entries are a whole erasure of this request.
+fn whole(certificate: &Certificate, entries: &[Entry], findings: &mut Findings) {
+    let mut steps = Vec::new();
+    let (mut received, mut confirmed, mut started, mut approvers) = (false, false, false, BTreeSet::new());
+    let mut approval = None;
+    for entry in entries {
+        let about = match &entry.event {
+            Event::RequestReceived(body) => {
+                received = body.kind == RequestKind::Erasure && body.subjects == certificate.subjects;
+                received &= body.received_at == certificate.received_at;
+                &body.request
+            }
+            Event::RequestIdentityChecked(body) => {
+                confirmed = body.result == domain::keys::requests::IdentityResult::Confirmed;
+                &body.request
+            }
+            Event::RequestSearched(body) => &body.request,
+            Event::RequestAssessed(body) => &body.request,
+            Event::RequestStarted(body) => {
+                started = true;
+                &body.request
+            }
+            Event::RequestStep(body) => {
+                steps.push(body.step);
+                if body.step == ErasureStep::Completed && entry.ts != certificate.completed_at {
+                    let message = "`completed_at` is not when the ledger says";
+                    findings.fail(Integrity, "certificate.differs", "completed_at", message);
+                }
+                &body.request
+            }
+            Event::RequestClosed(body) => &body.request,
+            Event::ApprovalRequested(body) if body.resource == format!("request/{}", certificate.request) => {
+                approval = Some(body.approval.clone());
+                continue;
+            }
+            Event::ApprovalVoted(body) if approval.as_ref() == Some(&body.approval) => {
+                if body.vote == Vote::Approve {
+                    approvers.insert(body.on_behalf_of.clone().unwrap_or_else(|| entry.actor.clone()));
+                }
+                continue;
+            }
+            Event::ApprovalConsumed(body) if approval.as_ref() == Some(&body.approval) => continue,
+            _ => {
+                let message = format!("a `{}` has no place in a certificate", entry.event.name());
+                findings.fail(Integrity, "certificate.foreign", "events", message);
+                continue;
+            }
+        };
+        if *about != certificate.request {
+            let message = format!("a `{}` of another request is among the events", entry.event.name());
+            findings.fail(Integrity, "certificate.foreign", "events", message);
+        }
+    }
+    let missing = |holds: bool, code: &'static str, what: &str, findings: &mut Findings| {
+        if !holds {
+            findings.fail(Erasure, code, "events", format!("nothing proves {what}"));
+        }
+    };
+    missing(received, "erasure.received", "that these people asked for an erasure, at that time", findings);
+    missing(confirmed, "erasure.identity", "that it was confirmed who asked", findings);
+    missing(approvers.len() >= APPROVERS, "erasure.approved", "that two people approved", findings);
+    missing(started, "erasure.started", "that it was begun", findings);
+    missing(steps == ErasureStep::ALL, "erasure.steps", "that every step was done once, in its order", findings);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Verdict;
+
+    #[test]
+    fn given_what_is_no_certificate_when_verified_then_it_is_a_finding_and_nothing_passes() {
+        for text in ["{", "{}", r#"{"format":"another"}"#] {
+            let report = verify(text, &Options::default());
+            assert_eq!(report.verdict(Integrity), Verdict::Fail, "{text}: {report}");
+            assert!(report.has("certificate.unreadable") && report.exit == 1, "{text}: {report}");
+        }
+    }
+
+    #[test]
+    fn given_a_certificate_of_nothing_when_verified_then_it_is_named_what_it_lacks() {
+        let empty = Certificate {
+            format: "another".into(),
+            organisation: String::new(),
+            origin: "test.example/log".into(),
+            log_vkey: "no key".into(),
+            size: 0,
+            root: String::new(),
+            request: "q_1".into(),
+            subjects: vec![],
+            received_at: 0,
+            completed_at: 0,
+            method: String::new(),
+            limits: vec![],
+            events: vec![CertifiedEvent {
+                seq: 0,
+                at: 0,
+                event: "request.received".into(),
+                step: None,
+                counts: [].into(),
+                keys: [].into(),
+                model: None,
+                proof: "no proof".into(),
+            }],
+        };
+        let text = serde_json::to_string(&empty).expect("JSON");
+        let report = verify(&text, &Options::default());
+        let lacks = ["erasure.received", "erasure.identity", "erasure.approved", "erasure.started", "erasure.steps"];
+        for code in lacks.into_iter().chain(["certificate.format", "certificate.key", "certificate.proof"]) {
+            assert!(report.has(code), "{code}: {report}");
+        }
+        assert_eq!((report.verdict(Integrity), report.verdict(Erasure)), (Verdict::Fail, Verdict::Fail));
+    }
+}
