@@ -8,7 +8,6 @@ use sha2::{Digest, Sha256};
 use crate::serving::{DeploymentEnded, DeploymentStarted, ServiceDeclared, ServiceSpec, Target};
 use crate::{
     Command, Event, Given, Refusal, RefusalCode, State, assurance, data, infrastructure, keys, models, people, serving,
-    Command, Event, Given, Refusal, RefusalCode, State, assurance, infrastructure, keys, models, people, serving,
 };
 
 /// Decides what a command means in `state`.

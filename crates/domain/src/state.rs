@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Dataset, Doomed};
-use crate::keys::tokens::KnownScope;
 use crate::keys::holds::Hold;
-use crate::keys::retention::{Disposal, PayloadCompacted, Rule};
 use crate::keys::requests::Request;
+use crate::keys::retention::{Disposal, PayloadCompacted, Rule};
+use crate::keys::tokens::KnownScope;
 use crate::people::approvals::{Approval, ApprovalsConfigured, Cast, Comment, Delegation};
 use crate::people::custom::RoleDefined;
 use crate::people::emergencies::Emergency;

@@ -6,8 +6,8 @@ mod data;
 mod encryption;
 mod endpoints;
 mod governance;
-mod retention;
 mod requests;
+mod retention;
 mod world;
 
 use std::time::Duration;

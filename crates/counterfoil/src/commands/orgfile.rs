@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use domain::data::{DataClass, DatasetSpec};
-use domain::keys::tokens::{TokenKind, TokenMethod, TokenScope};
 use domain::keys::retention::{ANY_CLASS, Kind};
+use domain::keys::tokens::{TokenKind, TokenMethod, TokenScope};
 use domain::people::groups::mapping::{MAX_DAYS, MAX_ROLES};
 use domain::people::{ApprovalRule, MappedRole, Purpose, TokenRule, WorkloadProof};
 use domain::serving::{RiskTier, Route, ServiceSpec, Target};

@@ -1,7 +1,7 @@
 //! Every kind of event has golden bytes. A change here changes history that others have already verified.
 
-mod retention;
 mod requests;
+mod retention;
 
 use crate::assurance::{ControlRan, ControlsScoped, EvidenceExported, Outcome, RunParams, ScopedControl};
 use crate::data::{

@@ -33,10 +33,7 @@ impl Table for DataObjects {
         ),
         boolean("encrypted", "Whether it is stored encrypted"),
         text("region", "Where it is to stay, as declared; NULL when nothing was"),
-        text(
-            "source_ref",
-            "What it is of: `dataset/NAME/VERSION`, `model/NAME/VERSION`, `gateway` or `accesses`",
-        ),
+        text("source_ref", "What it is of: `dataset/NAME/VERSION`, `model/NAME/VERSION`, `gateway` or `accesses`"),
         time("created_at", "When it came to be: for payloads the start of their day"),
         text("retention_policy_id", "The rule of retention that it is under; NULL when none says how long it is kept"),
         time("expires_at", "When it is due by that rule"),
