@@ -4,8 +4,8 @@ mod accesses;
 mod authorize;
 mod datasets;
 mod encryption;
-mod retention;
 mod requests;
+mod retention;
 mod scopes;
 mod tokens;
 
