@@ -10,7 +10,7 @@ use domain::data::{ObjectNamed, StoredObject, objects::key_of};
 use store::objects::{self, Incoming};
 use vault::{ObjectError, ObjectHeader, ObjectId};
 
-use crate::artifacts::now;
+use crate::artifacts::{DOCUMENTS, now};
 use crate::{Engine, ExecuteError};
 
 /// Bytes that are encrypted at once.

@@ -543,7 +543,13 @@ fn children(connection: &Connection, parent: &KeyName) -> Result<Vec<WrappedKey>
                 "WHERE class = ?1 AND bucket = '' AND kind IN ('bucket', 'outgoing') AND destroyed_ms IS NULL";
             select(connection, condition, [&parent.class])?
         }
-        KeyKind::Outgoing | KeyKind::Subject | KeyKind::Day | KeyKind::Link | KeyKind::Index => Vec::new(),
+        KeyKind::Outgoing
+        | KeyKind::Subject
+        | KeyKind::Day
+        | KeyKind::Link
+        | KeyKind::Index
+        | KeyKind::Object
+        | KeyKind::Format => Vec::new(),
     };
     Ok(rows.into_iter().map(|row| row.key).collect())
 }

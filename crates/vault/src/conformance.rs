@@ -416,16 +416,21 @@ pub fn roots_are_wrapped_anew_all_together_or_not_at_all(store: &dyn KeyStore) {
     let (pii, user) = (key(KeyName::class("pii"), 1, 0), key(KeyName::index("user"), 1, 0));
     fill(store, &[KeyName::subject("pii", &ALICE)]);
     put(store, &user);
+    let cards = key(KeyName::format("cards"), 1, 0);
+    put(store, &cards);
     let roots = || store.wrapped_by_root().expect("store works");
-    assert_eq!(roots(), [pii.clone(), user.clone()]);
+    assert_eq!(roots(), [pii.clone(), user.clone(), cards.clone()]);
     let anew = |key: &WrappedKey| WrappedKey { wrapped: b"anew, and of another length".to_vec(), ..key.clone() };
     let rewrap = |keys: &[WrappedKey]| store.rewrap_roots(keys).expect("store works");
     assert_eq!(rewrap(&[anew(&pii)]), DestroyOutcome::Conflict);
-    assert_eq!(rewrap(&[anew(&pii), anew(&user), key(KeyName::index("email"), 1, 0)]), DestroyOutcome::Conflict);
-    assert_eq!(rewrap(&[anew(&pii), WrappedKey { version: 2, ..anew(&user) }]), DestroyOutcome::Conflict);
-    assert_eq!(roots(), [pii.clone(), user.clone()]);
-    assert_eq!(rewrap(&[anew(&user), anew(&pii)]), DestroyOutcome::Done);
-    assert_eq!(roots(), [anew(&pii), anew(&user)]);
+    assert_eq!(
+        rewrap(&[anew(&pii), anew(&user), anew(&cards), key(KeyName::index("email"), 1, 0)]),
+        DestroyOutcome::Conflict
+    );
+    assert_eq!(rewrap(&[anew(&pii), anew(&cards), WrappedKey { version: 2, ..anew(&user) }]), DestroyOutcome::Conflict);
+    assert_eq!(roots(), [pii.clone(), user.clone(), cards.clone()]);
+    assert_eq!(rewrap(&[anew(&cards), anew(&user), anew(&pii)]), DestroyOutcome::Done);
+    assert_eq!(roots(), [anew(&pii), anew(&user), anew(&cards)]);
 }
 
 /// By kind and class, the living and the dead.

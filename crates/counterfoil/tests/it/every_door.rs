@@ -21,7 +21,6 @@ const ROUTERS: [(&str, &str); 10] = [
     ("crates/web/src/data/mod.rs", ""),
     ("crates/web/src/assurance/mod.rs", ""),
     ("crates/web/src/infrastructure/mod.rs", ""),
-    ("crates/web/src/keys/mod.rs", ""),
     ("crates/web/src/api/mod.rs", "/api/v1"),
     ("crates/web/src/directory/mod.rs", "/scim/v2"),
 ];

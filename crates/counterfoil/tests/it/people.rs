@@ -8,7 +8,7 @@ use ::http::Method;
 
 use crate::support::{Run, World, http, tools};
 
-const PAGES: [&str; 20] = [
+const PAGES: [&str; 24] = [
     "/",
     "/ledger",
     "/ledger/0",
@@ -28,6 +28,7 @@ const PAGES: [&str; 20] = [
     "/encryption",
     "/retention",
     "/requests",
+    "/tokens",
     "/keys",
     "/accesses",
     "/accesses/mine",

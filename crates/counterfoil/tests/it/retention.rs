@@ -30,6 +30,7 @@ fn record_old(world: &World, node: &str, day: &str) {
             roll_after: Duration::from_secs(60),
             outbound: engine::Outbound::default(),
             sessions: engine::SessionLimits::default(),
+            custody: engine::CustodyOptions::default(),
         };
         let engine = Engine::open(options).await.expect("the data directory opens");
         for number in 0..3_u8 {

@@ -272,7 +272,7 @@ impl Engine {
     /// The version, if there is one that may be read for the purpose that was stated.
     fn version_for(&self, who: &Principal, dataset: &str, version: &str) -> Result<Version, Refusal> {
         let refuse = |code, message: String| Err(Refusal::new(code, message));
-        let purpose = who.attempt.as_ref().and_then(crate::Attempt::stated_purpose);
+        let purpose = who.attempt.as_ref().and_then(crate::Attempt::why);
         self.read(|state| {
             let Some(known) = state.datasets.get(dataset) else {
                 return refuse(RefusalCode::NotFound, format!("there is no data set `{dataset}`"));

@@ -34,6 +34,9 @@ const SCOPE: &str = "request";
 /// What sealed texts are about, for the vault.
 const TOPIC: &str = "request";
 
+/// What indexes of tokens are called by: `vault::KeyName::token_index`.
+const TOKEN_INDEX: &str = "tokens/";
+
 /// The most identifiers of a request.
 const MAX_IDENTIFIERS: usize = 32;
 
@@ -253,8 +256,9 @@ impl Engine {
         let (vault, now) = (self.vault(), now());
         let mut known = BTreeSet::new();
         let keys = vault.inventory()?;
-        // Names of people who act here are looked up by their source before.
-        let scopes = keys.iter().filter(|key| key.kind == KeyKind::Index && key.id != NAMES && key.id != PEOPLE);
+        // Names of people who act here are looked up by their source before; an index of tokens leads to nobody.
+        let leads = |id: &str| id != NAMES && id != PEOPLE && !id.starts_with(TOKEN_INDEX);
+        let scopes = keys.iter().filter(|key| key.kind == KeyKind::Index && leads(&key.id));
         for scope in scopes {
             for identifier in identifiers {
                 known.extend(vault.known_subject(&scope.id, identifier, now)?);

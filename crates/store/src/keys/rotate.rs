@@ -21,7 +21,7 @@ const LAGGING: &str = "
     ORDER BY key.id LIMIT ?3";
 
 pub(super) fn roots(connection: &Connection) -> Result<Vec<WrappedKey>, KeyStoreError> {
-    let rows = select(connection, "WHERE kind IN ('class', 'index') AND destroyed_ms IS NULL", [])?;
+    let rows = select(connection, "WHERE kind IN ('class', 'index', 'format') AND destroyed_ms IS NULL", [])?;
     let mut keys: Vec<WrappedKey> = rows.into_iter().map(|row| row.key).collect();
     keys.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(keys)
