@@ -899,7 +899,7 @@ class State:
                 doomed[body["object"]] = {"class": gone["stored"]["class"], **named}
 
     @staticmethod
-    def apply_request(self, entry, request):
+    def apply_request(entry, request):
         type_, body = entry["t"], entry["body"]
         if request is None:
             return
@@ -916,6 +916,7 @@ class State:
         elif type_ == "request.closed":
             request["closed"] = [body["outcome"], entry["ts"]]
 
+    @staticmethod
     def apply_approval(entry, approval):
         body, by, at = entry["body"], entry["actor"], entry["ts"]
         if approval is None:
