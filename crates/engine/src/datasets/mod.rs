@@ -323,11 +323,17 @@ impl Engine {
         who: &Principal,
         wish: DestroyVersion,
     ) -> Result<Done, ExecuteError> {
-        let holder = holder(&wish.dataset, &wish.version);
         let done = self.execute(who, Command::DestroyVersion(wish)).await?;
-        self.blocking(move |engine| engine.vault.release(&holder, None)).await?.map_err(unavailable)?;
         self.finish_objects().await?;
         Ok(done)
+    }
+
+    /// Forgets whom a version is about once it has ended.
+    pub(crate) fn forget_ended(&self, dataset: &str, version: &str) -> Result<(), ExecuteError> {
+        match self.read(|state| state.dataset_version(dataset, version).is_some()) {
+            true => Ok(()),
+            false => self.vault.release(&holder(dataset, version), None).map_err(unavailable),
+        }
     }
 
     /// The versions of data sets, as (data set, version), that hold rows about `subject`. None once it is destroyed.
