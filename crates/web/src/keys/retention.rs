@@ -57,8 +57,12 @@ impl RetentionPage {
     fn new(shell: Shell, asked: &Asked, upcoming: &[Upcoming]) -> Self {
         let pair = |row: &Row, id: &str, about: &str| (rows::text(row, id), rows::text(row, about));
         let live = asked.holds.rows.iter().filter(|row| rows::instant(row, "released_at").is_none());
-        let done =
-            |row: &&Row| rows::instant(row, "completed_at").is_some() && rows::maybe(row, "verified_by").is_none();
+        // An erasure is confirmed where its request is closed.
+        let done = |row: &&Row| {
+            rows::instant(row, "completed_at").is_some()
+                && rows::maybe(row, "verified_by").is_none()
+                && rows::maybe(row, "rule_id").is_some()
+        };
         Self {
             shell,
             rules: rules(&asked.rules),
@@ -195,7 +199,7 @@ fn gone(found: &Found) -> Table {
         vec![
             Cell::Id(text("deletion_id"), Link::into("/ledger", &text("seq"))),
             Cell::Text(text("object_id")),
-            Cell::Text(text("rule_id")),
+            Cell::maybe(rows::maybe(row, "rule_id")),
             moment(row, "requested_at"),
             moment(row, "completed_at"),
             Cell::count(rows::count(row, "replicas_confirmed")),
