@@ -6,7 +6,6 @@ use super::{
     SearchRequest,
 };
 use crate::decide::{digest_is_valid, identifier_is_valid, reference_is_valid};
-use crate::keys::holds;
 use crate::people::actors::is_the_system;
 use crate::{Event, Given, Refusal, RefusalCode, State};
 
@@ -203,17 +202,12 @@ fn not_begun(request: &Request) -> Result<(), Refusal> {
 }
 
 fn not_held(state: &State, request: &Request) -> Result<(), Refusal> {
-    let subjects = request.received.subjects.iter().map(|subject| format!("subject/{subject}"));
-    let concerns = request.searched.iter().flat_map(|found| found.concerns.iter().cloned());
-    for on in subjects.chain(concerns) {
-        if let Some(hold) = holds::blocking(state, &on) {
-            return conflict(
-                request,
-                &format!("concerns `{on}`, which legal hold `{hold}` keeps: release that, or refuse"),
-            );
+    match request.held(state).first() {
+        Some((on, hold)) => {
+            conflict(request, &format!("concerns `{on}`, which legal hold `{hold}` keeps: release that, or refuse"))
         }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn by_the_system(state: &State, given: &Given) -> Result<(), Refusal> {
