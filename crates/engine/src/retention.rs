@@ -234,7 +234,7 @@ impl Engine {
     }
 
     /// The objects of data sets with rows about those who holds are on, by hold.
-    fn held_objects(
+    pub(crate) fn held_objects(
         &self,
         holds: &BTreeMap<String, String>,
     ) -> Result<BTreeMap<String, BTreeSet<String>>, ExecuteError> {

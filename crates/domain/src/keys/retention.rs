@@ -421,8 +421,7 @@ impl State {
         })
     }
 
-    /// Whether there may be something of a kind and class. Of what this cannot see, there may be; an artifact that a
-    /// service answers with goes when that ends.
+    /// Whether there may be something of a kind and class. Of what this cannot see, there may be.
     fn may_hold(&self, kind: Kind, class: &str) -> bool {
         match kind {
             Kind::InferencePayload | Kind::AccessRecord => {
@@ -432,10 +431,11 @@ impl State {
                 };
                 self.kept.iter().any(here)
             }
-            Kind::Dataset | Kind::Artifact => {
-                let here = |one: Object| one.item.kind == kind && (class == ANY_CLASS || class == one.item.class);
-                objects(self).into_iter().any(here)
+            Kind::Dataset => {
+                let mut versions = self.datasets.values().flat_map(|dataset| dataset.versions.values());
+                versions.any(|version| class == ANY_CLASS || class == version.stored.class)
             }
+            Kind::Artifact => self.artifacts.values().any(|artifact| class == ANY_CLASS || class == artifact.class),
             Kind::InferenceCore => true,
         }
     }

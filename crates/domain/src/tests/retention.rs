@@ -233,7 +233,7 @@ fn given_an_artifact_when_due_then_it_goes_only_while_no_service_answers_with_it
     company.given.model = Some(Ok(facts));
     let (object, class, key) = ("0a".into(), "internal".into(), "object/internal/0a".into());
     company.given.enclosed = Some(Enclosed { object, class, key });
-    company.done("a_admin", approvals::register_model("1"));
+    company.done("a_1", approvals::register_model("1"));
     let serve = |models: &[&str]| {
         let target = |version: &&str| Target::Model { model: "m".into(), version: (*version).into() };
         let routes = models.iter().map(|version| Route { name: "r".into(), target: target(version) }).collect();
@@ -251,7 +251,7 @@ fn given_an_artifact_when_due_then_it_goes_only_while_no_service_answers_with_it
     assert_eq!(company.state.object_source("0a").as_deref(), Some("model/m/1"));
     assert_eq!(company.done("a_system", begin("x_1", item.clone(), &[])), ["retention.disposing"]);
     assert!(company.refused("a_admin", serve(&["1"])).message.contains("disposed of"));
-    assert_eq!(company.refused("a_admin", approvals::register_model("2")).code, RefusalCode::Conflict);
+    assert_eq!(company.refused("a_1", approvals::register_model("2")).code, RefusalCode::Conflict);
     company.done("a_system", done_with("x_1", item, 1_000 + 2 * DAY, 3));
     assert!(company.state.artifacts.is_empty());
     assert!(company.refused("a_admin", serve(&["1"])).message.contains("disposed of"));

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::data::datasets::may_store;
 use domain::data::{DestroyVersion, Form, RewriteVersion, StoreVersion, StoredObject, SubjectColumn, Version};
+use domain::keys::holds;
 use domain::{Command, Refusal, RefusalCode};
 use store::objects;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -341,9 +342,32 @@ impl Engine {
         who: &Principal,
         wish: DestroyVersion,
     ) -> Result<Done, ExecuteError> {
+        let resource = format!("dataset/{}", wish.dataset);
+        let allowed = self.authorize(who, "dataset.version.destroy", &resource);
+        // Of whom its rows are, only the key store knows, so the ledger's own rule does not see such a hold.
+        if let (Ok(_), Some(hold)) = (allowed, self.held_for_somebody(&wish).await?) {
+            let message = format!(
+                "hold `{hold}` on a person keeps version `{}` of data set `{}`, which has rows about them",
+                wish.version, wish.dataset
+            );
+            let refusal = Refusal::new(RefusalCode::Conflict, message);
+            return Err(self.record_refusal(who, "dataset.version.destroy", resource, refusal).await);
+        }
         let done = self.execute(who, Command::DestroyVersion(wish)).await?;
         self.finish_objects().await?;
         Ok(done)
+    }
+
+    /// A hold on a person of whom a version has rows.
+    async fn held_for_somebody(self: &Arc<Self>, wish: &DestroyVersion) -> Result<Option<String>, ExecuteError> {
+        let (object, holds) = self.read(|state| {
+            let version = state.dataset_version(&wish.dataset, &wish.version);
+            let holds = holds::live(state).map(|(id, hold)| (id.clone(), hold.placed.on.clone()));
+            (version.map(|version| version.stored.object.clone()), holds.collect())
+        });
+        let Some(object) = object else { return Ok(None) };
+        let about = self.blocking(move |engine| engine.held_objects(&holds)).await??;
+        Ok(about.into_iter().find(|(_, objects)| objects.contains(&object)).map(|(hold, _)| hold))
     }
 
     /// Forgets whom a version is about once it has ended.

@@ -1,7 +1,8 @@
 //! Versions of data sets and artifacts that are due go once, wherever a process dies, and stay while something holds them.
 
 use domain::data::{
-    DataClass, DatasetDeclared, DatasetSpec, Form, LawfulBasis, StoredObject, SubjectColumn, VersionStored,
+    DataClass, DatasetDeclared, DatasetSpec, DestroyVersion, Form, LawfulBasis, StoredObject, SubjectColumn,
+    VersionStored,
 };
 use domain::keys::retention::{BeginDisposal, Item, Kind, RetentionScheduled};
 use domain::models::{ModelFacts, ModelRegistered};
@@ -144,6 +145,10 @@ async fn given_versions_that_are_held_when_due_then_those_stay_and_the_others_go
     assert_eq!(seen, [("dataset/loans/1".to_owned(), 1), ("dataset/loans/2".to_owned(), 0)]);
     assert_eq!(engine.dispose_due().await.expect("the other").len(), 1);
     assert_eq!(lying_there(&engine), [kept.object.clone()]);
+    let (dataset, version, reference) = ("loans".to_owned(), "1".to_owned(), "CHG-7".to_owned());
+    let by_hand = DestroyVersion { dataset, version, reference };
+    let refused = engine.destroy_version(&officer("a_steward", "data_steward"), by_hand).await;
+    assert!(refused.expect_err("held").to_string().contains(&on_ann), "nor by hand");
     let on_loans = engine.place_hold(&privacy, "dataset/loans", "CASE-4", i64::MAX).await.expect("placed");
     engine.release_hold(&lead, &on_ann, "CASE-3").await.expect("released");
     assert!(engine.dispose_due().await.expect("held").is_empty());
