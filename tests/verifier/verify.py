@@ -480,6 +480,7 @@ class State:
         maps += " approvals delegations emergencies registrants custom_roles notified permitted retired documents training"
         maps += " registrations"
         maps += " token_scopes"
+        maps += " artifacts"
         maps += " requests retention_rules kept disposals holds"
         self.all = {name: {} for name in maps.split()}
         self.all.update(size=0, org=None, policies=None, keys_limited=None, approval_rules=None, custodian=None)
@@ -815,6 +816,9 @@ class State:
         elif type_ == "model.registered":
             state["models"].setdefault(body["model"], {})[body["version"]] = body
             state["registrants"].setdefault(body["model"], {})[body["version"]] = person
+            if body.get("enclosed"):
+                artifact = {"sha256": body["artifact_sha256"], "class": body["enclosed"]["class"], "at": entry["ts"]}
+                state["artifacts"][body["enclosed"]["object"]] = artifact
         elif type_.startswith("dataset.") or type_ == "object.destroyed":
             self.apply_data(entry)
         elif type_ == "deployment.started":
@@ -850,6 +854,7 @@ class State:
             item = body["item"]
             if item["class"] in state["kept"]:
                 state["kept"][item["class"]] = [day for day in state["kept"][item["class"]] if day != item.get("day")]
+            state["artifacts"].pop(item.get("object"), None)
         elif type_ == "retention.confirmed":
             if body["disposal"] in state["disposals"]:
                 state["disposals"][body["disposal"]]["confirmed"] = [person, entry["ts"]]

@@ -105,6 +105,7 @@ fn given_an_erasure_when_two_others_approved_then_it_begins_and_its_steps_are_do
     assert_eq!(company.code("a_system", step(ErasureStep::Completed)), RefusalCode::Conflict);
     let refuse = close(RequestOutcome::Refused, Some(RefusalReason::LegalClaims));
     assert_eq!(company.code("a_other", refuse), RefusalCode::Conflict, "what is destroyed does not come back");
+    assert_eq!(company.rule("a_admin", close(RequestOutcome::Done, None)), "erase-not-verify");
     assert_eq!(company.done("a_other", close(RequestOutcome::Done, None)), ["request.closed"]);
     assert_eq!(company.code("a_other", close(RequestOutcome::Done, None)), RefusalCode::Conflict);
 }

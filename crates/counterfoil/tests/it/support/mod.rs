@@ -3,6 +3,7 @@
 pub mod custodians;
 pub mod http;
 mod incoming;
+pub mod memory;
 pub mod people;
 pub mod pki;
 pub mod receiver;
