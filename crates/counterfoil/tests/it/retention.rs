@@ -31,6 +31,7 @@ fn record_old(world: &World, node: &str, day: &str) {
             outbound: engine::Outbound::default(),
             sessions: engine::SessionLimits::default(),
             custody: engine::CustodyOptions::default(),
+            archive: None,
         };
         let engine = Engine::open(options).await.expect("the data directory opens");
         for number in 0..3_u8 {
