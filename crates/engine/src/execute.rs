@@ -437,7 +437,7 @@ const SYSTEM_ALONE: [&str; 35] = [
 ];
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
-const BOOKKEEPING: [(&str, &str); 30] = [
+const BOOKKEEPING: [(&str, &str); 32] = [
     ("policies.install", "policies"),
     ("node.join", "node/n1"),
     ("node.stop", "node/n1"),

@@ -173,8 +173,10 @@ impl Bucket {
     pub async fn create(&self, name: &str, bytes: Vec<u8>, sha256: [u8; 32], lock: &Lock) -> Result<Put, BucketError> {
         let until = DateTime::from_timestamp_millis(lock.until_ms).unwrap_or(DateTime::<Utc>::MAX_UTC);
         let headers = vec![
+            ("content-type", "application/octet-stream".to_owned()),
             ("if-none-match", "*".to_owned()),
             ("x-amz-checksum-sha256", BASE64_STANDARD.encode(sha256)),
+            ("x-amz-sdk-checksum-algorithm", "SHA256".to_owned()),
             ("x-amz-object-lock-mode", lock.mode.clone()),
             ("x-amz-object-lock-retain-until-date", until.to_rfc3339_opts(SecondsFormat::Secs, true)),
         ];

@@ -7,6 +7,7 @@ use askama::Template;
 use axum::extract::State;
 use domain::serving::ServiceSpec;
 use domain::{Event, assurance::Outcome};
+use engine::ArchiveStanding;
 
 use crate::App;
 use crate::auth::Visitor;
@@ -118,6 +119,10 @@ pub(crate) struct Health {
 impl Health {
     fn witnesses(&self) -> &[String] {
         self.published.as_ref().map_or(&[], |published| &published.witnesses)
+    }
+
+    fn locked_until(&self) -> Option<Instant> {
+        self.archive.as_ref()?.locked_until.map(Instant)
     }
 
     fn pending(&self, size: &u64) -> u64 {
