@@ -482,6 +482,7 @@ class State:
         maps += " approvals delegations emergencies registrants custom_roles notified permitted retired documents training"
         maps += " registrations"
         maps += " token_scopes archives"
+        maps += " artifacts"
         maps += " requests retention_rules kept disposals holds"
         self.all = {name: {} for name in maps.split()}
         self.all.update(size=0, org=None, policies=None, keys_limited=None, approval_rules=None, custodian=None)
@@ -819,6 +820,9 @@ class State:
         elif type_ == "model.registered":
             state["models"].setdefault(body["model"], {})[body["version"]] = body
             state["registrants"].setdefault(body["model"], {})[body["version"]] = person
+            if body.get("enclosed"):
+                artifact = {"sha256": body["artifact_sha256"], "class": body["enclosed"]["class"], "at": entry["ts"]}
+                state["artifacts"][body["enclosed"]["object"]] = artifact
         elif type_.startswith("dataset.") or type_ == "object.destroyed":
             self.apply_data(entry)
         elif type_ == "deployment.started":
@@ -854,6 +858,7 @@ class State:
             item = body["item"]
             if item["class"] in state["kept"]:
                 state["kept"][item["class"]] = [day for day in state["kept"][item["class"]] if day != item.get("day")]
+            state["artifacts"].pop(item.get("object"), None)
         elif type_ == "retention.confirmed":
             if body["disposal"] in state["disposals"]:
                 state["disposals"][body["disposal"]]["confirmed"] = [person, entry["ts"]]
@@ -903,7 +908,7 @@ class State:
                 doomed[body["object"]] = {"class": gone["stored"]["class"], **named}
 
     @staticmethod
-    def apply_request(self, entry, request):
+    def apply_request(entry, request):
         type_, body = entry["t"], entry["body"]
         if request is None:
             return
@@ -920,6 +925,7 @@ class State:
         elif type_ == "request.closed":
             request["closed"] = [body["outcome"], entry["ts"]]
 
+    @staticmethod
     def apply_approval(entry, approval):
         body, by, at = entry["body"], entry["actor"], entry["ts"]
         if approval is None:

@@ -4,7 +4,7 @@
 use std::io::{Cursor, Write};
 use std::sync::Arc;
 
-use engine::{Engine, HeldInference};
+use engine::{Engine, HeldElsewhere, HeldInference, HeldRows, HeldToken};
 use serde_json::{Value, json};
 use zip::write::SimpleFileOptions;
 
@@ -22,15 +22,15 @@ pub async fn export_of_person(engine: &Arc<Engine>, request: &str) -> Result<Vec
         None => None,
     };
     let inferences = engine.held_inferences(request).await?;
-    let (tokens, datasets) = engine.held_elsewhere(request)?;
+    let HeldElsewhere { tokens, rows } = engine.held_elsewhere(request).await?;
     let data = json!({
         "request": request,
         "made_at": Engine::now_ms(),
         "asked": asked,
         "profile": profile,
         "inferences": inferences.iter().map(value).collect::<Vec<_>>(),
-        "tokens": tokens,
-        "datasets": datasets.iter().map(|(name, version)| json!({"name": name, "version": version})).collect::<Vec<_>>(),
+        "tokens": tokens.iter().map(token).collect::<Vec<_>>(),
+        "datasets": rows.iter().map(rows_of).collect::<Vec<_>>(),
     });
     archive(&data).map_err(|e| AssuranceError::Io(e.to_string()))
 }
@@ -46,6 +46,15 @@ fn value(held: &HeldInference) -> Value {
         "model": core.model, "version": core.version, "provider": core.provider, "region": core.region,
         "purpose": core.purpose, "classification": core.classification, "status": core.status, "contents": contents,
     })
+}
+
+fn token(held: &HeldToken) -> Value {
+    json!({"scope": held.scope, "token": held.token, "value": held.value})
+}
+
+fn rows_of(held: &HeldRows) -> Value {
+    let HeldRows { dataset, version, header, rows, left_out } = held;
+    json!({"name": dataset, "version": version, "columns": header, "rows": rows, "left_out": left_out})
 }
 
 fn archive(data: &Value) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
@@ -72,7 +81,7 @@ fn page(data: &Value) -> String {
         ("What you wrote when you asked", "asked", "It is not held any more."),
         ("You as somebody who acts here", "profile", "You do not act here, or nothing is known."),
         ("What you sent to models, and what they answered", "inferences", "Nothing is held."),
-        ("Tokens that stand for something of yours", "tokens", "There are none."),
+        ("Tokens, and what of yours they stand for", "tokens", "There are none."),
         ("Data sets with rows of yours", "datasets", "There are none."),
     ] {
         html += &format!("<h2>{title}</h2>\n");
@@ -115,6 +124,19 @@ mod tests {
     #[test]
     fn given_what_somebody_sent_when_shown_then_it_is_text_and_nothing_runs() {
         let data = json!({"inferences": [{"contents": {"request": "<script>alert(1)</script> & more"}}]});
+        let held = HeldRows {
+            dataset: "loans".into(),
+            version: "1".into(),
+            header: Some("email,note".into()),
+            rows: vec!["ann@example.com,<b>late</b>".into()],
+            left_out: 2,
+        };
+        let (scope, value) = ("mail".to_owned(), Some("<i>ann</i>".to_owned()));
+        let kept = HeldToken { scope, token: "tok_1".into(), value };
+        let rows = self::page(&json!({"datasets": [rows_of(&held)], "tokens": [token(&kept)]}));
+        for text in ["email,note", "ann@example.com,&lt;b&gt;late&lt;/b&gt;", "tok_1", "&lt;i&gt;ann&lt;/i&gt;"] {
+            assert!(rows.contains(text), "{text}: {rows}");
+        }
         let page = page(&data);
         assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt; &amp; more") && !page.contains("<script>"));
         assert!(page.contains("Nothing is held.") || page.contains("There are none."));

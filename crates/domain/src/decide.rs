@@ -278,6 +278,11 @@ fn register_model(state: &State, given: &Given, body: &crate::command::RegisterM
         );
         return Err(refuse(RefusalCode::Exists, message));
     }
+    if given.enclosed.as_ref().is_some_and(|enclosed| state.is_disposed_of(&enclosed.object)) {
+        let sha256 = &body.artifact_sha256;
+        let message = format!("artifact `{sha256}` is being disposed of by a rule of retention: upload it again");
+        return Err(refuse(RefusalCode::Conflict, message));
+    }
     match &given.model {
         None => {
             let message = format!("no artifact with SHA-256 `{}` was uploaded: upload it first", body.artifact_sha256);
@@ -342,6 +347,13 @@ fn artifact_of(state: &State, service: &str, target: &Target) -> Result<Option<S
             Err(refuse(RefusalCode::NotFound, message))
         }
         Target::Model { model, version } => match state.models.get(model).and_then(|m| m.get(version)) {
+            Some(gone) if gone.enclosed.as_ref().is_some_and(|enclosed| state.is_disposed_of(&enclosed.object)) => {
+                let message = format!(
+                    "service `{service}` names model `{model}` version `{version}`, whose artifact was disposed of by a \
+                     rule of retention: register another version"
+                );
+                Err(refuse(RefusalCode::Conflict, message))
+            }
             Some(registered) => Ok(Some(registered.artifact_sha256.clone())),
             None => {
                 let message =

@@ -97,6 +97,8 @@ pub struct State {
     pub providers: BTreeMap<String, ProviderSpec>,
     /// Registered model versions: model, then version.
     pub models: BTreeMap<String, BTreeMap<String, models::ModelRegistered>>,
+    /// Encrypted artifacts of registered models by object, until they are disposed of.
+    pub artifacts: BTreeMap<String, models::KeptArtifact>,
     /// The person who registered each model version, or answered for the program that did: model, then version.
     pub registrants: BTreeMap<String, BTreeMap<String, String>>,
     /// Services offered.
@@ -454,6 +456,11 @@ impl State {
                 let person = self.person_of(by).to_owned();
                 let versions = self.registrants.entry(body.model.clone()).or_default();
                 versions.insert(body.version.clone(), person);
+                if let Some(enclosed) = &body.enclosed {
+                    let (sha256, class) = (body.artifact_sha256.clone(), enclosed.class.clone());
+                    let artifact = models::KeptArtifact { sha256, class, at: ts };
+                    self.artifacts.insert(enclosed.object.clone(), artifact);
+                }
                 self.models.entry(body.model.clone()).or_default().insert(body.version.clone(), body.clone());
             }
             Event::ServiceDeclared(body) => {

@@ -5,7 +5,7 @@
 //! not encrypted.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, Write};
+use std::io::{self, BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use domain::data::{DataClass, objects::key_of};
@@ -62,6 +62,25 @@ impl Engine {
         let ObjectHeader { class, id, .. } = header?;
         let object = id.to_string();
         Some(Enclosed { key: key_of(&class, &object), object, class })
+    }
+
+    /// Whether an artifact lies in an object: the same bytes that were uploaded again lie in another.
+    pub(crate) fn lies_in(&self, sha256: &str, object: &str) -> Result<bool, ExecuteError> {
+        let failed = |e: ObjectError| ExecuteError::Unavailable(format!("artifact `{sha256}`: {e}"));
+        let found = file_of(&self.objects_dir(), sha256).map_err(failed)?;
+        Ok(found.is_some_and(|(header, _)| header.is_some_and(|header| header.id.to_string() == object)))
+    }
+
+    /// Destroys the key of the object that an artifact lies in, then removes its file. Doing it again does nothing more.
+    pub(crate) fn scrap_artifact(&self, sha256: &str, class: &str, object: &str) -> Result<(), ExecuteError> {
+        let failed = |e: io::Error| ExecuteError::Unavailable(format!("artifact `{sha256}` was not removed: {e}"));
+        // Nobody is to be told that it is kept already while it goes.
+        let _turn = self.artifacts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.scrap_object(class, object)?;
+        match self.lies_in(sha256, object)? {
+            true => objects::remove(&self.objects_dir(), sha256).map_err(failed),
+            false => Ok(()),
+        }
     }
 
     /// What the artifact is, or why it cannot be served; `None` when it was not uploaded.

@@ -71,7 +71,11 @@ impl Engine {
         let doomed = self.read(|state| state.doomed_objects.clone());
         for (object, doomed) in doomed {
             let named = object.clone();
-            self.blocking(move |engine| engine.scrap_object(&doomed.class, &named)).await??;
+            self.blocking(move |engine| {
+                engine.forget_ended(&doomed.dataset, &doomed.version)?;
+                engine.scrap_object(&doomed.class, &named)
+            })
+            .await??;
             self.execute(self.system(), Command::DestroyObject(ObjectNamed { object })).await?;
         }
         Ok(())

@@ -2,7 +2,8 @@
 //!
 //! For each class and day: an entry that says what is to go and by which rule, then the day's key is destroyed, then its
 //! rows are taken out of the payload files, then both are looked for again, then an entry says what became of it. Every
-//! step can be done again, so a process that died in between is gone on from by the next that looks.
+//! step can be done again, so a process that died in between is gone on from by the next that looks. Versions of data sets
+//! and artifacts go the same way, each with its own key and file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,7 +12,8 @@ use std::sync::atomic::Ordering;
 
 use domain::keys::holds::{self, HoldPlaced, HoldReleased};
 use domain::keys::retention::{
-    BeginDisposal, Disposal, DisposalConfirmed, Expiring, Item, Kind, Method, RetentionDisposed, RetentionKept,
+    BeginDisposal, Disposal, DisposalConfirmed, Expiring, Item, Kind, Method, RetentionDisposed, RetentionDisposing,
+    RetentionKept,
 };
 use domain::serving::InferenceCore;
 use domain::{Command, Record};
@@ -28,6 +30,8 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 pub struct Upcoming {
     /// What the ledger says.
     pub expiring: Expiring,
+    /// What an object is of, such as `dataset/NAME/VERSION`; `None` for a day of payloads.
+    pub source: Option<String>,
     /// How many payloads there are.
     pub rows: u64,
     /// How many bytes they take, about.
@@ -42,14 +46,20 @@ struct Looked {
     days: BTreeMap<ClassDay, (Held, BTreeSet<[u8; 16]>)>,
     /// Days of which services have records.
     served: BTreeMap<String, BTreeSet<ClassDay>>,
+    /// The objects of data sets with rows about somebody, by the hold on them.
+    about: BTreeMap<String, BTreeSet<String>>,
     holds: BTreeMap<String, String>,
 }
 
 impl Looked {
     /// The holds on people and services that have something in an item.
     fn keeping(&self, item: &Item, holds: &[String]) -> Vec<String> {
-        let Some(day) = &item.day else { return Vec::new() };
-        let key = (item.class.clone(), day.clone());
+        if let Some(object) = &item.object {
+            // One that was placed since: it was not looked for, so it keeps.
+            let has = |hold: &&String| self.about.get(*hold).is_none_or(|objects| objects.contains(object));
+            return holds.iter().filter(has).cloned().collect();
+        }
+        let key = (item.class.clone(), item.day.clone().unwrap_or_default());
         let has = |hold: &&String| match self.holds.get(*hold).and_then(|on| on.split_once('/')) {
             Some(("subject", hex)) => {
                 let subject = SubjectRef::from_hex(hex);
@@ -119,11 +129,13 @@ impl Engine {
         all.retain(|one| one.expires_at <= until);
         let looked = self.look(&all).await?;
         let upcoming = all.into_iter().map(|expiring| {
+            let source =
+                expiring.item.object.as_ref().and_then(|object| self.read(|state| state.object_source(object)));
             let day = expiring.item.day.clone().unwrap_or_default();
             let held = looked.days.get(&(expiring.item.class.clone(), day)).map_or(Held::default(), |(held, _)| *held);
             let mut held_by = looked.keeping(&expiring.item, &expiring.unless_clear);
             held_by.extend(expiring.held_by.clone());
-            Upcoming { expiring, rows: held.rows, bytes: held.bytes, held_by }
+            Upcoming { expiring, source, rows: held.rows, bytes: held.bytes, held_by }
         });
         Ok(upcoming.collect())
     }
@@ -194,21 +206,49 @@ impl Engine {
 
     /// Looks at what there is of items, and of whom.
     async fn look(self: &Arc<Self>, items: &[Expiring]) -> Result<Looked, ExecuteError> {
-        let payloads = items.iter().filter(|one| one.item.kind == Kind::InferencePayload);
-        let Some(from) = payloads.filter_map(|one| one.item.day.clone()).min() else {
-            return Ok(Looked { days: BTreeMap::new(), served: BTreeMap::new(), holds: BTreeMap::new() });
-        };
         let holds: BTreeMap<String, String> =
             self.read(|state| holds::live(state).map(|(id, hold)| (id.clone(), hold.placed.on.clone())).collect());
-        let on = |kind: &'static str| holds.values().filter_map(move |on| on.strip_prefix(kind)).map(str::to_owned);
-        let subjects = on("subject/").filter_map(|hex| SubjectRef::from_hex(&hex)).map(|subject| subject.0).collect();
-        let services: BTreeSet<String> = on("service/").collect();
-        let days = self.payloads_by_day(&from, subjects).await?;
-        let served = match services.is_empty() {
-            true => BTreeMap::new(),
-            false => self.blocking(move |engine| engine.served(&services, &from)).await??,
+        let mut looked = Looked { days: BTreeMap::new(), served: BTreeMap::new(), about: BTreeMap::new(), holds };
+        if items.iter().any(|one| one.item.object.is_some()) {
+            let holds = looked.holds.clone();
+            looked.about = self.blocking(move |engine| engine.held_objects(&holds)).await??;
+        }
+        let payloads = items.iter().filter(|one| one.item.kind == Kind::InferencePayload);
+        let Some(from) = payloads.filter_map(|one| one.item.day.clone()).min() else { return Ok(looked) };
+        let on = |kind: &'static str| {
+            looked
+                .holds
+                .values()
+                .filter_map(move |on| on.strip_prefix(kind))
+                .map(str::to_owned)
+                .collect::<BTreeSet<_>>()
         };
-        Ok(Looked { days, served, holds })
+        let subjects =
+            on("subject/").iter().filter_map(|hex| SubjectRef::from_hex(hex)).map(|subject| subject.0).collect();
+        let services = on("service/");
+        looked.days = self.payloads_by_day(&from, subjects).await?;
+        if !services.is_empty() {
+            looked.served = self.blocking(move |engine| engine.served(&services, &from)).await??;
+        }
+        Ok(looked)
+    }
+
+    /// The objects of data sets with rows about those who holds are on, by hold.
+    pub(crate) fn held_objects(
+        &self,
+        holds: &BTreeMap<String, String>,
+    ) -> Result<BTreeMap<String, BTreeSet<String>>, ExecuteError> {
+        let mut about = BTreeMap::new();
+        for (hold, on) in holds {
+            let Some(subject) = on.strip_prefix("subject/").and_then(SubjectRef::from_hex) else { continue };
+            let versions = self.datasets_of(&subject)?;
+            let objects = self.read(|state| {
+                let known = versions.iter().filter_map(|(dataset, version)| state.dataset_version(dataset, version));
+                known.map(|version| version.stored.object.clone()).collect()
+            });
+            about.insert(hold.clone(), objects);
+        }
+        Ok(about)
     }
 
     /// Classes and days of which services have records, among those that are stored under `from` or a later day.
@@ -243,8 +283,78 @@ impl Engine {
     }
 
     /// Carries out every disposal that is under way, and reports it.
-    async fn carry_out_disposals(self: &Arc<Self>) -> Result<Vec<String>, ExecuteError> {
+    pub(crate) async fn carry_out_disposals(self: &Arc<Self>) -> Result<Vec<String>, ExecuteError> {
         let under_way: Vec<Disposal> = self.read(|state| state.under_way().cloned().collect());
+        let (objects, days) = under_way.into_iter().partition(|one| one.disposing.item.object.is_some());
+        // What cannot be done of one kind does not keep the other.
+        let (days, objects) = (self.dispose_of_days(days).await, self.dispose_of_objects(objects).await);
+        Ok([days?, objects?].concat())
+    }
+
+    /// Destroys the key and the file of each object, looks for both again, and reports it.
+    async fn dispose_of_objects(self: &Arc<Self>, under_way: Vec<Disposal>) -> Result<Vec<String>, ExecuteError> {
+        if under_way.is_empty() {
+            return Ok(Vec::new());
+        }
+        // A version ended with the entry that began its disposal: it is among what is decided to go.
+        self.finish_objects().await?;
+        let items: Vec<Item> = under_way.iter().map(|one| one.disposing.item.clone()).collect();
+        let files = self.blocking(move |engine| engine.scrap_items(&items)).await??;
+        let gone = self.destroyed(KeyKind::Object).await?;
+        let mut done = Vec::new();
+        for Disposal { disposing, .. } in under_way {
+            let object = disposing.item.object.clone().unwrap_or_default();
+            let left =
+                u64::from(files.contains(&object)) + u64::from(!gone.contains(&(disposing.item.class.clone(), object)));
+            done.push(self.report_disposal(disposing, 2, left).await?);
+        }
+        Ok(done)
+    }
+
+    /// Destroys objects; returns those of which there is a file still.
+    fn scrap_items(&self, items: &[Item]) -> Result<BTreeSet<String>, ExecuteError> {
+        let mut left = BTreeSet::new();
+        for item in items {
+            let Some(object) = &item.object else { continue };
+            let artifact = self.read(|state| state.artifacts.get(object).cloned());
+            let there = match artifact.filter(|_| item.kind == Kind::Artifact) {
+                Some(artifact) => {
+                    self.scrap_artifact(&artifact.sha256, &item.class, object)?;
+                    self.lies_in(&artifact.sha256, object)?
+                }
+                None => {
+                    self.scrap_object(&item.class, object)?;
+                    let opened = store::objects::open(&self.objects_dir(), object);
+                    opened.map_err(|e| ExecuteError::Unavailable(format!("object `{object}`: {e}")))?.is_some()
+                }
+            };
+            if there {
+                left.insert(object.clone());
+            }
+        }
+        Ok(left)
+    }
+
+    /// Says of a disposal that it is done, when nothing is left of it.
+    async fn report_disposal(
+        self: &Arc<Self>,
+        disposing: RetentionDisposing,
+        copies: u64,
+        left: u64,
+    ) -> Result<String, ExecuteError> {
+        let RetentionDisposing { disposal, item, due, .. } = disposing;
+        if left > 0 {
+            let message = format!("{left} copies of disposal `{disposal}` are still there");
+            return Err(ExecuteError::Internal(message));
+        }
+        let (named, method) = (disposal.clone(), Method::KeyDestroyed);
+        let disposed = RetentionDisposed { disposal: named, item, method, due, copies, copies_confirmed: copies };
+        self.execute(self.system(), Command::ReportDisposal(disposed)).await?;
+        Ok(disposal)
+    }
+
+    /// Destroys the key of each day, takes its rows out of the payload files, looks for both again, and reports it.
+    async fn dispose_of_days(self: &Arc<Self>, under_way: Vec<Disposal>) -> Result<Vec<String>, ExecuteError> {
         let mut days: BTreeSet<ClassDay> = BTreeSet::new();
         for Disposal { disposing, .. } in &under_way {
             let Some(day) = disposing.item.day.clone() else { continue };
@@ -262,27 +372,14 @@ impl Engine {
         });
         self.drop_rows(&from, Doomed::Days(doomed)).await?;
         let after = self.payloads_by_day(&from, BTreeSet::new()).await?;
-        let gone = self.destroyed_days().await?;
+        let gone = self.destroyed(KeyKind::Day).await?;
         let mut done = Vec::new();
         for Disposal { disposing, .. } in under_way {
             let Some(day) = disposing.item.day.clone() else { continue };
             let key = (disposing.item.class.clone(), day);
             let files = |held: &BTreeMap<ClassDay, (Held, _)>| held.get(&key).map_or(0, |(held, _)| held.files);
             let (copies, left) = (1 + files(&before), files(&after) + u64::from(!gone.contains(&key)));
-            if left > 0 {
-                let message = format!("{left} copies of disposal `{}` are still there", disposing.disposal);
-                return Err(ExecuteError::Internal(message));
-            }
-            let disposed = RetentionDisposed {
-                disposal: disposing.disposal.clone(),
-                item: disposing.item,
-                method: Method::KeyDestroyed,
-                due: disposing.due,
-                copies,
-                copies_confirmed: copies,
-            };
-            self.execute(self.system(), Command::ReportDisposal(disposed)).await?;
-            done.push(disposing.disposal);
+            done.push(self.report_disposal(disposing, copies, left).await?);
         }
         Ok(done)
     }
@@ -294,11 +391,11 @@ impl Engine {
         destroyed.map(drop).map_err(|e| ExecuteError::Unavailable(format!("the key of a day was not destroyed: {e}")))
     }
 
-    /// The classes and days whose keys the key store says were destroyed.
-    async fn destroyed_days(self: &Arc<Self>) -> Result<BTreeSet<ClassDay>, ExecuteError> {
+    /// The classes and units of a kind of keys that the key store says were destroyed.
+    async fn destroyed(self: &Arc<Self>, kind: KeyKind) -> Result<BTreeSet<(String, String)>, ExecuteError> {
         let keys = self.blocking(|engine| engine.vault.inventory()).await?;
         let keys = keys.map_err(|e| ExecuteError::Unavailable(e.to_string()))?;
-        let gone = keys.into_iter().filter(|key| key.kind == KeyKind::Day && key.state != KeyState::Live);
+        let gone = keys.into_iter().filter(|key| key.kind == kind && key.state != KeyState::Live);
         Ok(gone.map(|key| (key.class, key.id)).collect())
     }
 }

@@ -3,6 +3,7 @@
 mod accesses;
 mod authorize;
 mod datasets;
+mod disposals;
 mod encryption;
 mod requests;
 mod retention;

@@ -1,6 +1,7 @@
 //! Tokens of values, and back. Both are accesses: who, which scope, how many and why is recorded, and no event tells of it.
 //! Keys and ciphers are worked with off the threads that serve requests.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::keys::tokens::{KnownScope, TokenKind, TokenMethod, TokenScope, may_reveal};
@@ -31,6 +32,17 @@ pub struct Subjects {
     pub service: String,
     /// One for each value.
     pub ids: Vec<String>,
+}
+
+/// A token of somebody, and what it stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldToken {
+    /// The scope of tokens.
+    pub scope: String,
+    /// The token.
+    pub token: String,
+    /// The value; `None` when its key was destroyed meanwhile.
+    pub value: Option<String>,
 }
 
 impl Engine {
@@ -139,6 +151,25 @@ impl Engine {
     /// [`ExecuteError::Unavailable`] when the vault fails.
     pub fn tokens_of(&self, subject: &SubjectRef) -> Result<Vec<TokenInfo>, ExecuteError> {
         self.vault().tokens_of(subject).map_err(|error| failed(error.into()))
+    }
+
+    /// The same with what each stands for, whatever the purposes of its scope: for an answer to the subject. Who may see it
+    /// is for the caller to ask. Blocks.
+    pub(crate) fn values_of(&self, subject: &SubjectRef) -> Result<Vec<HeldToken>, ExecuteError> {
+        let mut by_scope: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for token in self.tokens_of(subject)? {
+            by_scope.entry(token.scope).or_default().push(token.token);
+        }
+        let mut held = Vec::new();
+        for (scope, tokens) in by_scope {
+            let class = self.read(|state| state.token_scope(&scope).map(|known| known.spec.class.clone()))?;
+            for some in tokens.chunks(MAX_TOKENS) {
+                let values = self.vault().detokenize(&class, &scope, some).map_err(failed)?;
+                let pairs = some.iter().cloned().zip(values);
+                held.extend(pairs.map(|(token, value)| HeldToken { scope: scope.clone(), token, value }));
+            }
+        }
+        Ok(held)
     }
 
     /// How many vaulted tokens each scope has, by its name.

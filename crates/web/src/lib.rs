@@ -40,7 +40,6 @@ use crate::failure::{Failure, PageError};
 pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .merge(people::routes())
-        .merge(keys::routes())
         .merge(serving::routes())
         .merge(data::routes())
         .merge(crate::assurance::routes())

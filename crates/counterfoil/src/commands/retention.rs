@@ -130,7 +130,7 @@ async fn due(json: bool, connect: &Connect, days: u32) -> Result<(), Failure> {
     for one in &all {
         let text = |name: &str| one[name].as_str().unwrap_or_default();
         let what = match one["object"].as_str() {
-            Some(object) => format!("{} {object}", text("kind")),
+            Some(object) => one["source"].as_str().unwrap_or(object).to_owned(),
             None => format!("{} {} {}", text("kind"), text("class"), text("day")),
         };
         let held: Vec<&str> = one["held_by"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();

@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 use crate::support::{World, eventually, http, tools};
 
 /// A directory's program: its key, and the door.
-struct Directory<'a> {
+pub struct Directory<'a> {
     world: &'a World,
     secret: String,
 }
 
 impl<'a> Directory<'a> {
     /// Registers the program, gives it its one role and its key.
-    fn new(world: &'a World) -> Self {
+    pub fn new(world: &'a World) -> Self {
         let actor = world.json(&["people", "add", "--kind", "service", "--name", "Company directory"])["actor"].clone();
         let actor = actor.as_str().expect("a pseudonym");
         // Whoever answers for a program can act as it, so it is somebody who administers nothing.
@@ -45,7 +45,7 @@ impl<'a> Directory<'a> {
     }
 
     #[track_caller]
-    fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    pub fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let answer = self.send(method, path, &[], body);
         let json = if answer.body.is_empty() { Value::Null } else { answer.json() };
@@ -62,8 +62,8 @@ impl<'a> Directory<'a> {
     }
 }
 
-const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
-const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+pub const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+pub const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
 /// Carries out the recorded exchanges of a directory.
 fn replay(world: &World, directory: &str) {

@@ -13,27 +13,31 @@ use vault::SubjectRef;
 use crate::support::people::{Staff, somebody_with};
 use crate::support::{World, tools};
 
+/// How a test opens the data directory of a world that no server uses.
+pub fn options(world: &World, node: &str) -> EngineOptions {
+    EngineOptions {
+        dir: world.data.clone(),
+        state: None,
+        organisation: "Test".into(),
+        origin: None,
+        retention_days: 30,
+        node: node.to_owned(),
+        program: "test".into(),
+        roll_records: 1000,
+        roll_bytes: 1 << 20,
+        roll_after: Duration::from_secs(60),
+        outbound: engine::Outbound::default(),
+        sessions: engine::SessionLimits::default(),
+        custody: engine::CustodyOptions::default(),
+        archive: None,
+    }
+}
+
 /// Puts payloads of a day years ago into a data directory that no server uses, as if they had been recorded then.
 fn record_old(world: &World, node: &str, day: &str) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
-        let options = EngineOptions {
-            dir: world.data.clone(),
-            state: None,
-            organisation: "Test".into(),
-            origin: None,
-            retention_days: 30,
-            node: node.to_owned(),
-            program: "test".into(),
-            roll_records: 1000,
-            roll_bytes: 1 << 20,
-            roll_after: Duration::from_secs(60),
-            outbound: engine::Outbound::default(),
-            sessions: engine::SessionLimits::default(),
-            custody: engine::CustodyOptions::default(),
-            archive: None,
-        };
-        let engine = Engine::open(options).await.expect("the data directory opens");
+        let engine = Engine::open(options(world, node)).await.expect("the data directory opens");
         for number in 0..3_u8 {
             append(&engine, day, number).await;
         }
@@ -42,7 +46,7 @@ fn record_old(world: &World, node: &str, day: &str) {
 }
 
 /// The name of the node, as its records' files have it.
-fn node(world: &World) -> String {
+pub fn node(world: &World) -> String {
     let said = world.sql("select node_id from nodes");
     said[0]["node_id"].as_str().expect("a node").to_owned()
 }

@@ -322,6 +322,13 @@ impl State {
     }
 }
 
+/// The data set and version that lie in an object now.
+pub(crate) fn lies_in<'a>(state: &'a State, object: &str) -> Option<(&'a String, &'a String, &'a Version)> {
+    let mut all =
+        state.datasets.iter().flat_map(|(name, known)| known.versions.iter().map(move |(v, of)| (name, v, of)));
+    all.find(|(_, _, version)| version.stored.object == object)
+}
+
 fn refuse<T>(code: RefusalCode, why: String) -> Result<T, Refusal> {
     Err(Refusal::new(code, why))
 }

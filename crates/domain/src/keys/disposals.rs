@@ -4,6 +4,7 @@ use super::retention::{
     BeginDisposal, Disposal, DisposalConfirmed, Item, Kind, PayloadCompacted, RetentionDisposed, RetentionDisposing,
     RetentionKept, day_start,
 };
+use crate::data::{VersionEnded, datasets};
 use crate::decide::{digest_is_valid, identifier_is_valid, name_is_valid, reference_is_valid, refuse};
 use crate::{Event, Given, Refusal, RefusalCode, State};
 
@@ -36,14 +37,25 @@ pub(crate) fn begin(state: &State, given: &Given, body: &BeginDisposal) -> Resul
     if due.expires_at > given.now {
         return conflict("this is not due yet".into());
     }
-    Ok(vec![Event::RetentionDisposing(RetentionDisposing {
+    let mut events = vec![Event::RetentionDisposing(RetentionDisposing {
         disposal: body.disposal.clone(),
         item: body.item.clone(),
         rule: due.rule,
         days: due.days,
         due: due.expires_at,
         clear_of: due.unless_clear,
-    })])
+    })];
+    // A version of a data set ends as when it is destroyed by hand, and nobody reads it from here on.
+    let version = body.item.object.as_deref().and_then(|object| datasets::lies_in(state, object));
+    events.extend(version.map(|(dataset, version, known)| {
+        Event::VersionEnded(VersionEnded {
+            dataset: dataset.clone(),
+            version: version.clone(),
+            object: known.stored.object.clone(),
+            reference: body.disposal.clone(),
+        })
+    }));
+    Ok(events)
 }
 
 pub(crate) fn dispose(state: &State, body: &RetentionDisposed) -> Result<Vec<Event>, Refusal> {

@@ -11,6 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::State;
+use crate::keys::holds;
+
 pub(crate) use rules::{assess, check_identity, close, execute, receive, searched, stepped};
 
 /// Within how long a request is to be answered when nothing else is said, in milliseconds.
@@ -373,6 +376,19 @@ impl Request {
     pub fn next_step(&self) -> Option<ErasureStep> {
         self.started_at?;
         ErasureStep::ALL.get(self.steps.len()).copied()
+    }
+
+    /// What a legal hold could be on that keeps what an erasure would destroy.
+    pub fn may_be_held_on(&self) -> impl Iterator<Item = String> {
+        let subjects = self.received.subjects.iter().map(|subject| format!("subject/{subject}"));
+        subjects.chain(self.searched.iter().flat_map(|found| found.concerns.iter().cloned()))
+    }
+
+    /// What of theirs is held, and the identifier of the hold on each.
+    #[must_use]
+    pub fn held(&self, state: &State) -> Vec<(String, String)> {
+        let held = self.may_be_held_on().filter_map(|on| holds::blocking(state, &on).map(|hold| (on, hold)));
+        held.collect()
     }
 
     /// Whether its erasure was completed.

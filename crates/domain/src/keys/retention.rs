@@ -4,12 +4,16 @@
 //! sealed in that class on that day, of everybody. So a disposal is three entries: what is to go, by which rule
 //! (`retention.disposing`); then the key and the rows go; then what became of it (`retention.disposed`). A process that
 //! dies in between finds the first without the last, and goes on.
+//!
+//! Versions of data sets and artifacts of models go one by one, each with its own key. The disposal of a version ends it,
+//! as destroying it by hand does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::holds;
+use crate::data::datasets;
 use crate::decide::{name_is_valid, reference_is_valid, refuse};
 use crate::serving::SegmentFile;
 use crate::{Command, Event, Refusal, RefusalCode, State};
@@ -262,13 +266,36 @@ struct Object {
     item: Item,
     /// When it came to be, in milliseconds since the epoch.
     since: i64,
-    /// What holds on it would be on, such as `dataset/NAME`.
-    held_as: Vec<String>,
+    /// What a hold on it would be on, such as `dataset/NAME`, beside its class.
+    held_as: Option<String>,
+    /// Whether it says whom its rows are about.
+    about_people: bool,
 }
 
-/// The objects that can be disposed of: versions of data sets, and artifacts, once there is a register of them.
-fn objects(_state: &State) -> Vec<Object> {
-    Vec::new()
+/// The objects that can be disposed of: versions of data sets, and encrypted artifacts that no service answers with.
+fn objects(state: &State) -> Vec<Object> {
+    let item = |kind, class: &str, object: &str| {
+        let (class, object) = (class.to_owned(), Some(object.to_owned()));
+        Item { kind, class, day: None, object }
+    };
+    let versions = state.datasets.iter().flat_map(|(name, dataset)| {
+        dataset.versions.values().map(move |version| Object {
+            item: item(Kind::Dataset, &version.stored.class, &version.stored.object),
+            since: version.at,
+            held_as: Some(format!("dataset/{name}")),
+            about_people: version.subjects.is_some(),
+        })
+    });
+    let live = state.deployments.values().flat_map(BTreeMap::values);
+    let served: BTreeSet<&String> = live.filter_map(|one| one.started.artifact_sha256.as_ref()).collect();
+    let idle = state.artifacts.iter().filter(|(_, artifact)| !served.contains(&artifact.sha256));
+    let artifacts = idle.map(|(object, artifact)| Object {
+        item: item(Kind::Artifact, &artifact.class, object),
+        since: artifact.at,
+        held_as: None,
+        about_people: false,
+    });
+    versions.chain(artifacts).collect()
 }
 
 /// The start of a day written `yyyy-mm-dd`, in milliseconds since the epoch.
@@ -303,9 +330,10 @@ impl State {
             let kind = Kind::sealed_in(class);
             let item = Item { kind, class: class.clone(), day: Some(day.clone()), object: None };
             // What is sealed on a day may be of its last moment.
-            self.expires(item, day_start(day)?.saturating_add(DAY_MS), &[])
+            let since = day_start(day)?.saturating_add(DAY_MS);
+            self.expires(Object { item, since, held_as: None, about_people: kind == Kind::InferencePayload })
         });
-        let whole = objects(self).into_iter().filter_map(|one| self.expires(one.item, one.since, &one.held_as));
+        let whole = objects(self).into_iter().filter_map(|one| self.expires(one));
         let mut all: Vec<Expiring> = days.chain(whole).filter(|one| !self.is_going(&one.item)).collect();
         all.sort_by(|a, b| (a.expires_at, &a.item).cmp(&(b.expires_at, &b.item)));
         all
@@ -324,20 +352,31 @@ impl State {
         self.disposals.values().filter(|disposal| disposal.disposed.is_none())
     }
 
-    fn expires(&self, item: Item, since: i64, held_as: &[String]) -> Option<Expiring> {
+    /// What an object that is there is of, such as `dataset/NAME/VERSION` or `model/NAME/VERSION`.
+    #[must_use]
+    pub fn object_source(&self, object: &str) -> Option<String> {
+        if let Some((dataset, version, _)) = datasets::lies_in(self, object) {
+            return Some(format!("dataset/{dataset}/{version}"));
+        }
+        let mut versions = self.models.values().flat_map(BTreeMap::values);
+        let model = versions.find(|model| model.enclosed.as_ref().is_some_and(|enclosed| enclosed.object == object))?;
+        Some(format!("model/{}/{}", model.model, model.version))
+    }
+
+    fn expires(&self, object: Object) -> Option<Expiring> {
+        let Object { item, since, held_as, about_people } = object;
         let rule = self.retention_rule(item.kind, &item.class)?;
         let days = rule.scheduled.days;
         let expires_at = since.saturating_add(i64::from(days).saturating_mul(DAY_MS));
         let class = format!("class/{}", item.class);
         let held_by = held_as.iter().chain([&class]).find_map(|on| holds::blocking(self, on));
-        let looked_for = |on: &str| on.starts_with("subject/") || on.starts_with("service/");
-        let unless_clear = match item.kind {
-            Kind::InferencePayload => {
-                holds::live(self).filter(|(_, hold)| looked_for(&hold.placed.on)).map(|(id, _)| id.clone()).collect()
-            }
-            // Texts of queries are not kept, and objects say themselves what would hold them.
-            Kind::InferenceCore | Kind::AccessRecord | Kind::Dataset | Kind::Artifact => Vec::new(),
+        // Of whom something is, and which services it came by, the ledger does not say.
+        let looked_for = |on: &str| {
+            (about_people && on.starts_with("subject/"))
+                || (item.kind == Kind::InferencePayload && on.starts_with("service/"))
         };
+        let unless_clear = holds::live(self).filter(|(_, hold)| looked_for(&hold.placed.on));
+        let unless_clear = unless_clear.map(|(id, _)| id.clone()).collect();
         Some(Expiring { rule: rule.scheduled.rule.clone(), item, days, expires_at, held_by, unless_clear })
     }
 
@@ -347,6 +386,11 @@ impl State {
 
     pub(super) fn is_disposed(&self, item: &Item) -> bool {
         self.disposals.values().any(|disposal| disposal.disposing.item == *item)
+    }
+
+    /// Whether an object goes, or went, by a rule.
+    pub(crate) fn is_disposed_of(&self, object: &str) -> bool {
+        self.disposals.values().any(|disposal| disposal.disposing.item.object.as_deref() == Some(object))
     }
 
     /// Whether a command would have something go sooner than the rules in force. Where there is none, it is kept for ever.
@@ -387,7 +431,12 @@ impl State {
                 };
                 self.kept.iter().any(here)
             }
-            Kind::InferenceCore | Kind::Dataset | Kind::Artifact => true,
+            Kind::Dataset => {
+                let mut versions = self.datasets.values().flat_map(|dataset| dataset.versions.values());
+                versions.any(|version| class == ANY_CLASS || class == version.stored.class)
+            }
+            Kind::Artifact => self.artifacts.values().any(|artifact| class == ANY_CLASS || class == artifact.class),
+            Kind::InferenceCore => true,
         }
     }
 
@@ -408,6 +457,9 @@ impl State {
         }
         if let (Some(days), Some(day)) = (self.kept.get_mut(&body.item.class), &body.item.day) {
             days.remove(day);
+        }
+        if let Some(object) = &body.item.object {
+            self.artifacts.remove(object);
         }
     }
 

@@ -56,3 +56,14 @@ pub struct Enclosed {
     /// Name of its key in the vault.
     pub key: String,
 }
+
+/// An artifact that lies encrypted, for as long as it does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptArtifact {
+    /// SHA-256 of what is in it, hexadecimal: its name in the object store.
+    pub sha256: String,
+    /// Its data class.
+    pub class: String,
+    /// When a model version was registered with it last, in milliseconds since the epoch.
+    pub at: i64,
+}

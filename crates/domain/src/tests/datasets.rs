@@ -29,7 +29,7 @@ fn declared(change: impl FnOnce(&mut DatasetSpec)) -> Command {
     Command::DeclareDataset(body)
 }
 
-fn stored(object: &str, class: &str) -> StoredObject {
+pub(super) fn stored(object: &str, class: &str) -> StoredObject {
     StoredObject {
         object: object.into(),
         class: class.into(),
@@ -42,7 +42,7 @@ fn stored(object: &str, class: &str) -> StoredObject {
     }
 }
 
-fn store(version: &str, object: &str) -> Command {
+pub(super) fn store(version: &str, object: &str) -> Command {
     Command::StoreVersion(StoreVersion {
         dataset: "loans".into(),
         version: version.into(),
@@ -61,12 +61,12 @@ fn rewrite(old: &str, object: &str) -> Command {
     })
 }
 
-fn destroy(version: &str) -> Command {
+pub(super) fn destroy(version: &str) -> Command {
     let (dataset, version, reference) = ("loans".into(), version.into(), "CHG-1".into());
     Command::DestroyVersion(DestroyVersion { dataset, version, reference })
 }
 
-fn gone(object: &str) -> Command {
+pub(super) fn gone(object: &str) -> Command {
     Command::DestroyObject(ObjectNamed { object: object.into() })
 }
 

@@ -1,18 +1,15 @@
 //! Every kind of event has golden bytes. A change here changes history that others have already verified.
 
+mod data;
+mod encryption;
 mod requests;
 mod retention;
 
 use crate::assurance::{ControlRan, ControlsScoped, EvidenceExported, Outcome, RunParams, ScopedControl};
-use crate::data::{
-    DataClass, DatasetDeclared, DatasetRetired, DatasetSpec, Form, LawfulBasis, ObjectDestroyed, StoredObject,
-    SubjectColumn, VersionEnded, VersionRewritten, VersionStored,
-};
 use crate::infrastructure::{
     CertificateInstalled, ClientAuth, CommandRefused, Endpoint, EndpointsProbed, Found, LedgerHeartbeat, NodeJoined,
     NodeRecovered, NodeStopped, OrgCreated, PoliciesInstalled, RollbackAccepted, StateDigest, TlsVersion, Zone,
 };
-use crate::keys::{ClassKeyRotated, EncryptionConfigured, RootRatcheted, RotationRequested};
 use crate::models::{ModelFacts, ModelRegistered, Tensor};
 use crate::people::approvals::{
     ApprovalCommented, ApprovalNamed, ApprovalRequested, ApprovalRule, ApprovalVoted, ApprovalsConfigured,
@@ -29,7 +26,7 @@ use crate::people::{
     GrantEnded, GrantNamed, GrantPreapproved, GrantRequested, GrantWithheld, GroupDescribed, GroupMapped, GroupMember,
     GroupNamed, IdentityLinked, IdentitySource, IdentityUnlinked, InferenceScope, KeyCreated, KeyExchanged, KeyLeaked,
     KeyRevoked, KeyRotated, KeyScope, KeysLimited, KeysUsed, MappedRole, OwnerReason, PasskeyRegistered,
-    PasskeyRemoved, PasskeyUsed, ProfileSet, Proof, Purpose, RecoveryIssued, RecoveryUsed, SessionClosed, SessionEnd,
+    PasskeyRemoved, PasskeyUsed, ProfileSet, Proof, RecoveryIssued, RecoveryUsed, SessionClosed, SessionEnd,
     SessionEnded, SessionOpened, SessionStarted, SigninLinkCreated, SigninRefused, TokenRule, TrainingRecorded,
     WorkloadDeclared, WorkloadProof, WorkloadRetired, WorkloadRule,
 };
@@ -571,50 +568,6 @@ fn serving() -> Vec<Event> {
     ]
 }
 
-fn data() -> Vec<Event> {
-    let stored = |object: &str| StoredObject {
-        object: s(object),
-        class: s("personal"),
-        key: format!("object/personal/{object}"),
-        sha256: s("c1"),
-        stored_bytes: 200,
-        bytes: 90,
-        chunks: 1,
-        commitment: s("c2"),
-    };
-    let (dataset, version) = (s("loans"), s("2026-11"));
-    vec![
-        Event::DatasetDeclared(DatasetDeclared {
-            dataset: s("loans"),
-            spec: DatasetSpec {
-                class: DataClass::Personal,
-                owner: s("a_1"),
-                source: s("crm/exports"),
-                licence: s("CC-BY-4.0"),
-                lawful_basis: Some(LawfulBasis::Contract),
-                purposes: vec![Purpose::Development, Purpose::Audit],
-                region: Some(s("ap-southeast-2")),
-            },
-        }),
-        Event::DatasetRetired(DatasetRetired { dataset: s("loans") }),
-        Event::VersionStored(VersionStored {
-            dataset: dataset.clone(),
-            version: version.clone(),
-            stored: stored("0a"),
-            subjects: Some(SubjectColumn { form: Form::Csv, column: s("email"), scope: s("email") }),
-        }),
-        Event::VersionRewritten(VersionRewritten {
-            dataset: dataset.clone(),
-            version: version.clone(),
-            rows_removed: 3,
-            old: s("0a"),
-            stored: stored("0b"),
-        }),
-        Event::VersionEnded(VersionEnded { dataset, version, object: s("0b"), reference: s("CHG-9") }),
-        Event::ObjectDestroyed(ObjectDestroyed { object: s("0a"), class: s("personal"), key: s("object/personal/0a") }),
-    ]
-}
-
 fn assurance() -> Vec<Event> {
     let scoped = ScopedControl { control: s("AI-IN-01"), logic_sha256: s("10"), frequency: s("hourly") };
     vec![
@@ -649,27 +602,6 @@ fn assurance() -> Vec<Event> {
     ]
 }
 
-fn keys() -> Vec<Event> {
-    vec![
-        Event::EncryptionConfigured(EncryptionConfigured { class_days: 90, ratchet_hours: 24 }),
-        Event::EncryptionRotationRequested(RotationRequested { key: s("personal") }),
-        Event::EncryptionKeyRotated(ClassKeyRotated {
-            class: s("personal"),
-            version: 2,
-            made_at: 1_793_400_000_000,
-            buckets: 257,
-            rewrapped: 1_000_400,
-            custodian: s("file"),
-        }),
-        Event::EncryptionRootRatcheted(RootRatcheted {
-            key_id: s("file:0123456789abcdef"),
-            custodian: s("file"),
-            rewrapped: 8,
-            forgets: true,
-        }),
-    ]
-}
-
 /// One event of every kind, in the order of `event.rs`.
 pub fn one_of_each() -> Vec<Event> {
     [
@@ -681,8 +613,8 @@ pub fn one_of_each() -> Vec<Event> {
         super::tokens::golden(),
         supply(),
         serving(),
-        keys(),
-        data(),
+        encryption::events(),
+        data::events(),
         retention::events(),
         requests::requests(),
         assurance(),

@@ -5,11 +5,15 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::keys::{Company, DAY};
+use super::{approvals, datasets};
+use crate::data::{Form, SubjectColumn};
 use crate::keys::holds::{HoldPlaced, HoldReleased, blocking};
 use crate::keys::retention::{
     BeginDisposal, DisposalConfirmed, Item, Kind, Method, RetentionDisposed, RetentionKept, RetentionScheduled,
     RetentionUnscheduled, day_start,
 };
+use crate::models::{Enclosed, ModelFacts};
+use crate::serving::{Route, ServiceDeclared, ServiceSpec, Target};
 use crate::{Command, RefusalCode, State};
 
 const SUBJECT: &str = "0123456789abcdef0123456789abcdef";
@@ -163,6 +167,94 @@ fn given_something_due_when_disposed_of_then_it_is_once_and_another_person_confi
     assert_eq!(company.refused("a_1", confirm()).policies, ["rule-not-confirm"]);
     company.done("a_admin", confirm());
     assert_eq!(company.refused("a_admin", confirm()).code, RefusalCode::Conflict);
+}
+
+fn schedule_of(kind: Kind) -> Command {
+    let (rule, class, basis) = (kind.as_str().into(), "internal".into(), "POL-7".into());
+    Command::ScheduleRetention(RetentionScheduled { rule, kind, class, days: 2, basis })
+}
+
+/// What is due at a time, as an item each.
+fn items(company: &Company) -> Vec<Item> {
+    company.state.due(company.given.now).into_iter().map(|one| one.item).collect()
+}
+
+#[test]
+fn given_a_version_of_a_data_set_when_due_then_its_disposal_ends_it_as_destroying_it_does() {
+    let mut company = Company::new();
+    company.done("a_1", schedule_of(Kind::Dataset));
+    company.done("a_1", datasets::declare("loans", "a_1"));
+    company.given.object = Some(datasets::stored("0a", "internal"));
+    company.done("a_1", datasets::store("1", "0a"));
+    assert_eq!(items(&company), [], "not yet");
+    company.given.now += 2 * DAY;
+    let item = items(&company).pop().expect("due");
+    assert_eq!((item.kind, item.object.as_deref()), (Kind::Dataset, Some("0a")));
+    assert_eq!(company.state.object_source("0a").as_deref(), Some("dataset/loans/1"));
+    company.done("a_1", hold("h_1", "dataset/loans"));
+    assert!(company.refused("a_system", begin("x_1", item.clone(), &[])).message.contains("`h_1` keeps this"));
+    company.done("a_admin", release("h_1"));
+    // Nobody is in it, as far as it says, so a hold on a person does not keep it.
+    company.done("a_1", hold("h_2", &format!("subject/{SUBJECT}")));
+    let began = company.done("a_system", begin("x_1", item.clone(), &[]));
+    assert_eq!(began, ["retention.disposing", "dataset.version.ended"]);
+    assert!(company.state.dataset_version("loans", "1").is_none());
+    assert_eq!(company.refused("a_1", datasets::destroy("1")).code, RefusalCode::NotFound);
+    assert_eq!(company.refused("a_1", datasets::store("1", "0a")).code, RefusalCode::Exists, "its name is used up");
+    assert_eq!(company.refused("a_system", begin("x_2", item.clone(), &[])).code, RefusalCode::Conflict);
+    assert_eq!(company.done("a_system", datasets::gone("0a")), ["object.destroyed"]);
+    let due = 1_000 + 2 * DAY;
+    assert_eq!(company.done("a_system", done_with("x_1", item.clone(), due, 3)), ["retention.disposed"]);
+    assert!(company.done("a_system", done_with("x_1", item, due, 3)).is_empty(), "reported once");
+}
+
+#[test]
+fn given_rows_about_people_when_a_version_is_due_then_a_hold_on_one_is_looked_at_first() {
+    let mut company = Company::new();
+    company.done("a_1", schedule_of(Kind::Dataset));
+    company.done("a_1", datasets::declare("loans", "a_1"));
+    company.given.object = Some(datasets::stored("0a", "internal"));
+    let Command::StoreVersion(mut named) = datasets::store("1", "0a") else { unreachable!() };
+    named.subjects = Some(SubjectColumn { form: Form::Csv, column: "email".into(), scope: "email".into() });
+    company.done("a_1", Command::StoreVersion(named));
+    company.given.now += 2 * DAY;
+    company.done("a_1", hold("h_1", &format!("subject/{SUBJECT}")));
+    company.done("a_1", hold("h_2", "service/credit"));
+    let item = items(&company).pop().expect("due, as far as the ledger tells");
+    assert!(company.refused("a_system", begin("x_1", item.clone(), &[])).message.contains("look whether"));
+    company.done("a_system", begin("x_1", item, &["h_1"]));
+}
+
+#[test]
+fn given_an_artifact_when_due_then_it_goes_only_while_no_service_answers_with_it_and_none_does_again() {
+    let mut company = Company::new();
+    company.done("a_1", schedule_of(Kind::Artifact));
+    let facts = ModelFacts { bytes: 9, operators: vec![], inputs: vec![], outputs: vec![] };
+    company.given.model = Some(Ok(facts));
+    let (object, class, key) = ("0a".into(), "internal".into(), "object/internal/0a".into());
+    company.given.enclosed = Some(Enclosed { object, class, key });
+    company.done("a_1", approvals::register_model("1"));
+    let serve = |models: &[&str]| {
+        let target = |version: &&str| Target::Model { model: "m".into(), version: (*version).into() };
+        let routes = models.iter().map(|version| Route { name: "r".into(), target: target(version) }).collect();
+        Command::DeclareService(ServiceDeclared {
+            service: "trial".into(),
+            spec: ServiceSpec { routes, ..approvals::spec() },
+        })
+    };
+    company.done("a_admin", serve(&["1"]));
+    company.given.now += 2 * DAY;
+    assert_eq!(items(&company), [], "it is served");
+    company.done("a_admin", serve(&[]));
+    let item = items(&company).pop().expect("due");
+    assert_eq!((item.kind, item.object.as_deref()), (Kind::Artifact, Some("0a")));
+    assert_eq!(company.state.object_source("0a").as_deref(), Some("model/m/1"));
+    assert_eq!(company.done("a_system", begin("x_1", item.clone(), &[])), ["retention.disposing"]);
+    assert!(company.refused("a_admin", serve(&["1"])).message.contains("disposed of"));
+    assert_eq!(company.refused("a_1", approvals::register_model("2")).code, RefusalCode::Conflict);
+    company.done("a_system", done_with("x_1", item, 1_000 + 2 * DAY, 3));
+    assert!(company.state.artifacts.is_empty());
+    assert!(company.refused("a_admin", serve(&["1"])).message.contains("disposed of"));
 }
 
 /// What happens to an organisation's data, one after the other.

@@ -13,7 +13,8 @@ use std::io::{self, BufReader, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::data::datasets::may_store;
-use domain::data::{DestroyVersion, RewriteVersion, StoreVersion, StoredObject, SubjectColumn, Version};
+use domain::data::{DestroyVersion, Form, RewriteVersion, StoreVersion, StoredObject, SubjectColumn, Version};
+use domain::keys::holds;
 use domain::{Command, Refusal, RefusalCode};
 use store::objects;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -35,6 +36,9 @@ const BATCH_ROWS: usize = 4096;
 
 /// Subjects of a version that are remembered as noted, so that most are noted once.
 const REMEMBERED: usize = 1 << 16;
+
+/// The most bytes of rows about somebody that are given out at once.
+const MAX_HELD_BYTES: usize = 64 << 20;
 
 /// How the vault's key store calls a version.
 const HOLDER: &str = "dataset/";
@@ -109,6 +113,21 @@ pub struct RewrittenVersion {
     pub old: String,
     /// The object that it is in.
     pub object: String,
+}
+
+/// The rows of a version that are about somebody, as they are written in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldRows {
+    /// Of which data set.
+    pub dataset: String,
+    /// Of which version.
+    pub version: String,
+    /// The row that names the columns, of comma-separated ones.
+    pub header: Option<String>,
+    /// The rows.
+    pub rows: Vec<String>,
+    /// How many more there are, which were too many for one answer.
+    pub left_out: u64,
 }
 
 /// Why a version was not written.
@@ -323,11 +342,40 @@ impl Engine {
         who: &Principal,
         wish: DestroyVersion,
     ) -> Result<Done, ExecuteError> {
-        let holder = holder(&wish.dataset, &wish.version);
+        let resource = format!("dataset/{}", wish.dataset);
+        let allowed = self.authorize(who, "dataset.version.destroy", &resource);
+        // Of whom its rows are, only the key store knows, so the ledger's own rule does not see such a hold.
+        if let (Ok(_), Some(hold)) = (allowed, self.held_for_somebody(&wish).await?) {
+            let message = format!(
+                "hold `{hold}` on a person keeps version `{}` of data set `{}`, which has rows about them",
+                wish.version, wish.dataset
+            );
+            let refusal = Refusal::new(RefusalCode::Conflict, message);
+            return Err(self.record_refusal(who, "dataset.version.destroy", resource, refusal).await);
+        }
         let done = self.execute(who, Command::DestroyVersion(wish)).await?;
-        self.blocking(move |engine| engine.vault.release(&holder, None)).await?.map_err(unavailable)?;
         self.finish_objects().await?;
         Ok(done)
+    }
+
+    /// A hold on a person of whom a version has rows.
+    async fn held_for_somebody(self: &Arc<Self>, wish: &DestroyVersion) -> Result<Option<String>, ExecuteError> {
+        let (object, holds) = self.read(|state| {
+            let version = state.dataset_version(&wish.dataset, &wish.version);
+            let holds = holds::live(state).map(|(id, hold)| (id.clone(), hold.placed.on.clone()));
+            (version.map(|version| version.stored.object.clone()), holds.collect())
+        });
+        let Some(object) = object else { return Ok(None) };
+        let about = self.blocking(move |engine| engine.held_objects(&holds)).await??;
+        Ok(about.into_iter().find(|(_, objects)| objects.contains(&object)).map(|(hold, _)| hold))
+    }
+
+    /// Forgets whom a version is about once it has ended.
+    pub(crate) fn forget_ended(&self, dataset: &str, version: &str) -> Result<(), ExecuteError> {
+        match self.read(|state| state.dataset_version(dataset, version).is_some()) {
+            true => Ok(()),
+            false => self.vault.release(&holder(dataset, version), None).map_err(unavailable),
+        }
     }
 
     /// The versions of data sets, as (data set, version), that hold rows about `subject`. None once it is destroyed.
@@ -360,6 +408,53 @@ impl Engine {
         }
         self.finish_objects().await?;
         Ok(rewritten)
+    }
+
+    /// The rows about `subject` in every version that says whom its rows are about, up to 64 MiB of them. Who may see them
+    /// is for the caller to ask. Blocks, and reads those versions to their end.
+    pub(crate) fn rows_about(&self, subject: &SubjectRef) -> Result<Vec<HeldRows>, ExecuteError> {
+        let mut held = Vec::new();
+        let mut room = MAX_HELD_BYTES;
+        for (dataset, version) in self.datasets_of(subject)? {
+            let known = self.read(|state| state.dataset_version(&dataset, &version).cloned());
+            let Some(Version { stored, subjects: Some(column), .. }) = known else { continue };
+            let mut found = HeldRows { dataset, version, header: None, rows: Vec::new(), left_out: 0 };
+            self.read_about(subject, (&stored, &column), &mut found, &mut room).map_err(|why| match why {
+                Unwritten::Rows(RowError::Malformed(why)) => ExecuteError::Internal(format!(
+                    "version `{}` of data set `{}` is not as it was stored: {why}",
+                    found.version, found.dataset
+                )),
+                other => other.into(),
+            })?;
+            held.push(found);
+        }
+        Ok(held)
+    }
+
+    fn read_about(
+        &self,
+        subject: &SubjectRef,
+        (stored, column): (&StoredObject, &SubjectColumn),
+        found: &mut HeldRows,
+        room: &mut usize,
+    ) -> Result<(), Unwritten> {
+        let mut rows = Rows::new(self.open_stored(stored)?, column);
+        let (mut row, mut first) = (Vec::new(), column.form == Form::Csv);
+        while let Some((line, identifier)) = rows.next(&mut row)? {
+            let text = || String::from_utf8_lossy(line).trim_end_matches(['\r', '\n']).to_owned();
+            if std::mem::take(&mut first) {
+                found.header = Some(text());
+            } else if self.is_about(subject, &column.scope, identifier.as_deref())? {
+                match room.checked_sub(line.len()) {
+                    Some(left) => {
+                        *room = left;
+                        found.rows.push(text());
+                    }
+                    None => found.left_out += 1,
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn rewrite_without(

@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use domain::keys::holds;
 use domain::keys::requests::{ErasureStep, Request, RequestStep};
 use domain::{Command, Refusal, RefusalCode};
 
@@ -112,17 +111,14 @@ impl Engine {
 
     /// Asked here and by the ledger's own rule. It is not sent there to be refused again and again while a hold lasts.
     fn check_holds(&self, request: &Request) -> Result<Did, ExecuteError> {
-        let subjects = request.received.subjects.iter().map(|subject| format!("subject/{subject}"));
-        let concerns = request.searched.iter().flat_map(|found| found.concerns.iter().cloned());
-        let all: Vec<String> = subjects.chain(concerns).collect();
-        let held = self.read(|state| all.iter().find_map(|on| holds::blocking(state, on)));
-        match held {
-            Some(hold) => {
-                let message =
-                    format!("legal hold `{hold}` keeps what is to be erased: it goes on when that is released");
+        match self.read(|state| request.held(state)).first() {
+            Some((on, hold)) => {
+                let message = format!(
+                    "legal hold `{hold}` on `{on}` keeps what is to be erased: it goes on when that is released"
+                );
                 Err(Refusal::new(RefusalCode::Conflict, message).into())
             }
-            None => Ok(Did::count("looked_at", all.len() as u64)),
+            None => Ok(Did::count("looked_at", request.may_be_held_on().count() as u64)),
         }
     }
 

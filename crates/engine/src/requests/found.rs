@@ -13,7 +13,7 @@ use ledger::records::segment::{PayloadRow, read_core, read_payloads};
 use vault::{SealedRef, SubjectRef};
 
 use super::subjects_of;
-use crate::{Engine, ExecuteError};
+use crate::{Engine, ExecuteError, HeldRows, HeldToken};
 
 /// The most inferences that are opened for one request.
 const MAX_OPENED: usize = 100_000;
@@ -31,6 +31,15 @@ pub struct HeldInference {
     pub core: InferenceCore,
     /// Its contents by name, as they were sent; `None` when its day's keys are gone.
     pub contents: Option<Vec<(String, Vec<u8>)>>,
+}
+
+/// What is held of a person beside inferences.
+#[derive(Clone, Debug, Default)]
+pub struct HeldElsewhere {
+    /// Tokens, and what they stand for.
+    pub tokens: Vec<HeldToken>,
+    /// Rows of data sets.
+    pub rows: Vec<HeldRows>,
 }
 
 impl Engine {
@@ -62,18 +71,22 @@ impl Engine {
         opened.await?
     }
 
-    /// The tokens that stand for something of the person of a request, and the data sets and versions with rows of theirs.
-    /// Who may see it is for the caller to ask.
+    /// What the tokens of the person of a request stand for, and their rows in data sets. Who may see it is for the caller
+    /// to ask.
     ///
     /// # Errors
-    /// When they cannot be read.
-    pub fn held_elsewhere(&self, request: &str) -> Result<(Vec<String>, BTreeSet<(String, String)>), ExecuteError> {
-        let (mut tokens, mut datasets) = (Vec::new(), BTreeSet::new());
-        for subject in subjects_of(&self.request(request)?) {
-            tokens.extend(self.tokens_of(&subject)?.into_iter().map(|token| token.token));
-            datasets.extend(self.datasets_of(&subject)?);
-        }
-        Ok((tokens, datasets))
+    /// When it cannot be read.
+    pub async fn held_elsewhere(self: &Arc<Self>, request: &str) -> Result<HeldElsewhere, ExecuteError> {
+        let subjects = subjects_of(&self.request(request)?);
+        let read = self.blocking(move |engine| {
+            let mut held = HeldElsewhere::default();
+            for subject in &subjects {
+                held.tokens.extend(engine.values_of(subject)?);
+                held.rows.extend(engine.rows_about(subject)?);
+            }
+            Ok(held)
+        });
+        read.await?
     }
 
     fn open_held(&self, row: &PayloadRow, core: &InferenceCore) -> Result<HeldInference, ExecuteError> {

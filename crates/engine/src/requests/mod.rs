@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use vault::{KeyKind, SubjectRef};
 
-pub use found::HeldInference;
+pub use found::{HeldElsewhere, HeldInference};
 
 use crate::profiles::{CLASS as PEOPLE, NAMES, unavailable};
 use crate::{Engine, ExecuteError, Principal, identity};
@@ -314,12 +314,22 @@ impl Engine {
         counts.insert("inferences".to_owned(), inferences);
         let (mut tokens, mut datasets) = (0, BTreeSet::new());
         for subject in &subjects {
-            tokens += self.tokens_of(subject)?.len() as u64;
+            let theirs = self.tokens_of(subject)?;
+            tokens += theirs.len() as u64;
+            let scopes: BTreeSet<String> = theirs.into_iter().map(|token| token.scope).collect();
+            self.read(|state| {
+                let known = scopes.iter().filter_map(|scope| state.token_scopes.get(scope));
+                concerns.extend(known.map(|known| format!("class/{}", known.spec.class)));
+            });
             datasets.extend(self.datasets_of(subject)?);
             let held = self.vault().keys_of(subject).map_err(|e| unavailable(&e))?;
             keys.extend(held.iter().map(ToString::to_string));
         }
         concerns.extend(datasets.iter().map(|(dataset, _)| format!("dataset/{dataset}")));
+        self.read(|state| {
+            let known = datasets.iter().filter_map(|(dataset, version)| state.dataset_version(dataset, version));
+            concerns.extend(known.map(|version| format!("class/{}", version.stored.class)));
+        });
         counts.insert("tokens".to_owned(), tokens);
         counts.insert("datasets".to_owned(), datasets.len() as u64);
         counts.insert("keys".to_owned(), keys.len() as u64);

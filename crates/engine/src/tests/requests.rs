@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
+use domain::data::{DataClass, DatasetDeclared, DatasetSpec, Form, LawfulBasis, SubjectColumn};
 use domain::keys::requests::{
     ErasureStep, IdentityMethod, IdentityResult, Intake, RequestClosed, RequestIdentityChecked, RequestKind,
     RequestOutcome,
 };
-use domain::people::{ActorKind, GrantNamed, GrantRequested, Vote};
+use domain::keys::tokens::{TokenKind, TokenMethod, TokenScope, TokenScopeDeclared};
+use domain::people::{ActorKind, GrantNamed, GrantRequested, Purpose, Vote};
 use domain::serving::InferenceCore;
 use domain::{Command, Event};
 use ledger::records::Payload;
 use vault::{SealedRef, SubjectRef};
 
 use super::{events, killed, open, operator};
-use crate::{Asked, Engine, NewRequest, Principal};
+use crate::{Asked, Engine, NewRequest, Principal, Subjects, Untokenized};
 
 const CLASS: &str = "confidential";
 const DAY: &str = "2026-11-22";
@@ -240,4 +242,95 @@ async fn given_somebody_nobody_knows_when_they_ask_then_they_have_a_reference_of
     let stranger =
         Principal { actor: "a_1".into(), roles: vec![("monitor".into(), "org".into())], ..Principal::default() };
     assert!(engine.search_request(&stranger, &request).await.is_err());
+}
+
+/// A token of somebody's number in class `internal`, and rows about them in a data set of class `personal`.
+async fn elsewhere(engine: &Arc<Engine>, officer: &Principal, user: &str) {
+    let spec = TokenScope {
+        method: TokenMethod::Vaulted,
+        kind: TokenKind::Text,
+        class: "internal".into(),
+        purposes: vec![],
+        per_subject: true,
+    };
+    let scope = Command::DeclareTokenScope(TokenScopeDeclared { scope: "numbers".into(), spec });
+    engine.execute(officer, scope).await.expect("declared");
+    let subjects = Some(Subjects { service: "support".into(), ids: vec![user.into()] });
+    let wanted = Untokenized { values: vec!["0412 345 678".into()], subjects, column: String::new() };
+    engine.tokenize(officer, "numbers", wanted).await.expect("a token");
+
+    let steward = Principal {
+        actor: "a_steward".into(),
+        roles: vec![("data_steward".into(), "org".into())],
+        ..Principal::default()
+    };
+    let spec = DatasetSpec {
+        class: DataClass::Personal,
+        owner: officer.actor.clone(),
+        source: "crm/exports".into(),
+        licence: "MSA-7".into(),
+        lawful_basis: Some(LawfulBasis::Contract),
+        purposes: vec![Purpose::Development],
+        region: None,
+    };
+    let declared = Command::DeclareDataset(DatasetDeclared { dataset: "loans".into(), spec });
+    engine.execute(&steward, declared).await.expect("declared");
+    let subjects = SubjectColumn { form: Form::Csv, column: "user".into(), scope: "support".into() };
+    let rows = format!("user,note\n{user},late\r\nmax@example.com,never\n{user},again\n");
+    let put = ("loans", "1", Some(subjects));
+    engine.store_version(&steward, put, std::io::Cursor::new(rows)).await.expect("stored");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_somebody_in_tokens_and_data_sets_when_they_ask_then_what_is_theirs_is_handed_out_and_nothing_else() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    let officers = officers(&engine).await;
+    elsewhere(&engine, &officers[0], "zoe@example.com").await;
+    let access = searched(&engine, &officers[0], "zoe@example.com", RequestKind::Access).await;
+    let held = engine.held_elsewhere(&access).await.expect("readable");
+    let tokens: Vec<_> = held.tokens.iter().map(|one| (one.scope.as_str(), one.value.as_deref())).collect();
+    assert_eq!(tokens, [("numbers", Some("0412 345 678"))]);
+    let [rows] = &held.rows[..] else { panic!("{held:?}") };
+    assert_eq!((rows.dataset.as_str(), rows.version.as_str(), rows.left_out), ("loans", "1", 0));
+    assert_eq!(rows.header.as_deref(), Some("user,note"));
+    assert_eq!(rows.rows, ["zoe@example.com,late", "zoe@example.com,again"]);
+    let request = searched(&engine, &officers[0], "zoe@example.com", RequestKind::Erasure).await;
+    approved(&engine, &officers, &request).await;
+    engine.execute_request(&operator(&engine), &request).await.expect("begun");
+    let held = engine.held_elsewhere(&access).await.expect("readable");
+    assert!(held.tokens.is_empty() && held.rows.is_empty(), "{held:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_hold_on_anything_of_theirs_when_somebody_is_to_be_forgotten_then_it_waits_and_says_which_hold() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    let officers = officers(&engine).await;
+    let zoe = served(&engine, "zoe@example.com", "canary of zoe").await;
+    elsewhere(&engine, &officers[0], "zoe@example.com").await;
+    let request = searched(&engine, &officers[0], "zoe@example.com", RequestKind::Erasure).await;
+    approved(&engine, &officers, &request).await;
+    let execute = || engine.erasure_of(&request).expect("known");
+    let on_her = format!("subject/{}", zoe.subject);
+    let held = [&on_her, "service/support", "class/confidential", "class/internal", "class/personal", "dataset/loans"];
+    for on in held {
+        let hold = engine.place_hold(&officers[0], on, "CASE-1", i64::MAX).await.expect("placed");
+        let refusal = engine.execute(&operator(&engine), execute()).await.expect_err("held").to_string();
+        assert!(refusal.contains(&hold) && refusal.contains(on), "{on}: {refusal}");
+        engine.release_hold(&officers[1], &hold, "CASE-1").await.expect("released");
+    }
+    engine.place_hold(&officers[0], "service/another", "CASE-1", i64::MAX).await.expect("placed");
+    let late = {
+        let _waits = engine.eraser.lock().await;
+        engine.execute(&operator(&engine), execute()).await.expect("nothing of hers is held");
+        engine.place_hold(&officers[0], "dataset/loans", "CASE-2", i64::MAX).await.expect("placed in between")
+    };
+    let waits = engine.carry_out_erasures().await.expect_err("held").to_string();
+    assert!(waits.contains(&late), "{waits}");
+    assert_eq!(steps(&engine), [], "nothing is destroyed");
+    assert_eq!(opened(&engine, &zoe).expect("as before"), [(1, b"canary of zoe".to_vec())]);
+    engine.release_hold(&officers[1], &late, "CASE-2").await.expect("released");
+    engine.carry_out_erasures().await.expect("goes on");
+    assert_eq!(steps(&engine), ErasureStep::ALL);
 }

@@ -72,6 +72,16 @@ fn a_request_is_a_row_for_each_reference_and_its_keys_and_models_are_told_until_
         world.add(T0 + 4 * MINUTE, Event::RequestStep(destroyed));
         let gone = [format!("{ONE}|2026-11-22T10:04:00"), format!("{OTHER}|2026-11-22T10:04:00")];
         assert_eq!(ask(&world.session().await, keys).await, gone);
+        let deletions = "SELECT deletion_id, object_id, completed_at IS NULL, replicas_confirmed, verified_by IS NULL, rule_id \
+                         FROM deletions ORDER BY 1";
+        let row = |subject: &str, rest: &str| format!("q_1/{subject}|subject/{subject}|{rest}|-");
+        let open = [row(ONE, "true|0|true"), row(OTHER, "true|0|true")];
+        assert_eq!(ask(&world.session().await, deletions).await, open);
+        let (request, step) = ("q_1".into(), ErasureStep::Completed);
+        let completed = RequestStep { request, step, counts: [].into(), keys: [].into() };
+        world.add(T0 + 4 * MINUTE, Event::RequestStep(completed));
+        let unseen = [row(ONE, "false|1|true"), row(OTHER, "false|1|true")];
+        assert_eq!(ask(&world.session().await, deletions).await, unseen, "nobody looked yet");
         let closed = RequestClosed {
             request: "q_1".into(),
             outcome: RequestOutcome::Done,
@@ -82,5 +92,7 @@ fn a_request_is_a_row_for_each_reference_and_its_keys_and_models_are_told_until_
         world.add(T0 + 5 * MINUTE, Event::RequestClosed(closed));
         let done = [format!("{ONE}|erasure|done|true"), format!("{OTHER}|erasure|done|true")];
         assert_eq!(ask(&world.session().await, dsr).await, done);
+        let seen = [row(ONE, "false|1|false"), row(OTHER, "false|1|false")];
+        assert_eq!(ask(&world.session().await, deletions).await, seen);
     });
 }

@@ -1,5 +1,6 @@
 //! What is kept, what keeps it, and what went.
 
+use domain::data::{StoredObject, VersionRewritten, VersionStored};
 use domain::keys::holds::{HoldPlaced, HoldReleased};
 use domain::keys::retention::{
     DisposalConfirmed, Item, Kind, Method, RetentionDisposed, RetentionDisposing, RetentionKept, RetentionScheduled,
@@ -74,5 +75,43 @@ fn a_day_of_payloads_is_an_object_with_its_rule_its_end_and_what_may_keep_it() {
         held(&world, "h_2", "service/credit");
         let maybe = "SELECT count(*) FROM data_objects WHERE legal_hold";
         assert_eq!(ask(&world.session().await, maybe).await, ["2"]);
+    });
+}
+
+#[test]
+fn a_version_that_was_disposed_of_is_gone_in_both_tables_and_one_that_was_rewritten_is_as_old_as_it_was() {
+    run(async {
+        let world = World::filled();
+        let stored = |object: &str| StoredObject {
+            object: object.into(),
+            class: "internal".into(),
+            key: format!("object/internal/{object}"),
+            sha256: "aa".into(),
+            stored_bytes: 200,
+            bytes: 90,
+            chunks: 1,
+            commitment: "bb".into(),
+        };
+        let (kind, dataset, version) = (Kind::Dataset, || "loans".to_owned(), || "1".to_owned());
+        let (rule, class, basis) = ("sets".into(), "*".into(), "POL-7".into());
+        world.add(T0, Event::RetentionScheduled(RetentionScheduled { rule, kind, class, days: 30, basis }));
+        let first = VersionStored { dataset: dataset(), version: version(), stored: stored("0a"), subjects: None };
+        world.add(T0, Event::VersionStored(first));
+        let (old, again) = ("0a".to_owned(), stored("0b"));
+        let rewritten =
+            VersionRewritten { dataset: dataset(), version: version(), rows_removed: 3, old, stored: again };
+        world.add(T0 + DAY, Event::VersionRewritten(rewritten));
+        let ends = "SELECT count(DISTINCT expires_at), count(*) FROM data_objects WHERE kind = 'dataset'";
+        assert_eq!(ask(&world.session().await, ends).await, ["1|2"]);
+        let item = || Item { kind, class: "internal".into(), day: None, object: Some("0b".into()) };
+        let (rule, clear_of) = ("sets".to_owned(), vec![]);
+        let disposing = RetentionDisposing { disposal: "x_1".into(), item: item(), rule, days: 30, due: T0, clear_of };
+        world.add(T0 + DAY, Event::RetentionDisposing(disposing));
+        let (disposal, method) = ("x_1".into(), Method::KeyDestroyed);
+        let disposed = RetentionDisposed { disposal, item: item(), method, due: T0, copies: 2, copies_confirmed: 2 };
+        world.add(T0 + DAY, Event::RetentionDisposed(disposed));
+        let gone = "SELECT deleted_at IS NULL FROM data_objects WHERE object_id = '0b'";
+        assert_eq!(ask(&world.session().await, gone).await, ["false"]);
+        assert_eq!(ask(&world.session().await, GONE).await, ["x_1|0b|false|2|2|-|sets"]);
     });
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::*;
 use crate::memory::{MemoryCustodian, MemoryKeys};
 use crate::ports::{Custodian, Destruction, KeyCount, KeyInfo, KeyStore, Put};
+use crate::tokens::{KeptToken, PutToken, TokenCount, TokenInfo, TokenRow, TokenStore};
 use crate::{BoxError, Sealed, SubjectRef};
 
 const DAY: &str = "2026-11-22";
@@ -81,6 +82,15 @@ impl KeyStore for Mortal<MemoryKeys> {
     fn bind_subject(&self, scope: &str, idx: &[u8; 32], subject: &SubjectRef) -> Result<SubjectRef, BoxError> {
         self.fuse.step(|| self.inner.bind_subject(scope, idx, subject))
     }
+    fn hold(&self, holder: &str, subjects: &[SubjectRef]) -> Result<(), BoxError> {
+        self.inner.hold(holder, subjects)
+    }
+    fn holders(&self, subject: &SubjectRef) -> Result<Vec<String>, BoxError> {
+        self.inner.holders(subject)
+    }
+    fn release(&self, holder: &str, subject: Option<&SubjectRef>) -> Result<(), BoxError> {
+        self.inner.release(holder, subject)
+    }
     fn destroy(&self, destruction: &Destruction) -> Result<DestroyOutcome, BoxError> {
         self.fuse.step(|| self.inner.destroy(destruction))
     }
@@ -89,6 +99,24 @@ impl KeyStore for Mortal<MemoryKeys> {
     }
     fn count(&self) -> Result<Vec<KeyCount>, BoxError> {
         self.inner.count()
+    }
+}
+
+impl TokenStore for Mortal<MemoryKeys> {
+    fn put_tokens(&self, rows: &[TokenRow]) -> Result<Vec<PutToken>, BoxError> {
+        self.inner.put_tokens(rows)
+    }
+    fn find_tokens(&self, scope: &str, idx: &[[u8; 32]]) -> Result<Vec<Option<String>>, BoxError> {
+        self.inner.find_tokens(scope, idx)
+    }
+    fn get_tokens(&self, tokens: &[String]) -> Result<Vec<Option<KeptToken>>, BoxError> {
+        self.inner.get_tokens(tokens)
+    }
+    fn tokens_of(&self, subject: &SubjectRef) -> Result<Vec<TokenInfo>, BoxError> {
+        self.inner.tokens_of(subject)
+    }
+    fn count_tokens(&self, scope: &str) -> Result<TokenCount, BoxError> {
+        self.inner.count_tokens(scope)
     }
 }
 

@@ -101,7 +101,7 @@ pub(crate) async fn due(
 fn described(one: &Upcoming) -> Value {
     let expiring = &one.expiring;
     json!({
-        "kind": expiring.item.kind, "class": expiring.item.class, "day": expiring.item.day, "object": expiring.item.object,
+        "kind": expiring.item.kind, "class": expiring.item.class, "day": expiring.item.day, "object": expiring.item.object, "source": one.source,
         "rule": expiring.rule, "expires_at": expiring.expires_at, "rows": one.rows, "bytes": one.bytes,
         "held_by": one.held_by,
     })

@@ -26,6 +26,8 @@ pub(crate) struct RequestPage {
     id: String,
     request: Request,
     mark: Mark,
+    /// What of theirs is held, so that it cannot be erased, and by which hold.
+    held: Vec<(String, String)>,
     /// Approvals of its erasure: identifier and how each stands.
     approvals: Vec<(String, &'static str)>,
     /// Whether one of them is there to be carried out.
@@ -33,7 +35,13 @@ pub(crate) struct RequestPage {
 }
 
 impl RequestPage {
-    fn new(shell: Shell, request: Request, approvals: Vec<(String, &'static str)>, now: i64) -> Self {
+    fn new(
+        shell: Shell,
+        request: Request,
+        held: Vec<(String, String)>,
+        approvals: Vec<(String, &'static str)>,
+        now: i64,
+    ) -> Self {
         let late = request.closed.is_none() && now > request.received.due_at;
         let mark = match (&request.closed, request.standing()) {
             (Some((RequestOutcome::Done, _)), word) => Mark::new(word, Tone::Good),
@@ -42,7 +50,7 @@ impl RequestPage {
             (None, _) => Mark::new("open", Tone::Open),
         };
         let approved = approvals.iter().any(|(_, standing)| *standing == "approved");
-        Self { shell, id: request.received.request.clone(), request, mark, approvals, approved }
+        Self { shell, id: request.received.request.clone(), request, mark, held, approvals, approved }
     }
 
     fn received_at(&self) -> Instant {
@@ -140,10 +148,16 @@ impl RequestPage {
         };
         let shell = || Shell::sample(Section::Requests);
         [
-            Self::new(shell(), fresh, vec![], 1_795_380_849_000),
-            Self::new(shell(), found, vec![], 1_799_000_000_000),
-            Self::new(shell(), asked, vec![("p_1".into(), "approved")], 1_795_380_849_000),
-            Self::new(shell(), done, vec![("p_1".into(), "used")], 1_795_380_849_000),
+            Self::new(shell(), fresh, vec![], vec![], 1_795_380_849_000),
+            Self::new(shell(), found, vec![], vec![], 1_799_000_000_000),
+            Self::new(
+                shell(),
+                asked,
+                vec![("service/credit-risk".into(), "h_3f9ac2".into())],
+                vec![("p_1".into(), "approved")],
+                1_795_380_849_000,
+            ),
+            Self::new(shell(), done, vec![], vec![("p_1".into(), "used")], 1_795_380_849_000),
         ]
     }
 }
@@ -153,11 +167,13 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor, Pat
     app.may_read(&who, "requests")?;
     let request = app.engine.request(&id)?;
     let (resource, now) = (format!("request/{id}"), clock());
-    let approvals = app.engine.read(|state| {
+    let (held, approvals) = app.engine.read(|state| {
+        let open = request.received.kind == RequestKind::Erasure && request.closed.is_none() && !request.is_erased();
+        let held = if open { request.held(state) } else { Vec::new() };
         let about = state.approvals.iter().filter(|(_, known)| known.requested.resource == resource);
-        about.map(|(id, known)| (id.clone(), known.standing(now).as_str())).collect()
+        (held, about.map(|(id, known)| (id.clone(), known.standing(now).as_str())).collect())
     });
-    page(&RequestPage::new(Shell::new(&app, &who, Section::Requests).await?, request, approvals, now))
+    page(&RequestPage::new(Shell::new(&app, &who, Section::Requests).await?, request, held, approvals, now))
 }
 
 /// What a button leads to.

@@ -57,8 +57,12 @@ impl RetentionPage {
     fn new(shell: Shell, asked: &Asked, upcoming: &[Upcoming]) -> Self {
         let pair = |row: &Row, id: &str, about: &str| (rows::text(row, id), rows::text(row, about));
         let live = asked.holds.rows.iter().filter(|row| rows::instant(row, "released_at").is_none());
-        let done =
-            |row: &&Row| rows::instant(row, "completed_at").is_some() && rows::maybe(row, "verified_by").is_none();
+        // An erasure is confirmed where its request is closed.
+        let done = |row: &&Row| {
+            rows::instant(row, "completed_at").is_some()
+                && rows::maybe(row, "verified_by").is_none()
+                && rows::maybe(row, "rule_id").is_some()
+        };
         Self {
             shell,
             rules: rules(&asked.rules),
@@ -97,7 +101,7 @@ impl RetentionPage {
             held_by: None,
             unless_clear: vec![],
         };
-        let free = Upcoming { expiring, rows: 1200, bytes: 5_000_000, held_by: vec![] };
+        let free = Upcoming { expiring, source: None, rows: 1200, bytes: 5_000_000, held_by: vec![] };
         let held = Upcoming { held_by: vec!["h_3f9ac2".into()], ..free.clone() };
         let none = || Found { rows: vec![], size: 18_204 };
         let nothing = Asked { rules: none(), holds: none(), gone: none() };
@@ -138,7 +142,7 @@ fn rules(found: &Found) -> Table {
 }
 
 fn due(upcoming: &[Upcoming]) -> Table {
-    let columns = ["due (UTC)", "kind", "class", "day", "payloads", "bytes, about", "rule", "state"];
+    let columns = ["due (UTC)", "kind", "class", "day, or what it is of", "payloads", "bytes, about", "rule", "state"];
     let empty = Empty::new("Nothing goes in the next 30 days", "What no rule is about is kept. To look further:")
         .command("counterfoil retention due --days 365");
     let mut table = Table::new("Due", columns.map(Column::text).into(), empty);
@@ -152,7 +156,7 @@ fn due(upcoming: &[Upcoming]) -> Table {
             Cell::Time(Instant(one.expiring.expires_at)),
             Cell::Text(item.kind.as_str().into()),
             Cell::Text(item.class.clone()),
-            Cell::maybe(item.day.clone().or_else(|| item.object.clone())),
+            Cell::maybe(item.day.clone().or_else(|| one.source.clone()).or_else(|| item.object.clone())),
             Cell::count(one.rows),
             Cell::count(one.bytes),
             Cell::Text(one.expiring.rule.clone()),
@@ -195,7 +199,7 @@ fn gone(found: &Found) -> Table {
         vec![
             Cell::Id(text("deletion_id"), Link::into("/ledger", &text("seq"))),
             Cell::Text(text("object_id")),
-            Cell::Text(text("rule_id")),
+            Cell::maybe(rows::maybe(row, "rule_id")),
             moment(row, "requested_at"),
             moment(row, "completed_at"),
             Cell::count(rows::count(row, "replicas_confirmed")),

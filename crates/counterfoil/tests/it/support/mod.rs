@@ -4,6 +4,7 @@ pub mod bucket;
 pub mod custodians;
 pub mod http;
 mod incoming;
+pub mod memory;
 pub mod people;
 pub mod pki;
 pub mod receiver;

@@ -76,7 +76,12 @@ async fn answer(connection: &mut TcpStream, call: &Seen) -> Option<()> {
             whole(connection, "429 Too Many Requests", headers, &provider_error("slow down", "rate_limit_exceeded"))
                 .await
         }
-        "broken" => whole(connection, "500 Oops", "", &provider_error("it broke", "server_error")).await,
+        "broken" => {
+            // Some providers say what they were asked when they refuse it.
+            let mut error = provider_error("it broke", "server_error");
+            error["error"]["param"] = call.body["messages"][0]["content"].clone();
+            whole(connection, "500 Oops", "", &error).await
+        }
         "hang" => std::future::pending().await,
         "reset" => {
             // Closing without reading makes the peer see a reset rather than an end.

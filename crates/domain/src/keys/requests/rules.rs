@@ -6,7 +6,6 @@ use super::{
     SearchRequest,
 };
 use crate::decide::{digest_is_valid, identifier_is_valid, reference_is_valid};
-use crate::keys::holds;
 use crate::people::actors::is_the_system;
 use crate::{Event, Given, Refusal, RefusalCode, State};
 
@@ -155,8 +154,33 @@ pub(crate) fn close(state: &State, given: &Given, body: &RequestClosed) -> Resul
         RequestOutcome::Refused | RequestOutcome::Withdrawn if request.started_at.is_some() => {
             conflict(request, "is being erased, and what is destroyed does not come back: close it as done")
         }
+        RequestOutcome::Done if request.received.kind == RequestKind::Erasure => {
+            by_another(state, given, request)?;
+            Ok(vec![Event::RequestClosed(body.clone())])
+        }
         _ => Ok(vec![Event::RequestClosed(body.clone())]),
     }
+}
+
+/// To close an erasure as done is to say that one looked and found it done. Whoever asked for it, or carried it out, does
+/// not say that.
+fn by_another(state: &State, given: &Given, request: &Request) -> Result<(), Refusal> {
+    let resource = format!("request/{}", request.received.request);
+    let begun = state.approvals.values().filter(|approval| approval.requested.resource == resource);
+    let begun = begun.filter_map(|approval| Some((&approval.asker, &approval.consumed.as_ref()?.0)));
+    let person = state.person_of(&given.by);
+    let mut people = begun.flat_map(|(asker, by)| [state.person_of(asker), state.person_of(by)]);
+    if !people.any(|one| one == person) {
+        return Ok(());
+    }
+    let message = format!(
+        "`{person}` asked for the erasure of request `{}` or carried it out: somebody else must look at its certificate and \
+         close it",
+        request.received.request
+    );
+    let mut refusal = Refusal::new(RefusalCode::Forbidden, message);
+    refusal.policies = vec!["erase-not-verify".to_owned()];
+    Err(refusal)
 }
 
 /// The request of this name, if it is not closed.
@@ -178,17 +202,12 @@ fn not_begun(request: &Request) -> Result<(), Refusal> {
 }
 
 fn not_held(state: &State, request: &Request) -> Result<(), Refusal> {
-    let subjects = request.received.subjects.iter().map(|subject| format!("subject/{subject}"));
-    let concerns = request.searched.iter().flat_map(|found| found.concerns.iter().cloned());
-    for on in subjects.chain(concerns) {
-        if let Some(hold) = holds::blocking(state, &on) {
-            return conflict(
-                request,
-                &format!("concerns `{on}`, which legal hold `{hold}` keeps: release that, or refuse"),
-            );
+    match request.held(state).first() {
+        Some((on, hold)) => {
+            conflict(request, &format!("concerns `{on}`, which legal hold `{hold}` keeps: release that, or refuse"))
         }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn by_the_system(state: &State, given: &Given) -> Result<(), Refusal> {

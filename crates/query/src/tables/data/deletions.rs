@@ -1,10 +1,11 @@
-//! `deletions`: what was due by a rule of retention, and what became of it.
+//! `deletions`: what was due by a rule of retention or asked for by a person, and what became of it.
 
 use std::collections::BTreeMap;
 
 use domain::Event;
 use domain::keys::retention::{RetentionDisposed, RetentionDisposing, WITHIN_MS};
 
+use super::erasures::Erasures;
 use super::payload_objects::object_id;
 use crate::fold::{Leaf, Moment};
 use crate::table::{Cell, Column, Origin, Rows, Table, int, ms, text, time};
@@ -19,39 +20,52 @@ struct Row {
 }
 
 #[derive(Clone, Default)]
-pub(crate) struct Deletions(BTreeMap<String, Row>);
+pub(crate) struct Deletions {
+    disposals: BTreeMap<String, Row>,
+    erasures: Erasures,
+}
 
 impl Table for Deletions {
     const ROOM: &'static str = "data";
     const NAME: &'static str = "deletions";
-    const DOC: &'static str = "Disposals of what was due by a rule of retention.";
+    const DOC: &'static str = "Disposals of what was due by a rule of retention, and erasures that people asked for.";
     const COLUMNS: &'static [Column] = &[
-        text("deletion_id", "Public identifier"),
-        text("object_id", "What went: the object's identifier in `data_objects`"),
-        time("requested_at", "When the ledger was told that it is to go"),
-        time("due_at", "A week after it was due by its rule, or after that was told if it was told later"),
+        text("deletion_id", "Public identifier of the disposal; of an erasure, of the request and of the reference"),
+        text("object_id", "What went: the object's identifier in `data_objects`, or `subject/REFERENCE` of a person"),
+        time("requested_at", "When the ledger was told that it is to go; when the person asked"),
+        time(
+            "due_at",
+            "A week after it was due by its rule, or after that was told if it was told later; when the person's request is due",
+        ),
         time("completed_at", "When it had gone; NULL while it is under way"),
         text("method", "`key_destroyed` or `file_deleted`; NULL while it is under way"),
-        int("replicas_total", "Copies in this installation: the key, and each file with ciphertext"),
+        int(
+            "replicas_total",
+            "Copies in this installation: the key, and each file with ciphertext; of an erasure 1, for all of it",
+        ),
         int("replicas_confirmed", "Those of them that were looked for again and not found, by the program itself"),
-        text("verified_by", "Who confirmed it: another person than the one who made the rule; NULL while nobody did"),
-        text("rule_id", "The rule by which it was due"),
+        text(
+            "verified_by",
+            "Who confirmed it: another person than the one who made the rule; of an erasure who closed the request, who neither asked for it nor carried it out; NULL while nobody did",
+        ),
+        text("rule_id", "The rule by which it was due; NULL for an erasure"),
     ];
 
     fn apply(&mut self, leaf: &Leaf<'_>) {
+        self.erasures.apply(leaf);
         match &leaf.entry.event {
             Event::RetentionDisposing(body) => {
                 let (origin, at) = (leaf.origin(), leaf.entry.ts);
                 let row = Row { origin, disposing: body.clone(), at, disposed: None, confirmed_by: None };
-                self.0.insert(body.disposal.clone(), row);
+                self.disposals.insert(body.disposal.clone(), row);
             }
             Event::RetentionDisposed(body) => {
-                if let Some(row) = self.0.get_mut(&body.disposal) {
+                if let Some(row) = self.disposals.get_mut(&body.disposal) {
                     (row.origin, row.disposed) = (leaf.origin(), Some((body.clone(), leaf.entry.ts)));
                 }
             }
             Event::DisposalConfirmed(body) => {
-                if let Some(row) = self.0.get_mut(&body.disposal) {
+                if let Some(row) = self.disposals.get_mut(&body.disposal) {
                     (row.origin, row.confirmed_by) = (leaf.origin(), Some(leaf.entry.actor.clone()));
                 }
             }
@@ -60,7 +74,7 @@ impl Table for Deletions {
     }
 
     fn rows(&self, _: &Moment, out: &mut Rows) {
-        for (name, row) in &self.0 {
+        for (name, row) in &self.disposals {
             let done = row.disposed.as_ref();
             let cells = [
                 name.into(),
@@ -77,5 +91,6 @@ impl Table for Deletions {
             ];
             out.push(row.origin, cells);
         }
+        self.erasures.rows(out);
     }
 }

@@ -3,6 +3,7 @@
 mod data_objects;
 mod datasets;
 mod deletions;
+mod erasures;
 mod objects;
 mod payload_objects;
 

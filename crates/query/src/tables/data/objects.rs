@@ -22,6 +22,8 @@ struct Stored {
     /// The data set that it is of, and whether it says whom its rows are about.
     dataset: Option<(String, bool)>,
     at: i64,
+    /// From when on a rule of retention counts.
+    since: i64,
     deleted_at: Option<i64>,
 }
 
@@ -42,11 +44,22 @@ impl StoredObjects {
             }
             Event::VersionStored(body) => {
                 let about = body.subjects.is_some();
-                self.version(leaf, &body.stored, (&body.dataset, &body.version), about);
+                self.version(leaf, &body.stored, (&body.dataset, &body.version), (about, at));
             }
-            Event::VersionRewritten(body) => self.version(leaf, &body.stored, (&body.dataset, &body.version), true),
+            // Written anew, it is as old as it was.
+            Event::VersionRewritten(body) => {
+                let since = self.stored.get(&body.old).map_or(at, |old| old.since);
+                self.version(leaf, &body.stored, (&body.dataset, &body.version), (true, since));
+            }
             Event::ObjectDestroyed(body) => {
                 if let Some(known) = self.stored.get_mut(&body.object) {
+                    (known.origin, known.deleted_at) = (origin, Some(at));
+                }
+            }
+            // Of a version, that its object was destroyed is told before.
+            Event::RetentionDisposed(body) => {
+                let known = body.item.object.as_ref().and_then(|object| self.stored.get_mut(object));
+                if let Some(known) = known.filter(|known| known.deleted_at.is_none()) {
                     (known.origin, known.deleted_at) = (origin, Some(at));
                 }
             }
@@ -62,16 +75,23 @@ impl StoredObjects {
                     source: format!("model/{}/{}", body.model, body.version),
                     dataset: None,
                     at,
+                    since: at,
                     deleted_at: None,
                 };
-                // The same bytes may be several versions; they lie there once.
-                self.stored.entry(id.clone()).or_insert(artifact);
+                // The same bytes may be several versions; they lie there once, and are kept from the last on.
+                self.stored.entry(id.clone()).and_modify(|known| known.since = at).or_insert(artifact);
             }
             _ => {}
         }
     }
 
-    fn version(&mut self, leaf: &Leaf<'_>, stored: &StoredObject, (dataset, version): (&str, &str), about: bool) {
+    fn version(
+        &mut self,
+        leaf: &Leaf<'_>,
+        stored: &StoredObject,
+        (dataset, version): (&str, &str),
+        (about, since): (bool, i64),
+    ) {
         let version = Stored {
             origin: leaf.origin(),
             kind: Kind::Dataset,
@@ -81,6 +101,7 @@ impl StoredObjects {
             source: format!("dataset/{dataset}/{version}"),
             dataset: Some((dataset.to_owned(), about)),
             at: leaf.entry.ts,
+            since,
             deleted_at: None,
         };
         self.stored.insert(stored.object.clone(), version);
@@ -91,7 +112,7 @@ impl StoredObjects {
             let rule = stored.class.as_ref().and_then(|class| state.retention_rule(stored.kind, class));
             let expires = rule.map(|rule| {
                 let days = i64::from(rule.scheduled.days);
-                stored.at.saturating_add(days.saturating_mul(DAY_MS))
+                stored.since.saturating_add(days.saturating_mul(DAY_MS))
             });
             // Of whom a version holds rows, the ledger does not say: a hold on a person may be on any that has people in it.
             let held = holds::live(state).any(|(_, hold)| {

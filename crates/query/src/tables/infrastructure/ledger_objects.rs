@@ -57,13 +57,14 @@ impl LedgerObjects {
     fn locked(&mut self, leaf: &Leaf<'_>, body: &ArchiveLocked) {
         for object in &body.objects {
             let Some(row) = self.rows.get_mut(path_of(&object.object)) else { continue };
+            let attempts = row.copy.as_ref().map_or(0, |copy| copy.attempts);
             row.origin = leaf.origin();
             row.copy = Some(Kept {
                 bucket: body.bucket.clone(),
                 version: object.version.clone(),
                 locked_until: object.until,
                 good: true,
-                attempts: 0,
+                attempts,
             });
         }
     }

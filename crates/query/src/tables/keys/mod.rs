@@ -1,7 +1,6 @@
 //! Keys: the room's tables, which concern keys and what they protect.
 
 mod crypto_keys;
-mod erasures;
 mod legal_holds;
 mod requests;
 mod retention_rules;

@@ -19,9 +19,8 @@ struct Erasure {
 
 /// Erasures, for the table that has every deletion.
 #[derive(Clone, Default)]
-pub(crate) struct Erasures(BTreeMap<String, Erasure>);
+pub(super) struct Erasures(BTreeMap<String, Erasure>);
 
-#[expect(dead_code, reason = "the table is made with the rules of retention")]
 impl Erasures {
     /// Takes one more entry in.
     pub fn apply(&mut self, leaf: &Leaf<'_>) {
@@ -40,7 +39,7 @@ impl Erasures {
             Event::RequestClosed(body) if body.outcome != RequestOutcome::Done => {
                 self.0.remove(&body.request);
             }
-            // Whoever closes it has seen the certificate.
+            // Whoever closes it says that they looked: somebody else than who asked for it or carried it out.
             Event::RequestClosed(body) => {
                 if let Some(erasure) = self.0.get_mut(&body.request).filter(|one| one.completed_at.is_some()) {
                     erasure.verified_by = Some(leaf.entry.actor.clone());

@@ -1,0 +1,53 @@
+//! One of each event about data sets.
+
+use super::s;
+use crate::Event;
+use crate::data::{
+    DataClass, DatasetDeclared, DatasetRetired, DatasetSpec, Form, LawfulBasis, ObjectDestroyed, StoredObject,
+    SubjectColumn, VersionEnded, VersionRewritten, VersionStored,
+};
+use crate::people::Purpose;
+
+pub(super) fn events() -> Vec<Event> {
+    let stored = |object: &str| StoredObject {
+        object: s(object),
+        class: s("personal"),
+        key: format!("object/personal/{object}"),
+        sha256: s("c1"),
+        stored_bytes: 200,
+        bytes: 90,
+        chunks: 1,
+        commitment: s("c2"),
+    };
+    let (dataset, version) = (s("loans"), s("2026-11"));
+    vec![
+        Event::DatasetDeclared(DatasetDeclared {
+            dataset: s("loans"),
+            spec: DatasetSpec {
+                class: DataClass::Personal,
+                owner: s("a_1"),
+                source: s("crm/exports"),
+                licence: s("CC-BY-4.0"),
+                lawful_basis: Some(LawfulBasis::Contract),
+                purposes: vec![Purpose::Development, Purpose::Audit],
+                region: Some(s("ap-southeast-2")),
+            },
+        }),
+        Event::DatasetRetired(DatasetRetired { dataset: s("loans") }),
+        Event::VersionStored(VersionStored {
+            dataset: dataset.clone(),
+            version: version.clone(),
+            stored: stored("0a"),
+            subjects: Some(SubjectColumn { form: Form::Csv, column: s("email"), scope: s("email") }),
+        }),
+        Event::VersionRewritten(VersionRewritten {
+            dataset: dataset.clone(),
+            version: version.clone(),
+            rows_removed: 3,
+            old: s("0a"),
+            stored: stored("0b"),
+        }),
+        Event::VersionEnded(VersionEnded { dataset, version, object: s("0b"), reference: s("CHG-9") }),
+        Event::ObjectDestroyed(ObjectDestroyed { object: s("0a"), class: s("personal"), key: s("object/personal/0a") }),
+    ]
+}
