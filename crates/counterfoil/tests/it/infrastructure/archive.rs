@@ -110,3 +110,29 @@ fn given_a_bucket_without_object_lock_when_copies_are_due_then_nothing_is_stored
     assert_eq!(found(&world).0, "fail");
     world.stop();
 }
+
+#[test]
+fn given_other_bytes_under_the_name_of_a_copy_when_it_is_due_then_copying_stops_and_names_it() {
+    let Some(mut buckets) = Buckets::new("other bytes in the bucket") else { return };
+    let mut world = World::empty(&[]);
+    buckets.name_in(&mut world);
+    world.start();
+    world.apply();
+    world.key = world.create_key("support");
+    assert_eq!(world.chat("chat").status, 200);
+    world.json(&["records", "seal"]);
+    let rows = world.sql("select object_id from ledger_objects where object_id like 'inferences/%'");
+    let name = format!("records/{}", rows[0]["object_id"].as_str().expect("text"));
+    world.stop();
+    buckets.start(true);
+    buckets.tell(&format!("s3.put_object(Bucket=bucket, Key='bank/{name}', Body=b'altered')"));
+    world.start();
+    let ran = world.cli(&["--json", "ledger", "archive", "run"]);
+    assert_ne!(ran.code, 0, "{ran:?}");
+    let status = world.json(&["ledger", "archive", "status"]);
+    assert!(status["stopped"].as_str().is_some_and(|why| why.contains(&name)), "{status}");
+    assert!(probes(&world).contains(&format!("differs {name}")), "{:?}", probes(&world));
+    assert!(world.log().contains("ALERT: copying to the write-once bucket has stopped"));
+    assert_eq!(world.chat("chat").status, 200, "all else goes on");
+    world.stop();
+}
