@@ -41,6 +41,8 @@ EVENTS = {
     "ledger.rollback.accepted": ("ledger", "remembered from_size to_size reference"),
     "state.digest": ("ledger", "size sha256"),
     "endpoints.probed": ("node/{node}", "node incarnation endpoints"),
+    "archive.locked": ("archive/{bucket}", "bucket mode through objects"),
+    "archive.probed": ("archive/{bucket}", "bucket object outcome"),
     "encryption.custodian.reported": ("encryption/root", "kind key_id reachable since"),
     "command.refused": ("refusals", "command resource code policies"),
     "actor.registered": ("actor/{actor}", "actor kind roles"),
@@ -479,7 +481,7 @@ class State:
                " streams recent"
         maps += " approvals delegations emergencies registrants custom_roles notified permitted retired documents training"
         maps += " registrations"
-        maps += " token_scopes"
+        maps += " token_scopes archives"
         maps += " artifacts"
         maps += " requests retention_rules kept disposals holds"
         self.all = {name: {} for name in maps.split()}
@@ -674,6 +676,8 @@ class State:
                 state["delegations"][body["delegation"]]["ended_at"] = entry["ts"]
         elif type_ == "approvals.configured":
             state["approval_rules"] = body
+        elif type_ == "archive.locked":
+            state["archives"][body["bucket"]] = body["through"]
         elif type_ == "encryption.custodian.reported":
             state["custodian"] = body
         elif type_ == "role.defined":

@@ -4,7 +4,9 @@
 //! what they mean; `counterfoil config check` explains what is wrong with a file, by line.
 
 mod custodian;
+mod places;
 mod secured;
+mod write_once;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -130,6 +132,29 @@ settings! {
         pin_file: String = String::new();
         /// Environment variable with that PIN, when it is in no file.
         pin_env: String = String::new();
+    }
+    /// A bucket with object lock, for copies of what must not change.
+    write_once WriteOnce {
+        /// Name of the bucket; nothing is copied when empty.
+        bucket: String = String::new();
+        /// Address of the S3 server, such as `https://s3.eu-central-1.amazonaws.com`; the bucket goes into the path.
+        endpoint: String = String::new();
+        /// Its region.
+        region: String = "us-east-1".into();
+        /// What the names of all objects begin with, such as `counterfoil/`; a bucket that holds nothing else needs none.
+        prefix: String = String::new();
+        /// `compliance`: nobody can lift a lock; `governance`: whoever holds a right of their own can.
+        mode: String = "compliance".into();
+        /// Days that objects are locked for; the organisation's `retention_days` when 0. What is shorter fails AI-LG-02, and is for trying out.
+        lock_days: u32 = 0;
+        /// Public name of the key that signs requests.
+        access_key: String = String::new();
+        /// File with its secret; it must be readable by its owner only, and is read anew for each request.
+        secret_key_file: String = String::new();
+        /// Environment variable with that secret, when it is in no file.
+        secret_key_env: String = String::new();
+        /// PEM file with the authorities to believe about the server, instead of the public ones.
+        ca_file: String = String::new();
     }
     /// How long people stay signed in.
     sessions Sessions {
@@ -326,6 +351,7 @@ impl Config {
             config.check()?;
             config.check_tls()?;
             config.check_custodian_secrets()?;
+            config.check_write_once_secret()?;
             crate::notify::check_files(config)
         })
     }
@@ -396,6 +422,7 @@ impl Config {
         }
         self.check_oidc()?;
         self.check_custodian()?;
+        self.check_write_once()?;
         crate::notify::check(self)?;
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
         let name = &self.node.name;

@@ -369,6 +369,7 @@ fn options(config: &Config) -> EngineOptions {
             absolute: Duration::from_secs(config.sessions.absolute_hours.saturating_mul(3600)),
         },
         custody: config.custody(),
+        archive: config.archive(),
     }
 }
 

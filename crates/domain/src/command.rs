@@ -54,6 +54,11 @@ commands! {
     /// Report what a node found out about endpoints.
     "endpoints.probe" ProbeEndpoints(infrastructure::EndpointsProbed) on |b| format!("node/{}", b.node);
 
+    /// Report what was copied to a write-once bucket.
+    "archive.lock.report" ReportLocked(infrastructure::ArchiveLocked) on |_| "ledger".into();
+    /// Report what came of putting such a bucket to the test.
+    "archive.probe.report" ReportProbed(infrastructure::ArchiveProbed) on |_| "ledger".into();
+
     /// Report which custodian holds the root key, and whether it can be reached.
     "encryption.custodian.report" ReportCustodian(crate::keys::CustodianReported) on |_| "encryption/root".into();
 

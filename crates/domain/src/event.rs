@@ -58,6 +58,10 @@ events! {
     "endpoints.probed" EndpointsProbed(infrastructure::EndpointsProbed) on |b| format!("node/{}", b.node);
     /// Which custodian holds the root key, and whether it can be reached.
     "encryption.custodian.reported" CustodianReported(crate::keys::CustodianReported) on |_| "encryption/root".into();
+    /// Files were copied to a write-once bucket, which says that they are locked.
+    "archive.locked" ArchiveLocked(infrastructure::ArchiveLocked) on |b| format!("archive/{}", b.bucket);
+    /// A write-once bucket was put to the test.
+    "archive.probed" ArchiveProbed(infrastructure::ArchiveProbed) on |b| format!("archive/{}", b.bucket);
     /// A command was refused.
     "command.refused" CommandRefused(infrastructure::CommandRefused) on |_| "refusals".into();
 

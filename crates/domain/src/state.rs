@@ -117,6 +117,8 @@ pub struct State {
     pub doomed_objects: BTreeMap<String, Doomed>,
     /// Nodes by name.
     pub nodes: BTreeMap<String, infrastructure::Node>,
+    /// Write-once buckets: all files that entries below this number speak of are stored there.
+    pub archives: BTreeMap<String, u64>,
     /// The custodian of the root key as it was last reported; `None` while none but the file was ever used.
     pub custodian: Option<crate::keys::CustodianReported>,
     /// Rules of retention by name.
@@ -573,6 +575,9 @@ impl State {
                     self.runs.insert(body.control.clone(), body.clone());
                 }
             }
+            Event::ArchiveLocked(body) => {
+                self.archives.insert(body.bucket.clone(), body.through);
+            }
             Event::CustodianReported(body) => self.custodian = Some(body.clone()),
             Event::NodeStopped(_)
             | Event::NodeRecovered(_)
@@ -581,6 +586,7 @@ impl State {
             | Event::RollbackAccepted(_)
             | Event::StateDigest(_)
             | Event::EndpointsProbed(_)
+            | Event::ArchiveProbed(_)
             | Event::CommandRefused(_)
             | Event::SigninRefused(_)
             | Event::GrantWithheld(_)

@@ -398,9 +398,11 @@ impl Engine {
 }
 
 /// What Counterfoil alone does, whatever a role permits.
-const SYSTEM_ALONE: [&str; 33] = [
+const SYSTEM_ALONE: [&str; 35] = [
     "accesses.progress",
     "accesses.seal",
+    "archive.lock.report",
+    "archive.probe.report",
     "certificate.install",
     "control.run",
     "dataset.version.rewrite",
@@ -435,7 +437,7 @@ const SYSTEM_ALONE: [&str; 33] = [
 ];
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
-const BOOKKEEPING: [(&str, &str); 30] = [
+const BOOKKEEPING: [(&str, &str); 32] = [
     ("policies.install", "policies"),
     ("node.join", "node/n1"),
     ("node.stop", "node/n1"),
@@ -451,6 +453,8 @@ const BOOKKEEPING: [(&str, &str); 30] = [
     ("gateway.count.lose", "node/n1"),
     ("endpoints.probe", "node/n1"),
     ("encryption.custodian.report", "encryption/root"),
+    ("archive.lock.report", "ledger"),
+    ("archive.probe.report", "ledger"),
     ("keys.use", "node/n1"),
     ("session.close", "actor/a_1"),
     ("signin.refused.count", "people"),

@@ -6,6 +6,7 @@
 
 pub mod accesses;
 mod approvals;
+mod archive;
 mod artifacts;
 mod authorize;
 mod counters;
@@ -43,6 +44,7 @@ mod workloads;
 
 pub use accesses::{Answered, Attempt, Unrecorded};
 pub use approvals::Asked;
+pub use archive::{ArchiveOptions, ArchiveStanding};
 pub use authorize::{Permit, Policies, PolicyError};
 pub use custody::{Custodied, CustodyOptions};
 pub use datasets::{HeldRows, MAX_VERSION_BYTES, Reading, RewrittenVersion};
@@ -91,6 +93,8 @@ pub struct Engine {
     strangers: accesses::Strangers,
     vault: Arc<Vault>,
     keeper: custody::Keeper,
+    /// The write-once bucket, when the settings name one.
+    archive: Option<archive::Archive>,
     state: RwLock<State>,
     policies: RwLock<Arc<Policies>>,
     /// One command at a time: what is decided is decided on the newest state.

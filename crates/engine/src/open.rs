@@ -23,7 +23,9 @@ use crate::passkeys::Ceremonies;
 use crate::sealer::Sealer;
 use crate::sessions::{Activity, SessionLimits};
 use crate::snapshot::Snapshot;
-use crate::{AuthError, Engine, ExecuteError, Outbound, Principal, identity, keys, rollback, workloads};
+use crate::{
+    ArchiveOptions, AuthError, Engine, ExecuteError, Outbound, Principal, identity, keys, rollback, workloads,
+};
 
 /// The policies that a new installation begins with.
 const POLICIES: &str = include_str!("../../../policies/counterfoil.cedar");
@@ -72,6 +74,8 @@ pub struct EngineOptions {
     pub sessions: SessionLimits,
     /// Who keeps the root key.
     pub custody: CustodyOptions,
+    /// The write-once bucket that copies go to; none when there is none.
+    pub archive: Option<ArchiveOptions>,
 }
 
 /// Why a data directory cannot be opened.
@@ -351,8 +355,10 @@ impl Disk {
         let no_thread = |source| OpenError::Io { path: options.dir.clone(), source };
         let sealer = Sealer::spawn(&self.records).map_err(&no_thread)?;
         let access_sealer = Sealer::spawn(&self.accesses).map_err(&no_thread)?;
+        let archive = options.archive.as_ref().map(crate::archive::Archive::open).transpose()?;
         Ok(Engine {
             options,
+            archive,
             log: self.log,
             log_vkey: self.log_vkey,
             records: self.records,

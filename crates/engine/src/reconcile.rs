@@ -10,6 +10,7 @@ use domain::serving::{GatewayCounted, SegmentProgress, SegmentSealed};
 use domain::{Command, Record};
 use ledger::records::RecordLog;
 
+use crate::archive::ARCHIVE_EVERY;
 use crate::recover::hour_of;
 use crate::sealer::Sealer;
 use crate::snapshot::Snapshot;
@@ -85,6 +86,9 @@ impl Engine {
         self.every(IDLE_EVERY, "idle sessions", |engine| async move { engine.end_idle_sessions().await });
         self.every(KEYS_EVERY, "encryption keys", |engine| async move { engine.tend_keys().await });
         self.every(self.custodian_period(), "custodian", |engine| async move { engine.watch_custodian().await });
+        if self.archive.is_some() {
+            self.every(ARCHIVE_EVERY, "archive", |engine| async move { engine.tend_archive().await });
+        }
         self.every(DISPOSE_EVERY, "retention", |engine| async move { engine.dispose_daily().await });
         self.every(ERASE_EVERY, "erasures", |engine| async move { engine.carry_out_erasures().await });
         self.every(COUNT_EVERY, "count", |engine| async move {

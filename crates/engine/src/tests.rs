@@ -36,6 +36,7 @@ fn options(dir: &std::path::Path) -> EngineOptions {
         outbound: crate::Outbound::default(),
         sessions: crate::SessionLimits::default(),
         custody: crate::CustodyOptions::default(),
+        archive: None,
     }
 }
 

@@ -28,6 +28,6 @@ pub use path::{
 pub use policy::{Policy, PolicyError, PolicyVerdict};
 pub use proof::{TlogProof, TlogProofError};
 pub use stored::{HashReader, StoredError, stored_consistency_proof, stored_inclusion_proof, stored_root};
-pub use tile::{TILE_WIDTH, TileError, TileKind, TilePath, decode_bundle, encode_bundle};
+pub use tile::{TILE_WIDTH, TileError, TileKind, TilePath, completed_by, decode_bundle, encode_bundle};
 pub use tree::{Frontier, Hash, empty_root, leaf_hash, node_hash, root_of};
 pub use witness::{AddCheckpoint, WitnessDecision, WitnessError};

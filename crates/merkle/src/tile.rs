@@ -120,6 +120,19 @@ pub fn partial_width(level: u8, size: u64) -> u16 {
     (hashes % TILE_WIDTH) as u16
 }
 
+/// The bundle and the hash tiles that entry `seq` completes: none but for every 256th.
+pub fn completed_by(seq: u64) -> Vec<TilePath> {
+    let (mut tiles, mut index, mut level) = (Vec::new(), seq.saturating_add(1), 0);
+    while index.is_multiple_of(TILE_WIDTH) {
+        index /= TILE_WIDTH;
+        let tile = |kind| TilePath { kind, index: index - 1, width: TILE_WIDTH as u16 };
+        tiles.extend((level == 0).then(|| tile(TileKind::Entries)));
+        tiles.push(tile(TileKind::Hashes { level }));
+        level += 1;
+    }
+    tiles
+}
+
 /// Where the hash of a complete subtree is found: `count` neighbouring hashes of one tile, whose root it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Location {

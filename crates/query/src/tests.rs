@@ -1,6 +1,7 @@
 //! Questions to a small ledger: the catalogue's views and controls, time travel, bounds, and what is refused.
 
 mod accesses;
+mod archive;
 mod credentials;
 mod data;
 mod encryption;

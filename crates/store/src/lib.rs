@@ -2,9 +2,11 @@
 //! one file here, and passes the conformance suite of its port. Nothing in this crate knows what the
 //! bytes mean.
 
+mod client;
 pub mod custodian;
 pub mod keys;
 pub mod objects;
+pub mod s3;
 pub mod secret_file;
 pub mod tokens;
 

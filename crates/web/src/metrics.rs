@@ -33,6 +33,8 @@ pub(crate) struct Metrics {
     unsealed: Gauge,
     custodian_reachable: Gauge,
     custodian_grace_left: Gauge,
+    archive_lag: Gauge,
+    archive_trouble: Gauge,
 }
 
 impl Metrics {
@@ -50,7 +52,22 @@ impl Metrics {
         registry.register("custodian_reachable", help, custodian_reachable.clone());
         let help = "Seconds for which keys still serve while the custodian is away; -1 while it is there";
         registry.register("custodian_grace_left_seconds", help, custodian_grace_left.clone());
-        Self { registry, requests, seconds, ledger_size, unsealed, custodian_reachable, custodian_grace_left }
+        let (archive_lag, archive_trouble) = (Gauge::default(), Gauge::default());
+        let help = "Events whose files are not in the write-once bucket yet; 0 where there is no bucket";
+        registry.register("archive_lag", help, archive_lag.clone());
+        let help = "Whether nothing can be copied to the write-once bucket, or its locks do not hold";
+        registry.register("archive_trouble", help, archive_trouble.clone());
+        Self {
+            registry,
+            requests,
+            seconds,
+            ledger_size,
+            unsealed,
+            custodian_reachable,
+            custodian_grace_left,
+            archive_lag,
+            archive_trouble,
+        }
     }
 
     pub(crate) fn answered(&self, route: &str, status: StatusCode, took: Duration) {
@@ -67,6 +84,9 @@ pub(crate) async fn show(State(app): State<Arc<App>>) -> Result<Response, PageEr
     let away = app.engine.custodian().away;
     app.metrics.custodian_reachable.set(i64::from(away.is_none()));
     app.metrics.custodian_grace_left.set(away.map_or(-1, |away| gauge(away.left.as_secs())));
+    let archive = app.engine.archive_standing();
+    app.metrics.archive_lag.set(archive.as_ref().map_or(0, |archive| gauge(archive.lag)));
+    app.metrics.archive_trouble.set(archive.is_some_and(|archive| !archive.is_well()).into());
     let mut text = String::new();
     encode(&mut text, &app.metrics.registry).map_err(|e| Failure::internal("write the metrics", &e))?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -1,5 +1,7 @@
 //! `counterfoil ledger`.
 
+mod archive;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -41,6 +43,9 @@ pub enum Ledger {
     Key,
     /// Check the ledger's files on disk; the server need not run
     Fsck(Fsck),
+    /// Copies of what must not change, in a write-once bucket
+    #[command(subcommand)]
+    Archive(archive::Archive),
     /// Go on with an older copy of the data directory on purpose; the ledger will always tell
     AcceptRollback(AcceptRollback),
 }
@@ -102,6 +107,7 @@ impl Ledger {
                     false => output::line(key)?,
                 }
             }
+            Self::Archive(command) => command.run(json, connect).await?,
             Self::Fsck(options) => options.run(json, &connect.config()?.server.data)?,
             Self::AcceptRollback(options) => options.run(json, connect).await?,
         }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use engine::CustodyOptions;
 use store::{CustodianOptions, Pkcs11Options, SecretSource, TransitOptions};
 
+use super::places::{Secret, server_fits};
 use super::{Config, Custodian, Wrong};
-use crate::notify::{is_loopback, variable_fits};
 
 const SECTION: &str = "custodian";
 
@@ -17,52 +17,28 @@ const MOST_GRACE_SECONDS: u64 = 7 * 24 * 60 * 60;
 /// Most characters of a label: tokens of PKCS#11 have no longer ones.
 const MOST_LABEL: usize = 32;
 
-/// A place where a secret may be: the file and the variable, each with the key of its setting.
-struct Secret<'a> {
-    what: &'static str,
-    file: (&'static str, &'a str),
-    env: (&'static str, &'a str),
-}
-
-impl Secret<'_> {
-    fn source(&self) -> SecretSource {
-        match (self.file.1, self.env.1) {
-            ("", "") => SecretSource::None,
-            ("", variable) => SecretSource::Env(variable.to_owned()),
-            (file, _) => SecretSource::File(file.into()),
-        }
-    }
-
-    fn check(&self, needed: bool) -> Result<(), Wrong> {
-        variable_fits(SECTION, self.env.0, self.env.1)?;
-        match (self.file.1, self.env.1) {
-            ("", "") if needed => Err((SECTION, self.file.0, format!("name a file that holds {}", self.what))),
-            (file, variable) if !file.is_empty() && !variable.is_empty() => {
-                Err((SECTION, self.env.0, format!("{} is in a file already: name one place", self.what)))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether it is there.
-    fn check_there(&self) -> Result<(), Wrong> {
-        let key = if self.file.1.is_empty() { self.env.0 } else { self.file.0 };
-        self.source().read(self.what).map(drop).map_err(|e| (SECTION, key, e.to_string()))
-    }
-}
-
 impl Custodian {
     fn passphrase(&self) -> Secret<'_> {
         let file = ("passphrase_file", self.passphrase_file.as_str());
-        Secret { what: "the passphrase", file, env: ("passphrase_env", &self.passphrase_env) }
+        Secret { section: SECTION, what: "the passphrase", file, env: ("passphrase_env", &self.passphrase_env) }
     }
 
     fn token(&self) -> Secret<'_> {
-        Secret { what: "the token", file: ("token_file", &self.token_file), env: ("token_env", &self.token_env) }
+        Secret {
+            section: SECTION,
+            what: "the token",
+            file: ("token_file", &self.token_file),
+            env: ("token_env", &self.token_env),
+        }
     }
 
     fn pin(&self) -> Secret<'_> {
-        Secret { what: "the PIN", file: ("pin_file", &self.pin_file), env: ("pin_env", &self.pin_env) }
+        Secret {
+            section: SECTION,
+            what: "the PIN",
+            file: ("pin_file", &self.pin_file),
+            env: ("pin_env", &self.pin_env),
+        }
     }
 
     /// Where the passphrase of the root key file is.
@@ -111,7 +87,7 @@ impl Config {
         match kind {
             "file" => return custodian.passphrase().check(false),
             "transit" => {
-                address(&custodian.address)?;
+                server_fits(SECTION, "address", &custodian.address, "https://bao.example.com:8200")?;
                 let mount = &custodian.mount;
                 if mount.is_empty() || !mount.split('/').all(is_name) {
                     return wrong("mount", format!("`{mount}` is not where an engine is mounted, such as `transit`"));
@@ -174,25 +150,6 @@ impl Config {
             _ => CustodianOptions::File { passphrase: custodian.passphrase_source() },
         };
         CustodyOptions { custodian: options, grace: Duration::from_secs(custodian.grace_seconds) }
-    }
-}
-
-/// A server at https, or on this machine, without path.
-fn address(address: &str) -> Result<(), Wrong> {
-    let parsed = address.parse::<http::Uri>().ok().filter(|uri| {
-        let host = uri.host().unwrap_or_default();
-        let secure = uri.scheme_str() == Some("https") || (uri.scheme_str() == Some("http") && is_loopback(host));
-        let bare = matches!(uri.path(), "" | "/") && uri.query().is_none() && !address.contains(['@', '#', ' ']);
-        secure && bare && !host.is_empty()
-    });
-    match parsed {
-        Some(_) => Ok(()),
-        None => {
-            let why = format!(
-                "`{address}` is not the address of a server at https, such as `https://bao.example.com:8200`, nor of one on this machine"
-            );
-            Err((SECTION, "address", why))
-        }
     }
 }
 

@@ -166,3 +166,33 @@ fn given_a_custodian_when_its_settings_do_not_go_together_then_the_wrong_one_is_
         assert!(error.contains(&format!("`custodian.{setting}`: ")), "{wrong}: {error}");
     }
 }
+
+#[test]
+fn given_a_write_once_bucket_when_its_settings_do_not_go_together_then_the_wrong_one_is_named() {
+    let load = |text: &str| {
+        let (_dir, path) = file(&format!("[write_once]\n{text}"));
+        Config::load(Some(&path), &Environment::new())
+    };
+    let good = "bucket = \"audit-records\"\nendpoint = \"https://s3.example.com\"\nprefix = \"bank/\"\n\
+                access_key = \"AKIA\"\nsecret_key_env = \"BUCKET_SECRET\"\n";
+    assert!(load("").expect("nothing is named").archive().is_none());
+    let archive = load(good).expect("good").archive().expect("a bucket");
+    assert_eq!((archive.bucket.region.as_str(), archive.lock_days), ("us-east-1", 0));
+    for (wrong, setting) in [
+        ("access_key = \"AKIA\"\n".to_owned(), "access_key"),
+        (good.replace("audit-records", "Audit_Records"), "bucket"),
+        (good.replace("https://", "http://"), "endpoint"),
+        (good.replace("example.com", "example.com/bucket"), "endpoint"),
+        (good.replace("bank/", "bank"), "prefix"),
+        (good.replace("bank/", "../"), "prefix"),
+        (good.replace("AKIA", ""), "access_key"),
+        (good.replace("secret_key_env = \"BUCKET_SECRET\"\n", ""), "secret_key_file"),
+        (format!("{good}secret_key_file = \"f\"\n"), "secret_key_env"),
+        (format!("{good}region = \"\"\n"), "region"),
+        (format!("{good}mode = \"legal\"\n"), "mode"),
+        (format!("{good}lock_days = 40000\n"), "lock_days"),
+    ] {
+        let error = load(&wrong).expect_err(&wrong).to_string();
+        assert!(error.contains(&format!("`write_once.{setting}`: ")), "{wrong}: {error}");
+    }
+}

@@ -29,6 +29,7 @@ pub fn options(world: &World, node: &str) -> EngineOptions {
         outbound: engine::Outbound::default(),
         sessions: engine::SessionLimits::default(),
         custody: engine::CustodyOptions::default(),
+        archive: None,
     }
 }
 

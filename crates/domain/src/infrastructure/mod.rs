@@ -1,9 +1,11 @@
 //! The installation itself: whose ledger it is, its nodes, its policies, its signs of life, and what it refused.
 
+pub mod archive;
 pub mod endpoints;
 
 use serde::{Deserialize, Serialize};
 
+pub use archive::{ArchiveLocked, ArchiveProbed, LockMode, LockedObject, ProbeOutcome};
 pub use endpoints::{ClientAuth, Endpoint, EndpointsProbed, Found, TlsVersion, Zone};
 
 /// Whose ledger this is.

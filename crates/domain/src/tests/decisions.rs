@@ -394,3 +394,44 @@ fn given_a_custodian_when_reported_then_only_what_is_new_is_an_event() {
         assert_eq!(world.refused(Command::ReportCustodian(wrong)).0, RefusalCode::Invalid);
     }
 }
+
+#[test]
+fn given_copies_in_a_bucket_when_reported_then_they_go_forward_and_are_named_as_a_bucket_names_them() {
+    use crate::infrastructure::{ArchiveLocked, ArchiveProbed, LockMode, LockedObject, ProbeOutcome};
+    let mut world = World::new();
+    let object = LockedObject {
+        object: "records/inferences/segment_day=2026-11-22/n1-1-00.core.parquet".into(),
+        sha256: "ab".repeat(32),
+        bytes: 5,
+        version: "v.1".into(),
+        until: 9,
+    };
+    let report = |through: u64, objects: Vec<LockedObject>| {
+        let (bucket, mode) = ("audit-records".into(), LockMode::Compliance);
+        Command::ReportLocked(ArchiveLocked { bucket, mode, through, objects })
+    };
+    let size = world.state.size;
+    assert_eq!(world.done(report(size, vec![object.clone()])), ["archive.locked"]);
+    assert_eq!(world.state.archives.get("audit-records"), Some(&size));
+    assert_eq!(world.done(report(size + 1, vec![object.clone()])), ["archive.locked"]);
+    assert_eq!(world.done(report(size + 1, vec![object.clone()])), ["archive.locked"]);
+    assert_eq!(world.refused(report(size, vec![object.clone()])).0, RefusalCode::Conflict);
+    let beyond = world.state.size + 100;
+    assert_eq!(world.refused(report(beyond, vec![object.clone()])).0, RefusalCode::Conflict);
+    for wrong in [
+        vec![],
+        vec![object.clone(); 65],
+        vec![LockedObject { object: "a b".into(), ..object.clone() }],
+        vec![LockedObject { sha256: "AB".repeat(32), ..object.clone() }],
+        vec![LockedObject { version: String::new(), ..object.clone() }],
+        vec![LockedObject { until: -1, ..object }],
+    ] {
+        assert_eq!(world.refused(report(size, wrong)).0, RefusalCode::Invalid);
+    }
+    let probe = |bucket: &str| {
+        let object = "probes/1".into();
+        Command::ReportProbed(ArchiveProbed { bucket: bucket.into(), object, outcome: ProbeOutcome::Held })
+    };
+    assert_eq!(world.done(probe("audit-records")), ["archive.probed"]);
+    assert_eq!(world.refused(probe("Audit/Records")).0, RefusalCode::Invalid);
+}

@@ -110,6 +110,23 @@ fn infrastructure() -> Vec<Event> {
             reachable: false,
             since: 1_793_400_000_000,
         }),
+        Event::ArchiveLocked(crate::infrastructure::ArchiveLocked {
+            bucket: s("audit-records"),
+            mode: crate::infrastructure::LockMode::Compliance,
+            through: 256,
+            objects: vec![crate::infrastructure::LockedObject {
+                object: s("ledger/tile/entries/000"),
+                sha256: s("ab"),
+                bytes: 70_123,
+                version: s("3sL4kqtJlcpXroDTDmJ.xTTFvK"),
+                until: 2_014_000_000_000,
+            }],
+        }),
+        Event::ArchiveProbed(crate::infrastructure::ArchiveProbed {
+            bucket: s("audit-records"),
+            object: s("probes/1793400000000"),
+            outcome: crate::infrastructure::ProbeOutcome::Held,
+        }),
         Event::CommandRefused(CommandRefused {
             command: s("key.create"),
             resource: s("key/k_1"),

@@ -225,6 +225,7 @@ fn options(dir: &std::path::Path) -> EngineOptions {
         outbound: engine::Outbound::default(),
         sessions: engine::SessionLimits::default(),
         custody: engine::CustodyOptions::default(),
+        archive: None,
     }
 }
 

@@ -136,3 +136,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_entry_that_ends_a_bundle_completes_that_and_the_tiles_above() {
+    let names = |seq| completed_by(seq).iter().map(TilePath::to_string).collect::<Vec<_>>();
+    assert!(names(0).is_empty() && names(254).is_empty() && names(u64::MAX).is_empty());
+    assert_eq!(names(255), ["tile/entries/000", "tile/0/000"]);
+    assert_eq!(names(511), ["tile/entries/001", "tile/0/001"]);
+    assert_eq!(names(65_535), ["tile/entries/255", "tile/0/255", "tile/1/000"]);
+}

@@ -18,18 +18,13 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use serde_json::json;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use vault::{BoxError, Custodian, CustodianInfo, Unreachable};
 use zeroize::Zeroizing;
 
 use super::{CustodianError, SecretSource};
+use crate::client::{HttpClient, chain, http_client};
 
 /// How long one request may take in all.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -81,7 +76,7 @@ struct Answer {
 
 /// What the requests have in common.
 struct Line {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: HttpClient,
     /// Up to the mount.
     base: String,
     namespace: String,
@@ -198,12 +193,7 @@ impl Line {
     fn new(options: &TransitOptions) -> Result<Self, String> {
         let base = format!("{}/v1/{}", options.address.trim_end_matches('/'), options.mount.trim_matches('/'));
         base.parse::<Uri>().map_err(|e| format!("`{base}` is no address: {e}"))?;
-        let mut tcp = HttpConnector::new();
-        tcp.set_connect_timeout(Some(PATIENCE));
-        tcp.enforce_http(false);
-        let builder = HttpsConnectorBuilder::new().with_tls_config(tls(options)?);
-        let connector = builder.https_or_http().enable_http1().wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new()).build(connector);
+        let client = http_client(&options.ca_file, PATIENCE)?;
         Ok(Self { client, base, namespace: options.namespace.clone() })
     }
 
@@ -247,37 +237,6 @@ fn serve(line: Line) -> std::io::Result<UnboundedSender<Ask>> {
     };
     std::thread::Builder::new().name("custodian".into()).spawn(move || runtime.block_on(work))?;
     Ok(asks)
-}
-
-fn tls(options: &TransitOptions) -> Result<rustls::ClientConfig, String> {
-    let mut believed = rustls::RootCertStore::empty();
-    if options.ca_file.as_os_str().is_empty() {
-        believed.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    } else {
-        let file = options.ca_file.display();
-        let unusable = |why: String| format!("`{file}`: {why}");
-        let certificates = CertificateDer::pem_file_iter(&options.ca_file).map_err(|e| unusable(e.to_string()))?;
-        for certificate in certificates {
-            let certificate = certificate.map_err(|e| unusable(e.to_string()))?;
-            believed.add(certificate).map_err(|e| unusable(e.to_string()))?;
-        }
-        if believed.is_empty() {
-            return Err(unusable("there is no certificate in it".into()));
-        }
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    Ok(builder.map_err(|e| e.to_string())?.with_root_certificates(believed).with_no_client_auth())
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text += &format!(": {error}");
-        source = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

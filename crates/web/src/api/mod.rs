@@ -2,6 +2,7 @@
 
 mod accesses;
 pub(crate) mod approvals;
+mod archive;
 mod assurance;
 mod datasets;
 mod directory;
@@ -99,6 +100,8 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/emergencies", post(emergencies::declare))
         .route("/emergencies/{id}/end", post(emergencies::end))
         .route("/emergencies/{id}/review", post(emergencies::review))
+        .route("/archive", get(archive::show))
+        .route("/archive/run", post(archive::run))
         .route("/encryption", get(encryption::show))
         .route("/encryption/schedule", put(encryption::configure))
         .route("/encryption/rotate", post(encryption::rotate))

@@ -7,6 +7,7 @@ use askama::Template;
 use axum::extract::State;
 use domain::serving::ServiceSpec;
 use domain::{Event, assurance::Outcome};
+use engine::ArchiveStanding;
 
 use crate::App;
 use crate::auth::Visitor;
@@ -112,11 +113,16 @@ pub(crate) struct Health {
     signed_at: Option<Instant>,
     unsealed: u64,
     last_seal: Option<(u64, Instant)>,
+    archive: Option<ArchiveStanding>,
 }
 
 impl Health {
     fn witnesses(&self) -> &[String] {
         self.published.as_ref().map_or(&[], |published| &published.witnesses)
+    }
+
+    fn locked_until(&self) -> Option<Instant> {
+        self.archive.as_ref()?.locked_until.map(Instant)
     }
 
     fn pending(&self, size: &u64) -> u64 {
@@ -156,6 +162,17 @@ impl OverviewPage {
             signed_at: Some(at),
             unsealed: 312,
             last_seal: Some((18_190, at)),
+            archive: Some(ArchiveStanding {
+                bucket: "audit-records".into(),
+                mode: domain::infrastructure::LockMode::Compliance,
+                through: 18_190,
+                lag: 14,
+                copied: 640,
+                locked_until: Some(2_014_000_000_000),
+                trouble: None,
+                stopped: None,
+                probed: None,
+            }),
         };
         let event = domain::Entry {
             v: 1,
@@ -168,8 +185,14 @@ impl OverviewPage {
         };
         let events: Vec<_> = (0..8).map(|i| (18_203 - i, event.clone())).collect();
         let controls = Controls { pass: 9, fail: 2, not_tested: 3 };
-        let empty_health =
-            Health { origin: "x".into(), published: None, signed_at: None, unsealed: 0, last_seal: None };
+        let empty_health = Health {
+            origin: "x".into(),
+            published: None,
+            signed_at: None,
+            unsealed: 0,
+            last_seal: None,
+            archive: None,
+        };
         [
             Self {
                 shell: Shell::sample(Section::Overview),
@@ -312,6 +335,7 @@ fn health(app: &App, recent: &[(u64, domain::Entry)]) -> Health {
         signed_at,
         unsealed: app.engine.records().stats().unsealed,
         last_seal: sealed.map(|(seq, entry)| (*seq, Instant(entry.ts))),
+        archive: app.engine.archive_standing(),
     }
 }
 

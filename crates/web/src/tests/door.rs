@@ -130,6 +130,7 @@ fn options(dir: &Path) -> EngineOptions {
         outbound: engine::Outbound::default(),
         sessions: engine::SessionLimits::default(),
         custody: engine::CustodyOptions::default(),
+        archive: None,
     }
 }
 

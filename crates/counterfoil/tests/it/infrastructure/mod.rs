@@ -1,6 +1,7 @@
 //! The server itself: settings, the command line, the ledger, its witnesses, signs of life, and whom it reaches.
 
 mod acme;
+mod archive;
 mod commands;
 mod custodians;
 mod health;

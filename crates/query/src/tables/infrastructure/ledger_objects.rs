@@ -1,59 +1,146 @@
 //! `ledger_objects`: the files that must be kept for the whole retention term.
+//!
+//! What must be kept follows from the entries: core files of segments, and each bundle and tile that an entry completes.
+//! Whether a file is locked follows from what a write-once bucket said after it was stored there, and from the newest trial
+//! of whether its locks hold.
+
+use std::collections::BTreeMap;
 
 use domain::Event;
+use domain::infrastructure::{ArchiveLocked, ArchiveProbed, ProbeOutcome};
 
 use crate::fold::{Leaf, Moment};
 use crate::table::{Cell, Column, Origin, Rows, Table, int, ms, text, time};
 
 const DAY_MS: i64 = 24 * 3_600_000;
 
+/// Objects below this are made to be deleted, if that can be done.
+const PROBES: &str = "probes/";
+
+/// What files of segments begin with in a bucket, where the ledger's own are beside them.
+const RECORDS: &str = "records/";
+
 #[derive(Clone)]
 struct Row {
     origin: Origin,
-    path: String,
     written_at: i64,
     required_until: i64,
+    copy: Option<Kept>,
+}
+
+#[derive(Clone)]
+struct Kept {
+    bucket: String,
+    version: String,
+    locked_until: i64,
+    /// Whether it is as it was stored, as far as was looked.
+    good: bool,
+    /// How often it was found hidden or gone.
+    attempts: i64,
 }
 
 #[derive(Clone, Default)]
 pub(crate) struct LedgerObjects {
     retention_days: i64,
-    rows: Vec<Row>,
+    rows: BTreeMap<String, Row>,
+    /// Of each bucket, whether the newest trial was refused.
+    holds: BTreeMap<String, bool>,
+}
+
+impl LedgerObjects {
+    fn add(&mut self, leaf: &Leaf<'_>, path: String) {
+        let (origin, written_at) = (leaf.origin(), leaf.entry.ts);
+        let required_until = written_at.saturating_add(self.retention_days.saturating_mul(DAY_MS));
+        self.rows.insert(path, Row { origin, written_at, required_until, copy: None });
+    }
+
+    fn locked(&mut self, leaf: &Leaf<'_>, body: &ArchiveLocked) {
+        for object in &body.objects {
+            let Some(row) = self.rows.get_mut(path_of(&object.object)) else { continue };
+            let attempts = row.copy.as_ref().map_or(0, |copy| copy.attempts);
+            row.origin = leaf.origin();
+            row.copy = Some(Kept {
+                bucket: body.bucket.clone(),
+                version: object.version.clone(),
+                locked_until: object.until,
+                good: true,
+                attempts,
+            });
+        }
+    }
+
+    fn probed(&mut self, leaf: &Leaf<'_>, body: &ArchiveProbed) {
+        if body.object.starts_with(PROBES) {
+            self.holds.insert(body.bucket.clone(), body.outcome == ProbeOutcome::Held);
+        }
+        let row = self.rows.get_mut(path_of(&body.object));
+        let Some(row) = row else { return };
+        let Some(copy) = row.copy.as_mut().filter(|copy| copy.bucket == body.bucket) else { return };
+        row.origin = leaf.origin();
+        copy.good = body.outcome == ProbeOutcome::Held;
+        copy.attempts += i64::from(matches!(body.outcome, ProbeOutcome::Hidden | ProbeOutcome::Missing));
+    }
+}
+
+/// The name of a row: what the ledger calls a segment's file, else the object's name.
+fn path_of(object: &str) -> &str {
+    object.strip_prefix(RECORDS).unwrap_or(object)
 }
 
 impl Table for LedgerObjects {
     const ROOM: &'static str = "infrastructure";
     const NAME: &'static str = "ledger_objects";
-    const DOC: &'static str =
-        "Core files of sealed segments. On a local disk nothing locks them: changes show, but are not prevented.";
+    const DOC: &'static str = "Core files of sealed segments, and full bundles and tiles of the ledger. On a local disk \
+                               nothing locks them: changes show, but are not prevented. A write-once bucket locks its copies.";
     const COLUMNS: &'static [Column] = &[
-        text("object_id", "Path of the file below the records directory"),
-        time("written_at", "When its segment was sealed"),
+        text(
+            "object_id",
+            "Path of the file: a segment's below the records directory, the ledger's below the data directory",
+        ),
+        time("written_at", "When its segment was sealed, or when its last entry was written"),
         time("required_until", "End of the retention term that held when it was written"),
-        time("locked_until", "NULL: the disk offers no lock to read back"),
+        time(
+            "locked_until",
+            "Until when its copy is locked, as the bucket said after it was stored; NULL without a copy, where the newest \
+             trial could delete, and where the copy was found otherwise since. A disk offers no lock to read back",
+        ),
         int(
             "delete_attempts",
-            "0: nothing in the program deletes such a file, and a disk does not tell of attempts from outside",
+            "How often its copy was found gone, or hidden by a newer version or a mark of deletion. A disk does not tell of attempts",
         ),
+        text("bucket", "The write-once bucket that holds its copy; NULL without one"),
+        text("version_id", "The version that is locked there"),
     ];
 
     fn apply(&mut self, leaf: &Leaf<'_>) {
+        for tile in merkle::completed_by(leaf.seq) {
+            self.add(leaf, format!("ledger/{tile}"));
+        }
         match &leaf.entry.event {
             Event::OrgCreated(body) => self.retention_days = i64::from(body.retention_days),
-            Event::SegmentSealed(body) | Event::AccessesSealed(body) => self.rows.push(Row {
-                origin: leaf.origin(),
-                path: body.core.path.clone(),
-                written_at: leaf.entry.ts,
-                required_until: leaf.entry.ts.saturating_add(self.retention_days.saturating_mul(DAY_MS)),
-            }),
+            Event::SegmentSealed(body) | Event::AccessesSealed(body) => self.add(leaf, body.core.path.clone()),
+            Event::ArchiveLocked(body) => self.locked(leaf, body),
+            Event::ArchiveProbed(body) => self.probed(leaf, body),
             _ => {}
         }
     }
 
     fn rows(&self, _: &Moment, out: &mut Rows) {
-        for row in &self.rows {
-            let cells = [(&row.path).into(), ms(row.written_at), ms(row.required_until), Cell::Null, Cell::Int(0)];
-            out.push(row.origin, cells);
+        for (path, row) in &self.rows {
+            let locked = |copy: &&Kept| copy.good && self.holds.get(&copy.bucket) == Some(&true);
+            let copy = row.copy.as_ref();
+            out.push(
+                row.origin,
+                [
+                    path.into(),
+                    ms(row.written_at),
+                    ms(row.required_until),
+                    copy.filter(locked).map_or(Cell::Null, |copy| ms(copy.locked_until)),
+                    Cell::Int(copy.map_or(0, |copy| copy.attempts)),
+                    copy.map_or(Cell::Null, |copy| (&copy.bucket).into()),
+                    copy.map_or(Cell::Null, |copy| (&copy.version).into()),
+                ],
+            );
         }
     }
 }
