@@ -118,6 +118,8 @@ fn given_scopes_when_values_are_tokenised_and_turned_back_then_duty_and_purpose_
         {"action": "token.reveal", "decision": "allow", "purpose_id": "support", "occurrences": 3},
         {"action": "token.reveal", "decision": "deny", "purpose_id": null, "occurrences": 3},
         {"action": "token.reveal", "decision": "deny", "purpose_id": null, "occurrences": 3},
+        // They may, and asked for what makes no sense.
+        {"action": "token.make", "decision": "allow", "purpose_id": null, "occurrences": 1},
     ]);
     assert_eq!(told, expected);
     let scopes = desk.world.sql("select scope_id, method, purposes, per_subject from token_scopes order by scope_id");

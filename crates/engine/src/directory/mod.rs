@@ -35,6 +35,11 @@ fn by_user_name(name: &str) -> Result<String, Refusal> {
     names::user_name(name).map(|folded| format!("user\n{folded}"))
 }
 
+/// Every form in which a directory may know somebody by this.
+pub(crate) fn forms_of(name: &str) -> impl Iterator<Item = String> {
+    by_user_name(name).ok().into_iter().chain([by_external_id(name)])
+}
+
 /// The identifier of a directory's own key for somebody, in the form that is blinded.
 fn by_external_id(id: &str) -> String {
     format!("external\n{id}")

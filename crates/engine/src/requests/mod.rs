@@ -231,8 +231,10 @@ impl Engine {
             if self.read(|state| state.actors.contains_key(identifier)) {
                 actor = Some(identifier.clone());
             }
-            for source in [IdentitySource::Oidc, IdentitySource::Scim, IdentitySource::Hand] {
-                let Some(reference) = self.known_name_reference(source, identifier).await? else { continue };
+            let plain = [IdentitySource::Oidc, IdentitySource::Hand].map(|source| (source, identifier.clone()));
+            let listed = crate::directory::forms_of(identifier).map(|form| (IdentitySource::Scim, form));
+            for (source, form) in plain.into_iter().chain(listed) {
+                let Some(reference) = self.known_name_reference(source, &form).await? else { continue };
                 actor = self.read(|state| state.identities.get(&reference).map(|one| one.actor.clone())).or(actor);
                 known.extend(SubjectRef::from_hex(&reference));
             }
