@@ -10,6 +10,7 @@ pub mod answer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -58,6 +59,9 @@ pub struct TransitCustodian {
     key: String,
     token: SecretSource,
     asks: UnboundedSender<Ask>,
+    /// The version that [`Custodian::advance`] was last sure of. Others can make newer ones at any time (the engine by itself,
+    /// an operator, a request that came late), so only what is older than this one is ever forgotten.
+    made: AtomicU64,
 }
 
 struct Ask {
@@ -91,7 +95,8 @@ impl TransitCustodian {
         let key_id = format!("transit:{}/{}", options.mount.trim_matches('/'), options.key);
         let wrong = |why: String| CustodianError::Elsewhere { key_id: key_id.clone(), why };
         let asks = serve(Line::new(options).map_err(wrong)?).map_err(|e| wrong(e.to_string()))?;
-        let custodian = Self { key_id: key_id.clone(), key: options.key.clone(), token: options.token.clone(), asks };
+        let (key, token) = (options.key.clone(), options.token.clone());
+        let custodian = Self { key_id: key_id.clone(), key, token, asks, made: AtomicU64::new(0) };
         let key = custodian.find_key().map_err(|e| wrong(e.to_string()))?;
         if key.kind != KIND || key.derived {
             let derived = if key.derived { ", derived" } else { "" };
@@ -152,8 +157,16 @@ impl Custodian for TransitCustodian {
     fn wrap(&self, plaintext: &[u8], aad: &[u8]) -> Result<Vec<u8>, BoxError> {
         let plain = Zeroizing::new(BASE64_STANDARD.encode(plaintext));
         let body = json!({"plaintext": plain.as_str(), "associated_data": BASE64_STANDARD.encode(aad)});
+        // Before it is asked: what it answers may have been on its way while a version was made.
+        let least = self.made.load(Ordering::Acquire);
         let answer = self.post(format!("encrypt/{}", self.key), &body)?;
-        Ok(answer::wrapped(&answer)?)
+        let wrapped = answer::wrapped(&answer)?;
+        let version = wrapped.first_chunk().map_or(0, |version| u64::from(u32::from_le_bytes(*version)));
+        match version < least {
+            // A node that has not heard of the newest version yet.
+            true => Err(Unreachable::error(format!("it wrapped by version {version}, which is an older one"))),
+            false => Ok(wrapped),
+        }
     }
 
     fn unwrap(&self, wrapped: &[u8], aad: &[u8]) -> Result<Vec<u8>, BoxError> {
@@ -169,18 +182,20 @@ impl Custodian for TransitCustodian {
 
     fn advance(&self) -> Result<String, BoxError> {
         self.post(format!("keys/{}/rotate", self.key), &json!({}))?;
+        self.made.fetch_max(self.find_key()?.latest, Ordering::AcqRel);
         Ok(self.key_id())
     }
 
     fn forget_older(&self) -> Result<(), BoxError> {
         let key = self.find_key()?;
-        if key.latest <= 1 || key.oldest >= key.latest {
+        let least = self.made.load(Ordering::Acquire).min(key.latest);
+        if least <= 1 || key.oldest >= least {
             return Ok(());
         }
         // A version can be trimmed only when nothing may be encrypted or decrypted with it any more.
-        let least = json!({"min_decryption_version": key.latest, "min_encryption_version": key.latest});
-        self.post(format!("keys/{}/config", self.key), &least)?;
-        self.post(format!("keys/{}/trim", self.key), &json!({"min_available_version": key.latest}))?;
+        let allowed = json!({"min_decryption_version": least, "min_encryption_version": least});
+        self.post(format!("keys/{}/config", self.key), &allowed)?;
+        self.post(format!("keys/{}/trim", self.key), &json!({"min_available_version": least}))?;
         Ok(())
     }
 
