@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Function, Pkcs11};
@@ -49,6 +50,9 @@ pub struct Pkcs11Custodian {
     idle: Mutex<Vec<Session>>,
     /// A PIN that was wrong. Devices count wrong ones and lock themselves, so it is not tried again.
     wrong_pin: Mutex<Option<Zeroizing<String>>>,
+    /// The version that [`Custodian::advance`] made last: only older ones are ever destroyed, for another process may have
+    /// made a newer one since, by which nothing is wrapped yet.
+    made: AtomicU32,
 }
 
 /// Libraries that this process has loaded. A library is initialised once for all its users.
@@ -108,8 +112,8 @@ impl Pkcs11Custodian {
     pub fn open(options: &Pkcs11Options) -> Result<Self, CustodianError> {
         let wrong = |why: String| CustodianError::Elsewhere { key_id: format!("pkcs11:{}", options.key), why };
         let context = load(&options.module).map_err(|e| wrong(format!("`{}`: {e}", options.module.display())))?;
-        let (idle, wrong_pin) = Default::default();
-        let custodian = Self { options: options.clone(), context, idle, wrong_pin };
+        let (idle, wrong_pin, made) = Default::default();
+        let custodian = Self { options: options.clone(), context, idle, wrong_pin, made };
         let made = custodian.with(|session| match custodian.versions(session)?.is_empty() {
             true => custodian.make(session, 1).map(|()| true),
             false => Ok(false),
@@ -237,7 +241,8 @@ impl Pkcs11Custodian {
         let mut given = nonce;
         let gcm = GcmParams::new(&mut given, aad, tag_bits())?;
         let sealed = session.encrypt(&Mechanism::AesGcm(gcm), key, plain)?;
-        Ok([&version.to_le_bytes()[..], &nonce, &sealed].concat())
+        // A device that chooses its own nonce writes it over the one that was given.
+        Ok([&version.to_le_bytes()[..], &given, &sealed].concat())
     }
 
     fn decrypt(&self, session: &Session, wrapped: &[u8], aad: &[u8]) -> Result<Vec<u8>, Trouble> {
@@ -293,17 +298,21 @@ impl Custodian for Pkcs11Custodian {
     fn advance(&self) -> Result<String, BoxError> {
         self.with(|session| {
             let newest = self.versions(session)?.last_key_value().map_or(0, |(version, _)| *version);
-            self.make(session, newest.saturating_add(1))
+            let next = newest.saturating_add(1);
+            self.make(session, next)?;
+            self.made.fetch_max(next, Ordering::AcqRel);
+            Ok(())
         })?;
         Ok(self.key_id())
     }
 
     fn forget_older(&self) -> Result<(), BoxError> {
         self.with(|session| {
-            let mut versions = self.versions(session)?;
-            versions.pop_last();
-            for older in versions.into_values() {
-                session.destroy_object(older)?;
+            let (versions, made) = (self.versions(session)?, self.made.load(Ordering::Acquire));
+            // Never the last one, and none unless the one that wraps everything by now is there.
+            let older = versions.iter().filter(|(version, _)| versions.contains_key(&made) && **version < made);
+            for (_, key) in older {
+                session.destroy_object(*key)?;
             }
             Ok(())
         })?;
