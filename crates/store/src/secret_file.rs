@@ -106,6 +106,7 @@ pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
 /// [`SecretFileError::Io`]; the file is then the old one or the new one, and [`finish_replacing`] does the rest.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), SecretFileError> {
     finish_replacing(path)?;
+    let path = &real(path)?;
     let (new, old) = (beside(path, "new"), beside(path, "old"));
     create(&new, bytes)?;
     let moved = || {
@@ -124,8 +125,12 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), SecretFileError> {
 /// # Errors
 /// [`SecretFileError::Io`].
 pub fn finish_replacing(path: &Path) -> Result<(), SecretFileError> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let path = &real(path)?;
     let finished = || {
-        let Ok(current) = fs::metadata(path) else { return Ok(()) };
+        let current = fs::symlink_metadata(path)?;
         for left in [beside(path, "old"), beside(path, "new")] {
             match fs::symlink_metadata(&left) {
                 // The crash came before the name changed hands: this is the file itself, by a second name.
@@ -138,6 +143,13 @@ pub fn finish_replacing(path: &Path) -> Result<(), SecretFileError> {
         Ok(())
     };
     finished().map_err(|source| SecretFileError::Io { path: path.to_owned(), action: "written", source })
+}
+
+/// The file itself where `path` is a symbolic link to it: a second name of the link would be taken for an old file, and
+/// overwritten through the link.
+fn real(path: &Path) -> Result<PathBuf, SecretFileError> {
+    let failed = |source| SecretFileError::Io { path: path.to_owned(), action: "written", source };
+    fs::canonicalize(path).map_err(failed)
 }
 
 fn beside(path: &Path, end: &str) -> PathBuf {
