@@ -199,7 +199,20 @@ impl KeyRing {
     /// wraps.
     pub(crate) fn ratchet(&self) -> Result<(String, usize), VaultError> {
         let _alone = self.root_in_use.write().unwrap_or_else(PoisonError::into_inner);
-        let key_id = self.root.advance().map_err(|e| self.root_error("make a new version of it", e))?;
+        let advance = || self.root.advance().map_err(|e| self.root_error("make a new version of it", e));
+        let key_id = match advance() {
+            Ok(key_id) => key_id,
+            // Those that were cut short left versions behind, of which a custodian takes only so many: give these up first.
+            Err(_) => {
+                self.settle_root()?;
+                advance()?
+            }
+        };
+        self.settle_root().map(|wrapped| (key_id, wrapped))
+    }
+
+    /// Wraps all that the root key wraps by its newest version, and has the older ones destroyed.
+    fn settle_root(&self) -> Result<usize, VaultError> {
         for _ in 0..ATTEMPTS {
             let keys = self.store.wrapped_by_root().map_err(VaultError::KeyStore)?;
             let anew = keys
@@ -207,12 +220,17 @@ impl KeyRing {
                 .map(|key| {
                     let secret = self.unwrap(key, None)?;
                     let wrapped = self.wrap(&key.name, key.version, None, &secret)?;
-                    Ok(WrappedKey { wrapped, ..key.clone() })
+                    let anew = WrappedKey { wrapped, ..key.clone() };
+                    // What opens the wrapping before is destroyed next: so it is not believed that this one opens.
+                    match self.unwrap(&anew, None)?.expose() == secret.expose() {
+                        true => Ok(anew),
+                        false => Err(VaultError::Unwrap(key.name.clone())),
+                    }
                 })
                 .collect::<Result<Vec<_>, VaultError>>()?;
             if self.store.rewrap_roots(&anew).map_err(VaultError::KeyStore)? == DestroyOutcome::Done {
                 self.root.forget_older().map_err(|e| self.root_error("destroy its older versions", e))?;
-                return Ok((key_id, anew.len()));
+                return Ok(anew.len());
             }
         }
         Err(VaultError::Contended(KeyName::class(LINK_CLASS)))
