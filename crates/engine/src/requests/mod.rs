@@ -258,8 +258,9 @@ impl Engine {
         let (vault, now) = (self.vault(), now());
         let mut known = BTreeSet::new();
         let keys = vault.inventory()?;
-        // Names of people who act here are looked up by their source before; an index of tokens leads to nobody.
-        let leads = |id: &str| id != NAMES && id != PEOPLE && !id.starts_with(TOKEN_INDEX);
+        // Names of people who act here are looked up by their source before; an index of tokens leads to nobody, and a scope
+        // of tokens is nobody: to erase it would end the tokens of everybody.
+        let leads = |id: &str| ![NAMES, PEOPLE, vault::tokens::SCOPES].contains(&id) && !id.starts_with(TOKEN_INDEX);
         let scopes = keys.iter().filter(|key| key.kind == KeyKind::Index && leads(&key.id));
         for scope in scopes {
             for identifier in identifiers {

@@ -14,7 +14,7 @@ pub mod vaulted;
 
 pub use normalise::{BadValue, Format};
 pub use store::{KeptToken, PutToken, TokenCount, TokenInfo, TokenRow, TokenStore};
-pub use vaulted::{Owner, is_token};
+pub use vaulted::{Owner, SCOPES, is_token};
 
 use crate::error::VaultError;
 

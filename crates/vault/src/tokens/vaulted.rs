@@ -25,7 +25,7 @@ use crate::wrap::{SecretKey, random_bytes};
 const LABEL: &[u8] = b"cf/token/v1";
 
 /// Scope of the blind index in which subjects that stand for scopes of tokens are known.
-const SCOPES: &str = "token-scopes";
+pub const SCOPES: &str = "token-scopes";
 
 /// Base 32 without the letters that are taken for digits (Crockford's), in lower case.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
