@@ -243,9 +243,10 @@ impl Engine {
         let looked_up = self.blocking(move |engine| engine.look_up(&identifiers, person.as_deref()));
         known.extend(looked_up.await?.map_err(|e| unavailable(&e))?);
         let theirs = known.iter().map(SubjectRef::to_string).collect::<BTreeSet<_>>();
-        // What they wrote when they asked before goes with the rest.
+        // What they wrote when they asked before goes with the rest. Not what somebody gave whom nobody confirmed: that may be
+        // another person's.
         let before = self.read(|state| {
-            let open = state.requests.values().filter(|request| !request.is_erased());
+            let open = state.requests.values().filter(|request| request.is_confirmed() && !request.is_erased());
             let same = open.filter(|request| request.received.subjects.iter().any(|one| theirs.contains(one)));
             same.flat_map(|request| request.received.subjects.clone()).collect::<Vec<_>>()
         });
