@@ -4,6 +4,7 @@
 //! events say; it is carried out in steps each of which leaves everything openable; and what is there untold, because a
 //! process died before it could report, is brought to its end and reported first.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -164,6 +165,17 @@ impl Engine {
     }
 
     async fn ratchet_in_turn(self: &Arc<Self>) -> Result<(), ExecuteError> {
+        // A ratchet of an older copy would destroy the version of the root key that opens the newest one.
+        let found = self.in_vault(|engine| engine.vault.class_keys()).await?;
+        let found: BTreeMap<String, u32> = found.into_iter().map(|key| (key.class, key.version)).collect();
+        let older = self.read(|state| {
+            let mut told = state.encryption.classes.iter();
+            told.any(|(class, told)| found.get(class).is_none_or(|version| *version < told.version))
+        });
+        if older {
+            let why = "the key store is older than the ledger, so the root is not ratcheted: restore its newest copy";
+            return Err(ExecuteError::Unavailable(why.to_owned()));
+        }
         let done = self.in_vault(|engine| engine.vault.ratchet()).await?;
         tracing::info!(
             key_id = done.key_id,
