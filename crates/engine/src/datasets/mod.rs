@@ -50,12 +50,15 @@ pub(crate) struct Transfers {
     written: Mutex<BTreeMap<String, StoredObject>>,
     /// One version at a time is written anew.
     rewrites: tokio::sync::Mutex<()>,
+    /// Held to read while a version comes in until its event, and alone while a person's keys go: whom a version is about
+    /// that has no event yet cannot be found, and is forgotten with the keys.
+    pub(crate) coming: tokio::sync::RwLock<()>,
 }
 
 impl Default for Transfers {
     fn default() -> Self {
         let permits = Arc::new(Semaphore::new(MAX_TRANSFERS));
-        Self { permits, written: Mutex::default(), rewrites: tokio::sync::Mutex::default() }
+        Self { permits, written: Mutex::default(), rewrites: Default::default(), coming: Default::default() }
     }
 }
 
@@ -194,6 +197,7 @@ impl Engine {
         if let Err(refusal) = allowed {
             return Err(self.record_refusal(who, "dataset.version.store", resource, refusal).await);
         }
+        let _coming = self.transfers.coming.read().await;
         let _permit = self.transfers.begin()?;
         let class = self.read(|state| state.datasets.get(&dataset).map(|known| known.spec.class.as_str()));
         let class = class.ok_or_else(|| ExecuteError::Internal(format!("data set `{dataset}` vanished")))?;

@@ -84,7 +84,14 @@ impl Engine {
                     ..Did::default()
                 })
             }
-            ErasureStep::KeysDestroyed => self.blocking(move |engine| engine.destroy_keys(&known)).await?,
+            ErasureStep::KeysDestroyed => {
+                // Versions that were coming in when data sets were rewritten are there now, and no others come meanwhile.
+                let _alone = self.transfers.coming.write().await;
+                for subject in subjects_of(&known) {
+                    self.drop_dataset_rows(&subject).await?;
+                }
+                self.blocking(move |engine| engine.destroy_keys(&known)).await?
+            }
             ErasureStep::TokensGone => self.blocking(move |engine| engine.tokens_are_gone(&known)).await?,
             ErasureStep::PayloadRowsRemoved => {
                 // What is not sealed in a file yet would come into one later.
