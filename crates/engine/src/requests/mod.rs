@@ -139,7 +139,21 @@ impl Engine {
     /// As [`Engine::execute`].
     pub async fn search_request(self: &Arc<Self>, who: &Principal, request: &str) -> Result<(), ExecuteError> {
         self.authorize(who, "request.read", &format!("request/{request}"))?;
+        self.look_again(request).await
+    }
+
+    async fn look_again(self: &Arc<Self>, request: &str) -> Result<(), ExecuteError> {
         let known = self.request(request)?;
+        if let Some(text) = self.request_text(request).await? {
+            let (found, _) = self.known_by(&text.identifiers).await?;
+            if !found.is_subset(&subjects_of(&known)) {
+                let message = format!(
+                    "request `{request}`: its identifiers lead to more than when it was received: close it as withdrawn, and \
+                     receive it anew"
+                );
+                return Err(Refusal::new(RefusalCode::Conflict, message).into());
+            }
+        }
         self.seal_now().await?;
         let name = request.to_owned();
         let search = self.blocking(move |engine| engine.look_for(&name, &known)).await??;
@@ -173,6 +187,10 @@ impl Engine {
     /// As [`Engine::execute`].
     pub async fn execute_request(self: &Arc<Self>, who: &Principal, request: &str) -> Result<(), ExecuteError> {
         let command = self.erasure_of(request)?;
+        // What came since the search counts too: holds on it, and models that may have learned from it.
+        if self.authorize(who, "request.execute", &format!("request/{request}")).is_ok() {
+            self.look_again(request).await?;
+        }
         self.execute(who, command).await?;
         if let Err(error) = self.carry_out_erasures().await {
             tracing::warn!(request, %error, "an erasure has begun and is not completed yet; it goes on by itself");
