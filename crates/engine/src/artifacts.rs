@@ -104,8 +104,15 @@ impl Engine {
             |e: &dyn std::error::Error| ExecuteError::Unavailable(format!("artifact `{sha256}` was not kept: {e}"));
         // One at a time: two that are the same must not end in one file under two keys.
         let _turn = self.artifacts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if objects::open(dir, &sha256).map_err(|e| unkept(&e))?.is_some() {
-            return Ok(sha256);
+        match file_of(dir, &sha256).map_err(|e| unkept(&e))? {
+            None => {}
+            Some((None, _)) => return Ok(sha256),
+            Some((Some(header), file)) => match self.vault.open_object(header, file) {
+                Ok(_) => return Ok(sha256),
+                // What lies there can be opened by nobody: it was to be disposed of, or was never kept whole.
+                Err(ObjectError::Key(error)) if error.is_destroyed() => {}
+                Err(error) => return Err(unkept(&error)),
+            },
         }
         let incoming = Incoming::new(dir).map_err(|e| unkept(&e))?;
         let (id, mut writer) = self.vault.object_writer(class.as_str(), incoming, now()).map_err(|e| unkept(&e))?;
