@@ -9,7 +9,7 @@ use std::sync::Arc;
 use domain::keys::requests::{ErasureStep, Request, RequestStep};
 use domain::{Command, Refusal, RefusalCode};
 
-use super::{now, subjects_of};
+use super::{MOST_KEYS, now, subjects_of};
 use crate::profiles::unavailable;
 use crate::{Engine, ExecuteError};
 
@@ -141,7 +141,10 @@ impl Engine {
                 return Err(ExecuteError::Internal(format!("key `{key}` is there after it was destroyed")));
             }
         }
-        Ok(Did { counts: [("keys".to_owned(), keys.len() as u64)].into(), keys })
+        let count = keys.len() as u64;
+        // What is destroyed must be reported, however much it is: the rest of the erasure waits for that.
+        let keys = keys.into_iter().take(MOST_KEYS).collect();
+        Ok(Did { counts: [("keys".to_owned(), count)].into(), keys })
     }
 
     /// Tokens go with the keys; this finds that none leads anywhere. Blocks.

@@ -37,6 +37,9 @@ const TOPIC: &str = "request";
 /// What indexes of tokens are called by: `vault::KeyName::token_index`.
 const TOKEN_INDEX: &str = "tokens/";
 
+/// The most keys that an event names, so that it fits into an entry; the count beside them is of all.
+const MOST_KEYS: usize = 256;
+
 /// The most identifiers of a request.
 const MAX_IDENTIFIERS: usize = 32;
 
@@ -360,6 +363,7 @@ impl Engine {
             counts.insert("profile".to_owned(), u64::from(profile));
             counts.insert("accesses".to_owned(), self.count_accesses(actor)?);
         }
+        let keys = keys.into_iter().take(MOST_KEYS).collect();
         Ok(SearchRequest { request: name.to_owned(), counts, concerns, keys })
     }
 }
