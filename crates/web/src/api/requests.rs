@@ -233,7 +233,13 @@ pub(crate) async fn export(
 /// The archive for whoever may have it.
 pub(crate) async fn exported(app: &App, who: &Principal, id: &str) -> Result<Response, Failure> {
     may_see(app, who, id)?;
-    if !app.engine.request(id)?.is_confirmed() {
+    app.engine.must_be_fresh(who).map_err(Failure::from)?;
+    let known = app.engine.request(id)?;
+    if known.closed.is_some() {
+        let message = format!("request `{id}` is closed: what is held is handed out for one that is open");
+        return Err(Failure::new(http::StatusCode::CONFLICT, "conflict", message));
+    }
+    if !known.is_confirmed() {
         let message =
             format!("request `{id}` has nobody's identity confirmed: check who asks before anything is handed out");
         return Err(Failure::new(http::StatusCode::CONFLICT, "conflict", message));
