@@ -18,6 +18,9 @@ use crate::{Engine, ExecuteError, HeldRows, HeldToken};
 /// The most inferences that are opened for one request.
 const MAX_OPENED: usize = 100_000;
 
+/// The most bytes of contents that are opened for one request: they are in memory, several times over, until they are sent.
+const MAX_OPENED_BYTES: usize = 256 << 20;
+
 /// Hexadecimal digits of a segment's root in the names of its files.
 const ROOT_DIGITS: usize = 16;
 
@@ -52,7 +55,7 @@ impl Engine {
         self.seal_now().await?;
         let known = self.request(request)?;
         let opened = self.blocking(move |engine| {
-            let mut held = Vec::new();
+            let (mut held, mut bytes) = (Vec::new(), 0_usize);
             engine.for_each_held(&subjects_of(&known), |row, core| {
                 if held.len() >= MAX_OPENED {
                     let message = format!("more than {MAX_OPENED} inferences are held: too many for one answer");
@@ -62,7 +65,14 @@ impl Engine {
                     let message = format!("inference `{}` has no core beside its contents", row.inference_id);
                     return Err(ExecuteError::Internal(message));
                 };
-                held.push(engine.open_held(&row, core)?);
+                let opened = engine.open_held(&row, core)?;
+                bytes += opened.contents.iter().flatten().map(|(_, value)| value.len()).sum::<usize>();
+                if bytes > MAX_OPENED_BYTES {
+                    let message =
+                        format!("more than {MAX_OPENED_BYTES} bytes of contents are held: too many for one answer");
+                    return Err(ExecuteError::Unavailable(message));
+                }
+                held.push(opened);
                 Ok(())
             })?;
             held.sort_by(|a: &HeldInference, b| a.core.ts_start.cmp(&b.core.ts_start));
