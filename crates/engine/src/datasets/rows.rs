@@ -79,6 +79,11 @@ impl<'a, R: Read> Rows<'a, R> {
         if !reader.read_byte_record(&mut record).map_err(|_| self.malformed("is no row of a CSV", 0))? {
             return Ok(None);
         }
+        // A quote inside a field that has none around it, or a lone carriage return: whom the rest is about would not be seen.
+        let mut rest = csv::ByteRecord::new();
+        if reader.read_byte_record(&mut rest).map_err(|_| self.malformed("is no row of a CSV", 0))? {
+            return Err(self.malformed("is several: are there quotes in fields without quotes around them?", 0));
+        }
         let Some(at) = self.at else {
             let name = |field: &[u8]| {
                 String::from_utf8_lossy(field.strip_prefix(b"\xef\xbb\xbf").unwrap_or(field)).trim()
@@ -159,6 +164,8 @@ mod tests {
         for (form, text, why) in [
             (Form::Csv, "id,mail\n1,ann@x.com\n", "no column `email`"),
             (Form::Csv, "id,email\n1\n", "row 2 has too few fields"),
+            (Form::Csv, "id,email,note\n1,bob@x.com,5\" pipe\n2,ann@x.com,6\" pipe\n", "row 2 is several"),
+            (Form::Csv, "id,email\n1,bob@x.com\r2,ann@x.com\n", "row 2 is several"),
             (Form::Jsonl, "{\"email\":\"a\"}\nann@x.com\n", "row 2 is no JSON object"),
             (Form::Jsonl, "{\"email\":[\"ann@x.com\"]}\n", "row 1 names whom"),
         ] {
