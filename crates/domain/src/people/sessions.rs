@@ -323,6 +323,10 @@ pub fn is_critical(command: &Command) -> bool {
             | Command::RotateEncryption(_)
             // What is forgotten does not come back.
             | Command::ExecuteRequest(_)
+            | Command::DestroyVersion(_)
+            | Command::ReleaseHold(_)
+            | Command::ScheduleRetention(_)
+            | Command::UnscheduleRetention(_)
     );
     sends_away || changes_rights
 }
