@@ -160,6 +160,7 @@ impl Engine {
         }
         self.feasible(&ask.command)?;
         self.has_bytes(&ask.command).await?;
+        self.not_held_for_somebody(&ask.command).await?;
         let given = self.gather(who, &ask.command).await;
         let events = self.read(|state| {
             if let Some((stream, seen)) = &ask.expect {

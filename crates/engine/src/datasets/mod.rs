@@ -346,20 +346,25 @@ impl Engine {
         who: &Principal,
         wish: DestroyVersion,
     ) -> Result<Done, ExecuteError> {
-        let resource = format!("dataset/{}", wish.dataset);
-        let allowed = self.authorize(who, "dataset.version.destroy", &resource);
-        // Of whom its rows are, only the key store knows, so the ledger's own rule does not see such a hold.
-        if let (Ok(_), Some(hold)) = (allowed, self.held_for_somebody(&wish).await?) {
-            let message = format!(
-                "hold `{hold}` on a person keeps version `{}` of data set `{}`, which has rows about them",
-                wish.version, wish.dataset
-            );
-            let refusal = Refusal::new(RefusalCode::Conflict, message);
-            return Err(self.record_refusal(who, "dataset.version.destroy", resource, refusal).await);
-        }
         let done = self.execute(who, Command::DestroyVersion(wish)).await?;
         self.finish_objects().await?;
         Ok(done)
+    }
+
+    /// Refuses to destroy a version with rows about somebody who is held, by whichever door it is asked for. Of whom its
+    /// rows are, only the key store knows, so the ledger's own rule does not see such a hold. Asked in turn, so that none
+    /// is placed in between.
+    pub(crate) async fn not_held_for_somebody(self: &Arc<Self>, command: &Command) -> Result<(), Refusal> {
+        let Command::DestroyVersion(wish) = command else { return Ok(()) };
+        let message = match self.held_for_somebody(wish).await {
+            Ok(None) => return Ok(()),
+            Ok(Some(hold)) => format!(
+                "hold `{hold}` on a person keeps version `{}` of data set `{}`, which has rows about them",
+                wish.version, wish.dataset
+            ),
+            Err(error) => format!("whether a hold on a person keeps this cannot be seen: {error}"),
+        };
+        Err(Refusal::new(RefusalCode::Conflict, message))
     }
 
     /// A hold on a person of whom a version has rows.
