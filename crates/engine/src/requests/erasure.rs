@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use domain::keys::holds;
 use domain::keys::requests::{ErasureStep, Request, RequestStep};
 use domain::{Command, Refusal, RefusalCode};
 
@@ -70,7 +71,15 @@ impl Engine {
     pub(crate) async fn do_step(self: &Arc<Self>, request: &str, step: ErasureStep) -> Result<Did, ExecuteError> {
         let known = self.request(request)?;
         match step {
-            ErasureStep::HoldsChecked => self.check_holds(&known),
+            ErasureStep::HoldsChecked => {
+                // What is known to be held is not looked for again and again while a hold lasts.
+                self.check_holds(&known, &BTreeSet::new())?;
+                // Days may have gone by since the search: what came meanwhile may be held too.
+                self.seal_now().await?;
+                let (name, asked) = (request.to_owned(), known.clone());
+                let found = self.blocking(move |engine| engine.look_for(&name, &asked)).await??;
+                self.check_holds(&known, &found.concerns)
+            }
             ErasureStep::DatasetsRewritten => {
                 let (mut versions, mut rows) = (0, 0);
                 for subject in subjects_of(&known) {
@@ -117,15 +126,17 @@ impl Engine {
     }
 
     /// Asked here and by the ledger's own rule. It is not sent there to be refused again and again while a hold lasts.
-    fn check_holds(&self, request: &Request) -> Result<Did, ExecuteError> {
-        match self.read(|state| request.held(state)).first() {
+    fn check_holds(&self, request: &Request, concerns: &BTreeSet<String>) -> Result<Did, ExecuteError> {
+        let on: BTreeSet<String> = request.may_be_held_on().chain(concerns.iter().cloned()).collect();
+        let held = self.read(|state| on.iter().find_map(|on| holds::blocking(state, on).map(|hold| (on, hold))));
+        match held {
             Some((on, hold)) => {
                 let message = format!(
                     "legal hold `{hold}` on `{on}` keeps what is to be erased: it goes on when that is released"
                 );
                 Err(Refusal::new(RefusalCode::Conflict, message).into())
             }
-            None => Ok(Did::count("looked_at", request.may_be_held_on().count() as u64)),
+            None => Ok(Did::count("looked_at", on.len() as u64)),
         }
     }
 
