@@ -1272,6 +1272,9 @@ class Package:
                     self.report.fail("payload.altered", place, "its payload is not the one that was sealed")
         if missing > taken_out:
             self.report.fail("payload.missing", f"{where}/payload.bin", f"{missing} are missing, {taken_out} were taken out")
+        elif missing < taken_out:
+            message = f"{taken_out} were taken out, and only {missing} are missing"
+            self.report.fail("payload.kept", f"{where}/payload.bin", message, "erasure")
 
     def check_controls(self):
         report = self.report

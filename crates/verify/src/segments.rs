@@ -318,6 +318,12 @@ impl<'p, R: Record> Segment<'p, R> {
             let message =
                 format!("{missing} payloads are missing, and entries say of {taken_out} that they were taken out");
             findings.fail(Integrity, "payload.missing", path, message);
+        } else if missing < taken_out {
+            let message = format!(
+                "entries say of {taken_out} payloads that they were taken out, and only {missing} are missing: what was to \
+                 be gone is still here"
+            );
+            findings.fail(Claim::Erasure, "payload.kept", path, message);
         }
     }
 
