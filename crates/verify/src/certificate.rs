@@ -226,7 +226,8 @@ fn in_order(certificate: &Certificate, findings: &mut Findings) {
 fn whole(certificate: &Certificate, entries: &[Entry], findings: &mut Findings) {
     let mut steps = Vec::new();
     let (mut received, mut confirmed, mut started, mut approvers) = (false, false, false, BTreeSet::new());
-    let mut approval = None;
+    let (mut approval, mut consumed, mut voters) = (None, false, BTreeSet::new());
+    let (mut models, mut assessed) = (None, BTreeSet::new());
     for entry in entries {
         let about = match &entry.event {
             Event::RequestReceived(body) => {
@@ -238,10 +239,16 @@ fn whole(certificate: &Certificate, entries: &[Entry], findings: &mut Findings) 
                 confirmed = body.result == domain::keys::requests::IdentityResult::Confirmed;
                 &body.request
             }
-            Event::RequestSearched(body) => &body.request,
-            Event::RequestAssessed(body) => &body.request,
+            Event::RequestSearched(body) => {
+                models = Some(&body.models);
+                &body.request
+            }
+            Event::RequestAssessed(body) => {
+                assessed.insert(format!("{}/{}", body.model, body.version));
+                &body.request
+            }
             Event::RequestStarted(body) => {
-                started = true;
+                started = confirmed && models.is_some_and(|models| models.is_subset(&assessed));
                 &body.request
             }
             Event::RequestStep(body) => {
@@ -253,17 +260,26 @@ fn whole(certificate: &Certificate, entries: &[Entry], findings: &mut Findings) 
                 &body.request
             }
             Event::RequestClosed(body) => &body.request,
-            Event::ApprovalRequested(body) if body.resource == format!("request/{}", certificate.request) => {
-                approval = Some(body.approval.clone());
+            Event::ApprovalRequested(body)
+                if body.command == "request.execute"
+                    && body.resource == format!("request/{}", certificate.request) =>
+            {
+                (approval, consumed) = (Some(body.approval.clone()), false);
+                approvers.clear();
+                voters.clear();
                 continue;
             }
             Event::ApprovalVoted(body) if approval.as_ref() == Some(&body.approval) => {
                 if body.vote == Vote::Approve {
+                    voters.insert(entry.actor.clone());
                     approvers.insert(body.on_behalf_of.clone().unwrap_or_else(|| entry.actor.clone()));
                 }
                 continue;
             }
-            Event::ApprovalConsumed(body) if approval.as_ref() == Some(&body.approval) => continue,
+            Event::ApprovalConsumed(body) if approval.as_ref() == Some(&body.approval) => {
+                consumed = approvers.len().min(voters.len()) >= APPROVERS;
+                continue;
+            }
             _ => {
                 let message = format!("a `{}` has no place in a certificate", entry.event.name());
                 findings.fail(Integrity, "certificate.foreign", "events", message);
@@ -282,8 +298,9 @@ fn whole(certificate: &Certificate, entries: &[Entry], findings: &mut Findings) 
     };
     missing(received, "erasure.received", "that these people asked for an erasure, at that time", findings);
     missing(confirmed, "erasure.identity", "that it was confirmed who asked", findings);
-    missing(approvers.len() >= APPROVERS, "erasure.approved", "that two people approved", findings);
-    missing(started, "erasure.started", "that it was begun", findings);
+    missing(consumed, "erasure.approved", "that two people approved it, in the approval that was used", findings);
+    let begun = "that it was begun after it was confirmed who asked, a search, and a decision of each model version";
+    missing(started, "erasure.started", begun, findings);
     missing(steps == ErasureStep::ALL, "erasure.steps", "that every step was done once, in its order", findings);
 }
 
