@@ -146,7 +146,9 @@ fn key_of(certificate: &Certificate, options: &Options, findings: &mut Findings)
     }
     match certificate.log_vkey.parse() {
         Ok(key) => {
-            findings.summary(Integrity, "signed by a key that came with the certificate");
+            let message = "signed by a key that came with the certificate, so anybody could have made it: give the log's key, \
+                           `--key`, from where you trust it";
+            findings.unknown(Integrity, "key.absent", "log_vkey", message);
             Some(key)
         }
         Err(error) => {
