@@ -175,7 +175,8 @@ impl Archive {
         let wrong = |outcome, why: &str| Trouble::Wrong(name.clone(), outcome, why.to_owned());
         let head = self.bucket.head(&name, None).await?;
         let head = head.ok_or_else(|| wrong(ProbeOutcome::Missing, "it was stored and is not there"))?;
-        if put == Put::Exists && head.sha256 != Some(sha256) {
+        // Also what was created now may lie under something newer by the time it is looked at.
+        if head.sha256 != Some(sha256) && (put == Put::Exists || head.sha256.is_some()) {
             let same = match head.bytes.is_none_or(|there| there == len as u64) {
                 true => self.bucket.get(&name, len).await?.is_some_and(|there| Sha256::digest(&there)[..] == sha256),
                 false => false,
