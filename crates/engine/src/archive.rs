@@ -208,10 +208,11 @@ impl Archive {
             made => made?,
         };
         let deletion = self.bucket.delete_version(&name, &made.version).await?;
-        let there = self.bucket.head(&name, Some(&made.version)).await?;
-        let outcome = match (deletion, there) {
-            (_, None) => ProbeOutcome::Deletable,
-            (Deletion::Refused | Deletion::Done, Some(_)) => ProbeOutcome::Held,
+        let outcome = match (deletion, self.bucket.head(&name, Some(&made.version)).await) {
+            // Where what there is may not be listed, a server does not say that something is gone.
+            (_, Ok(None)) | (Deletion::Done, Err(_)) => ProbeOutcome::Deletable,
+            (_, Ok(Some(_))) => ProbeOutcome::Held,
+            (Deletion::Refused, Err(error)) => return Err(error.into()),
         };
         Ok((name, outcome))
     }
