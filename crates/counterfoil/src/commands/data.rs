@@ -233,9 +233,13 @@ fn form(file: &Path) -> Result<&'static str, Failure> {
 impl Get {
     /// Reads into a file beside the one that is meant, which it becomes when all has come.
     async fn get(&self, client: &Client) -> Result<Value, Failure> {
+        use std::os::unix::fs::OpenOptionsExt as _;
         let beside = self.output.with_extension("part");
         let failed = |e: std::io::Error| Failure::io(format!("{}: {e}", beside.display()));
-        let mut file = std::fs::File::create(&beside).map_err(failed)?;
+        // It is in clear here: nobody else on this computer reads it.
+        let _ = std::fs::remove_file(&beside);
+        let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside);
+        let mut file = opened.map_err(failed)?;
         let path = at(&[&self.dataset, "versions", &self.version]);
         let came = client.download(&path, &mut file).await;
         let kept = came.and_then(|bytes| {
