@@ -33,6 +33,10 @@ pub(crate) async fn command(
     headers: HeaderMap,
     Json(command): Json<Command>,
 ) -> Result<Answer<Value>, ApiError> {
+    // Whom identifiers lead to, and what is sealed of them, only its own door finds out: here both could be made up.
+    if matches!(command, Command::ReceiveRequest(_)) {
+        return Err(Failure::invalid("a request is taken in by `POST /api/v1/requests`, not as a command").into());
+    }
     let idempotency = headers
         .get("idempotency-key")
         .map(|value| value.to_str().ok().and_then(|text| text.parse().ok()))
