@@ -79,7 +79,9 @@ fn entries_of(engine: &Engine, request: &str) -> Result<Vec<(u64, Vec<u8>, Entry
     let stream = format!("request/{request}");
     let approval = engine.read(|state| {
         let used = state.approvals.values().filter(|known| known.consumed.is_some());
-        used.map(|known| &known.requested).find(|asked| asked.command == "request.execute" && asked.resource == stream).map(|asked| asked.approval.clone())
+        used.map(|known| &known.requested)
+            .find(|asked| asked.command == "request.execute" && asked.resource == stream)
+            .map(|asked| asked.approval.clone())
     });
     let approved = approval.map(|approval| format!("approval/{approval}"));
     let mut found = Vec::new();

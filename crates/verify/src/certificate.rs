@@ -263,8 +263,7 @@ fn whole(certificate: &Certificate, entries: &[Entry], findings: &mut Findings) 
             }
             Event::RequestClosed(body) => &body.request,
             Event::ApprovalRequested(body)
-                if body.command == "request.execute"
-                    && body.resource == format!("request/{}", certificate.request) =>
+                if body.command == "request.execute" && body.resource == format!("request/{}", certificate.request) =>
             {
                 (approval, consumed) = (Some(body.approval.clone()), false);
                 approvers.clear();
