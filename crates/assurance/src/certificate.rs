@@ -5,27 +5,10 @@ use std::sync::Arc;
 use domain::keys::requests::{ErasureStep, Request};
 use domain::{Entry, Event};
 use engine::Engine;
-use verify::{CERTIFICATE, Certificate, CertifiedEvent, EventProof};
+use verify::{CERTIFICATE, Certificate, CertifiedEvent, ERASURE_LIMITS, ERASURE_METHOD, EventProof};
 
 use crate::AssuranceError;
 use crate::pdf::{self, Line};
-
-/// What an erasure is done by, in the words of NIST SP 800-88 revision 2.
-const METHOD: &str = "Cryptographic erase (NIST SP 800-88r2, technique \"purge\" where the media allow it, else \"clear\"): every \
-key of the person is overwritten and the keys that wrapped them are replaced, up to a new root key whose predecessor is \
-destroyed. What was sealed under a destroyed key with AES-256-GCM cannot be opened any more, wherever a copy of it lies. \
-Sealed contents are then removed from the files in which they lay.";
-
-/// What an erasure does not reach.
-const LIMITS: [&str; 6] = [
-    "Solid-state disks keep remnants of overwritten blocks where no program reaches: encrypt the volume that holds the key store.",
-    "Copies that were disclosed before, opened, to others are with them: a provider that answered an inference has what it was sent.",
-    "Models that were trained on the person's data and are kept, with the reason named above, may still say something of them.",
-    "A backup of the key store from before opens nothing once the custodian of the root key has forgotten the old one; where it \
-     keeps old versions, until those or the backup expire.",
-    "The ledger keeps what happened, with random references and pseudonyms only; it has no key to what they stood for.",
-    "What was in this computer's memory or swap during the erasure is beyond what is proven here.",
-];
 
 /// The certificate of an erasure that is completed, with the proof of each step. Blocks.
 ///
@@ -58,8 +41,8 @@ pub fn certificate(engine: &Arc<Engine>, request: &str) -> Result<Certificate, A
         subjects: known.received.subjects,
         received_at: known.received.received_at,
         completed_at,
-        method: METHOD.to_owned(),
-        limits: LIMITS.iter().map(|limit| (*limit).to_owned()).collect(),
+        method: ERASURE_METHOD.to_owned(),
+        limits: ERASURE_LIMITS.map(str::to_owned).to_vec(),
         events,
     })
 }
@@ -74,7 +57,8 @@ fn completed(request: &Request) -> Option<i64> {
     request.steps.iter().find(|(step, _)| *step == ErasureStep::Completed).map(|(_, at)| *at)
 }
 
-/// The events of a request, and those of the approval that it was carried out with, in the order of the ledger.
+/// The event that says whose ledger it is, those of a request, and those of the approval that it was carried out with, in
+/// the order of the ledger.
 fn entries_of(engine: &Engine, request: &str) -> Result<Vec<(u64, Vec<u8>, Entry)>, AssuranceError> {
     let stream = format!("request/{request}");
     let approval = engine.read(|state| {
@@ -88,7 +72,8 @@ fn entries_of(engine: &Engine, request: &str) -> Result<Vec<(u64, Vec<u8>, Entry
     let each = &mut |seq: u64, bytes: &[u8]| {
         let Ok(entry) = Entry::decode(bytes) else { return };
         let said = matches!(entry.event, Event::ApprovalCommented(_));
-        if entry.stream == stream || (Some(&entry.stream) == approved.as_ref() && !said) {
+        let whose = matches!(entry.event, Event::OrgCreated(_));
+        if whose || entry.stream == stream || (Some(&entry.stream) == approved.as_ref() && !said) {
             found.push((seq, bytes.to_vec(), entry));
         }
     };

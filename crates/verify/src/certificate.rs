@@ -20,6 +20,23 @@ use crate::{Options, proof};
 /// The value of member `format`.
 pub const CERTIFICATE: &str = "counterfoil/erasure-certificate@v1";
 
+/// What an erasure is done by, in the words of NIST SP 800-88 revision 2: member `method` of every certificate.
+pub const ERASURE_METHOD: &str = "Cryptographic erase (NIST SP 800-88r2, technique \"purge\" where the media allow it, \
+else \"clear\"): every key of the person is overwritten and the keys that wrapped them are replaced, up to a new root key whose predecessor is \
+destroyed. What was sealed under a destroyed key with AES-256-GCM cannot be opened any more, wherever a copy of it lies. \
+Sealed contents are then removed from the files in which they lay.";
+
+/// What an erasure does not reach: member `limits` of every certificate.
+pub const ERASURE_LIMITS: [&str; 6] = [
+    "Solid-state disks keep remnants of overwritten blocks where no program reaches: encrypt the volume that holds the key store.",
+    "Copies that were disclosed before, opened, to others are with them: a provider that answered an inference has what it was sent.",
+    "Models that were trained on the person's data and are kept, with the reason named above, may still say something of them.",
+    "A backup of the key store from before opens nothing once the custodian of the root key has forgotten the old one; where it \
+     keeps old versions, until those or the backup expire.",
+    "The ledger keeps what happened, with random references and pseudonyms only; it has no key to what they stood for.",
+    "What was in this computer's memory or swap during the erasure is beyond what is proven here.",
+];
+
 /// How many people must have approved.
 const APPROVERS: usize = 2;
 
@@ -117,6 +134,7 @@ pub(crate) fn verify(text: &str, options: &Options) -> Report {
         let message = format!("`{}` is not `{CERTIFICATE}`", certificate.format);
         findings.fail(Integrity, "certificate.format", "format", message);
     }
+    same_texts(&certificate, &mut findings);
     let options = &Options { log_vkey: key_of(&certificate, options, &mut findings), ..options.clone() };
     let mut entries = Vec::new();
     for event in &certificate.events {
@@ -126,16 +144,47 @@ pub(crate) fn verify(text: &str, options: &Options) -> Report {
         size_and_root(&certificate, last, &mut findings);
     }
     in_order(&certificate, &mut findings);
+    owner(&certificate, &entries, &mut findings);
     whole(&certificate, &entries, &mut findings);
     if findings.failures(Integrity) == 0 && findings.failures(Erasure) == 0 {
         let keys: BTreeSet<&String> = certificate.events.iter().flat_map(|event| &event.keys).collect();
         findings.summary(Erasure, format!("{} keys destroyed, every step proven in its order", keys.len()));
         let message = "a certificate proves what the ledger holds; that no copy of a key was kept elsewhere is for the \
                        operator's word, and its limits say what the erasure does not reach";
-        findings.note(Erasure, "certificate.limits", "limits", message);
+        findings.note(Erasure, "erasure.unproven", "limits", message);
     }
     let Certificate { request, origin, completed_at, .. } = &certificate;
     findings.report(format!("certificate of erasure `{request}` of `{origin}`, completed {}", instant(*completed_at)))
+}
+
+/// What stands in every certificate is no word of whoever hands one on.
+fn same_texts(certificate: &Certificate, findings: &mut Findings) {
+    if certificate.method != ERASURE_METHOD {
+        let message = "it says another method than an erasure is done by";
+        findings.fail(Integrity, "certificate.method", "method", message);
+    }
+    if certificate.limits != ERASURE_LIMITS {
+        let message = "it says other limits than an erasure has";
+        findings.fail(Integrity, "certificate.limits", "limits", message);
+    }
+}
+
+/// Whose ledger it is, as its first entry says.
+fn owner(certificate: &Certificate, entries: &[Entry], findings: &mut Findings) {
+    let first = certificate.events.first().is_some_and(|event| event.seq == 0);
+    let Some(Event::OrgCreated(org)) = entries.first().map(|entry| &entry.event).filter(|_| first) else {
+        let message = "nothing proves whose ledger it is: its first event is not the ledger's `org.created`";
+        return findings.fail(Integrity, "certificate.organisation", "organisation", message);
+    };
+    for (code, place, differs) in [
+        ("certificate.organisation", "organisation", org.name != certificate.organisation),
+        ("certificate.origin", "origin", org.origin != certificate.origin),
+        ("certificate.key", "log_vkey", org.log_vkey != certificate.log_vkey),
+    ] {
+        if differs {
+            findings.fail(Integrity, code, place, format!("the ledger began with another `{place}` than it says"));
+        }
+    }
 }
 
 /// The key that signed: the one that is known from elsewhere, else the one that came with the certificate, which shows
@@ -262,6 +311,7 @@ fn whole(certificate: &Certificate, entries: &[Entry], findings: &mut Findings) 
                 &body.request
             }
             Event::RequestClosed(body) => &body.request,
+            Event::OrgCreated(_) => continue,
             Event::ApprovalRequested(body)
                 if body.command == "request.execute" && body.resource == format!("request/{}", certificate.request) =>
             {
@@ -320,6 +370,14 @@ mod tests {
     }
 
     #[test]
+    fn given_the_texts_of_certificates_when_looked_up_in_the_specification_then_they_stand_there_to_the_letter() {
+        let specified = include_str!("../../../docs/format.md");
+        for text in ERASURE_LIMITS.into_iter().chain([ERASURE_METHOD]) {
+            assert!(specified.contains(&format!("\n> {text}\n")), "{text}");
+        }
+    }
+
+    #[test]
     fn given_a_certificate_of_nothing_when_verified_then_it_is_named_what_it_lacks() {
         let empty = Certificate {
             format: "another".into(),
@@ -348,8 +406,9 @@ mod tests {
         let text = serde_json::to_string(&empty).expect("JSON");
         let report = verify(&text, &Options::default());
         let lacks = ["erasure.received", "erasure.identity", "erasure.approved", "erasure.started", "erasure.steps"];
-        for code in lacks.into_iter().chain(["certificate.format", "certificate.key", "certificate.proof"]) {
-            assert!(report.has(code), "{code}: {report}");
+        let form = ["format", "key", "proof", "method", "limits", "organisation"].map(|of| format!("certificate.{of}"));
+        for code in lacks.map(str::to_owned).into_iter().chain(form) {
+            assert!(report.has(&code), "{code}: {report}");
         }
         assert_eq!((report.verdict(Integrity), report.verdict(Erasure)), (Verdict::Fail, Verdict::Fail));
     }

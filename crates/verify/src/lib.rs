@@ -26,7 +26,7 @@ mod trust;
 use merkle::{Policy, VerifierKey};
 
 pub use archive::{Archive, ArchiveError, Fault, MAX_ENTRIES};
-pub use certificate::{CERTIFICATE, Certificate, CertifiedEvent};
+pub use certificate::{CERTIFICATE, Certificate, CertifiedEvent, ERASURE_LIMITS, ERASURE_METHOD};
 pub use package::{CHECKPOINT, MANIFEST, Manifest, Package, PackageError, PackageFile, PackageSegment};
 pub use proof::verify_proof;
 pub use record_proof::{

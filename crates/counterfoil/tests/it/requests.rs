@@ -332,6 +332,15 @@ fn verified(world: &World, certificate: &str, pack: &str, vkey: &str) {
     assert_eq!(verdict(&fewer.json(), "erasure"), "fail");
     let another = changed(&|other| other["request"] = json!("q_another"));
     assert!(another.code != 0 && another.out.contains("of another request"), "{another:?}");
+    for (member, code) in [
+        ("method", "certificate.method"),
+        ("limits", "certificate.limits"),
+        ("organisation", "certificate.organisation"),
+    ] {
+        let said = if member == "limits" { json!([]) } else { json!("another") };
+        let other = changed(&|other| other[member] = said.clone());
+        assert!(other.code != 0 && other.out.contains(code), "{other:?}");
+    }
     let moved = changed(&|other| other["root"] = json!("00"));
     assert!(moved.code != 0 && moved.out.contains("size and root"), "{moved:?}");
 }
