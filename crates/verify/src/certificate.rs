@@ -190,20 +190,30 @@ fn owner(certificate: &Certificate, entries: &[Entry], findings: &mut Findings) 
 /// The key that signed: the one that is known from elsewhere, else the one that came with the certificate, which shows
 /// only that the certificate agrees with itself.
 fn key_of(certificate: &Certificate, options: &Options, findings: &mut Findings) -> Option<VerifierKey> {
-    if options.log_vkey.is_some() || options.policy.as_ref().is_some_and(|policy| !policy.logs().is_empty()) {
-        return options.log_vkey.clone();
-    }
-    match certificate.log_vkey.parse() {
-        Ok(key) => {
-            let message = "signed by a key that came with the certificate, so anybody could have made it: give the log's key, \
-                           `--key`, from where you trust it";
-            findings.unknown(Integrity, "key.absent", "log_vkey", message);
-            Some(key)
-        }
+    let named = match certificate.log_vkey.parse::<VerifierKey>() {
+        Ok(named) => Some(named),
         Err(error) => {
             let message = format!("its key cannot be read: {error}");
             findings.fail(Integrity, "certificate.key", "log_vkey", message);
             None
+        }
+    };
+    let listed = options.policy.iter().flat_map(|policy| policy.logs()).map(|log| &log.key);
+    let mut listed = listed.filter(|key| key.name() == certificate.origin);
+    let pinned = options.log_vkey.as_ref().or_else(|| listed.next());
+    match (pinned, named) {
+        (Some(pinned), named) => {
+            if let Some(named) = named.filter(|named| named != pinned) {
+                let message = format!("the certificate names `{named}`, you trust `{pinned}`");
+                findings.fail(Integrity, "key.untrusted", "log_vkey", message);
+            }
+            Some(pinned.clone())
+        }
+        (None, named) => {
+            let message = "signed by a key that came with the certificate, so anybody could have made it: give the log's key, \
+                           `--key`, from where you trust it";
+            findings.unknown(Integrity, "key.absent", "log_vkey", message);
+            named
         }
     }
 }

@@ -341,6 +341,10 @@ fn verified(world: &World, certificate: &str, pack: &str, vkey: &str) {
         let other = changed(&|other| other[member] = said.clone());
         assert!(other.code != 0 && other.out.contains(code), "{other:?}");
     }
+    let unsigned = changed(&|other| other["log_vkey"] = json!("no key"));
+    assert!(unsigned.code != 0 && unsigned.out.contains("certificate.key"), "{unsigned:?}");
+    let unpinned = world.cli(&["--json", "verify", certificate]);
+    assert_eq!(verdict(&unpinned.json(), "integrity"), "unknown", "{unpinned:?}");
     let moved = changed(&|other| other["root"] = json!("00"));
     assert!(moved.code != 0 && moved.out.contains("size and root"), "{moved:?}");
 }
