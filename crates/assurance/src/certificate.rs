@@ -5,6 +5,7 @@ use std::sync::Arc;
 use domain::keys::requests::{ErasureStep, Request};
 use domain::{Entry, Event};
 use engine::Engine;
+use merkle::TlogProof;
 use verify::{CERTIFICATE, Certificate, CertifiedEvent, ERASURE_LIMITS, ERASURE_METHOD, EventProof};
 
 use crate::AssuranceError;
@@ -22,14 +23,17 @@ pub fn certificate(engine: &Arc<Engine>, request: &str) -> Result<Certificate, A
     };
     let entries = entries_of(engine, request)?;
     engine.log().publish().map_err(io)?;
+    let absent = || io("its events are not in the ledger");
+    let (last, ..) = entries.last().ok_or_else(absent)?;
+    // Others are published meanwhile: all events are proven in the one that covers the last.
+    let checkpoint = engine.log().tlog_proof(*last).map_err(io)?.checkpoint;
+    let (size, root) = size_and_root(&checkpoint).ok_or_else(absent)?;
     let mut events = Vec::with_capacity(entries.len());
-    let mut head = None;
     for (seq, bytes, entry) in entries {
-        let log = engine.log().tlog_proof(seq).map_err(io)?;
-        head = Some(log.checkpoint.clone());
+        let hashes = engine.log().inclusion_proof(seq, size).map_err(io)?;
+        let log = TlogProof { extra: None, index: seq, hashes, checkpoint: checkpoint.clone() };
         events.push(CertifiedEvent::of(&entry, &EventProof { entry: bytes, log }));
     }
-    let (size, root) = head.as_deref().and_then(size_and_root).ok_or_else(|| io("its events are not in the ledger"))?;
     Ok(Certificate {
         format: CERTIFICATE.to_owned(),
         organisation: engine.org().name,

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::keys::requests::{ErasureStep, RequestKind};
 use domain::people::Vote;
 use domain::{Entry, Event};
-use merkle::{VerifierKey, hex};
+use merkle::{Checkpoint, VerifierKey, hex};
 use serde::{Deserialize, Serialize};
 
 use crate::history::unverified;
@@ -52,7 +52,7 @@ pub struct Certificate {
     pub origin: String,
     /// The ledger's verifier key, as a C2SP signed-note vkey.
     pub log_vkey: String,
-    /// Size of the ledger that the last event is proven in.
+    /// Size of the ledger that all events are proven in.
     pub size: u64,
     /// Its root, hexadecimal.
     pub root: String,
@@ -139,9 +139,6 @@ pub(crate) fn verify(text: &str, options: &Options) -> Report {
     let mut entries = Vec::new();
     for event in &certificate.events {
         entries.extend(checked(event, &certificate, options, &mut findings));
-    }
-    if let Some(last) = certificate.events.last() {
-        size_and_root(&certificate, last, &mut findings);
     }
     in_order(&certificate, &mut findings);
     owner(&certificate, &entries, &mut findings);
@@ -239,9 +236,15 @@ fn checked(
         findings.fail(Integrity, "certificate.proof", place.clone(), "its proof does not hold");
     }
     let claimed = unverified(&proof.log.checkpoint);
-    if claimed.is_some_and(|checkpoint| checkpoint.origin != certificate.origin) {
-        let message = format!("its proof is of another ledger than `{}`", certificate.origin);
-        findings.fail(Integrity, "certificate.origin", place.clone(), message);
+    if let Some(Checkpoint { origin, size, root, .. }) = claimed {
+        if origin != certificate.origin {
+            let message = format!("its proof is of another ledger than `{}`", certificate.origin);
+            findings.fail(Integrity, "certificate.origin", place.clone(), message);
+        }
+        if (size, hex(&root)) != (certificate.size, certificate.root.clone()) {
+            let message = "size and root are not those of the checkpoint that it is proven in";
+            findings.fail(Integrity, "certificate.differs", place.clone(), message);
+        }
     }
     let entry = match Entry::decode(&proof.entry) {
         Ok(entry) => entry,
@@ -266,15 +269,6 @@ fn checked(
         }
     }
     Some(entry)
-}
-
-fn size_and_root(certificate: &Certificate, last: &CertifiedEvent, findings: &mut Findings) {
-    let proof = EventProof::parse(&last.proof).ok();
-    let Some(checkpoint) = proof.and_then(|proof| unverified(&proof.log.checkpoint)) else { return };
-    if (checkpoint.size, hex(&checkpoint.root)) != (certificate.size, certificate.root.clone()) {
-        let message = "size and root are not those that the last event is proven in";
-        findings.fail(Integrity, "certificate.differs", "size and root", message);
-    }
 }
 
 fn in_order(certificate: &Certificate, findings: &mut Findings) {

@@ -1,14 +1,17 @@
 //! Record proofs, event proofs and bare tlog-proofs.
 
-use domain::Record;
+use domain::{Entry, Record};
 use domain::serving::InferenceCore;
 use hmac::{Hmac, KeyInit, Mac};
 use merkle::{Hash, TlogProof, inclusion_proof_of, leaf_hash};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
-use verify::{AnyRecord, Claim, Disclosure, EventProof, Options, RecordProof, Verdict, verify_proof};
+use verify::{
+    AnyRecord, CERTIFICATE, Certificate, CertifiedEvent, Claim, Disclosure, ERASURE_LIMITS, ERASURE_METHOD, EventProof,
+    Options, RecordProof, Verdict, verify_proof,
+};
 
-use crate::world::{World, leaves, signer};
+use crate::world::{ORIGIN, World, leaves, signer};
 
 pub fn log_proof(world: &World, index: u64) -> TlogProof {
     let hashes: Vec<Hash> = world.entries.iter().map(|entry| leaf_hash(entry)).collect();
@@ -110,6 +113,55 @@ fn a_disclosed_field_is_the_one_that_was_sealed() {
     check(&|proof| proof.disclosures[0].field = 2);
     check(&|proof| proof.commitments.swap(0, 1));
     check(&|proof| proof.commitments.clear());
+}
+
+#[test]
+fn given_a_certificate_when_it_says_otherwise_than_is_fixed_or_proven_then_that_is_named() {
+    let world = World::full();
+    let size = world.entries.len();
+    let proven = |size: usize| {
+        let hashes: Vec<Hash> = world.entries[..size].iter().map(|entry| leaf_hash(entry)).collect();
+        let hashes = inclusion_proof_of(&hashes, 0).expect("an entry");
+        let log = TlogProof { extra: None, index: 0, hashes, checkpoint: world.checkpoint(size) };
+        let entry = world.entries[0].clone();
+        CertifiedEvent::of(&Entry::decode(&entry).expect("an entry"), &EventProof { entry, log })
+    };
+    let whole = Certificate {
+        format: CERTIFICATE.into(),
+        organisation: "Example Lending".into(),
+        origin: ORIGIN.into(),
+        log_vkey: signer().verifier_key().to_string(),
+        size: size as u64,
+        root: merkle::hex(&world.root(size)),
+        request: "q_1".into(),
+        subjects: vec![],
+        received_at: 0,
+        completed_at: 0,
+        method: ERASURE_METHOD.into(),
+        limits: ERASURE_LIMITS.map(str::to_owned).to_vec(),
+        events: vec![proven(size)],
+    };
+    let report = |change: &dyn Fn(&mut Certificate)| {
+        let mut certificate = whole.clone();
+        change(&mut certificate);
+        verify_proof(&serde_json::to_string(&certificate).expect("JSON"), None, &keyed())
+    };
+    let alone = report(&|_| ());
+    assert_eq!(
+        (alone.verdict(Claim::Integrity), alone.verdict(Claim::Erasure)),
+        (Verdict::Pass, Verdict::Fail),
+        "{alone}"
+    );
+    let refused = |code: &str, change: &dyn Fn(&mut Certificate)| {
+        let report = report(change);
+        assert!(report.has(code) && report.exit == 1, "{code}: {report}");
+    };
+    refused("certificate.method", &|of| of.method.push('.'));
+    refused("certificate.limits", &|of| drop(of.limits.pop()));
+    refused("certificate.organisation", &|of| of.organisation.push('.'));
+    refused("certificate.organisation", &|of| of.events.clear());
+    refused("certificate.key", &|of| of.log_vkey.push('A'));
+    refused("certificate.differs", &|of| of.events = vec![proven(size - 1)]);
 }
 
 #[test]
