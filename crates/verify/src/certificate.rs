@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::history::unverified;
 use crate::record_proof::EventProof;
 use crate::report::{
-    Claim::{Erasure, Integrity},
+    Claim::{Completeness, Erasure, Integrity},
     Findings, Report, instant,
 };
 use crate::{Options, proof};
@@ -21,10 +21,11 @@ use crate::{Options, proof};
 pub const CERTIFICATE: &str = "counterfoil/erasure-certificate@v1";
 
 /// What an erasure is done by, in the words of NIST SP 800-88 revision 2: member `method` of every certificate.
-pub const ERASURE_METHOD: &str = "Cryptographic erase (NIST SP 800-88r2, technique \"purge\" where the media allow it, \
-else \"clear\"): every key of the person is overwritten and the keys that wrapped them are replaced, up to a new root key whose predecessor is \
-destroyed. What was sealed under a destroyed key with AES-256-GCM cannot be opened any more, wherever a copy of it lies. \
-Sealed contents are then removed from the files in which they lay.";
+pub const ERASURE_METHOD: &str = "\
+Cryptographic erase (NIST SP 800-88r2, technique \"purge\" where the media allow it, else \"clear\"): every key \
+of the person is overwritten and the keys that wrapped them are replaced, up to a new root key whose predecessor \
+is destroyed. What was sealed under a destroyed key with AES-256-GCM cannot be opened any more, wherever a copy \
+of it lies. Sealed contents are then removed from the files in which they lay.";
 
 /// What an erasure does not reach: member `limits` of every certificate.
 pub const ERASURE_LIMITS: [&str; 6] = [
@@ -137,8 +138,20 @@ pub(crate) fn verify(text: &str, options: &Options) -> Report {
     same_texts(&certificate, &mut findings);
     let options = &Options { log_vkey: key_of(&certificate, options, &mut findings), ..options.clone() };
     let mut entries = Vec::new();
+    let (mut proven, mut last) = (0, None);
     for event in &certificate.events {
-        entries.extend(checked(event, &certificate, options, &mut findings));
+        let Some((entry, checkpoint, signed)) = checked(event, &certificate, options, &mut findings) else { continue };
+        proven += usize::from(signed.is_some());
+        last = Some((checkpoint, signed));
+        entries.push(entry);
+    }
+    // All are proven in the same checkpoint: it is judged once.
+    if let Some((checkpoint, signed)) = &last {
+        if let Some(Checkpoint { origin, size, .. }) = signed {
+            findings.summary(Integrity, format!("{proven} entries of {size} in log `{origin}`"));
+        }
+        let newest = entries.iter().map(|entry| entry.ts).max();
+        proof::judge(checkpoint, signed.as_ref(), newest, options, &mut findings);
     }
     in_order(&certificate, &mut findings);
     owner(&certificate, &entries, &mut findings);
@@ -215,13 +228,14 @@ fn key_of(certificate: &Certificate, options: &Options, findings: &mut Findings)
     }
 }
 
-/// One event, held to its own proof; its entry when that can be read.
+/// One event, held to its own proof; when that can be read, its entry, and the checkpoint as a note and as the log's key
+/// signed it.
 fn checked(
     event: &CertifiedEvent,
     certificate: &Certificate,
     options: &Options,
     findings: &mut Findings,
-) -> Option<Entry> {
+) -> Option<(Entry, String, Option<Checkpoint>)> {
     let place = format!("event {}", event.seq);
     let proof = match EventProof::parse(&event.proof) {
         Ok(proof) => proof,
@@ -231,7 +245,7 @@ fn checked(
         }
     };
     let before = findings.failures(Integrity);
-    proof::one_of_many(&proof, options, findings);
+    let signed = proof::included(&proof.log, &proof.entry, options, findings);
     if findings.failures(Integrity) > before {
         findings.fail(Integrity, "certificate.proof", place.clone(), "its proof does not hold");
     }
@@ -268,7 +282,7 @@ fn checked(
             findings.fail(Integrity, "certificate.differs", place.clone(), message);
         }
     }
-    Some(entry)
+    Some((entry, proof.log.checkpoint, signed))
 }
 
 fn in_order(certificate: &Certificate, findings: &mut Findings) {
@@ -346,6 +360,10 @@ fn whole(certificate: &Certificate, entries: &[Entry], findings: &mut Findings) 
             findings.fail(Integrity, "certificate.foreign", "events", message);
         }
     }
+    let done = ErasureStep::ALL.iter().filter(|step| steps.contains(step)).count();
+    findings.summary(Completeness, format!("{done} of {} steps of the erasure are there", ErasureStep::ALL.len()));
+    let message = "a certificate is of one request: it says nothing of what else there is";
+    findings.unknown(Completeness, "proof.single", "certificate", message);
     let missing = |holds: bool, code: &'static str, what: &str, findings: &mut Findings| {
         if !holds {
             findings.fail(Erasure, code, "events", format!("nothing proves {what}"));

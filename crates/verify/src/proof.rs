@@ -150,44 +150,57 @@ fn entry_in_log(proof: &TlogProof, bytes: &[u8], options: &Options, findings: &m
     }
 }
 
-/// One proof of several that are judged together.
-pub(crate) fn one_of_many(proof: &EventProof, options: &Options, findings: &mut Findings) {
-    let ts = Entry::decode(&proof.entry).ok().map(|entry| entry.ts);
-    log_half(&proof.log, &proof.entry, ts, options, findings);
-}
-
 /// The half that any C2SP tool can check: the entry is under a checkpoint that the log signed.
 fn log_half(proof: &TlogProof, entry: &[u8], ts: Option<i64>, options: &Options, findings: &mut Findings) {
-    let place = "checkpoint";
-    let note = Note::parse(&proof.checkpoint).ok();
-    let claimed = unverified(&proof.checkpoint);
-    match key_for(claimed.as_ref(), options) {
-        Some(key) => match proof.verify(entry, key, None) {
-            Ok(checkpoint) => {
-                let Checkpoint { origin, size, .. } = &checkpoint;
-                findings.summary(Integrity, format!("entry {} of {size} in log `{origin}`", proof.index));
-                check_seen(&checkpoint, key, options, findings);
-            }
-            Err(error) => refuse(&RecordProofError::Log(error), findings),
-        },
-        None => {
-            let index = proof.index;
-            let included = claimed.ok_or(ProofError::RootMismatch).and_then(|checkpoint| {
-                verify_inclusion(&leaf_hash(entry), index, checkpoint.size, &proof.hashes, &checkpoint.root)
-            });
-            if let Err(error) = included {
-                findings.fail(
-                    Integrity,
-                    "proof.broken",
-                    "proof",
-                    format!("the entry is not at index {index}: {error}"),
-                );
-            }
-            let message = "who signed it was not checked: give the log's key, `--key \"$(counterfoil ledger key)\"`, or a \
-                           policy that lists the log";
-            findings.unknown(Integrity, "key.absent", place, message);
-        }
+    let signed = included(proof, entry, options, findings);
+    if let Some(Checkpoint { origin, size, .. }) = &signed {
+        findings.summary(Integrity, format!("entry {} of {size} in log `{origin}`", proof.index));
     }
+    judge(&proof.checkpoint, signed.as_ref(), ts, options, findings);
+}
+
+/// The checkpoint that the entry is under, when the log's key signed it.
+pub(crate) fn included(
+    proof: &TlogProof,
+    entry: &[u8],
+    options: &Options,
+    findings: &mut Findings,
+) -> Option<Checkpoint> {
+    let claimed = unverified(&proof.checkpoint);
+    if let Some(key) = key_for(claimed.as_ref(), options) {
+        return match proof.verify(entry, key, None) {
+            Ok(checkpoint) => Some(checkpoint),
+            Err(error) => {
+                refuse(&RecordProofError::Log(error), findings);
+                None
+            }
+        };
+    }
+    let index = proof.index;
+    let included = claimed.ok_or(ProofError::RootMismatch).and_then(|checkpoint| {
+        verify_inclusion(&leaf_hash(entry), index, checkpoint.size, &proof.hashes, &checkpoint.root)
+    });
+    if let Err(error) = included {
+        findings.fail(Integrity, "proof.broken", "proof", format!("the entry is not at index {index}: {error}"));
+    }
+    let message = "who signed it was not checked: give the log's key, `--key \"$(counterfoil ledger key)\"`, or a policy \
+                   that lists the log";
+    findings.unknown(Integrity, "key.absent", "checkpoint", message);
+    None
+}
+
+/// Judges a checkpoint by what is known from elsewhere, and the age of the newest entry that is proven in it.
+pub(crate) fn judge(
+    checkpoint: &str,
+    signed: Option<&Checkpoint>,
+    ts: Option<i64>,
+    options: &Options,
+    findings: &mut Findings,
+) {
+    if let Some((signed, key)) = signed.zip(key_for(signed, options)) {
+        check_seen(signed, key, options, findings);
+    }
+    let note = Note::parse(checkpoint).ok();
     let witnessed =
         note.as_ref().zip(options.policy.as_ref()).and_then(|(note, policy)| trust::witnessed_at(note, policy));
     trust::judge(ts, witnessed, options, findings);

@@ -316,6 +316,9 @@ fn verified(world: &World, certificate: &str, pack: &str, vkey: &str) {
             "{report}"
         );
     }
+    let report = world.cli(&["--json", "verify", certificate, "--key", vkey]);
+    assert_eq!(report.out.matches("\"policy.absent\"").count(), 1, "one checkpoint is judged once: {report:?}");
+    assert!(report.out.contains("steps of the erasure are there"), "{report:?}");
     let text = std::fs::read_to_string(certificate).expect("written");
     let whole: Value = serde_json::from_str(&text).expect("JSON");
     let count = whole["events"].as_array().expect("events").len();

@@ -1,7 +1,7 @@
 //! Record proofs, event proofs and bare tlog-proofs.
 
-use domain::{Entry, Record};
 use domain::serving::InferenceCore;
+use domain::{Entry, Record};
 use hmac::{Hmac, KeyInit, Mac};
 use merkle::{Hash, TlogProof, inclusion_proof_of, leaf_hash};
 use proptest::prelude::*;
