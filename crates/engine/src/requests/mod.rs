@@ -145,6 +145,28 @@ impl Engine {
         self.execute(who, Command::CheckRequestIdentity(checked)).await.map(drop)
     }
 
+    /// Whether somebody may hand out what is held of whoever asks. Who confirmed who that is may not: one person alone could
+    /// get at what is held of anybody.
+    ///
+    /// # Errors
+    /// A refusal when they may not, or there is no such request.
+    pub fn may_hand_out(&self, who: &Principal, request: &str) -> Result<(), Refusal> {
+        let confirmed_by = self.request(request)?.confirmed_by;
+        let own = self.read(|state| confirmed_by.iter().any(|by| state.is_one_person(by, &who.actor)));
+        if !own {
+            return Ok(());
+        }
+        let message = format!(
+            "`{}` confirmed who asks in request `{request}`, and does not hand out what is held: let another privacy officer \
+             do that",
+            who.actor
+        );
+        let policies = vec!["confirm-not-hand-out".to_owned()];
+        let refused = Err(Refusal { policies, ..Refusal::new(RefusalCode::Forbidden, message) });
+        self.note_decision(who, "request.read", &format!("request/{request}"), &refused, |_| false);
+        refused.map(drop)
+    }
+
     /// Looks for everything that is held of whoever asks, records that are not sealed yet included, and notes what was
     /// found.
     ///

@@ -248,7 +248,7 @@ async fn given_somebody_nobody_knows_when_they_ask_then_they_have_a_reference_of
 async fn given_somebody_who_acts_here_when_they_ask_by_name_address_or_user_name_then_they_are_found() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let engine = open(dir.path()).await;
-    let [officer, _] = officers(&engine).await;
+    let [officer, second] = officers(&engine).await;
     let admin = operator(&engine);
     let mut people = Vec::new();
     for user in ["zoe.n", "zoe.m"] {
@@ -277,6 +277,16 @@ async fn given_somebody_who_acts_here_when_they_ask_by_name_address_or_user_name
     engine.set_profile(&admin, &people[1], &other).await.expect("set");
     let (request, _) = engine.receive_request(&officer, new("zoë nguyễn")).await.expect("received");
     assert_eq!(engine.request(&request).expect("known").received.actor.as_ref(), people.first());
+    let checked = RequestIdentityChecked {
+        request: request.clone(),
+        method: IdentityMethod::Callback,
+        result: IdentityResult::Confirmed,
+        reference: "DSR-1".into(),
+    };
+    engine.check_request_identity(&officer, checked).await.expect("confirmed");
+    let own = engine.may_hand_out(&officer, &request).expect_err("not by one person alone");
+    assert_eq!(own.policies, ["confirm-not-hand-out"]);
+    engine.may_hand_out(&second, &request).expect("by another");
 }
 
 /// A token of somebody's number in class `internal`, and rows about them in a data set of class `personal`.
