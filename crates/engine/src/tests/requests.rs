@@ -236,6 +236,11 @@ async fn given_somebody_nobody_knows_when_they_ask_then_they_have_a_reference_of
     }
     let (request, known) = engine.receive_request(&officer, new(vec!["nobody".into()])).await.expect("received");
     assert_eq!(known, 0);
+    let received_at = Engine::now_ms() - 10 * 24 * 60 * 60 * 1000;
+    let earlier = NewRequest { received_at: Some(received_at), ..new(vec!["nobody".into()]) };
+    let (earlier, _) = engine.receive_request(&officer, earlier).await.expect("received");
+    let due_at = engine.request(&earlier).expect("known").received.due_at;
+    assert_eq!(due_at, received_at + domain::keys::requests::DUE_MS, "the time to answer runs from the receipt");
     assert_eq!(engine.request(&request).expect("known").received.subjects.len(), 1);
     assert!(engine.request_text(&request).await.expect("readable").is_some());
     assert!(engine.search_request(&officer, &request).await.is_err(), "nobody checked who asks");
