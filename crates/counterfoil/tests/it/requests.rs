@@ -145,8 +145,10 @@ fn given_a_person_when_they_ask_to_be_forgotten_then_no_byte_of_theirs_is_left_a
     let own = world.cli(&["--json", "--token", &officer, "requests", "export", &access, "-o", &export]);
     assert_eq!(own.error().1, "forbidden", "whoever confirmed who asks does not hand out: {own:?}");
     let rule = "select access_id from access_records where policies = 'confirm-not-hand-out' and decision = 'deny'";
-    let rule = world.json(&["sql", "--tail", rule]);
-    assert!(rule.as_array().is_some_and(|rows| !rows.is_empty()), "it is on record");
+    eventually("it is on record", || {
+        let rows = world.json(&["sql", "--tail", rule]);
+        rows.as_array().is_some_and(|rows| !rows.is_empty()).then_some(())
+    });
     let take = ["--token", &officers[1].1, "requests", "export", &access, "-o", &export];
     world.json(&take);
     let archive = std::fs::read(&export).expect("written");
