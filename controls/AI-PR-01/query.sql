@@ -13,3 +13,5 @@ WHERE q.outcome='done' AND known.request_id IS NULL
 UNION ALL SELECT DISTINCT q.request_id, 'no decision for model '||i.model_id||' version '||i.version, q.closed_at FROM concerned q
 JOIN dsr_impacts i ON i.request_id=q.request_id
 WHERE q.outcome='done' AND i.completed_at IS NULL
+UNION ALL SELECT DISTINCT request_id, 'deadline longer than 30 days', due_at FROM concerned
+WHERE due_at>received_at+INTERVAL '30 days'

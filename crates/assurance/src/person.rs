@@ -4,6 +4,7 @@
 use std::io::{Cursor, Write};
 use std::sync::Arc;
 
+use domain::people::AccessCore;
 use engine::{Engine, HeldElsewhere, HeldInference, HeldRows, HeldToken};
 use serde_json::{Value, json};
 use zip::write::SimpleFileOptions;
@@ -22,7 +23,7 @@ pub async fn export_of_person(engine: &Arc<Engine>, request: &str) -> Result<Vec
         None => None,
     };
     let inferences = engine.held_inferences(request).await?;
-    let HeldElsewhere { tokens, rows } = engine.held_elsewhere(request).await?;
+    let HeldElsewhere { tokens, rows, accesses, accesses_left_out } = engine.held_elsewhere(request).await?;
     let data = json!({
         "request": request,
         "made_at": Engine::now_ms(),
@@ -31,6 +32,8 @@ pub async fn export_of_person(engine: &Arc<Engine>, request: &str) -> Result<Vec
         "inferences": inferences.iter().map(value).collect::<Vec<_>>(),
         "tokens": tokens.iter().map(token).collect::<Vec<_>>(),
         "datasets": rows.iter().map(rows_of).collect::<Vec<_>>(),
+        "accesses": accesses.iter().map(access).collect::<Vec<_>>(),
+        "accesses_left_out": Some(accesses_left_out).filter(|count| *count > 0),
     });
     archive(&data).map_err(|e| AssuranceError::Io(e.to_string()))
 }
@@ -55,6 +58,13 @@ fn token(held: &HeldToken) -> Value {
 fn rows_of(held: &HeldRows) -> Value {
     let HeldRows { dataset, version, header, rows, left_out } = held;
     json!({"name": dataset, "version": version, "columns": header, "rows": rows, "left_out": left_out})
+}
+
+fn access(core: &AccessCore) -> Value {
+    json!({
+        "at": pdf::time(core.ts_end.div_euclid(1000)), "action": core.action, "object_kind": core.object_kind,
+        "object": core.object_id, "purpose": core.purpose, "decision": core.decision,
+    })
 }
 
 fn archive(data: &Value) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
@@ -83,6 +93,8 @@ fn page(data: &Value) -> String {
         ("What you sent to models, and what they answered", "inferences", "Nothing is held."),
         ("Tokens, and what of yours they stand for", "tokens", "There are none."),
         ("Data sets with rows of yours", "datasets", "There are none."),
+        ("What you asked for as somebody who acts here", "accesses", "Nothing is on record."),
+        ("How many more of those there are", "accesses_left_out", "None: all are above."),
     ] {
         html += &format!("<h2>{title}</h2>\n");
         let value = &data[member];
@@ -140,6 +152,8 @@ mod tests {
         let page = page(&data);
         assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt; &amp; more") && !page.contains("<script>"));
         assert!(page.contains("Nothing is held.") || page.contains("There are none."));
+        let asked = AccessCore { action: "read".into(), object_id: Some("m_1".into()), ..AccessCore::default() };
+        assert!(self::page(&json!({"accesses": [access(&asked)]})).contains("<pre>m_1</pre>"));
         let zip = archive(&data).expect("written");
         assert!(zip.starts_with(b"PK"));
     }

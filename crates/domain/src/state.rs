@@ -540,6 +540,9 @@ impl State {
             Event::RequestIdentityChecked(body) => {
                 if let Some(request) = self.requests.get_mut(&body.request) {
                     request.identity = Some(body.result);
+                    if request.is_confirmed() {
+                        request.confirmed_by.insert(by.to_owned());
+                    }
                 }
             }
             Event::RequestSearched(body) => {

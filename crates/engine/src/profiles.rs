@@ -171,7 +171,8 @@ impl Engine {
         self.blocking(read).await
     }
 
-    fn read_profile(&self, actor: &str) -> Result<Option<Profile>, ExecuteError> {
+    /// As [`Self::profile`]. Blocks.
+    pub(crate) fn read_profile(&self, actor: &str) -> Result<Option<Profile>, ExecuteError> {
         let Some(sha256) = self.read(|state| state.profiles.get(actor).cloned()) else { return Ok(None) };
         let Some(text) = self.read_note(actor, "profile", &sha256)? else { return Ok(None) };
         let profile = serde_json::from_slice(&text);

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 const KEEP: usize = 2;
 
 /// The version of the state's form; a snapshot of another version is ignored.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// A state as it was after `state.size` events.
 #[derive(Debug, Serialize, Deserialize)]

@@ -63,9 +63,9 @@ pub struct Receive {
     /// When it was received, such as 2026-11-22T20:54:00Z; now when left out
     #[arg(long, value_name = "TIME", value_parser = output::parse_time)]
     received: Option<i64>,
-    /// Until when it must be answered: a length of time such as 30d, or a date
-    #[arg(long, default_value = "30d")]
-    due: String,
+    /// Until when it must be answered: a length of time from its receipt such as 20d, or a date; 30 days when left out
+    #[arg(long)]
+    due: Option<String>,
 }
 
 /// What is asked for.
@@ -327,9 +327,14 @@ impl Receive {
         let lines = output::read(&self.file)?;
         let identifiers: Vec<&str> = lines.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         let contact = self.contact.as_deref().map(output::read).transpose()?.unwrap_or_default();
+        // The time to answer runs from the receipt, whenever it is written down.
+        let due_at = self.due.as_deref().map(|due| match (output::parse_duration(due), self.received) {
+            (Ok(length), Some(received)) => Ok(received.saturating_add(length)),
+            _ => output::in_future(due),
+        });
         Ok(json!({
             "kind": word(&self.kind), "channel": word(&self.channel), "identifiers": identifiers,
-            "contact": contact.trim(), "received_at": self.received, "due_at": output::in_future(&self.due)?,
+            "contact": contact.trim(), "received_at": self.received, "due_at": due_at.transpose()?,
         }))
     }
 }

@@ -142,7 +142,14 @@ fn given_a_person_when_they_ask_to_be_forgotten_then_no_byte_of_theirs_is_left_a
     let held = ["inferences", "tokens", "datasets", "profile"].map(|what| counts[what].as_u64().unwrap_or(0));
     assert_eq!(held, [2, 1, 1, 1], "{counts}");
     let export = world.path("held.zip").display().to_string();
-    let take = ["--token", &officer, "requests", "export", &access, "-o", &export];
+    let own = world.cli(&["--json", "--token", &officer, "requests", "export", &access, "-o", &export]);
+    assert_eq!(own.error().1, "forbidden", "whoever confirmed who asks does not hand out: {own:?}");
+    let rule = "select access_id from access_records where policies = 'confirm-not-hand-out' and decision = 'deny'";
+    eventually("it is on record", || {
+        let rows = world.json(&["sql", "--tail", rule]);
+        rows.as_array().is_some_and(|rows| !rows.is_empty()).then_some(())
+    });
+    let take = ["--token", &officers[1].1, "requests", "export", &access, "-o", &export];
     world.json(&take);
     let archive = std::fs::read(&export).expect("written");
     for canary in CANARIES {
@@ -206,7 +213,7 @@ fn given_a_person_when_they_ask_to_be_forgotten_then_no_byte_of_theirs_is_left_a
     let gone = world.sql("select verified_by from deletions where object_id like 'subject/%'");
     assert!(!gone.is_empty() && gone.iter().all(|row| row["verified_by"] == officers[0].0.as_str()), "{gone:?}");
     let (another, _) = searched(&world, &officer, "access", &[OTHER]);
-    world.json(&["--token", &officer, "requests", "export", &another, "-o", &export]);
+    world.json(&["--token", &officers[1].1, "requests", "export", &another, "-o", &export]);
     let archive = std::fs::read(&export).expect("written");
     assert!(archive.windows(10).any(|part| part == b"of another"), "what is held of another opens as before");
     let pack = world.path("pack.zip").display().to_string();

@@ -334,6 +334,8 @@ pub struct Request {
     pub received: RequestReceived,
     /// What the newest check of who asks found.
     pub identity: Option<IdentityResult>,
+    /// Who confirmed who asks, in any check: they do not hand out what is held.
+    pub confirmed_by: BTreeSet<String>,
     /// What the newest search found.
     pub searched: Option<RequestSearched>,
     /// What is done about model versions, by `model/version`.
@@ -351,6 +353,7 @@ impl Request {
         Self {
             received: received.clone(),
             identity: None,
+            confirmed_by: BTreeSet::new(),
             searched: None,
             assessed: BTreeMap::new(),
             started_at: None,

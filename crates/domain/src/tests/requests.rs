@@ -232,3 +232,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn given_a_request_to_see_what_is_held_when_searched_then_no_model_is_to_be_assessed() {
+    let mut company = officers();
+    company.done("a_other", receive("q_1", RequestKind::Access, None));
+    company.done("a_other", identity(IdentityResult::Confirmed));
+    company.done("a_admin", super::approvals::register_model("1"));
+    company.done("a_system", search(1));
+    assert_eq!(company.state.requests["q_1"].standing(), "answer");
+    assert_eq!(company.done("a_other", close(RequestOutcome::Done, None)), ["request.closed"]);
+}

@@ -4,6 +4,7 @@ mod groups;
 mod names;
 
 pub use groups::{GroupNote, GroupWish};
+pub(crate) use names::alike;
 pub use names::{MAX_NAME_BYTES, email as email_is_valid};
 
 use std::collections::BTreeSet;

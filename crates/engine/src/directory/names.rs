@@ -72,8 +72,13 @@ fn folded(what: &str, name: &str) -> Result<String, Refusal> {
     if name.trim() != name || name.chars().any(|c| c.is_control() || ignorable(c)) {
         return Err(invalid(&format!("a {what} neither begins nor ends with space, and has nothing that nobody sees")));
     }
-    let upper = name.nfkc().flat_map(char::to_uppercase).collect::<String>();
-    Ok(upper.chars().flat_map(char::to_lowercase).nfkc().collect())
+    Ok(alike(name))
+}
+
+/// The form in which texts of people are compared when any text may be given: no rule is broken by it.
+pub fn alike(text: &str) -> String {
+    let upper = text.trim().nfkc().flat_map(char::to_uppercase).collect::<String>();
+    upper.chars().flat_map(char::to_lowercase).nfkc().collect()
 }
 
 /// Characters that leave no trace on a page: joiners, marks of direction, fillers, variation selectors, tags.

@@ -18,6 +18,9 @@ use crate::{Engine, ExecuteError, HeldRows, HeldToken};
 /// The most inferences that are opened for one request.
 const MAX_OPENED: usize = 100_000;
 
+/// The most accesses that are listed for one request; all of them are in the table `access_records`.
+const MAX_ACCESSES: usize = 10_000;
+
 /// The most bytes of contents that are opened for one request: they are in memory, several times over, until they are sent.
 const MAX_OPENED_BYTES: usize = 256 << 20;
 
@@ -43,6 +46,10 @@ pub struct HeldElsewhere {
     pub tokens: Vec<HeldToken>,
     /// Rows of data sets.
     pub rows: Vec<HeldRows>,
+    /// What they asked for as somebody who acts here.
+    pub accesses: Vec<AccessCore>,
+    /// How many more of those there are.
+    pub accesses_left_out: u64,
 }
 
 impl Engine {
@@ -87,12 +94,21 @@ impl Engine {
     /// # Errors
     /// When it cannot be read.
     pub async fn held_elsewhere(self: &Arc<Self>, request: &str) -> Result<HeldElsewhere, ExecuteError> {
-        let subjects = subjects_of(&self.request(request)?);
+        self.seal_now().await?;
+        let known = self.request(request)?;
+        let subjects = subjects_of(&known);
         let read = self.blocking(move |engine| {
             let mut held = HeldElsewhere::default();
             for subject in &subjects {
                 held.tokens.extend(engine.values_of(subject)?);
                 held.rows.extend(engine.rows_about(subject)?);
+            }
+            if let Some(actor) = &known.received.actor {
+                let HeldElsewhere { accesses, accesses_left_out, .. } = &mut held;
+                engine.for_each_access(actor, |core| match accesses.len() < MAX_ACCESSES {
+                    true => accesses.push(core),
+                    false => *accesses_left_out += 1,
+                })?;
             }
             Ok(held)
         });
@@ -144,11 +160,16 @@ impl Engine {
     /// How many records say what an actor asked for. Blocks.
     pub(super) fn count_accesses(&self, actor: &str) -> Result<u64, ExecuteError> {
         let mut count = 0;
+        self.for_each_access(actor, |_| count += 1)?;
+        Ok(count)
+    }
+
+    fn for_each_access(&self, actor: &str, mut each: impl FnMut(AccessCore)) -> Result<(), ExecuteError> {
         for path in parquet_below(&self.data_dir().join("records").join(AccessCore::TABLE))? {
             let cores: Vec<AccessCore> = read_core(&path).map_err(|e| unreadable(&path, &e))?;
-            count += cores.iter().filter(|core| core.actor.as_deref() == Some(actor)).count() as u64;
+            cores.into_iter().filter(|core| core.actor.as_deref() == Some(actor)).for_each(&mut each);
         }
-        Ok(count)
+        Ok(())
     }
 }
 

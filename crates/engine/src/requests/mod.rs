@@ -22,6 +22,7 @@ use vault::{KeyKind, SubjectRef};
 
 pub use found::{HeldElsewhere, HeldInference};
 
+use crate::directory::alike;
 use crate::profiles::{CLASS as PEOPLE, NAMES, unavailable};
 use crate::{Engine, ExecuteError, Principal, identity};
 
@@ -74,6 +75,15 @@ pub struct RequestText {
     pub identifiers: Vec<String>,
     /// Where to answer.
     pub contact: String,
+}
+
+/// The actors whose sealed profile has something that was given.
+#[derive(Default)]
+struct Profiled {
+    /// By what is one person's alone: an address, a number, a user name.
+    addressed: BTreeSet<String>,
+    /// By their name.
+    named: BTreeSet<String>,
 }
 
 impl Engine {
@@ -133,6 +143,28 @@ impl Engine {
         checked: RequestIdentityChecked,
     ) -> Result<(), ExecuteError> {
         self.execute(who, Command::CheckRequestIdentity(checked)).await.map(drop)
+    }
+
+    /// Whether somebody may hand out what is held of whoever asks. Who confirmed who that is may not: one person alone could
+    /// get at what is held of anybody.
+    ///
+    /// # Errors
+    /// A refusal when they may not, or there is no such request.
+    pub fn may_hand_out(&self, who: &Principal, request: &str) -> Result<(), Refusal> {
+        let confirmed_by = self.request(request)?.confirmed_by;
+        let own = self.read(|state| confirmed_by.iter().any(|by| state.is_one_person(by, &who.actor)));
+        if !own {
+            return Ok(());
+        }
+        let message = format!(
+            "`{}` confirmed who asks in request `{request}`, and does not hand out what is held: let another privacy officer \
+             do that",
+            who.actor
+        );
+        let policies = vec!["confirm-not-hand-out".to_owned()];
+        let refused = Err(Refusal { policies, ..Refusal::new(RefusalCode::Forbidden, message) });
+        self.note_decision(who, "request.read", &format!("request/{request}"), &refused, |_| false);
+        refused.map(drop)
     }
 
     /// Looks for everything that is held of whoever asks, records that are not sealed yet included, and notes what was
@@ -247,19 +279,35 @@ impl Engine {
         identifiers: &[String],
     ) -> Result<(BTreeSet<SubjectRef>, Option<String>), ExecuteError> {
         let mut known = BTreeSet::new();
-        let mut actor = None;
+        let mut actors = BTreeSet::new();
         for identifier in identifiers {
             if self.read(|state| state.actors.contains_key(identifier)) {
-                actor = Some(identifier.clone());
+                actors.insert(identifier.clone());
             }
-            let plain = [IdentitySource::Oidc, IdentitySource::Hand].map(|source| (source, identifier.clone()));
-            let listed = crate::directory::forms_of(identifier).map(|form| (IdentitySource::Scim, form));
-            for (source, form) in plain.into_iter().chain(listed) {
-                let Some(reference) = self.known_name_reference(source, &form).await? else { continue };
-                actor = self.read(|state| state.identities.get(&reference).map(|one| one.actor.clone())).or(actor);
-                known.extend(SubjectRef::from_hex(&reference));
+            for form in crate::directory::forms_of(identifier).chain([identifier.clone()]) {
+                for source in [IdentitySource::Oidc, IdentitySource::Scim, IdentitySource::Hand] {
+                    let Some(reference) = self.known_name_reference(source, &form).await? else { continue };
+                    actors.extend(self.read(|state| state.identities.get(&reference).map(|one| one.actor.clone())));
+                    known.extend(SubjectRef::from_hex(&reference));
+                }
             }
         }
+        let given = identifiers.to_vec();
+        let profiled = self.blocking(move |engine| engine.profiled_as(&given)).await??;
+        actors.extend(profiled.addressed);
+        if actors.is_empty() {
+            // Two may have one name, so it counts when nothing else says who it is.
+            actors = profiled.named;
+        }
+        if actors.len() > 1 {
+            let several = actors.into_iter().collect::<Vec<_>>().join("`, `");
+            let message = format!(
+                "what was given leads to several who act here, `{several}`: give what is one person's alone, or the pseudonym \
+                 instead of a name, and receive a request for each"
+            );
+            return Err(Refusal::new(RefusalCode::Conflict, message).into());
+        }
+        let actor = actors.pop_first();
         let (identifiers, person) = (identifiers.to_vec(), actor.clone());
         let looked_up = self.blocking(move |engine| engine.look_up(&identifiers, person.as_deref()));
         known.extend(looked_up.await?.map_err(|e| unavailable(&e))?);
@@ -273,6 +321,26 @@ impl Engine {
         });
         known.extend(before.iter().filter_map(|subject| SubjectRef::from_hex(subject)));
         Ok((known, actor))
+    }
+
+    /// The actors whose sealed profile has one of these. They are few, and one profile at a time is in memory. One that
+    /// cannot be read ends it: nobody can say that it is not theirs. Blocks.
+    fn profiled_as(&self, identifiers: &[String]) -> Result<Profiled, ExecuteError> {
+        let given = identifiers.iter().map(|one| alike(one)).collect::<BTreeSet<_>>();
+        let mut found = Profiled::default();
+        for actor in self.read(|state| state.profiles.keys().cloned().collect::<Vec<_>>()) {
+            let Some(profile) = self.read_profile(&actor)? else { continue };
+            let listed =
+                ["emails", "phoneNumbers"].into_iter().filter_map(|member| profile.extra.get(member)?.as_array());
+            let listed = listed.flatten().filter_map(|one| one.get("value")?.as_str());
+            let mut addresses = listed.chain(profile.email.as_deref()).chain(profile.user_name.as_deref());
+            if addresses.any(|one| given.contains(&alike(one))) {
+                found.addressed.insert(actor);
+            } else if profile.name.as_deref().is_some_and(|name| given.contains(&alike(name))) {
+                found.named.insert(actor);
+            }
+        }
+        Ok(found)
     }
 
     /// The references of identifiers in every blind index that there is. Blocks.

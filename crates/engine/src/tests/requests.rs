@@ -15,7 +15,7 @@ use ledger::records::Payload;
 use vault::{SealedRef, SubjectRef};
 
 use super::{events, killed, open, operator};
-use crate::{Asked, Engine, NewRequest, Principal, Subjects, Untokenized};
+use crate::{Asked, Engine, NewRequest, Principal, Profile, Subjects, Untokenized};
 
 const CLASS: &str = "confidential";
 const DAY: &str = "2026-11-22";
@@ -236,12 +236,62 @@ async fn given_somebody_nobody_knows_when_they_ask_then_they_have_a_reference_of
     }
     let (request, known) = engine.receive_request(&officer, new(vec!["nobody".into()])).await.expect("received");
     assert_eq!(known, 0);
+    let received_at = Engine::now_ms() - 10 * 24 * 60 * 60 * 1000;
+    let earlier = NewRequest { received_at: Some(received_at), ..new(vec!["nobody".into()]) };
+    let (earlier, _) = engine.receive_request(&officer, earlier).await.expect("received");
+    let due_at = engine.request(&earlier).expect("known").received.due_at;
+    assert_eq!(due_at, received_at + domain::keys::requests::DUE_MS, "the time to answer runs from the receipt");
     assert_eq!(engine.request(&request).expect("known").received.subjects.len(), 1);
     assert!(engine.request_text(&request).await.expect("readable").is_some());
     assert!(engine.search_request(&officer, &request).await.is_err(), "nobody checked who asks");
     let stranger =
         Principal { actor: "a_1".into(), roles: vec![("monitor".into(), "org".into())], ..Principal::default() };
     assert!(engine.search_request(&stranger, &request).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_somebody_who_acts_here_when_they_ask_by_name_address_or_user_name_then_they_are_found() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    let [officer, second] = officers(&engine).await;
+    let admin = operator(&engine);
+    let mut people = Vec::new();
+    for user in ["zoe.n", "zoe.m"] {
+        let actor = engine.register_actor(&admin, ActorKind::Human).await.expect("registered");
+        let (name, email) = (Some("Zoë Nguyễn".into()), Some(format!("{user}@example.com")));
+        let profile = Profile { name, email, user_name: Some(user.into()), ..Profile::default() };
+        engine.set_profile(&admin, &actor, &profile).await.expect("set");
+        people.push(actor);
+    }
+    let new = |identifier: &str| NewRequest {
+        kind: RequestKind::Erasure,
+        channel: Intake::Web,
+        received_at: None,
+        due_at: None,
+        identifiers: vec![identifier.into()],
+        contact: String::new(),
+    };
+    for given in ["zoe.n", "ZOE.N@Example.com", people[0].as_str()] {
+        let (request, known) = engine.receive_request(&officer, new(given)).await.expect("received");
+        let received = engine.request(&request).expect("known").received;
+        assert_eq!((known > 0, received.actor.as_ref()), (true, people.first()), "{given}");
+    }
+    let several = engine.receive_request(&officer, new("zoë nguyễn")).await;
+    assert!(several.is_err(), "two have that name");
+    let other = Profile { name: Some("Max".into()), ..Profile::default() };
+    engine.set_profile(&admin, &people[1], &other).await.expect("set");
+    let (request, _) = engine.receive_request(&officer, new("zoë nguyễn")).await.expect("received");
+    assert_eq!(engine.request(&request).expect("known").received.actor.as_ref(), people.first());
+    let checked = RequestIdentityChecked {
+        request: request.clone(),
+        method: IdentityMethod::Callback,
+        result: IdentityResult::Confirmed,
+        reference: "DSR-1".into(),
+    };
+    engine.check_request_identity(&officer, checked).await.expect("confirmed");
+    let own = engine.may_hand_out(&officer, &request).expect_err("not by one person alone");
+    assert_eq!(own.policies, ["confirm-not-hand-out"]);
+    engine.may_hand_out(&second, &request).expect("by another");
 }
 
 /// A token of somebody's number in class `internal`, and rows about them in a data set of class `personal`.

@@ -3,7 +3,7 @@
 use domain::Event;
 use domain::keys::requests::{
     Assessment, ErasureStep, IdentityMethod, IdentityResult, Intake, ModelAction, RequestAssessed, RequestClosed,
-    RequestIdentityChecked, RequestKind, RequestOutcome, RequestReceived, RequestSearched, RequestStep,
+    RequestIdentityChecked, RequestKind, RequestOutcome, RequestReceived, RequestSearched, RequestStarted, RequestStep,
 };
 
 use super::world::{HOUR, MINUTE, T0, World};
@@ -74,6 +74,9 @@ fn a_request_is_a_row_for_each_reference_and_its_keys_and_models_are_told_until_
         assert_eq!(ask(&world.session().await, keys).await, gone);
         let deletions = "SELECT deletion_id, object_id, completed_at IS NULL, replicas_confirmed, verified_by IS NULL, rule_id \
                          FROM deletions ORDER BY 1";
+        let none: [&str; 0] = [];
+        assert_eq!(ask(&world.session().await, deletions).await, none, "nothing is deleted before it begins");
+        world.add(T0 + 4 * MINUTE, Event::RequestStarted(RequestStarted { request: "q_1".into() }));
         let row = |subject: &str, rest: &str| format!("q_1/{subject}|subject/{subject}|{rest}|-");
         let open = [row(ONE, "true|0|true"), row(OTHER, "true|0|true")];
         assert_eq!(ask(&world.session().await, deletions).await, open);

@@ -244,6 +244,7 @@ pub(crate) async fn exported(app: &App, who: &Principal, id: &str) -> Result<Res
             format!("request `{id}` has nobody's identity confirmed: check who asks before anything is handed out");
         return Err(Failure::new(http::StatusCode::CONFLICT, "conflict", message));
     }
+    app.engine.may_hand_out(who, id)?;
     let bytes = ::assurance::export_of_person(&app.engine, id).await.map_err(assurance_failure)?;
     Ok(attached("application/zip", &format!("{id}.zip"), bytes))
 }

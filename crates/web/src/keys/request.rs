@@ -133,6 +133,7 @@ impl RequestPage {
         let fresh = Request {
             received,
             identity: None,
+            confirmed_by: [].into(),
             searched: None,
             assessed: [].into(),
             started_at: None,

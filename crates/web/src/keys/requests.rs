@@ -12,9 +12,11 @@ use serde::Deserialize;
 
 use crate::app::{App, Found};
 use crate::auth::Visitor;
-use crate::failure::PageError;
+use crate::failure::{Failure, PageError};
 use crate::rows::{self, Row};
-use crate::ui::{Cell, Column, Empty, Link, Mark, Page, Query, Section, Shell, Table, Tone, clock, page};
+use crate::ui::{
+    Cell, Column, Empty, Link, Mark, Page, Query, Section, Shell, Table, Tone, clock, page, parse_instant,
+};
 
 const ALL: &str = "SELECT seq, request_id, kind, channel, received_at, due_at, closed_at, outcome\nFROM dsr\n\
                    GROUP BY seq, request_id, kind, channel, received_at, due_at, closed_at, outcome\n\
@@ -92,6 +94,9 @@ pub(crate) struct Received {
     channel: Intake,
     /// One on each line.
     identifiers: String,
+    /// When it came in; now when empty.
+    #[serde(default)]
+    received: String,
     #[serde(default)]
     contact: String,
 }
@@ -102,10 +107,13 @@ pub(crate) async fn receive(
     Visitor(who): Visitor,
     Form(form): Form<Received>,
 ) -> Result<Redirect, PageError> {
-    let Received { kind, channel, identifiers, contact } = form;
+    let Received { kind, channel, identifiers, received, contact } = form;
+    let bad = || Failure::invalid(format!("`{received}` is not a moment: write it like 2026-11-22T20:54"));
+    let given = !received.trim().is_empty();
+    let received_at = given.then(|| parse_instant(&received).ok_or_else(bad)).transpose()?;
     let identifiers = identifiers.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
     let contact = contact.trim().to_owned();
-    let new = NewRequest { kind, channel, received_at: None, due_at: None, identifiers, contact };
+    let new = NewRequest { kind, channel, received_at, due_at: None, identifiers, contact };
     let (request, _) = app.engine.receive_request(&who, new).await?;
     Ok(Redirect::to(&format!("/requests/{request}")))
 }

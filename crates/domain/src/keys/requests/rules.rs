@@ -58,8 +58,10 @@ pub(crate) fn searched(state: &State, given: &Given, body: &SearchRequest) -> Re
     if names > MAX_NAMES {
         return invalid(format!("a search names at most {MAX_NAMES} things of a kind"));
     }
-    // Which model learned from which data set is not on record, so whoever is in one may be in each.
-    let may_have_learned = body.counts.get("datasets").is_some_and(|count| *count > 0);
+    // Which model learned from which data set is not on record, so whoever is in one may be in each. What is to become of
+    // models is asked when somebody is to be forgotten, and only then.
+    let erasure = request.received.kind == RequestKind::Erasure;
+    let may_have_learned = erasure && body.counts.get("datasets").is_some_and(|count| *count > 0);
     let versions = state.models.iter().filter(|_| may_have_learned);
     let models = versions
         .flat_map(|(model, versions)| versions.keys().map(move |version| format!("{model}/{version}")))

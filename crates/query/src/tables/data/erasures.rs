@@ -13,6 +13,8 @@ use crate::table::{Cell, Origin, Rows, ms};
 struct Erasure {
     origin: Origin,
     received: RequestReceived,
+    /// Before it begins nothing is deleted, and none of it is due to be.
+    started: bool,
     completed_at: Option<i64>,
     verified_by: Option<String>,
 }
@@ -27,8 +29,13 @@ impl Erasures {
         match &leaf.entry.event {
             Event::RequestReceived(body) if body.kind == RequestKind::Erasure => {
                 let (origin, received) = (leaf.origin(), body.clone());
-                let erasure = Erasure { origin, received, completed_at: None, verified_by: None };
+                let erasure = Erasure { origin, received, started: false, completed_at: None, verified_by: None };
                 self.0.insert(body.request.clone(), erasure);
+            }
+            Event::RequestStarted(body) => {
+                if let Some(erasure) = self.0.get_mut(&body.request) {
+                    (erasure.origin, erasure.started) = (leaf.origin(), true);
+                }
             }
             Event::RequestStep(body) if body.step == ErasureStep::Completed => {
                 if let Some(erasure) = self.0.get_mut(&body.request) {
@@ -51,7 +58,7 @@ impl Erasures {
 
     /// The rows, in the columns of `deletions`: the one installation that there is counts as one replica.
     pub fn rows(&self, out: &mut Rows) {
-        for (request, erasure) in &self.0 {
+        for (request, erasure) in self.0.iter().filter(|(_, erasure)| erasure.started) {
             for subject in &erasure.received.subjects {
                 let cells = [
                     format!("{request}/{subject}").into(),
