@@ -108,7 +108,7 @@ impl Table for LedgerObjects {
             "delete_attempts",
             "How often its copy was found gone, or hidden by a newer version or a mark of deletion. A disk does not tell of attempts",
         ),
-        text("bucket", "The write-once bucket that holds its copy; NULL without one"),
+        text("bucket", "The write-once bucket that holds its copy, as `HOST/BUCKET` and its prefix; NULL without one"),
         text("version_id", "The version that is locked there"),
     ];
 
