@@ -90,6 +90,8 @@ impl ArchiveStanding {
 /// The bucket as the engine has it.
 pub(crate) struct Archive {
     bucket: Bucket,
+    /// What the ledger calls it: another server's bucket may have the same name, and has no copies yet.
+    place: String,
     options: ArchiveOptions,
     /// One pass at a time.
     turn: tokio::sync::Mutex<Turn>,
@@ -157,7 +159,8 @@ impl Archive {
     pub(crate) fn open(options: &ArchiveOptions) -> Result<Self, OpenError> {
         let bucket = Bucket::new(&options.bucket);
         let bucket = bucket.map_err(|why| OpenError::Keys { what: "the write-once bucket", why })?;
-        Ok(Self { bucket, options: options.clone(), turn: Default::default(), stand: Mutex::default() })
+        let place = bucket.place();
+        Ok(Self { bucket, place, options: options.clone(), turn: Default::default(), stand: Mutex::default() })
     }
 
     fn stand<R>(&self, change: impl FnOnce(&mut Stand) -> R) -> R {
@@ -243,7 +246,7 @@ impl Engine {
     pub fn archive_standing(&self) -> Option<ArchiveStanding> {
         let archive = self.archive.as_ref()?;
         let stand = archive.stand(|stand| stand.clone());
-        let told = self.read(|state| state.archives.get(archive.bucket.name()).copied().unwrap_or_default());
+        let told = self.read(|state| state.archives.get(&archive.place).copied().unwrap_or_default());
         let through = stand.through.max(told);
         Some(ArchiveStanding {
             bucket: archive.bucket.name().to_owned(),
@@ -280,7 +283,7 @@ impl Engine {
         } else if archive.stand(|stand| stand.stopped.is_some()) {
             return Ok(());
         }
-        let bucket = archive.bucket.name();
+        let bucket = archive.place.as_str();
         let stop = |why: String| {
             tracing::error!(
                 bucket,
@@ -327,7 +330,7 @@ impl Engine {
 
     async fn work_archive(self: &Arc<Self>, archive: &Archive, turn: &mut Turn) -> Result<(), Trouble> {
         let now = Self::now_ms();
-        let bucket = archive.bucket.name();
+        let bucket = archive.place.as_str();
         if turn.probed_at.is_none_or(|at| now - at >= PROBE_EVERY_MS) {
             let (object, outcome) = archive.probe(now).await?;
             if outcome != ProbeOutcome::Held {
@@ -419,7 +422,7 @@ impl Engine {
     ) -> Result<(), Trouble> {
         let Some(newest) = objects.last() else { return Ok(()) };
         let (copied, until) = (objects.len() as u64, newest.until);
-        let (bucket, mode) = (archive.bucket.name().to_owned(), archive.options.mode);
+        let (bucket, mode) = (archive.place.clone(), archive.options.mode);
         let locked = ArchiveLocked { bucket, mode, through, objects };
         self.execute(self.system(), Command::ReportLocked(locked)).await?;
         archive.stand(|stand| {
@@ -459,7 +462,7 @@ impl Engine {
 
     /// Looks at a part of what was stored; after all of it, at the first again.
     async fn check_archive(self: &Arc<Self>, archive: &Archive, turn: &mut Turn, now: i64) -> Result<(), Trouble> {
-        let (bucket, from) = (archive.bucket.name().to_owned(), turn.checked);
+        let (bucket, from) = (archive.place.clone(), turn.checked);
         let stored = self.blocking(move |engine| engine.stored_in(&bucket, from)).await?;
         let (objects, next) = stored.map_err(Trouble::Lasting)?;
         // What is over may be deleted.
@@ -467,7 +470,7 @@ impl Engine {
             let outcome = archive.look_at(object).await?;
             let told = format!("{outcome:?} {}", object.object);
             if outcome != ProbeOutcome::Held && turn.told.insert(told) {
-                let (bucket, name) = (archive.bucket.name(), object.object.clone());
+                let (bucket, name) = (archive.place.as_str(), object.object.clone());
                 tracing::error!(
                     bucket,
                     object = name,

@@ -123,6 +123,21 @@ impl Engine {
         }
     }
 
+    /// Reports the first keys of classes soon, for what lies under them is on record at once. Nothing is replaced.
+    pub(crate) async fn tell_new_keys(self: &Arc<Self>) -> Result<(), ExecuteError> {
+        let _turn = self.key_turn.lock().await;
+        let known = self.in_vault(|engine| engine.vault.class_keys()).await?;
+        let untold = |key: &ClassKey| self.read(|state| !state.encryption.classes.contains_key(&key.class));
+        let new: Vec<ClassKey> = known.into_iter().filter(untold).collect();
+        if new.is_empty() || !self.may_report_keys() {
+            return Ok(());
+        }
+        for key in new {
+            self.tend_class(key).await?;
+        }
+        Ok(())
+    }
+
     async fn tend_class(self: &Arc<Self>, known: ClassKey) -> Result<(), ExecuteError> {
         let class = known.class.clone();
         let told = self.read(|state| state.encryption.classes.get(&class).map_or(0, |told| told.version));

@@ -36,6 +36,10 @@ const IDLE_EVERY: Duration = Duration::from_secs(60);
 
 /// How often it is looked whether keys are to be replaced.
 const KEYS_EVERY: Duration = Duration::from_secs(60);
+
+/// How often it is looked whether a class has a key that is not reported yet.
+const NEW_KEYS_EVERY: Duration = Duration::from_secs(2);
+
 /// How often it is looked whether a new day began, on which what is due is disposed of.
 const DISPOSE_EVERY: Duration = Duration::from_secs(60);
 /// How often erasures that have begun are gone on with.
@@ -85,6 +89,7 @@ impl Engine {
         self.every(REFUSED_EVERY, "refused sign-ins", |engine| async move { engine.tell_refused(false).await });
         self.every(IDLE_EVERY, "idle sessions", |engine| async move { engine.end_idle_sessions().await });
         self.every(KEYS_EVERY, "encryption keys", |engine| async move { engine.tend_keys().await });
+        self.every(NEW_KEYS_EVERY, "new encryption keys", |engine| async move { engine.tell_new_keys().await });
         self.every(self.custodian_period(), "custodian", |engine| async move { engine.watch_custodian().await });
         if self.archive.is_some() {
             self.every(ARCHIVE_EVERY, "archive", |engine| async move { engine.tend_archive().await });

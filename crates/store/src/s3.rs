@@ -166,6 +166,13 @@ impl Bucket {
         &self.options.bucket
     }
 
+    /// Where its objects are: server, bucket and what their names begin with, each after a slash.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let place = format!("{}/{}/{}", self.host.to_ascii_lowercase(), self.options.bucket, self.options.prefix);
+        place.trim_end_matches('/').to_owned()
+    }
+
     /// Creates an object that is locked, unless there is one of its name.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use crate::commands::{Apply, Part};
 use crate::output::Failure;
 
 /// Each duty and who gets it: made-up people, called after what they do. The first approves the others.
-const DUTIES: [(&str, &str); 9] = [
+const DUTIES: [(&str, &str); 10] = [
     ("security_lead", "Sam Security"),
     ("data_steward", "Mira Steward"),
     ("model_trainer", "Theo Trainer"),
@@ -19,6 +19,7 @@ const DUTIES: [(&str, &str); 9] = [
     ("deployer", "Dana Deployer"),
     ("monitor", "Mo Monitor"),
     ("privacy_officer", "Pia Privacy"),
+    ("privacy_officer", "Pat Privacy"),
     ("compliance_lead", "Cleo Compliance"),
     ("auditor", "Otto Auditor"),
 ];
@@ -27,7 +28,7 @@ const DUTIES: [(&str, &str); 9] = [
 const ADMINISTRATOR: &str = "Ada Administrator";
 
 /// Whoever does something in the story, and so needs a key.
-const ACTING: [&str; 4] = ["security_lead", "model_trainer", "model_approver", "deployer"];
+const ACTING: [&str; 5] = ["security_lead", "model_trainer", "model_approver", "deployer", "privacy_officer"];
 
 /// How many people there are.
 pub const COUNT: usize = DUTIES.len() + 1;
@@ -46,6 +47,7 @@ pub struct People {
     trainer: (String, Connect),
     approver: Connect,
     deployer: (String, Connect),
+    officers: Vec<Connect>,
     /// What was refused, in words.
     pub refused: Vec<String>,
 }
@@ -59,7 +61,7 @@ pub async fn duties(say: &Say, connect: &Connect, url: &str) -> Result<People, F
     let administrator = connect.open().await?;
     call_by_name(say, &administrator).await?;
     let mut approver = None;
-    let mut keys = std::collections::BTreeMap::new();
+    let (mut keys, mut officers) = (std::collections::BTreeMap::new(), Vec::new());
     for (role, name) in DUTIES {
         let user_name = format!("{}@example.com", name.to_lowercase().replace(' ', "."));
         let person = json!({"kind": "human", "name": name, "user_name": user_name});
@@ -77,7 +79,11 @@ pub async fn duties(say: &Say, connect: &Connect, url: &str) -> Result<People, F
         if approver.is_none() {
             approver = Some(key.open().await?);
         }
-        keys.insert(role, (actor, key));
+        if role == "privacy_officer" {
+            officers.push(key);
+        } else {
+            keys.insert(role, (actor, key));
+        }
     }
     let mut take = |role: &str| {
         let missing = || Failure::new(1, "nobody", format!("nobody has the duty `{role}`"));
@@ -89,7 +95,7 @@ pub async fn duties(say: &Say, connect: &Connect, url: &str) -> Result<People, F
     let refused = administrator.json(Method::POST, "/api/v1/grants", Some(&wish(&trainer.0, "deployer"))).await;
     let refused = vec![must_be_refused(say, refused, "training and deploying came into one hand")?];
     administrator.close().await?;
-    Ok(People { administrator: connect.clone(), trainer, approver, deployer, refused })
+    Ok(People { administrator: connect.clone(), trainer, approver, deployer, officers, refused })
 }
 
 impl People {
@@ -146,6 +152,49 @@ impl People {
         administrator.json(Method::POST, &format!("/api/v1/people/{account}/owner"), Some(&owner)).await?;
         administrator.close().await?;
         Ok(account)
+    }
+
+    /// Forgets a customer: one privacy officer takes the request in, the other confirms who asks, both approve what the
+    /// administrator carries out, and the certificate comes into `file`.
+    ///
+    /// # Errors
+    /// The first step that did not work, and when something is left of the customer.
+    pub async fn forget(&self, say: &Say, customer: &str, file: &Path) -> Result<(), Failure> {
+        say.step("a customer of the chat asks to be forgotten: counterfoil requests receive, identity, search, ask,");
+        say.line("   execute, certificate, close");
+        let [first, second] = &self.officers[..] else {
+            return Err(Failure::new(1, "nobody", "two privacy officers are needed"));
+        };
+        let (first, second, administrator) =
+            (first.open().await?, second.open().await?, self.administrator.open().await?);
+        let wish = json!({"kind": "erasure", "channel": "email", "identifiers": [customer]});
+        let received = first.json(Method::POST, "/api/v1/requests", Some(&wish)).await?;
+        let request = received["request"].as_str().unwrap_or_default();
+        let path = format!("/api/v1/requests/{request}");
+        let checked = json!({"method": "callback", "result": "confirmed", "reference": REFERENCE});
+        second.json(Method::POST, &format!("{path}/identity"), Some(&checked)).await?;
+        let found = first.json(Method::POST, &format!("{path}/search"), None).await?;
+        say.line(&format!("  {request}: {} inferences of theirs are held", found["searched"]["counts"]["inferences"]));
+        let reference = json!({"reference": REFERENCE});
+        let asked = administrator.json(Method::POST, &format!("{path}/approval"), Some(&reference)).await?;
+        let vote = format!("/api/v1/approvals/{}/vote", asked["approval"].as_str().unwrap_or_default());
+        for officer in [&first, &second] {
+            officer.json(Method::POST, &vote, Some(&json!({"vote": "approve"}))).await?;
+        }
+        let done = administrator.json(Method::POST, &format!("{path}/execute"), None).await?;
+        if done["standing"] != "erased" {
+            return Err(Failure::new(1, "not_erased", format!("request {request} is {}", done["standing"])));
+        }
+        say.line(&format!("  erased in {} steps, as two approved", done["steps"].as_array().map_or(0, Vec::len)));
+        let certificate = format!("{path}/certificate");
+        let certificate = first.send(Method::GET, &certificate, "application/json", Vec::new()).await?;
+        std::fs::write(file, &certificate.body)?;
+        let notified_at = chrono::Utc::now().timestamp_millis();
+        let closed = json!({"outcome": "done", "reference": REFERENCE, "notified_at": notified_at});
+        first.json(Method::POST, &format!("{path}/close"), Some(&closed)).await?;
+        first.close().await?;
+        second.close().await?;
+        administrator.close().await
     }
 
     /// The deployer answers for both services, and the approver agrees to that and to their risk.

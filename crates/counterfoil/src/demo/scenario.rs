@@ -22,6 +22,9 @@ const BY_APPLICATION: usize = 200;
 /// The program.
 const PROGRAM: &str = "Support digest";
 
+/// A customer who asks to be forgotten.
+const CUSTOMER: &str = "customer-000";
+
 /// Runs the scenario and returns what it found.
 ///
 /// # Errors
@@ -36,6 +39,14 @@ pub async fn run(say: &Say, dir: &Path, connect: &Connect, url: &str, stand_in: 
     let client = connect.open().await?;
     let sealed = client.json(http::Method::POST, "/api/v1/segments/seal", None).await?;
     say.line(&format!("  {} segments sealed, their roots are in the ledger", sealed["segments"]));
+    let certificate = dir.join("erasure.json");
+    people.forget(say, CUSTOMER, &certificate).await?;
+    let ledger = client.json(http::Method::GET, "/api/v1/ledger", None).await?;
+    let certified = verified(&Say { json: true }, &certificate, ledger["vkey"].as_str())?;
+    if certified.code != 0 {
+        return Err(Failure::new(certified.code, "not_verified", certified.text));
+    }
+    say.line(&format!("  its certificate verifies offline: counterfoil verify {} --key VKEY", certificate.display()));
     say.step("testing controls over the ledger: counterfoil controls run");
     let runs = ControlsRun::default().run(connect).await?;
     if !say.json {
@@ -47,7 +58,7 @@ pub async fn run(say: &Say, dir: &Path, connect: &Connect, url: &str, stand_in: 
     let export = Export { from: from.to_rfc3339(), to: None, output: package.clone(), payloads: true };
     let written = export.export(connect).await?;
     say.line(&format!("  {} bytes: the ledger, the segments, the queries and what they returned", written["bytes"]));
-    let good = verified(say, &package)?;
+    let good = verified(say, &package, None)?;
     if good.code != 0 {
         return Err(Failure::new(good.code, "not_verified", "the package that was just written does not verify"));
     }
@@ -55,7 +66,7 @@ pub async fn run(say: &Say, dir: &Path, connect: &Connect, url: &str, stand_in: 
     Ok(json!({
         "duties": duties, "applications": told(&applications), "chats": told(&chats), "sealed": sealed["segments"],
         "controls": runs["runs"], "at_size": runs["at_size"], "package": written["package"],
-        "verified": good.code == 0, "tampered_exit_code": caught,
+        "forgotten": certified.code == 0, "verified": good.code == 0, "tampered_exit_code": caught,
     }))
 }
 
@@ -118,11 +129,13 @@ struct Verified {
     text: String,
 }
 
-/// Verifies a package as an auditor would: another process, no environment, nothing but the file.
-fn verified(say: &Say, package: &Path) -> Result<Verified, Failure> {
+/// Verifies a file as an auditor would: another process, no environment, nothing but the file, and the log's key when
+/// there is one from elsewhere.
+fn verified(say: &Say, package: &Path, key: Option<&str>) -> Result<Verified, Failure> {
     say.step(&format!("verifying offline, in a process of its own: counterfoil verify {}", package.display()));
     let program = std::env::current_exe()?;
-    let ran = std::process::Command::new(program).arg("verify").arg(package).env_clear().output()?;
+    let key = key.into_iter().flat_map(|key| ["--key", key]);
+    let ran = std::process::Command::new(program).arg("verify").arg(package).args(key).env_clear().output()?;
     let text = String::from_utf8_lossy(&ran.stdout).into_owned();
     for line in text.lines() {
         say.line(&format!("  {line}"));
@@ -138,7 +151,7 @@ fn catch(say: &Say, dir: &Path, package: &Path) -> Result<u8, Failure> {
         "changing one byte in a copy: record {} of {}, inference {}",
         tampered.index, tampered.segment, tampered.inference
     ));
-    let caught = verified(say, &copy)?;
+    let caught = verified(say, &copy, None)?;
     if caught.code == 0 || !caught.text.contains(&tampered.inference) {
         return Err(Failure::new(1, "not_caught", "the changed byte was not found: this must never happen"));
     }

@@ -56,7 +56,7 @@ pub struct LockedObject {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArchiveLocked {
-    /// The bucket.
+    /// Where the bucket is: `HOST/BUCKET`, with `/PREFIX` when its objects have one.
     pub bucket: String,
     /// The mode of all locks in it.
     pub mode: LockMode,
@@ -88,7 +88,7 @@ pub enum ProbeOutcome {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArchiveProbed {
-    /// The bucket.
+    /// Where the bucket is: `HOST/BUCKET`, with `/PREFIX` when its objects have one.
     pub bucket: String,
     /// The object.
     pub object: String,
@@ -143,10 +143,15 @@ pub fn is_bucket(name: &str) -> bool {
     (3..=63).contains(&name.len()) && name.chars().all(plain) && name.starts_with(|c: char| c.is_ascii_alphanumeric())
 }
 
-fn bucket_is_valid(name: &str) -> Result<(), Refusal> {
-    match is_bucket(name) {
+/// A bucket alone is one that was named before servers were.
+fn bucket_is_valid(place: &str) -> Result<(), Refusal> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.:[]".contains(c);
+    let (host, rest) = place.split_once('/').unwrap_or(("host", place));
+    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, "prefix"));
+    let host_fits = !host.is_empty() && host.len() <= MAX_NAME && host.chars().all(plain);
+    match host_fits && is_bucket(bucket) && name_is_valid(prefix).is_ok() {
         true => Ok(()),
-        false => Err(invalid(format!("`{name}` is no bucket: it has 3 to 63 of a-z, 0-9, `.` and `-`"))),
+        false => Err(invalid(format!("`{place}` is no bucket: it is `HOST/BUCKET` or `HOST/BUCKET/PREFIX`"))),
     }
 }
 

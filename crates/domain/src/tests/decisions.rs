@@ -433,5 +433,8 @@ fn given_copies_in_a_bucket_when_reported_then_they_go_forward_and_are_named_as_
         Command::ReportProbed(ArchiveProbed { bucket: bucket.into(), object, outcome: ProbeOutcome::Held })
     };
     assert_eq!(world.done(probe("audit-records")), ["archive.probed"]);
-    assert_eq!(world.refused(probe("Audit/Records")).0, RefusalCode::Invalid);
+    assert_eq!(world.done(probe("[::1]:9000/audit-records/bank/a")), ["archive.probed"]);
+    for wrong in ["Audit/records", "s3.example.com/Records", "/audit-records", "s3.example.com/audit-records/"] {
+        assert_eq!(world.refused(probe(wrong)).0, RefusalCode::Invalid, "{wrong}");
+    }
 }

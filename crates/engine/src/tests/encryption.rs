@@ -64,6 +64,17 @@ async fn given_a_key_that_came_into_being_when_keys_are_tended_then_it_is_told_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn given_a_new_key_when_new_ones_are_told_then_it_is_told_once_and_nothing_is_replaced() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    let _opens = sealed(&engine);
+    for _ in 0..2 {
+        engine.tell_new_keys().await.expect("told");
+        assert_eq!((rotated(&engine).len(), ratcheted(&engine).len()), (1, 0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn given_a_security_lead_when_they_ask_then_keys_are_replaced_and_told_and_nobody_else_may_ask() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let engine = open(dir.path()).await;

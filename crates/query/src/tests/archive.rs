@@ -14,6 +14,10 @@ fn name(core: &str) -> String {
 }
 
 fn locked(until: i64) -> Event {
+    locked_by(LockMode::Compliance, until)
+}
+
+fn locked_by(mode: LockMode, until: i64) -> Event {
     let object = |core: &&str| LockedObject {
         object: name(core),
         sha256: "ab".repeat(32),
@@ -22,7 +26,7 @@ fn locked(until: i64) -> Event {
         until,
     };
     let objects = CORES.iter().map(object).collect();
-    Event::ArchiveLocked(ArchiveLocked { bucket: "audit".into(), mode: LockMode::Compliance, through: 9, objects })
+    Event::ArchiveLocked(ArchiveLocked { bucket: "audit".into(), mode, through: 9, objects })
 }
 
 fn probed(object: String, outcome: ProbeOutcome) -> Event {
@@ -48,5 +52,22 @@ fn a_lock_counts_when_the_bucket_says_so_and_its_newest_trial_was_refused() {
         world.add(T0 + 2 * HOUR, locked(T0 + 24 * HOUR));
         assert_eq!(ask(&world.session().await, ROWS).await, ["false|1|audit", "false|0|audit"]);
         assert_eq!(violations(&world.session().await, "AI-LG-02").await.len(), 3, "both, and that one was hidden once");
+    });
+}
+
+#[test]
+fn a_lock_that_somebody_could_lift_and_a_trial_of_long_ago_count_for_nothing() {
+    run(async {
+        let world = World::filled();
+        let until = T0 + 500 * DAY;
+        world.add(T0 + 2 * HOUR, locked_by(LockMode::Governance, until));
+        world.add(T0 + 2 * HOUR, probed("probes/1".into(), ProbeOutcome::Held));
+        assert_eq!(ask(&world.session().await, ROWS).await, ["-|0|audit"; 2], "it can be lifted");
+        world.add(T0 + 2 * HOUR, locked(until));
+        assert_eq!(ask(&world.session().await, ROWS).await, ["true|0|audit"; 2]);
+        world.add(T0 + 3 * DAY, probed(name(CORES[1]), ProbeOutcome::Held));
+        assert_eq!(ask(&world.session().await, ROWS).await, ["-|0|audit"; 2], "nobody tried for two days");
+        world.add(T0 + 3 * DAY, probed("probes/2".into(), ProbeOutcome::Held));
+        assert_eq!(ask(&world.session().await, ROWS).await, ["true|0|audit"; 2]);
     });
 }

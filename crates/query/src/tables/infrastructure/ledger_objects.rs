@@ -7,12 +7,15 @@
 use std::collections::BTreeMap;
 
 use domain::Event;
-use domain::infrastructure::{ArchiveLocked, ArchiveProbed, ProbeOutcome};
+use domain::infrastructure::{ArchiveLocked, ArchiveProbed, LockMode, ProbeOutcome};
 
 use crate::fold::{Leaf, Moment};
 use crate::table::{Cell, Column, Origin, Rows, Table, int, ms, text, time};
 
 const DAY_MS: i64 = 24 * 3_600_000;
+
+/// For how long a trial tells that locks hold: there is one a day.
+const TRIAL_COUNTS_MS: i64 = 2 * DAY_MS;
 
 /// Objects below this are made to be deleted, if that can be done.
 const PROBES: &str = "probes/";
@@ -32,6 +35,7 @@ struct Row {
 struct Kept {
     bucket: String,
     version: String,
+    mode: LockMode,
     locked_until: i64,
     /// Whether it is as it was stored, as far as was looked.
     good: bool,
@@ -43,8 +47,8 @@ struct Kept {
 pub(crate) struct LedgerObjects {
     retention_days: i64,
     rows: BTreeMap<String, Row>,
-    /// Of each bucket, whether the newest trial was refused.
-    holds: BTreeMap<String, bool>,
+    /// Of each bucket, when the newest trial was, if that was refused.
+    held_at: BTreeMap<String, Option<i64>>,
 }
 
 impl LedgerObjects {
@@ -62,6 +66,7 @@ impl LedgerObjects {
             row.copy = Some(Kept {
                 bucket: body.bucket.clone(),
                 version: object.version.clone(),
+                mode: body.mode,
                 locked_until: object.until,
                 good: true,
                 attempts,
@@ -71,7 +76,8 @@ impl LedgerObjects {
 
     fn probed(&mut self, leaf: &Leaf<'_>, body: &ArchiveProbed) {
         if body.object.starts_with(PROBES) {
-            self.holds.insert(body.bucket.clone(), body.outcome == ProbeOutcome::Held);
+            let held_at = (body.outcome == ProbeOutcome::Held).then_some(leaf.entry.ts);
+            self.held_at.insert(body.bucket.clone(), held_at);
         }
         let row = self.rows.get_mut(path_of(&body.object));
         let Some(row) = row else { return };
@@ -101,14 +107,15 @@ impl Table for LedgerObjects {
         time("required_until", "End of the retention term that held when it was written"),
         time(
             "locked_until",
-            "Until when its copy is locked, as the bucket said after it was stored; NULL without a copy, where the newest \
-             trial could delete, and where the copy was found otherwise since. A disk offers no lock to read back",
+            "Until when its copy is locked, as the bucket said after it was stored; NULL without a copy, where somebody \
+             could lift the lock (`governance`), where the newest trial could delete or is older than two days, and where \
+             the copy was found otherwise since. A disk offers no lock to read back",
         ),
         int(
             "delete_attempts",
             "How often its copy was found gone, or hidden by a newer version or a mark of deletion. A disk does not tell of attempts",
         ),
-        text("bucket", "The write-once bucket that holds its copy; NULL without one"),
+        text("bucket", "The write-once bucket that holds its copy, as `HOST/BUCKET` and its prefix; NULL without one"),
         text("version_id", "The version that is locked there"),
     ];
 
@@ -125,9 +132,13 @@ impl Table for LedgerObjects {
         }
     }
 
-    fn rows(&self, _: &Moment, out: &mut Rows) {
+    fn rows(&self, moment: &Moment, out: &mut Rows) {
         for (path, row) in &self.rows {
-            let locked = |copy: &&Kept| copy.good && self.holds.get(&copy.bucket) == Some(&true);
+            let locked = |copy: &&Kept| {
+                let held_at = self.held_at.get(&copy.bucket).copied().flatten();
+                let recent = held_at.is_some_and(|at| moment.now.saturating_sub(at) < TRIAL_COUNTS_MS);
+                copy.good && copy.mode == LockMode::Compliance && recent
+            };
             let copy = row.copy.as_ref();
             out.push(
                 row.origin,
