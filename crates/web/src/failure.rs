@@ -43,6 +43,10 @@ impl Failure {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no {what} `{name}`"))
     }
 
+    pub(crate) fn no_page() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "there is no page at this address")
+    }
+
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", message)
     }

@@ -46,7 +46,7 @@ fn set_cookie(value: &str, seconds: u64, secure: bool) -> String {
 
 impl App {
     fn provider(&self) -> Result<&Oidc, Failure> {
-        self.oidc.as_ref().ok_or_else(|| Failure::not_found("page", "at this address"))
+        self.oidc.as_ref().ok_or_else(Failure::no_page)
     }
 }
 
