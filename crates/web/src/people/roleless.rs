@@ -50,8 +50,8 @@ impl RolelessPage {
     }
 }
 
-/// Shows that page in place of one that says what may not be looked at, and any other failure inside the usual frame. The status, and what is recorded, stay as they
-/// were. Whoever tried to do something reads what kept them from it: it may be a rule, and none of roles.
+/// Shows that page in place of one that says what may not be looked at, and any other failure inside the usual frame. The
+/// status, and what is recorded, stay as they were. Whoever tried to do something reads what kept them from it: it may be a rule, and none of roles.
 pub(crate) async fn explained(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let looks = matches!(*request.method(), Method::GET | Method::HEAD);
     let attempt = request.extensions().get::<Attempt>().cloned();
