@@ -102,7 +102,7 @@ impl App {
     /// The scopes of some kinds in which `who` holds a role that reads what lies there.
     pub(crate) fn reads_in(&self, who: &Principal, kinds: &[&str]) -> Vec<String> {
         let scopes = who.roles.iter().map(|(_, scope)| scope);
-        let fits = scopes.filter(|scope| kinds.iter().any(|kind| scope.starts_with(kind)));
+        let fits = scopes.filter(|scope| kinds.iter().any(|kind| scope.starts_with(*kind)));
         fits.filter(|scope| self.decides(who, "read", scope)).cloned().collect()
     }
 
