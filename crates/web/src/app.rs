@@ -19,6 +19,10 @@ use crate::people::login::Logins;
 use crate::people::oidc::Oidc;
 use crate::settings::Settings;
 
+/// Scopes in which services lie, and data sets.
+pub(crate) const SERVICES: [&str; 2] = ["service/", "environment/"];
+pub(crate) const DATASETS: [&str; 1] = ["dataset/"];
+
 /// The server's shared parts.
 pub struct App {
     pub(crate) engine: Arc<Engine>,
@@ -88,6 +92,33 @@ impl App {
     /// Whether `who` may do something that is not a command.
     pub(crate) fn may(&self, who: &Principal, action: &str, what: &str) -> Result<(), Failure> {
         self.engine.authorize(who, action, what).map(drop).map_err(Failure::from)
+    }
+
+    /// What the policies say of `who`. Nothing is noted: this is for what is offered, and not for what is shown.
+    pub(crate) fn decides(&self, who: &Principal, action: &str, what: &str) -> bool {
+        self.engine.policies().decide(who, action, what).is_ok()
+    }
+
+    /// The scopes of some kinds in which `who` holds a role that reads what lies there.
+    pub(crate) fn reads_in(&self, who: &Principal, kinds: &[&str]) -> Vec<String> {
+        let scopes = who.roles.iter().map(|(_, scope)| scope);
+        let fits = scopes.filter(|scope| kinds.iter().any(|kind| scope.starts_with(*kind)));
+        fits.filter(|scope| self.decides(who, "read", scope)).cloned().collect()
+    }
+
+    /// What `who` may read of `all`: all of it, which is `None`, or the scopes of some kinds in which they hold a role.
+    pub(crate) fn may_read_some(
+        &self,
+        who: &Principal,
+        all: &str,
+        kinds: &[&str],
+    ) -> Result<Option<Vec<String>>, Failure> {
+        let own = self.reads_in(who, kinds);
+        if own.is_empty() || self.decides(who, "read", all) {
+            return self.may_read(who, all).map(|()| None);
+        }
+        own.iter().try_for_each(|scope| self.may_read(who, scope))?;
+        Ok(Some(own))
     }
 
     /// Whether something is shown to `who` beside what everybody is shown. Whoever is shown less was denied nothing: on

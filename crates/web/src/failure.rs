@@ -12,6 +12,7 @@ use http::{HeaderValue, StatusCode, header};
 use crate::people::onward::Detour;
 use crate::people::roleless::NotPermitted;
 use crate::record::Failed;
+use crate::ui::Shell;
 
 /// The code of what needs a fresh proof of identity.
 const REAUTHENTICATE: &str = "reauthentication_required";
@@ -41,6 +42,10 @@ impl Failure {
 
     pub(crate) fn not_found(what: &str, name: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no {what} `{name}`"))
+    }
+
+    pub(crate) fn no_page() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "there is no page at this address")
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
@@ -164,13 +169,45 @@ impl<E: Into<Failure>> From<E> for PageError {
     }
 }
 
+/// What a page says of a failure. It goes with the answer, so that whoever is signed in is told inside the usual frame.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    pub status: u16,
+    pub title: &'static str,
+    pub message: String,
+    pub help: Option<&'static str>,
+}
+
+impl Told {
+    /// What happened, in pieces: whether each is code, and its text.
+    fn said(&self) -> Vec<(bool, &str)> {
+        pieces(&self.message)
+    }
+
+    fn helped(&self) -> Vec<(bool, &str)> {
+        pieces(self.help.unwrap_or_default())
+    }
+}
+
+/// Text cut at its backticks, with what stands between two of them marked as code.
+fn pieces(text: &str) -> Vec<(bool, &str)> {
+    let last = text.matches('`').count();
+    text.split('`').enumerate().map(|(i, piece)| (i % 2 == 1 && i < last, piece)).collect()
+}
+
+/// The page for somebody who is not signed in.
 #[derive(Template)]
 #[template(path = "failure.html")]
 pub(crate) struct FailurePage<'a> {
-    pub status: u16,
-    pub title: &'static str,
-    pub message: &'a str,
-    pub help: Option<&'static str>,
+    pub told: &'a Told,
+}
+
+/// The page for somebody who is.
+#[derive(Template)]
+#[template(path = "failure_inside.html")]
+pub(crate) struct InsidePage<'a> {
+    pub shell: Shell,
+    pub told: &'a Told,
 }
 
 impl IntoResponse for PageError {
@@ -189,11 +226,12 @@ impl IntoResponse for PageError {
             status if status.is_client_error() => "This cannot be done as asked",
             _ => "Something failed",
         };
-        let page = FailurePage { status: status.as_u16(), title, message: &message, help };
-        let mut response = match page.render() {
+        let told = Told { status: status.as_u16(), title, message, help };
+        let mut response = match (FailurePage { told: &told }).render() {
             Ok(html) => (status, Extension(failed), Html(html)).into_response(),
-            Err(_) => (status, Extension(failed), message).into_response(),
+            Err(_) => (status, Extension(failed), told.message.clone()).into_response(),
         };
+        response.extensions_mut().insert(told);
         if code == RefusalCode::Forbidden.as_str() {
             response.extensions_mut().insert(NotPermitted);
         }
@@ -201,5 +239,17 @@ impl IntoResponse for PageError {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_between_backticks_is_code_and_a_lone_one_is_not() {
+        assert_eq!(pieces("no `a<b` here"), [(false, "no "), (true, "a<b"), (false, " here")]);
+        assert_eq!(pieces("no `a` and `b"), [(false, "no "), (true, "a"), (false, " and "), (false, "b")]);
+        assert_eq!(pieces("plain"), [(false, "plain")]);
     }
 }

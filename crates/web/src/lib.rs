@@ -48,7 +48,7 @@ pub fn router(app: Arc<App>) -> Router {
         .nest("/api/v1", api::routes())
         .nest("/scim/v2", directory::routes())
         .route("/assets/{digest}/{name}", get(assets::serve))
-        .fallback(async || PageError(Failure::not_found("page", "at this address")))
+        .fallback(async || PageError(Failure::no_page()))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), people::roleless::explained))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), record::attempt))
         .layer(axum::middleware::from_fn(people::onward::detours))

@@ -5,15 +5,16 @@ use askama::Template;
 
 use crate::assurance::{ControlPage, ControlsPage, CriteriaPage, EvidencePage};
 use crate::data::{DataPage, DatasetPage};
-use crate::failure::FailurePage;
+use crate::failure::{FailurePage, InsidePage, Told};
 use crate::infrastructure::{EventPage, LedgerPage, OverviewPage, SqlPage};
 use crate::keys::{EncryptionPage, RequestPage, RequestsPage, RetentionPage, TokensPage};
 use crate::people::{
     AccessPage, AccessesPage, ApprovalPage, ApprovalsPage, CliPage, CodesPage, DocumentPage, DocumentsPage,
-    EmergenciesPage, GroupPage, GroupsPage, KeysPage, NewKeyPage, OnwardPage, PasskeysPage, PersonPage, PoliciesPage,
-    RecoverPage, ReviewPage, ReviewsPage, RolelessPage, SessionsPage, SigninPage, WhyPage,
+    EmergenciesPage, GroupPage, GroupsPage, HomePage, KeysPage, NewKeyPage, OnwardPage, PasskeysPage, PersonPage,
+    PoliciesPage, RecoverPage, ReviewPage, ReviewsPage, RolelessPage, SessionsPage, SigninPage, WhyPage,
 };
 use crate::serving::{InferencePage, InferencesPage, ServicesPage};
+use crate::ui::{Section, Shell};
 
 mod accesses;
 mod door;
@@ -32,6 +33,7 @@ fn samples() -> Vec<(String, String)> {
     add(&mut pages, "passkeys", PasskeysPage::samples());
     add(&mut pages, "codes", [CodesPage::sample()]);
     add(&mut pages, "recover", RecoverPage::samples());
+    add(&mut pages, "home", [HomePage::sample()]);
     add(&mut pages, "roleless", RolelessPage::samples());
     add(&mut pages, "people", AccessPage::samples());
     add(&mut pages, "keys", KeysPage::samples());
@@ -67,11 +69,10 @@ fn samples() -> Vec<(String, String)> {
     add(&mut pages, "control", ControlPage::samples());
     add(&mut pages, "criteria", [CriteriaPage::sample()]);
     add(&mut pages, "evidence", EvidencePage::samples());
-    add(
-        &mut pages,
-        "failure",
-        [FailurePage { status: 404, title: "Nothing here", message: "there is no page", help: Some("go back") }],
-    );
+    let message = "there is no key `k_1`".to_owned();
+    let told = Told { status: 404, title: "Nothing here", message, help: Some("go back") };
+    add(&mut pages, "failure", [FailurePage { told: &told }]);
+    add(&mut pages, "failure-inside", [InsidePage { shell: Shell::sample(Section::Overview), told: &told }]);
     pages
 }
 

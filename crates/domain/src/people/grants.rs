@@ -156,6 +156,14 @@ impl State {
     }
 }
 
+impl State {
+    /// Whether an actor would be let approve a grant, as far as that depends on who they are.
+    #[must_use]
+    pub fn may_approve_grant(&self, actor: &str, grant: &Grant, now: i64) -> bool {
+        may_approve(self, now, grant, actor)
+    }
+}
+
 pub(crate) fn request(state: &State, given: &Given, body: &GrantRequested) -> Result<Vec<Event>, Refusal> {
     let invalid = |why: String| Err(Refusal::new(RefusalCode::Invalid, why));
     crate::decide::identifier_is_valid("grant", &body.grant)?;

@@ -48,9 +48,8 @@ pub(crate) fn shown(name: &str, dataset: &Dataset) -> Value {
 
 /// `GET /datasets`
 pub(crate) async fn list(State(app): State<Arc<App>>, Caller(who): Caller) -> Result<Answer<Value>, ApiError> {
-    app.may_read(&who, "datasets")?;
-    let datasets: Vec<Value> =
-        app.engine.read(|state| state.datasets.iter().map(|(name, dataset)| shown(name, dataset)).collect());
+    let (datasets, _) = crate::data::readable(&app, &who)?;
+    let datasets: Vec<Value> = datasets.iter().map(|(name, dataset)| shown(name, dataset)).collect();
     Ok(Answer(json!({ "datasets": datasets })))
 }
 

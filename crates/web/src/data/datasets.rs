@@ -5,13 +5,28 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State;
 use domain::data::Dataset;
+use engine::Principal;
 
 use crate::App;
-use crate::app::Found;
+use crate::app::{DATASETS, Found};
 use crate::auth::Visitor;
+use crate::failure::Failure;
 use crate::people::Names;
 use crate::rows::{self, Row};
-use crate::ui::{Cell, Column, Empty, Link, Mark, Page, Query, Section, Shell, Table, Tone, page};
+use crate::ui::{Cell, Column, Empty, Link, Mark, Page, Query, Section, Shell, Table, Tone, literal, page};
+
+/// The data sets that somebody may read, and the scopes in which they lie when that is not all of them.
+pub(crate) fn readable(app: &App, who: &Principal) -> Result<Readable, Failure> {
+    let own = app.may_read_some(who, "datasets", &DATASETS)?;
+    let fits = |name: &str| own.as_ref().is_none_or(|own| own.contains(&format!("dataset/{name}")));
+    let datasets = app.engine.read(|state| {
+        let datasets = state.datasets.iter().filter(|(name, _)| fits(name));
+        datasets.map(|(name, one)| (name.clone(), one.clone())).collect()
+    });
+    Ok((datasets, own))
+}
+
+type Readable = (Vec<(String, Dataset)>, Option<Vec<String>>);
 
 const OBJECTS: &str = "SELECT seq, kind, classification, source_ref, key_id, encrypted, created_at FROM data_objects\n\
                        WHERE deleted_at IS NULL ORDER BY encrypted, created_at DESC LIMIT 200";
@@ -89,13 +104,26 @@ fn object(row: &Row) -> Vec<Cell> {
     ]
 }
 
+/// The objects of some data sets, by their scopes.
+fn objects_in(own: &[String]) -> String {
+    let tests: Vec<String> =
+        own.iter().map(|scope| format!("starts_with(source_ref, {})", literal(&format!("{scope}/")))).collect();
+    OBJECTS.replace(" ORDER BY", &format!(" AND ({}) ORDER BY", tests.join(" OR ")))
+}
+
 /// `GET /data`
 pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> Page {
-    app.may_read(&who, "datasets")?;
-    let datasets: Vec<(String, Dataset)> =
-        app.engine.read(|state| state.datasets.iter().map(|(name, one)| (name.clone(), one.clone())).collect());
-    let found = app.ask(OBJECTS).await?;
+    let (datasets, own) = readable(&app, &who)?;
+    let sql = own.as_ref().map_or(OBJECTS.to_owned(), |own| objects_in(own));
+    let found = app.ask(&sql).await?;
     let mut shown = DataPage::new(Shell::new(&app, &who, Section::Data).await?, &datasets, &found);
+    if own.is_some() {
+        // They may neither ask the query again nor open the ledger that each row leads to.
+        shown.objects.query = None;
+        for (cells, row) in shown.objects.rows.iter_mut().zip(&found.rows) {
+            cells.iter_mut().take(1).for_each(|stub| *stub = Cell::Text(rows::text(row, "source_ref")));
+        }
+    }
     Names::on_page(&app, &who, vec![], &mut [&mut shown.datasets]).await;
     page(&shown)
 }

@@ -14,5 +14,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new().route("/data", get(datasets::show)).route("/data/{id}", get(dataset::show))
 }
 
+pub(crate) use datasets::readable;
+
 #[cfg(test)]
 pub(crate) use {dataset::DatasetPage, datasets::DataPage};

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
+use domain::people::Proof;
 use domain::serving::ServiceSpec;
 use domain::{Event, assurance::Outcome};
 use engine::ArchiveStanding;
 
 use crate::App;
 use crate::auth::Visitor;
-use crate::people::{Names, OpenEmergency};
+use crate::people::{HomePage, Names, OpenEmergency};
 use crate::reader::{self, Published};
 use crate::rows::{self, Row};
 use crate::serving::Latest;
@@ -226,6 +227,15 @@ const CHART: &str = "requests by two minutes in the last hour";
 
 /// `GET /`
 pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> Page {
+    // Whoever holds a role in a part only is shown what they hold, and is denied nothing.
+    let whole = ["state", "inferences", "ledger"].into_iter().all(|what| app.decides(&who, "read", what));
+    let recovers = who.session.as_ref().is_some_and(|visit| visit.proof == Proof::Recovery);
+    if !whole
+        && !recovers
+        && let Some(home) = HomePage::of(&app, &who).await?
+    {
+        return page(&home);
+    }
     app.may_read(&who, "state")?;
     app.may_read(&who, "inferences")?;
     app.may_read(&who, "ledger")?;

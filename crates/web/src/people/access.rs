@@ -84,6 +84,8 @@ struct Waiting {
     yours: bool,
     /// Whether the visitor asked for it.
     asked: bool,
+    /// Whether the visitor would be let approve it.
+    approvable: bool,
 }
 
 /// What the page shows of the state.
@@ -115,6 +117,7 @@ impl Facts {
                 asker: String::new(),
                 yours: visitor == wish.actor,
                 asked: visitor == grant.requested_by,
+                approvable: state.may_approve_grant(visitor, grant, now),
             }
         });
         let here = state
@@ -197,6 +200,7 @@ impl AccessPage {
             asker: String::new(),
             yours,
             asked,
+            approvable: !yours && !asked,
         };
         let facts = Facts {
             waiting: vec![

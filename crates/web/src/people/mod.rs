@@ -11,6 +11,7 @@ mod emergencies;
 pub(crate) mod exchange;
 pub(crate) mod gate;
 mod groups;
+mod home;
 mod keys;
 pub(crate) mod login;
 mod names;
@@ -28,6 +29,7 @@ mod signin;
 mod why;
 
 pub(crate) use groups::wish as group_wish;
+pub(crate) use home::HomePage;
 pub(crate) use names::{Names, may_know};
 pub(crate) use person::{by_hand, kind_of};
 pub(crate) use roster::{Person, roster};

@@ -26,9 +26,18 @@ pub(crate) struct PersonPage {
     person: Facts,
     /// Whether names are shown to this visitor.
     named: bool,
+    may: May,
     grants: Table,
     keys: Table,
     groups: Table,
+}
+
+/// What the visitor may do to this person: nothing else is offered.
+#[derive(Clone, Copy, Debug)]
+struct May {
+    write: bool,
+    leave: bool,
+    come_back: bool,
 }
 
 /// What the state and the profile say.
@@ -104,7 +113,7 @@ impl PersonPage {
     fn new(
         shell: Shell,
         person: Facts,
-        named: bool,
+        (named, may): (bool, May),
         found: [Found; 3],
         names: &Names,
         groups: &[(String, String)],
@@ -201,7 +210,7 @@ impl PersonPage {
             },
             groups_sql(&actor),
         );
-        Self { shell, person, named, grants, keys, groups }
+        Self { shell, person, named, may, grants, keys, groups }
     }
 
     #[cfg(test)]
@@ -242,10 +251,18 @@ impl PersonPage {
             groups: vec![("ML deployers".into(), Link::into("/groups", "gr_1"))],
         };
         let shell = || Shell::sample(Section::People);
+        let may = |all| May { write: all, leave: all, come_back: all };
         let all = [found(&[grant]), found(&[key]), found(&[withheld, member])];
         [
-            Self::new(shell(), facts(Some(profile), false), true, all, &names, &groups),
-            Self::new(shell(), facts(None, true), false, [found(&[]), found(&[]), found(&[])], &Names::default(), &[]),
+            Self::new(shell(), facts(Some(profile), false), (true, may(true)), all, &names, &groups),
+            Self::new(
+                shell(),
+                facts(None, true),
+                (false, may(false)),
+                [found(&[]), found(&[]), found(&[])],
+                &Names::default(),
+                &[],
+            ),
         ]
     }
 }
@@ -280,7 +297,9 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor, Pat
     }
     let named = may_know(&app, &who) || actor == who.actor;
     let shell = Shell::new(&app, &who, Section::People).await?;
-    page(&PersonPage::new(shell, person, named, found, &names, &groups))
+    let may = |action| app.decides(&who, action, &format!("actor/{actor}"));
+    let may = May { write: may("person.provision"), leave: may("actor.leave"), come_back: may("actor.return") };
+    page(&PersonPage::new(shell, person, (named, may), found, &names, &groups))
 }
 
 async fn facts(app: &App, who: &Principal, actor: &str) -> Result<Facts, Failure> {

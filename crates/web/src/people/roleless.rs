@@ -9,11 +9,13 @@ use axum::middleware::Next;
 use axum::response::{Html, Response};
 use axum::{Extension, response::IntoResponse};
 use engine::{Attempt, Engine, Principal};
-use http::Method;
+use http::{Method, header};
 
 use super::names::Names;
 use crate::App;
+use crate::failure::{InsidePage, Told};
 use crate::record::Failed;
+use crate::ui::{Section, Shell};
 
 /// Marks the page that says that no policy permits something.
 #[derive(Clone, Copy, Debug)]
@@ -48,22 +50,34 @@ impl RolelessPage {
     }
 }
 
-/// Shows that page in place of one that says what may not be looked at. The status, and what is recorded, stay as they
-/// were. Whoever tried to do something reads what kept them from it: it may be a rule, and none of roles.
+/// Shows that page in place of one that says what may not be looked at, and any other failure inside the usual frame. The
+/// status, and what is recorded, stay as they were. Whoever tried to do something reads what kept them from it: it may be a rule, and none of roles.
 pub(crate) async fn explained(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return next.run(request).await;
-    }
+    let looks = matches!(*request.method(), Method::GET | Method::HEAD);
     let attempt = request.extensions().get::<Attempt>().cloned();
     let response = next.run(request).await;
-    let Some(_) = response.extensions().get::<NotPermitted>() else { return response };
+    let Some(told) = response.extensions().get::<Told>().cloned() else { return response };
     let failed = response.extensions().get::<Failed>().copied();
     let (Some(actor), Some(failed)) = (attempt.and_then(|attempt| attempt.actor()), failed) else { return response };
-    let Some(page) = roleless(&app, actor).await else { return response };
-    match page.render() {
-        Ok(html) => (response.status(), Extension(failed), Html(html)).into_response(),
-        Err(_) => response,
+    let denied = looks && response.extensions().get::<NotPermitted>().is_some();
+    let roleless = if denied { roleless(&app, actor.clone()).await } else { None };
+    let page = match roleless {
+        Some(page) => page.render().ok(),
+        None => inside(&app, &actor, &told).await,
+    };
+    let Some(html) = page else { return response };
+    let mut page = (response.status(), Extension(failed), Html(html)).into_response();
+    if let Some(wait) = response.headers().get(header::RETRY_AFTER) {
+        page.headers_mut().insert(header::RETRY_AFTER, wait.clone());
     }
+    page
+}
+
+/// What went wrong, in the frame that leads on to where somebody may go.
+async fn inside(app: &App, actor: &str, told: &Told) -> Option<String> {
+    let who = app.engine.read(|state| Principal::of(state, actor, Engine::now_ms()));
+    let shell = Shell::new(app, &who, Section::Overview).await.ok()?;
+    InsidePage { shell, told }.render().ok()
 }
 
 /// The page for somebody; `None` when they hold a role.

@@ -27,6 +27,8 @@ pub(crate) struct SigninPage {
     provider: Option<String>,
     /// Where to go afterwards.
     back: Local,
+    /// Whether the provider's account that they came with is not let in.
+    refused: bool,
     /// Whether passkeys work at this address.
     passkeys: bool,
 }
@@ -45,21 +47,27 @@ enum Why {
 impl SigninPage {
     fn new(app: &App, why: Why, back: Local) -> Self {
         let provider = app.oidc.as_ref().map(|oidc| oidc.settings.label.clone());
-        Self { why, provider, passkeys: app.site.is_ok(), back }
+        Self { why, provider, refused: false, passkeys: app.site.is_ok(), back }
     }
 
     /// The way to the provider.
     fn door(&self) -> Link {
         let door = Link::to("/signin/oidc").with("return", &self.back);
-        if self.why == Why::Reauthenticate { door.with("fresh", 1) } else { door }
+        // The provider would show the same account again, unless it is told to ask.
+        if self.why == Why::Reauthenticate || self.refused { door.with("fresh", 1) } else { door }
     }
 
     #[cfg(test)]
-    pub(crate) fn samples() -> [Self; 3] {
+    pub(crate) fn samples() -> [Self; 4] {
         let provider = Some("Example Bank's account".to_owned());
-        let page =
-            |why| Self { why, provider: provider.clone(), passkeys: true, back: Local::or_home(Some("/people")) };
-        [Why::SignIn, Why::UseLink, Why::Reauthenticate].map(page)
+        let page = |(why, refused)| Self {
+            why,
+            provider: provider.clone(),
+            refused,
+            passkeys: true,
+            back: Local::or_home(Some("/people")),
+        };
+        [(Why::SignIn, false), (Why::UseLink, false), (Why::Reauthenticate, false), (Why::SignIn, true)].map(page)
     }
 }
 
@@ -69,6 +77,9 @@ pub(crate) struct Asked {
     /// Where to go afterwards.
     #[serde(rename = "return")]
     back: Option<String>,
+    /// Whether the provider's account was not let in.
+    #[serde(default)]
+    refused: u8,
 }
 
 impl Asked {
@@ -79,7 +90,8 @@ impl Asked {
 
 /// `GET /signin`
 pub(crate) async fn explain(State(app): State<Arc<App>>, Query(asked): Query<Asked>) -> Page {
-    page(&SigninPage::new(&app, Why::SignIn, asked.back()))
+    let refused = asked.refused == 1 && app.oidc.is_some();
+    page(&SigninPage { refused, ..SigninPage::new(&app, Why::SignIn, asked.back()) })
 }
 
 /// `GET /reauthenticate`

@@ -78,3 +78,44 @@ async fn given_somebody_without_a_role_when_signed_in_then_a_page_says_who_they_
     assert_eq!(world.send(Method::POST, "/signout", &who, "").await.status(), StatusCode::SEE_OTHER);
     assert_eq!(world.get("/", &who).await.status(), StatusCode::SEE_OTHER, "the session is over");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_role_in_one_data_set_when_signed_in_then_pages_offer_what_may_be_read_and_a_way_out() {
+    let world = World::new().await;
+    let holder = async |role: &str, scope: &str| {
+        let (_, added) = world.json(Method::POST, "/api/v1/people", &As::Operator, &json!({ "kind": "human" })).await;
+        let actor = added["actor"].as_str().expect("a pseudonym").to_owned();
+        let ends_at = engine::Engine::now_ms() + 60_000;
+        let wish = json!({ "actor": actor, "role": role, "scope": scope, "ends_at": ends_at, "reference": "CHG-1" });
+        let (status, asked) = world.json(Method::POST, "/api/v1/grants", &As::Operator, &wish).await;
+        assert_eq!(status, StatusCode::OK, "{asked}");
+        let path = format!("/api/v1/grants/{}/approve", asked["grant"].as_str().expect("a grant"));
+        let (status, approved) = world.json(Method::POST, &path, &As::Operator, &json!({})).await;
+        assert_eq!(status, StatusCode::OK, "{approved}");
+        let cookie = world.sign_in_by_link(&json!({ "actor": actor })).await;
+        (actor, As::Session { cookie, ours: true })
+    };
+    let (owner, steward) = holder("data_steward", "org").await;
+    for name in ["loans", "claims"] {
+        let spec = json!({ "class": "internal", "owner": owner, "source": "crm/exports", "licence": "CC-BY-4.0",
+            "purposes": ["audit"] });
+        let declare = json!({ "command": "dataset.declare", "body": { "dataset": name, "spec": spec } });
+        let (status, declared) = world.json(Method::POST, "/api/v1/commands", &steward, &declare).await;
+        assert_eq!(status, StatusCode::OK, "{declared}");
+    }
+    let (_, who) = holder("data_steward", "dataset/loans").await;
+    for (path, status) in [("/", StatusCode::OK), ("/data", StatusCode::OK), ("/ledger", StatusCode::FORBIDDEN)] {
+        let page = world.get(path, &who).await;
+        assert_eq!(page.status(), status, "{path}");
+        let html = text(page).await;
+        for (place, offered) in [("/data", true), ("/documents", true), ("/encryption", false), ("/sql", false)] {
+            assert_eq!(html.contains(&format!("<li><a href=\"{place}\"")), offered, "{path}: {place} in {html}");
+        }
+        assert!(html.contains("action=\"/signout\""), "{path}: {html}");
+        assert_eq!(rules::broken(&html), Vec::<String>::new(), "{path}");
+    }
+    assert!(text(world.get("/", &who).await).await.contains("data_steward"), "what they hold");
+    let (status, listed) = world.json(Method::GET, "/api/v1/datasets", &who, &json!(null)).await;
+    let names: Vec<_> = listed["datasets"].as_array().into_iter().flatten().map(|one| &one["dataset"]).collect();
+    assert_eq!((status, names), (StatusCode::OK, vec![&json!("loans")]), "theirs, and no other: {listed}");
+}

@@ -218,6 +218,22 @@ async fn given_forged_tokens_when_they_come_back_then_each_is_refused_with_its_r
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn given_an_account_that_is_not_let_in_when_it_comes_back_then_a_plain_address_offers_another() {
+    let stub = Stub::start().await;
+    let mut settings = stub.settings();
+    settings.oidc.iter_mut().for_each(|oidc| oidc.register = false);
+    let world = World::with(settings).await;
+    let begun = Begun::new(&world, "/signin/oidc").await;
+    *stub.token.lock().expect("no panic") = sign(&stub.key, &stub.claims(&begun.nonce));
+    let came = begun.come_back(&world, &stub.issuer).await;
+    assert_eq!((came.status(), cookies(&came).len()), (StatusCode::SEE_OTHER, 0));
+    assert_eq!(came.headers()[header::LOCATION], "/signin?refused=1");
+    let html = text(world.get("/signin?refused=1", &As::Nobody).await).await;
+    assert!(html.contains("not let in") && html.contains("another account") && html.contains("fresh=1"), "{html}");
+    on_record(&world, "oidc", "unknown").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn given_answers_that_fit_no_sign_in_when_they_come_then_the_provider_is_not_even_asked() {
     let stub = Stub::start().await;
     let world = World::with(stub.settings()).await;

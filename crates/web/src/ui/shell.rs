@@ -5,6 +5,7 @@ use engine::Principal;
 
 use super::thousands;
 use crate::App;
+use crate::app::{DATASETS, SERVICES};
 use crate::assets;
 use crate::failure::Failure;
 use crate::people::Names;
@@ -58,10 +59,39 @@ impl Section {
     ];
 }
 
+impl Section {
+    /// Whether somebody finds anything there: what they may not look at is not offered.
+    fn is_open(self, app: &App, who: &Principal) -> bool {
+        let reads = |what: &str| app.decides(who, "read", what);
+        match self {
+            // What is somebody's own and what waits for them is there for everybody.
+            Self::Overview | Self::Approvals => true,
+            Self::Ledger => reads("ledger"),
+            Self::Inferences => reads("inferences"),
+            Self::Services => reads("state") || !app.reads_in(who, &SERVICES).is_empty(),
+            Self::Why => reads("state"),
+            Self::Data => reads("datasets") || !app.reads_in(who, &DATASETS).is_empty(),
+            Self::Controls | Self::Criteria => reads("controls"),
+            Self::Evidence => reads("evidence"),
+            Self::People => reads("people"),
+            Self::Keys => reads("keys"),
+            Self::Encryption => reads("encryption"),
+            Self::Tokens => reads("tokens"),
+            Self::Policies => reads("policies"),
+            Self::Documents => reads("documents"),
+            Self::Requests => reads("requests"),
+            Self::Retention => reads("retention"),
+            Self::Sql => app.decides(who, "sql", "ledger"),
+        }
+    }
+}
+
 /// What the frame shows.
 #[derive(Clone, Debug)]
 pub(crate) struct Shell {
     pub section: Section,
+    /// The places that the visitor may go to.
+    pub open: Vec<Section>,
     pub org: String,
     pub actor: String,
     /// What the visitor is called, if that is known.
@@ -77,13 +107,16 @@ impl Shell {
         let actor = who.actor.clone();
         let names = Names::on_page(app, who, vec![actor.clone()], &mut []).await;
         let name = names.name(&actor).map(str::to_owned);
-        Ok(Self { section, org: app.engine.org().name, actor, name, size, root: merkle::hex(&root) })
+        let all = Section::ALL.into_iter().map(|(section, ..)| section);
+        let open = all.filter(|section| section.is_open(app, who)).collect();
+        Ok(Self { section, open, org: app.engine.org().name, actor, name, size, root: merkle::hex(&root) })
     }
 
     /// Places with their address, name and keys, and whether the page is there.
     pub(crate) fn places(&self) -> impl Iterator<Item = (&'static str, &'static str, &'static str, bool)> {
         let here = self.section;
-        Section::ALL.into_iter().map(move |(section, href, name, keys)| (href, name, keys, section == here))
+        let open = Section::ALL.into_iter().filter(move |(section, ..)| self.open.contains(section));
+        open.map(move |(section, href, name, keys)| (href, name, keys, section == here))
     }
 
     pub(crate) fn size_shown(&self) -> String {
@@ -110,6 +143,7 @@ impl Shell {
     pub(crate) fn sample(section: Section) -> Self {
         Self {
             section,
+            open: Section::ALL.into_iter().map(|(section, ..)| section).collect(),
             org: "Example Bank".into(),
             actor: "a_7f3k2m9q".into(),
             name: Some("Ada Okafor".into()),

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ::oidc::{Flow, Request};
-use axum::Form;
 use axum::extract::{Query, State};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
+use axum::{Extension, Form};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::people::Door;
@@ -27,6 +27,7 @@ use crate::failure::{Failure, PageError};
 use crate::people::gate::{Origin, Whom, too_many};
 use crate::people::onward::{Local, OnwardPage};
 use crate::people::signin::cookie_of;
+use crate::record::Failed;
 use crate::ui::page;
 
 /// How long somebody may take at the provider, in seconds.
@@ -46,7 +47,7 @@ fn set_cookie(value: &str, seconds: u64, secure: bool) -> String {
 
 impl App {
     fn provider(&self) -> Result<&Oidc, Failure> {
-        self.oidc.as_ref().ok_or_else(|| Failure::not_found("page", "at this address"))
+        self.oidc.as_ref().ok_or_else(Failure::no_page)
     }
 }
 
@@ -178,7 +179,9 @@ pub(crate) async fn callback(
                 NotAdmitted::Unknown => "unknown",
                 NotAdmitted::Refused(_) => "not_admitted",
             };
-            return refuse(reason, stranger());
+            app.engine.turned_away(Door::Oidc, reason);
+            app.gate.failed(whom, now);
+            return Ok(stranger());
         }
     };
     app.gate.succeeded(&whom);
@@ -193,10 +196,11 @@ fn again() -> Failure {
         .help("begin again at the sign-in page, in this browser, within ten minutes")
 }
 
-/// One answer for all who are not let in: it tells nobody who is known here.
-fn stranger() -> Failure {
-    Failure::new(StatusCode::FORBIDDEN, "not_admitted", "this account is not let in here")
-        .help("ask whoever administers Counterfoil at your company")
+/// One answer for all who are not let in: it tells nobody who is known here. It leads to the sign-in page, which offers
+/// another account, and leaves neither code nor state in the address.
+fn stranger() -> Response {
+    let failed = Failed { status: StatusCode::FORBIDDEN, code: "not_admitted" };
+    (Extension(failed), Redirect::to("/signin?refused=1")).into_response()
 }
 
 fn unavailable(trouble: &Trouble) -> Failure {
