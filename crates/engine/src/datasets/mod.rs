@@ -234,7 +234,7 @@ impl Engine {
             let Some(subjects) = subjects else {
                 return copy(&mut from, to, MAX_VERSION_BYTES)?.map(drop).ok_or(Unwritten::TooLarge);
             };
-            let mut rows = Rows::new(from.take(MAX_VERSION_BYTES + 1), subjects);
+            let mut rows = Rows::coming_in(from.take(MAX_VERSION_BYTES + 1), subjects);
             let (mut row, mut batch, mut bytes, mut noted) = (Vec::new(), Vec::new(), 0_u64, HashSet::new());
             while let Some((line, identifier)) = rows.next(&mut row)? {
                 bytes += line.len() as u64;
