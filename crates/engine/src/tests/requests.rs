@@ -277,7 +277,7 @@ async fn elsewhere(engine: &Arc<Engine>, officer: &Principal, user: &str) {
     engine.execute(&steward, declared).await.expect("declared");
     let subjects = SubjectColumn { form: Form::Csv, column: "user".into(), scope: "support".into() };
     let rows = format!("user,note\n{user},late\r\nmax@example.com,never\n{user},again\n");
-    let put = ("loans", "1", Some(subjects));
+    let put = ("loans", "1", crate::About::Named(subjects));
     engine.store_version(&steward, put, std::io::Cursor::new(rows)).await.expect("stored");
 }
 
