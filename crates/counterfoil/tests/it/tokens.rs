@@ -38,6 +38,7 @@ struct Desk {
 impl Desk {
     fn new() -> Self {
         let world = World::new();
+        world.apply();
         let staff = Staff::new(&world);
         let officer = somebody_with(&world, &staff, "privacy_officer");
         let steward = somebody_with(&world, &staff, "data_steward");

@@ -255,6 +255,9 @@ async fn elsewhere(engine: &Arc<Engine>, officer: &Principal, user: &str) {
     };
     let scope = Command::DeclareTokenScope(TokenScopeDeclared { scope: "numbers".into(), spec });
     engine.execute(officer, scope).await.expect("declared");
+    let roles = vec![("deployer".into(), "org".into())];
+    let deployer = Principal { actor: "a_deployer".into(), roles, ..Principal::default() };
+    engine.execute(&deployer, super::scopes::declare("support", "help", "prod")).await.expect("declared");
     let subjects = Some(Subjects { service: "support".into(), ids: vec![user.into()] });
     let wanted = Untokenized { values: vec!["0412 345 678".into()], subjects, column: String::new() };
     engine.tokenize(officer, "numbers", wanted).await.expect("a token");
