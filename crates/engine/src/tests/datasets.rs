@@ -298,6 +298,10 @@ async fn given_an_artifact_when_kept_then_it_lies_encrypted_and_one_in_clear_is_
     assert_eq!(engine.put_artifact(b"weights of a model").expect("kept already"), sha256);
     assert!(lying_there(&engine).iter().all(|bytes| !has(bytes, "weights")));
     assert_eq!(engine.artifact(&sha256).expect("read"), Some(b"weights of a model".to_vec()));
+    let as_class = |class| engine.put_artifact_as(class, b"weights of a model");
+    assert_eq!(as_class(DataClass::Internal).expect("kept as that"), sha256);
+    assert_eq!(code(as_class(DataClass::Confidential)), RefusalCode::Exists);
+    assert_eq!(code(as_class(DataClass::Personal)), RefusalCode::Invalid, "its digest would confirm a guess");
     let enclosed = engine.enclosure(&sha256).expect("encrypted");
     assert_eq!((enclosed.class.as_str(), enclosed.key.starts_with("object/internal/")), ("internal", true));
 
