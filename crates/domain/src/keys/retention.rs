@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::holds;
-use crate::data::datasets;
+use crate::data::{DataClass, datasets};
 use crate::decide::{name_is_valid, reference_is_valid, refuse};
 use crate::serving::SegmentFile;
 use crate::{Command, Event, Refusal, RefusalCode, State};
@@ -315,6 +315,29 @@ pub fn day_start(day: &str) -> Option<i64> {
     Some((days - 719_469) * DAY_MS)
 }
 
+/// The classes that something may be of, sorted: those of data sets and artifacts, what services and scopes of tokens
+/// declare, and what payloads are kept of.
+fn classes(state: &State) -> BTreeSet<&str> {
+    let mut all: BTreeSet<&str> = DataClass::ALL.iter().map(|class| class.as_str()).collect();
+    all.insert(QUERIES);
+    all.extend(state.services.values().map(|service| service.classification.as_str()));
+    all.extend(state.token_scopes.values().map(|known| known.spec.class.as_str()));
+    all.extend(state.kept.keys().map(String::as_str));
+    all
+}
+
+/// Whether something may be of a class: a rule or a hold on a mistyped one would be about nothing.
+pub(super) fn class_is_known(state: &State, class: &str) -> Result<(), Refusal> {
+    let known = classes(state);
+    if known.contains(class) {
+        return Ok(());
+    }
+    let known: Vec<&str> = known.into_iter().collect();
+    let message =
+        format!("nothing is of class `{class}`, and no service declares it: name one of {}", known.join(", "));
+    Err(refuse(RefusalCode::NotFound, message))
+}
+
 impl State {
     /// The rule for a kind and class: one that names the class, else one for every class.
     #[must_use]
@@ -494,6 +517,10 @@ pub(crate) fn schedule(state: &State, body: &RetentionScheduled) -> Result<Vec<E
         ));
     }
     reference_is_valid(&body.basis)?;
+    let named = state.retention_rules.get(&body.rule).is_some_and(|rule| rule.scheduled.class == body.class);
+    if body.class != ANY_CLASS && !named {
+        class_is_known(state, &body.class)?;
+    }
     let same = |rule: &&Rule| rule.scheduled.kind == body.kind && rule.scheduled.class == body.class;
     if let Some(other) = state.retention_rules.values().filter(same).find(|rule| rule.scheduled.rule != body.rule) {
         let message = format!(

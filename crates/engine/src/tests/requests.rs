@@ -257,7 +257,9 @@ async fn elsewhere(engine: &Arc<Engine>, officer: &Principal, user: &str) {
     engine.execute(officer, scope).await.expect("declared");
     let roles = vec![("deployer".into(), "org".into())];
     let deployer = Principal { actor: "a_deployer".into(), roles, ..Principal::default() };
-    engine.execute(&deployer, super::scopes::declare("support", "help", "prod")).await.expect("declared");
+    for service in ["support", "another"] {
+        engine.execute(&deployer, super::scopes::declare(service, "help", "prod")).await.expect("declared");
+    }
     let subjects = Some(Subjects { service: "support".into(), ids: vec![user.into()] });
     let wanted = Untokenized { values: vec!["0412 345 678".into()], subjects, column: String::new() };
     engine.tokenize(officer, "numbers", wanted).await.expect("a token");

@@ -200,6 +200,10 @@ async fn given_something_held_when_due_then_it_stays_until_another_person_lets_i
     filled(&engine).await;
     engine.note_kept().await.expect("what there is becomes known");
     let (privacy, lead) = (officer("a_privacy", "privacy_officer"), officer("a_lead", "compliance_lead"));
+    for service in ["credit", "other"] {
+        let declared = super::scopes::declare(service, "lending", "prod");
+        engine.execute(&officer("a_deployer", "deployer"), declared).await.expect("declared");
+    }
     let on_anna = format!("subject/{ANNA}");
     let hold = engine.place_hold(&privacy, &on_anna, "CASE-3", i64::MAX).await.expect("placed");
     let upcoming = engine.upcoming(Engine::now_ms()).await.expect("read");
