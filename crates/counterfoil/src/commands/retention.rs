@@ -135,8 +135,9 @@ async fn due(json: bool, connect: &Connect, days: u32) -> Result<(), Failure> {
         };
         let held: Vec<&str> = one["held_by"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let at = output::time(one["expires_at"].as_i64().unwrap_or_default());
-        let (rows, bytes) = (one["rows"].as_u64().unwrap_or(0), one["bytes"].as_u64().unwrap_or(0));
-        output::line(format!("{at:20}  {what:40}  {rows:7}  {bytes:11}  {}", held.join(", ")))?;
+        let rows = one["rows"].as_u64().map_or_else(|| "-".to_owned(), |rows| rows.to_string());
+        let bytes = one["bytes"].as_u64().unwrap_or(0);
+        output::line(format!("{at:20}  {what:40}  {rows:>7}  {bytes:11}  {}", held.join(", ")))?;
     }
     output::line("a day's key covers everybody of its class: what holds one of them keeps the day")
 }

@@ -258,6 +258,7 @@ fn given_an_artifact_when_due_then_it_goes_only_while_no_service_answers_with_it
     company.done("a_admin", serve(&["1"]));
     company.given.now += 2 * DAY;
     assert_eq!(items(&company), [], "it is served");
+    assert_eq!(company.state.expiring()[0].held_by.as_deref(), Some("service/trial"));
     company.done("a_admin", serve(&[]));
     let item = items(&company).pop().expect("due");
     assert_eq!((item.kind, item.object.as_deref()), (Kind::Artifact, Some("0a")));

@@ -101,7 +101,7 @@ impl RetentionPage {
             held_by: None,
             unless_clear: vec![],
         };
-        let free = Upcoming { expiring, source: None, rows: 1200, bytes: 5_000_000, held_by: vec![] };
+        let free = Upcoming { expiring, source: None, rows: Some(1200), bytes: 5_000_000, held_by: vec![] };
         let held = Upcoming { held_by: vec!["h_3f9ac2".into()], ..free.clone() };
         let none = || Found { rows: vec![], size: 18_204 };
         let nothing = Asked { rules: none(), holds: none(), gone: none() };
@@ -157,7 +157,7 @@ fn due(upcoming: &[Upcoming]) -> Table {
             Cell::Text(item.kind.as_str().into()),
             Cell::Text(item.class.clone()),
             Cell::maybe(item.day.clone().or_else(|| one.source.clone()).or_else(|| item.object.clone())),
-            Cell::count(one.rows),
+            one.rows.map_or(Cell::None, Cell::count),
             Cell::count(one.bytes),
             Cell::Text(one.expiring.rule.clone()),
             Cell::Mark(state),
