@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::app::{App, Found};
 use crate::auth::Visitor;
-use crate::failure::PageError;
+use crate::failure::{Failure, PageError};
 use crate::rows::{self, Row};
 use crate::ui::{Cell, Column, Empty, Instant, Link, Mark, Page, Query, Section, Shell, Table, Tone, clock, page};
 
@@ -237,8 +237,19 @@ pub(crate) struct NewRule {
 pub(crate) async fn set(State(app): State<Arc<App>>, Visitor(who): Visitor, Form(form): Form<NewRule>) -> Back {
     let NewRule { rule, kind, class, days, basis } = form;
     let (class, basis) = (class.trim().to_owned(), basis.trim().to_owned());
+    let ask = format!(
+        "counterfoil retention set {rule} --kind {} --class '{class}' --days {days} --basis {basis} --ask REFERENCE",
+        kind.as_str()
+    );
     let scheduled = RetentionScheduled { rule, kind, class, days, basis };
-    app.engine.execute(&who, Command::ScheduleRetention(scheduled)).await?;
+    let done = app.engine.execute(&who, Command::ScheduleRetention(scheduled)).await;
+    done.map_err(|error| {
+        let mut failure = Failure::from(error);
+        if failure.policies.iter().any(|policy| policy == "approval-required") {
+            failure.message += &format!("; or at once: `{ask}`");
+        }
+        PageError(failure)
+    })?;
     Ok(Redirect::to("/retention"))
 }
 
