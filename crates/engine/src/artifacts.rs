@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use domain::data::{DataClass, objects::key_of};
 use domain::models::{Enclosed, ModelFacts, Tensor};
+use domain::{Refusal, RefusalCode};
 use sha2::{Digest, Sha256};
 use store::objects::{self, Incoming};
 use vault::{ObjectError, ObjectHeader};
@@ -26,15 +27,24 @@ impl Engine {
     /// # Errors
     /// [`ExecuteError::Unavailable`] when it cannot be written.
     pub fn put_artifact(&self, bytes: &[u8]) -> Result<String, ExecuteError> {
-        self.put_artifact_as(DataClass::Internal, bytes)
+        self.enclose(&self.objects_dir(), None, bytes)
     }
 
-    /// The same, encrypted as another class. What is there already stays as it is.
+    /// The same, encrypted as a class that was named.
     ///
     /// # Errors
-    /// [`ExecuteError::Unavailable`] when it cannot be written.
+    /// A refusal for data about people, and for what lies there as another class; [`ExecuteError::Unavailable`] when it
+    /// cannot be written.
     pub fn put_artifact_as(&self, class: DataClass, bytes: &[u8]) -> Result<String, ExecuteError> {
-        self.enclose(&self.objects_dir(), class, bytes)
+        if class.is_personal() {
+            let message = format!(
+                "an artifact is not kept as `{}`: it is known by the digest of what it says, which lets a guess at it be \
+                 confirmed; keep data about people in a data set",
+                class.as_str()
+            );
+            return Err(Refusal::new(RefusalCode::Invalid, message).into());
+        }
+        self.enclose(&self.objects_dir(), Some(class), bytes)
     }
 
     /// An artifact by its SHA-256; `None` when there is none. Its bytes are checked against the digest.
@@ -48,7 +58,7 @@ impl Engine {
     /// The same of a document, which lies apart: who may publish one does not make readable for everybody what else is
     /// kept here.
     pub(crate) fn put_document(&self, bytes: &[u8]) -> Result<String, ExecuteError> {
-        self.enclose(&self.objects_dir().join(DOCUMENTS), DataClass::Internal, bytes)
+        self.enclose(&self.objects_dir().join(DOCUMENTS), None, bytes)
     }
 
     /// A document by its SHA-256; `None` when it was not uploaded as one.
@@ -98,7 +108,8 @@ impl Engine {
         Some(onnx::Model::parse(&bytes).map(facts).map_err(|refusal| refusal.to_string()))
     }
 
-    fn enclose(&self, dir: &Path, class: DataClass, bytes: &[u8]) -> Result<String, ExecuteError> {
+    fn enclose(&self, dir: &Path, wished: Option<DataClass>, bytes: &[u8]) -> Result<String, ExecuteError> {
+        let class = wished.unwrap_or(DataClass::Internal);
         let sha256 = merkle::hex(&Sha256::digest(bytes));
         let unkept =
             |e: &dyn std::error::Error| ExecuteError::Unavailable(format!("artifact `{sha256}` was not kept: {e}"));
@@ -107,12 +118,21 @@ impl Engine {
         match file_of(dir, &sha256).map_err(|e| unkept(&e))? {
             None => {}
             Some((None, _)) => return Ok(sha256),
-            Some((Some(header), file)) => match self.vault.open_object(header, file) {
-                Ok(_) => return Ok(sha256),
-                // What lies there can be opened by nobody: it was to be disposed of, or was never kept whole.
-                Err(ObjectError::Key(error)) if error.is_destroyed() => {}
-                Err(error) => return Err(unkept(&error)),
-            },
+            Some((Some(header), file)) => {
+                let was = header.class.clone();
+                match self.vault.open_object(header, file) {
+                    Ok(_) if wished.is_some() && was != class.as_str() => {
+                        let (message, asked) =
+                            (format!("artifact `{sha256}` is kept as `{was}` already"), class.as_str());
+                        let message = format!("{message}, not as `{asked}`: name that class, or none");
+                        return Err(Refusal::new(RefusalCode::Exists, message).into());
+                    }
+                    Ok(_) => return Ok(sha256),
+                    // What lies there can be opened by nobody: it was to be disposed of, or was never kept whole.
+                    Err(ObjectError::Key(error)) if error.is_destroyed() => {}
+                    Err(error) => return Err(unkept(&error)),
+                }
+            }
         }
         let incoming = Incoming::new(dir).map_err(|e| unkept(&e))?;
         let (id, mut writer) = self.vault.object_writer(class.as_str(), incoming, now()).map_err(|e| unkept(&e))?;

@@ -32,11 +32,11 @@ pub struct Upcoming {
     pub expiring: Expiring,
     /// What an object is of, such as `dataset/NAME/VERSION`; `None` for a day of payloads.
     pub source: Option<String>,
-    /// How many payloads there are.
-    pub rows: u64,
-    /// How many bytes they take, about.
+    /// How many payloads there are; `None` for an object, whose rows nobody counts.
+    pub rows: Option<u64>,
+    /// How many bytes they take, about; of an object, those of its file.
     pub bytes: u64,
-    /// The holds that keep it.
+    /// The holds that keep it, or `service/NAME` of one that answers with it.
     pub held_by: Vec<String>,
 }
 
@@ -128,6 +128,8 @@ impl Engine {
         let mut all = self.read(domain::State::expiring);
         all.retain(|one| one.expires_at <= until);
         let looked = self.look(&all).await?;
+        let objects: Vec<String> = all.iter().filter_map(|one| one.item.object.clone()).collect();
+        let sizes = self.blocking(move |engine| engine.sizes(objects)).await?;
         let upcoming = all.into_iter().map(|expiring| {
             let source =
                 expiring.item.object.as_ref().and_then(|object| self.read(|state| state.object_source(object)));
@@ -135,9 +137,23 @@ impl Engine {
             let held = looked.days.get(&(expiring.item.class.clone(), day)).map_or(Held::default(), |(held, _)| *held);
             let mut held_by = looked.keeping(&expiring.item, &expiring.unless_clear);
             held_by.extend(expiring.held_by.clone());
-            Upcoming { expiring, source, rows: held.rows, bytes: held.bytes, held_by }
+            let (rows, bytes) = match &expiring.item.object {
+                Some(object) => (None, sizes.get(object).copied().unwrap_or(0)),
+                None => (Some(held.rows), held.bytes),
+            };
+            Upcoming { expiring, source, rows, bytes, held_by }
         });
         Ok(upcoming.collect())
+    }
+
+    /// The bytes of the files that objects lie in.
+    fn sizes(&self, objects: Vec<String>) -> BTreeMap<String, u64> {
+        let size = |object: String| {
+            let artifact = self.read(|state| state.artifacts.get(&object).map(|kept| kept.sha256.clone()));
+            let file = store::objects::open(&self.objects_dir(), artifact.as_ref().unwrap_or(&object)).ok()??;
+            Some((object, file.metadata().ok()?.len()))
+        };
+        objects.into_iter().filter_map(size).collect()
     }
 
     /// Disposes of what is due and not held, having finished what was begun before; returns the disposals that are done.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::keys::tokens::{KnownScope, TokenKind, TokenMethod, TokenScope, may_reveal};
+use domain::keys::tokens::{KnownScope, TokenKind, TokenMethod, TokenScope, may_reveal, scope_is_free};
 use domain::{Refusal, RefusalCode};
 use vault::tokens::{Format, Owner, TokenCount, TokenError, TokenInfo, ff1};
 use vault::{SubjectRef, VaultError};
@@ -78,6 +78,13 @@ impl Engine {
                 return Err(invalid(format!(
                     "name the subject of each value: each token of scope `{scope}` is somebody's"
                 )));
+            }
+        }
+        if let Some(Subjects { service, .. }) = &wanted.subjects {
+            scope_is_free(service)?;
+            if !self.read(|state| state.services.contains_key(service)) {
+                let message = format!("there is no service `{service}`: name the one that knows these subjects");
+                return Err(Refusal::new(RefusalCode::NotFound, message).into());
             }
         }
         let scope = scope.to_owned();

@@ -21,7 +21,7 @@ use crate::client::{Client, Connect};
 use crate::output::{self, Failure};
 
 /// The rules by which something is refused that can be asked for: it has no approval, or the one there is of another thing.
-const ASKABLE: [&str; 2] = ["approval-required", "approval-fits"];
+pub(super) const ASKABLE: [&str; 2] = ["approval-required", "approval-fits"];
 
 /// What to apply, and how.
 #[derive(Args)]

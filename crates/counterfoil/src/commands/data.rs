@@ -111,6 +111,9 @@ pub struct Put {
     /// The kind of that identifier, as elsewhere here, such as email
     #[arg(long, value_name = "SCOPE", requires = "subject_column")]
     subject_scope: Option<String>,
+    /// Rows are about nobody in particular: no erasure finds anybody in them
+    #[arg(long, conflicts_with = "subject_column")]
+    no_subjects: bool,
 }
 
 /// A version to read.
@@ -212,6 +215,8 @@ impl Put {
                 .append_pair("scope", scope)
                 .finish();
             path = format!("{path}?{query}");
+        } else if self.no_subjects {
+            path += "?subjects=none";
         }
         let answer = client.upload(&path, &self.file).await?;
         serde_json::from_slice(&answer.body).map_err(|e| Failure::io(format!("{path}: the answer is not JSON: {e}")))

@@ -4,7 +4,8 @@ use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::client::Connect;
+use super::apply::ASKABLE;
+use crate::client::{Client, Connect};
 use crate::output::{self, Failure};
 
 /// How long data is kept, and what goes when.
@@ -55,6 +56,45 @@ pub struct Set {
     /// Where it is written down why, such as a clause or a ticket's number; never a name
     #[arg(long)]
     basis: String,
+    /// Where an approval is needed, ask for it, with where the reason is written down
+    #[arg(long, value_name = "REFERENCE")]
+    ask: Option<String>,
+}
+
+impl Set {
+    async fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
+        let client = connect.open().await?;
+        let answer = self.set(&client).await;
+        client.close().await?;
+        let answer = answer?;
+        match (json, answer["approval"].as_str()) {
+            (true, _) => output::json(&answer),
+            (false, Some(approval)) => {
+                output::line(format!("asked for {approval}: once it is approved, set this again"))
+            }
+            (false, None) => output::line(format!("rule {}: {} days", self.rule, self.days)),
+        }
+    }
+
+    async fn set(&self, client: &Client) -> Result<Value, Failure> {
+        let mut body = json!({"kind": self.kind, "class": self.class, "days": self.days, "basis": self.basis});
+        let path = format!("/api/v1/retention/rules/{}", self.rule);
+        let refused = match client.json(Method::PUT, &path, Some(&body)).await {
+            Ok(done) => return Ok(done),
+            Err(refused) => refused,
+        };
+        if !refused.policies.iter().any(|rule| ASKABLE.contains(&rule.as_str())) {
+            return Err(refused);
+        }
+        let Some(reference) = &self.ask else {
+            let message = format!("{}; or set this again with `--ask REFERENCE`", refused.message);
+            return Err(Failure { message, ..refused });
+        };
+        body["rule"] = json!(self.rule);
+        let command = json!({"command": "retention.schedule", "body": body});
+        let request = json!({"command": command, "reference": reference});
+        client.json(Method::POST, "/api/v1/approvals", Some(&request)).await
+    }
 }
 
 const RULES: &str = "select rule_id, kind, classification, days, basis, scheduled_by, scheduled_at from retention_rules \
@@ -66,12 +106,7 @@ const GONE: &str = "select deletion_id, object_id, rule_id, requested_at, comple
 impl Retention {
     pub async fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
         match self {
-            Self::Set(set) => {
-                let body = json!({"kind": set.kind, "class": set.class, "days": set.days, "basis": set.basis});
-                let path = format!("/api/v1/retention/rules/{}", set.rule);
-                say(json, connect, Method::PUT, &path, Some(&body), &format!("rule {}: {} days", set.rule, set.days))
-                    .await
-            }
+            Self::Set(set) => set.run(json, connect).await,
             Self::Unset { rule } => {
                 let path = format!("/api/v1/retention/rules/{rule}");
                 say(json, connect, Method::DELETE, &path, None, &format!("taken away: {rule}")).await
@@ -135,8 +170,9 @@ async fn due(json: bool, connect: &Connect, days: u32) -> Result<(), Failure> {
         };
         let held: Vec<&str> = one["held_by"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let at = output::time(one["expires_at"].as_i64().unwrap_or_default());
-        let (rows, bytes) = (one["rows"].as_u64().unwrap_or(0), one["bytes"].as_u64().unwrap_or(0));
-        output::line(format!("{at:20}  {what:40}  {rows:7}  {bytes:11}  {}", held.join(", ")))?;
+        let rows = one["rows"].as_u64().map_or_else(|| "-".to_owned(), |rows| rows.to_string());
+        let bytes = one["bytes"].as_u64().unwrap_or(0);
+        output::line(format!("{at:20}  {what:40}  {rows:>7}  {bytes:11}  {}", held.join(", ")))?;
     }
     output::line("a day's key covers everybody of its class: what holds one of them keeps the day")
 }

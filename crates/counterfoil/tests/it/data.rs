@@ -142,7 +142,7 @@ fn given_an_upload_under_way_when_the_server_is_killed_then_nothing_of_it_is_the
     let address = world.url.trim_start_matches("http://").to_owned();
     let mut stream = std::net::TcpStream::connect(&address).expect("it listens");
     let head = format!(
-        "PUT /api/v1/datasets/loans/versions/1 HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {steward}\r\n\
+        "PUT /api/v1/datasets/loans/versions/1?subjects=none HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {steward}\r\n\
          content-length: 8000000\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).expect("sent");
@@ -154,6 +154,8 @@ fn given_an_upload_under_way_when_the_server_is_killed_then_nothing_of_it_is_the
     assert_eq!(incoming(&world), Vec::<std::path::PathBuf>::new());
     assert_eq!(done(&world, &steward, &["data", "show", "loans"])["versions"], json!([]));
     let file = world.file("loans.txt", "small\n");
-    let stored = done(&world, &steward, &["data", "put", "loans", &file, "--version", "1"]);
+    let put = ["data", "put", "loans", &file, "--version", "1", "--no-subjects"];
+    assert_eq!(tried(&world, &steward, &put[..6]).error(), (65, "invalid".into()), "whom it is about is not said");
+    let stored = done(&world, &steward, &put);
     assert_eq!(stored["stored"]["bytes"], 6);
 }

@@ -91,6 +91,8 @@ fn given_payloads_of_an_old_day_when_due_then_they_go_past_holds_and_kills_and_a
     assert_eq!((&due[0]["rows"], &due[0]["held_by"][0]), (&Value::from(3), &Value::from(hold.as_str())), "{due}");
     let shorter = ["--json", "--token", &privacy, "retention", "set", "all", "--days", "7", "--basis", "POL-7"];
     assert_eq!(world.cli(&shorter).error().1, "forbidden", "what would go sooner, somebody else approves");
+    let asked = world.json(&[&shorter[1..], &["--ask", "CHG-7"]].concat());
+    assert!(asked["approval"].as_str().is_some_and(|approval| approval.starts_with("p_")), "{asked}");
     let own = ["--json", "--token", &lead, "holds", "release", &hold, "--reference", "CASE-3"];
     assert_eq!(world.cli(&own).error().1, "forbidden", "they placed it");
     world.json(&["--token", &privacy, "holds", "release", &hold, "--reference", "CASE-3"]);

@@ -38,6 +38,7 @@ struct Desk {
 impl Desk {
     fn new() -> Self {
         let world = World::new();
+        world.apply();
         let staff = Staff::new(&world);
         let officer = somebody_with(&world, &staff, "privacy_officer");
         let steward = somebody_with(&world, &staff, "data_steward");
@@ -141,6 +142,10 @@ fn given_a_csv_when_columns_are_tokenised_and_back_then_the_rest_stays_and_it_is
     assert_eq!(done, json!({"rows": 2_301, "converted": 2_300, "erased": 0}));
     let tokens = std::fs::read_to_string(&out).expect("written");
     assert!(!tokens.contains("+61") && tokens.contains("tok_personal_"), "{}", &tokens[..200]);
+    let other = desk.place("out.parquet");
+    let other = ["bulk", "--scope", "people", "--column", "phone", &file, "-o", &other];
+    let converts = desk.tried(&desk.steward, &[&other[..], &person].concat());
+    assert!(converts.error() == (64, "usage".into()) && converts.err.contains("converts no formats"), "{converts:?}");
     let exists = desk.tried(&desk.steward, &[&bulk[..], &person].concat());
     assert_eq!(exists.error(), (64, "usage".into()));
 

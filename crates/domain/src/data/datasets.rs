@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::objects::{Doomed, StoredObject, is_well_formed};
 use crate::decide::{name_is_valid, reference_is_valid};
 use crate::keys::holds;
+use crate::keys::tokens::scope_is_free;
 use crate::people::Purpose;
 use crate::{Event, Given, Refusal, RefusalCode, State};
 
@@ -413,6 +414,7 @@ pub fn may_store(state: &State, dataset: &str, version: &str, subjects: Option<&
     }
     let Some(subjects) = subjects else { return Ok(()) };
     name_is_valid("scope of identifiers", &subjects.scope)?;
+    scope_is_free(&subjects.scope)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     match (1..=64).contains(&subjects.column.len()) && subjects.column.chars().all(plain) {
         true => Ok(()),

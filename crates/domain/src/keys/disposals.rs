@@ -29,7 +29,7 @@ pub(crate) fn begin(state: &State, given: &Given, body: &BeginDisposal) -> Resul
         return conflict("no rule says when this is due, or it was disposed of".into());
     };
     if let Some(hold) = &due.held_by {
-        return conflict(format!("hold `{hold}` keeps this"));
+        return conflict(format!("`{hold}` keeps this"));
     }
     if let Some(hold) = due.unless_clear.iter().find(|hold| !body.clear_of.contains(hold)) {
         return conflict(format!("hold `{hold}` may keep this: look whether it has something in it"));

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::retention;
 use crate::decide::{identifier_is_valid, name_is_valid, reference_is_valid, refuse};
 use crate::people::identities;
 use crate::{Event, Given, Refusal, RefusalCode, State};
@@ -68,9 +69,19 @@ pub(crate) fn place(state: &State, given: &Given, body: &HoldPlaced) -> Result<V
     reference_is_valid(&body.reference)?;
     match body.on.split_once('/') {
         Some(("subject", subject)) => identities::reference_is_valid(subject)?,
-        Some(("class", name)) => name_is_valid("class", name)?,
-        Some(("dataset", name)) => name_is_valid("data set", name)?,
-        Some(("service", name)) => name_is_valid("service", name)?,
+        Some(("class", name)) => {
+            name_is_valid("class", name)?;
+            retention::class_is_known(state, name)?;
+        }
+        Some(("dataset", name)) => {
+            name_is_valid("data set", name)?;
+            is_declared("data set", name, state.datasets.contains_key(name))?;
+        }
+        Some(("service", name)) => {
+            name_is_valid("service", name)?;
+            // What one that is offered no more has recorded is there still.
+            is_declared("service", name, state.services.contains_key(name) || state.retired.contains_key(name))?;
+        }
         _ => {
             let message = "a hold is on `subject/REFERENCE`, `class/NAME`, `dataset/NAME` or `service/NAME`";
             return Err(refuse(RefusalCode::Invalid, message));
@@ -86,6 +97,16 @@ pub(crate) fn place(state: &State, given: &Given, body: &HoldPlaced) -> Result<V
         return Err(refuse(RefusalCode::Exists, format!("hold `{}` is there already", body.hold)));
     }
     Ok(vec![Event::HoldPlaced(body.clone())])
+}
+
+/// A hold on a mistyped name would keep nothing.
+fn is_declared(what: &str, name: &str, known: bool) -> Result<(), Refusal> {
+    match known {
+        true => Ok(()),
+        false => {
+            Err(refuse(RefusalCode::NotFound, format!("there is no {what} `{name}`: a hold on it would keep nothing")))
+        }
+    }
 }
 
 pub(crate) fn release(state: &State, given: &Given, body: &HoldReleased) -> Result<Vec<Event>, Refusal> {

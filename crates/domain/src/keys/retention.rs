@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::holds;
-use crate::data::datasets;
+use crate::data::{DataClass, datasets};
 use crate::decide::{name_is_valid, reference_is_valid, refuse};
 use crate::serving::SegmentFile;
 use crate::{Command, Event, Refusal, RefusalCode, State};
@@ -255,7 +255,7 @@ pub struct Expiring {
     pub days: u32,
     /// When it is due, in milliseconds since the epoch.
     pub expires_at: i64,
-    /// A hold that keeps it.
+    /// A hold that keeps it, or `service/NAME` of one that answers with it.
     pub held_by: Option<String>,
     /// Holds on people and services: it is kept while one of them has something in it, which only the records tell.
     pub unless_clear: Vec<String>,
@@ -266,13 +266,15 @@ struct Object {
     item: Item,
     /// When it came to be, in milliseconds since the epoch.
     since: i64,
+    /// What keeps it that is no hold, such as `service/NAME` of one that answers with it.
+    kept_by: Option<String>,
     /// What a hold on it would be on, such as `dataset/NAME`, beside its class.
     held_as: Option<String>,
     /// Whether it says whom its rows are about.
     about_people: bool,
 }
 
-/// The objects that can be disposed of: versions of data sets, and encrypted artifacts that no service answers with.
+/// The objects that can be disposed of: versions of data sets, and encrypted artifacts.
 fn objects(state: &State) -> Vec<Object> {
     let item = |kind, class: &str, object: &str| {
         let (class, object) = (class.to_owned(), Some(object.to_owned()));
@@ -282,14 +284,19 @@ fn objects(state: &State) -> Vec<Object> {
         dataset.versions.values().map(move |version| Object {
             item: item(Kind::Dataset, &version.stored.class, &version.stored.object),
             since: version.at,
+            kept_by: None,
             held_as: Some(format!("dataset/{name}")),
             about_people: version.subjects.is_some(),
         })
     });
     let live = state.deployments.values().flat_map(BTreeMap::values);
-    let served: BTreeSet<&String> = live.filter_map(|one| one.started.artifact_sha256.as_ref()).collect();
-    let idle = state.artifacts.iter().filter(|(_, artifact)| !served.contains(&artifact.sha256));
-    let artifacts = idle.map(|(object, artifact)| Object {
+    let answers = live.filter_map(|one| {
+        let started = &one.started;
+        Some((started.artifact_sha256.as_ref()?, format!("service/{}", started.service)))
+    });
+    let served: BTreeMap<&String, String> = answers.collect();
+    let artifacts = state.artifacts.iter().map(|(object, artifact)| Object {
+        kept_by: served.get(&artifact.sha256).cloned(),
         item: item(Kind::Artifact, &artifact.class, object),
         since: artifact.at,
         held_as: None,
@@ -315,6 +322,29 @@ pub fn day_start(day: &str) -> Option<i64> {
     Some((days - 719_469) * DAY_MS)
 }
 
+/// The classes that something may be of, sorted: those of data sets and artifacts, what services and scopes of tokens
+/// declare, and what payloads are kept of.
+fn classes(state: &State) -> BTreeSet<&str> {
+    let mut all: BTreeSet<&str> = DataClass::ALL.iter().map(|class| class.as_str()).collect();
+    all.insert(QUERIES);
+    all.extend(state.services.values().map(|service| service.classification.as_str()));
+    all.extend(state.token_scopes.values().map(|known| known.spec.class.as_str()));
+    all.extend(state.kept.keys().map(String::as_str));
+    all
+}
+
+/// Whether something may be of a class: a rule or a hold on a mistyped one would be about nothing.
+pub(super) fn class_is_known(state: &State, class: &str) -> Result<(), Refusal> {
+    let known = classes(state);
+    if known.contains(class) {
+        return Ok(());
+    }
+    let known: Vec<&str> = known.into_iter().collect();
+    let message =
+        format!("nothing is of class `{class}`, and no service declares it: name one of {}", known.join(", "));
+    Err(refuse(RefusalCode::NotFound, message))
+}
+
 impl State {
     /// The rule for a kind and class: one that names the class, else one for every class.
     #[must_use]
@@ -331,7 +361,8 @@ impl State {
             let item = Item { kind, class: class.clone(), day: Some(day.clone()), object: None };
             // What is sealed on a day may be of its last moment.
             let since = day_start(day)?.saturating_add(DAY_MS);
-            self.expires(Object { item, since, held_as: None, about_people: kind == Kind::InferencePayload })
+            let about_people = kind == Kind::InferencePayload;
+            self.expires(Object { item, since, kept_by: None, held_as: None, about_people })
         });
         let whole = objects(self).into_iter().filter_map(|one| self.expires(one));
         let mut all: Vec<Expiring> = days.chain(whole).filter(|one| !self.is_going(&one.item)).collect();
@@ -364,12 +395,13 @@ impl State {
     }
 
     fn expires(&self, object: Object) -> Option<Expiring> {
-        let Object { item, since, held_as, about_people } = object;
+        let Object { item, since, kept_by, held_as, about_people } = object;
         let rule = self.retention_rule(item.kind, &item.class)?;
         let days = rule.scheduled.days;
         let expires_at = since.saturating_add(i64::from(days).saturating_mul(DAY_MS));
         let class = format!("class/{}", item.class);
-        let held_by = held_as.iter().chain([&class]).find_map(|on| holds::blocking(self, on));
+        let held = || held_as.iter().chain([&class]).find_map(|on| holds::blocking(self, on));
+        let held_by = kept_by.or_else(held);
         // Of whom something is, and which services it came by, the ledger does not say.
         let looked_for = |on: &str| {
             (about_people && on.starts_with("subject/"))
@@ -494,6 +526,10 @@ pub(crate) fn schedule(state: &State, body: &RetentionScheduled) -> Result<Vec<E
         ));
     }
     reference_is_valid(&body.basis)?;
+    let named = state.retention_rules.get(&body.rule).is_some_and(|rule| rule.scheduled.class == body.class);
+    if body.class != ANY_CLASS && !named {
+        class_is_known(state, &body.class)?;
+    }
     let same = |rule: &&Rule| rule.scheduled.kind == body.kind && rule.scheduled.class == body.class;
     if let Some(other) = state.retention_rules.values().filter(same).find(|rule| rule.scheduled.rule != body.rule) {
         let message = format!(

@@ -7,6 +7,23 @@ use crate::decide::{name_is_valid, refuse};
 use crate::people::Purpose;
 use crate::{Event, Refusal, RefusalCode, State};
 
+/// Scopes by which the vault knows what is its own; others begin with `tokens/`. An identifier that somebody gives in one
+/// of them would be taken for that.
+pub const RESERVED_SCOPES: [&str; 4] = ["identity", "people", "request", "token-scopes"];
+
+/// Whether people may be known by identifiers in a scope of the vault.
+///
+/// # Errors
+/// [`RefusalCode::Invalid`], naming the scope.
+pub fn scope_is_free(scope: &str) -> Result<(), Refusal> {
+    if RESERVED_SCOPES.contains(&scope) || scope.starts_with("tokens/") {
+        let message =
+            format!("scope `{scope}` is used by the vault itself: name the kind of identifier, such as `email`");
+        return Err(refuse(RefusalCode::Invalid, message));
+    }
+    Ok(())
+}
+
 /// How a token is made of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -137,6 +137,11 @@ fn given_a_version_when_stored_then_it_is_what_was_written_and_its_name_is_never
     let subjects = |column: &str| SubjectColumn { form: Form::Csv, column: column.into(), scope: "email".into() };
     named.subjects = Some(subjects("e mail"));
     assert_eq!(company.refused("a_1", Command::StoreVersion(named.clone())).code, RefusalCode::Invalid);
+    for scope in crate::keys::tokens::RESERVED_SCOPES {
+        named.subjects = Some(SubjectColumn { scope: scope.into(), ..subjects("email") });
+        let refusal = company.refused("a_1", Command::StoreVersion(named.clone()));
+        assert!(refusal.message.contains("used by the vault itself"), "{}", refusal.message);
+    }
     named.subjects = Some(subjects("email"));
     company.done("a_1", Command::StoreVersion(named));
 }

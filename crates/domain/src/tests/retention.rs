@@ -42,6 +42,10 @@ fn hold(hold: &str, on: &str) -> Command {
     Command::PlaceHold(HoldPlaced { hold, on, reference, review_due: i64::MAX })
 }
 
+fn credit() -> Command {
+    Command::DeclareService(ServiceDeclared { service: "credit".into(), spec: approvals::spec() })
+}
+
 fn release(hold: &str) -> Command {
     Command::ReleaseHold(HoldReleased { hold: hold.into(), reference: "CASE-3".into() })
 }
@@ -95,6 +99,7 @@ fn given_wrong_rules_when_made_then_they_are_refused() {
     for (command, word) in [
         (scheduled(Kind::InferencePayload, "internal", 0, "POL-7"), "1 to 36500 days"),
         (scheduled(Kind::InferencePayload, "Ada Lovelace", 3, "POL-7"), "not a name for a class"),
+        (scheduled(Kind::InferencePayload, "nosuch", 3, "POL-7"), "name one of confidential, internal"),
         (scheduled(Kind::InferencePayload, "internal", 3, "because Ada said so"), "a reference is needed"),
         (scheduled(Kind::InferenceCore, "*", 3, "POL-7"), "nothing here disposes of them"),
         (Command::UnscheduleRetention(RetentionUnscheduled { rule: "r".into() }), "no such rule"),
@@ -126,7 +131,14 @@ fn given_something_kept_when_a_rule_would_end_it_sooner_then_somebody_else_must_
 #[test]
 fn given_a_hold_when_released_then_it_is_by_another_person_than_who_placed_it() {
     let mut company = Company::new();
-    for (on, word) in [("subject/7", "32 hexadecimal digits"), ("class/", "not a name"), ("Ada", "a hold is on")] {
+    for (on, word) in [
+        ("subject/7", "32 hexadecimal digits"),
+        ("class/", "not a name"),
+        ("class/nosuch", "name one of confidential, internal"),
+        ("dataset/nosuch", "there is no data set `nosuch`"),
+        ("service/nosuch", "there is no service `nosuch`"),
+        ("Ada", "a hold is on"),
+    ] {
         let refusal = company.refused("a_1", hold("h_1", on));
         assert!(refusal.message.contains(word), "{}", refusal.message);
     }
@@ -219,6 +231,7 @@ fn given_rows_about_people_when_a_version_is_due_then_a_hold_on_one_is_looked_at
     company.done("a_1", Command::StoreVersion(named));
     company.given.now += 2 * DAY;
     company.done("a_1", hold("h_1", &format!("subject/{SUBJECT}")));
+    company.done("a_admin", credit());
     company.done("a_1", hold("h_2", "service/credit"));
     let item = items(&company).pop().expect("due, as far as the ledger tells");
     assert!(company.refused("a_system", begin("x_1", item.clone(), &[])).message.contains("look whether"));
@@ -245,6 +258,7 @@ fn given_an_artifact_when_due_then_it_goes_only_while_no_service_answers_with_it
     company.done("a_admin", serve(&["1"]));
     company.given.now += 2 * DAY;
     assert_eq!(items(&company), [], "it is served");
+    assert_eq!(company.state.expiring()[0].held_by.as_deref(), Some("service/trial"));
     company.done("a_admin", serve(&[]));
     let item = items(&company).pop().expect("due");
     assert_eq!((item.kind, item.object.as_deref()), (Kind::Artifact, Some("0a")));
@@ -301,6 +315,7 @@ proptest! {
         story in prop::collection::vec(anything(), 1..60)
     ) {
         let mut company = Company::new();
+        company.done("a_admin", credit());
         // When each day that is kept would go, at the soonest that it ever was to be.
         let mut gone: BTreeSet<Item> = BTreeSet::new();
         for (step, what) in story.into_iter().enumerate() {

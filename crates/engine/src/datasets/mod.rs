@@ -85,6 +85,17 @@ impl Transfers {
     }
 }
 
+/// Whom the rows of a version are said to be about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum About {
+    /// Nothing was said, which does for a data set that has no data about people.
+    Unsaid,
+    /// Nobody in particular: nothing here finds anybody in them.
+    Nobody,
+    /// Whoever a column names.
+    Named(SubjectColumn),
+}
+
 /// A version that is read: its plaintext comes from `reader` as it is decrypted.
 pub struct Reading {
     /// How many bytes there are.
@@ -186,14 +197,17 @@ impl Engine {
     pub async fn store_version(
         self: &Arc<Self>,
         who: &Principal,
-        wish: (&str, &str, Option<SubjectColumn>),
+        wish: (&str, &str, About),
         from: impl Read + Send + 'static,
     ) -> Result<Done, ExecuteError> {
-        let (dataset, version, subjects) = (wish.0.to_owned(), wish.1.to_owned(), wish.2);
+        let (dataset, version, about) = (wish.0.to_owned(), wish.1.to_owned(), wish.2);
+        let unsaid = about == About::Unsaid;
+        let subjects = if let About::Named(column) = about { Some(column) } else { None };
         let resource = format!("dataset/{dataset}");
         // Before any byte is taken; the command asks again.
         let allowed = self.authorize(who, "dataset.version.store", &resource).map(drop);
         let allowed = allowed.and_then(|()| self.read(|state| may_store(state, &dataset, &version, subjects.as_ref())));
+        let allowed = allowed.and_then(|()| if unsaid { self.is_about_nobody(&dataset) } else { Ok(()) });
         if let Err(refusal) = allowed {
             return Err(self.record_refusal(who, "dataset.version.store", resource, refusal).await);
         }
@@ -209,6 +223,19 @@ impl Engine {
         self.transfers.settled(&stored);
         self.unless_decided(&done, &stored).await;
         done
+    }
+
+    /// Erasure finds nobody in rows of which nothing is said, so that is not left out by mistake.
+    fn is_about_nobody(&self, dataset: &str) -> Result<(), Refusal> {
+        let class = self.read(|state| state.datasets.get(dataset).map(|known| known.spec.class));
+        let Some(class) = class.filter(|class| class.is_personal()) else { return Ok(()) };
+        let message = format!(
+            "data set `{dataset}` is {}: say which column names whom rows are about (`--subject-column` and \
+             `--subject-scope`), or that they are about nobody in particular (`--no-subjects`, or `?subjects=none`): then \
+             no erasure finds anybody in them",
+            class.as_str()
+        );
+        Err(Refusal::new(RefusalCode::Invalid, message))
     }
 
     /// Scraps what was written for an event that was refused. After another failure the event may be there all the same:
@@ -234,7 +261,7 @@ impl Engine {
             let Some(subjects) = subjects else {
                 return copy(&mut from, to, MAX_VERSION_BYTES)?.map(drop).ok_or(Unwritten::TooLarge);
             };
-            let mut rows = Rows::new(from.take(MAX_VERSION_BYTES + 1), subjects);
+            let mut rows = Rows::coming_in(from.take(MAX_VERSION_BYTES + 1), subjects);
             let (mut row, mut batch, mut bytes, mut noted) = (Vec::new(), Vec::new(), 0_u64, HashSet::new());
             while let Some((line, identifier)) = rows.next(&mut row)? {
                 bytes += line.len() as u64;

@@ -26,11 +26,22 @@ pub(crate) struct Rows<'a, R> {
     at: Option<usize>,
     /// Rows so far, the header included.
     read: u64,
+    /// Whether they come in, and are refused when they are not as was said. What is stored is read as it is.
+    comes_in: bool,
+    /// How many fields the header of a CSV has.
+    fields: usize,
 }
 
 impl<'a, R: Read> Rows<'a, R> {
+    /// Of what was stored before.
     pub(crate) fn new(from: R, subjects: &'a SubjectColumn) -> Self {
-        Self { from: BufReader::with_capacity(64 << 10, from), subjects, at: None, read: 0 }
+        let from = BufReader::with_capacity(64 << 10, from);
+        Self { from, subjects, at: None, read: 0, comes_in: false, fields: 0 }
+    }
+
+    /// Of what comes in to be stored.
+    pub(crate) fn coming_in(from: R, subjects: &'a SubjectColumn) -> Self {
+        Self { comes_in: true, ..Self::new(from, subjects) }
     }
 
     /// The next row with its line ending, and the identifier of whom it is about, when it has one; `None` at the end.
@@ -54,6 +65,9 @@ impl<'a, R: Read> Rows<'a, R> {
         loop {
             let here = self.from.fill_buf()?;
             if here.is_empty() {
+                if quoted && self.comes_in {
+                    return Err(self.malformed("has a quote that is never closed", 1));
+                }
                 return Ok(!row.is_empty());
             }
             let ends = |byte: &u8| {
@@ -90,12 +104,17 @@ impl<'a, R: Read> Rows<'a, R> {
                     == self.subjects.column
             };
             self.at = record.iter().position(name);
+            self.fields = record.len();
             if self.at.is_none() {
                 let message = format!("the header of the CSV has no column `{}`", self.subjects.column);
                 return Err(RowError::Malformed(message));
             }
             return Ok(None);
         };
+        if self.comes_in && record.len() != self.fields {
+            let message = format!("does not have as many fields as the header: {}, not {}", record.len(), self.fields);
+            return Err(self.malformed(&message, 0));
+        }
         match record.get(at).map(std::str::from_utf8) {
             Some(Ok(identifier)) => Ok(Some(identifier.to_owned())),
             Some(Err(_)) => Err(self.malformed("names whom it is about in bytes that are no UTF-8", 0)),
@@ -110,6 +129,8 @@ impl<'a, R: Read> Rows<'a, R> {
         let row: serde_json::Map<String, serde_json::Value> =
             serde_json::from_slice(row).map_err(|_| self.malformed("is no JSON object", 0))?;
         match row.get(&self.subjects.column) {
+            None if self.comes_in => Err(self
+                .malformed(&format!("has no member `{}`: null says that it is about nobody", self.subjects.column), 0)),
             None | Some(serde_json::Value::Null) => Ok(None),
             Some(serde_json::Value::String(identifier)) => Ok(Some(identifier.clone())),
             Some(serde_json::Value::Number(identifier)) => Ok(Some(identifier.to_string())),
@@ -132,7 +153,7 @@ mod tests {
 
     fn read(form: Form, text: &str) -> Result<Vec<(String, Option<String>)>, RowError> {
         let subjects = subjects(form);
-        let mut rows = Rows::new(text.as_bytes(), &subjects);
+        let mut rows = Rows::coming_in(text.as_bytes(), &subjects);
         let (mut row, mut all) = (Vec::new(), Vec::new());
         while let Some((bytes, identifier)) = rows.next(&mut row)? {
             all.push((String::from_utf8_lossy(bytes).into_owned(), identifier));
@@ -152,21 +173,24 @@ mod tests {
 
     #[test]
     fn given_json_lines_when_read_then_rows_are_as_they_were_and_say_whom_they_are_about() {
-        let text = "{\"email\":\"ann@x.com\"}\n\n{\"email\":7}\n{\"id\":1}\n{\"email\":null}";
+        let text = "{\"email\":\"ann@x.com\"}\n\n{\"email\":7}\n{\"email\":\"\"}\n{\"email\":null}";
         let rows = read(Form::Jsonl, text).expect("rows");
         assert_eq!(rows.iter().map(|(row, _)| row.as_str()).collect::<String>(), text);
         let about: Vec<Option<&str>> = rows.iter().map(|(_, identifier)| identifier.as_deref()).collect();
-        assert_eq!(about, [Some("ann@x.com"), None, Some("7"), None, None]);
+        assert_eq!(about, [Some("ann@x.com"), None, Some("7"), Some(""), None]);
     }
 
     #[test]
     fn given_rows_that_are_not_as_was_said_when_read_then_the_row_is_named_and_not_repeated() {
         for (form, text, why) in [
             (Form::Csv, "id,mail\n1,ann@x.com\n", "no column `email`"),
-            (Form::Csv, "id,email\n1\n", "row 2 has too few fields"),
+            (Form::Csv, "id,email\n1\n", "row 2 does not have as many fields as the header: 1, not 2"),
+            (Form::Csv, "id,email\n1,bob@x.com,ann\n", "row 2 does not have as many fields"),
+            (Form::Csv, "id,email\n1,bob@x.com\n2,\"ann@x.com\n", "row 3 has a quote that is never closed"),
             (Form::Csv, "id,email,note\n1,bob@x.com,5\" pipe\n2,ann@x.com,6\" pipe\n", "row 2 is several"),
             (Form::Csv, "id,email\n1,bob@x.com\r2,ann@x.com\n", "row 2 is several"),
             (Form::Jsonl, "{\"email\":\"a\"}\nann@x.com\n", "row 2 is no JSON object"),
+            (Form::Jsonl, "{\"mail\":\"ann@x.com\"}\n", "row 1 has no member `email`"),
             (Form::Jsonl, "{\"email\":[\"ann@x.com\"]}\n", "row 1 names whom"),
         ] {
             let error = read(form, text).expect_err("refused").to_string();

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use domain::keys::requests::{
     DUE_MS, ExecuteRequest, Intake, Request, RequestAssessed, RequestClosed, RequestIdentityChecked, RequestKind,
-    RequestReceived, SearchRequest,
+    RequestReceived, SearchRequest, may_have_learned,
 };
 use domain::people::IdentitySource;
 use domain::{Command, Refusal, RefusalCode};
@@ -178,6 +178,12 @@ impl Engine {
     }
 
     async fn look_again(self: &Arc<Self>, request: &str) -> Result<(), ExecuteError> {
+        let search = self.look_for_now(request).await?;
+        self.execute(self.system(), Command::SearchRequest(search)).await.map(drop)
+    }
+
+    /// What is held now; a refusal when the identifiers lead to more people than when the request was received.
+    async fn look_for_now(self: &Arc<Self>, request: &str) -> Result<SearchRequest, ExecuteError> {
         let known = self.request(request)?;
         if let Some(text) = self.request_text(request).await? {
             let (found, _) = self.known_by(&text.identifiers).await?;
@@ -191,8 +197,26 @@ impl Engine {
         }
         self.seal_now().await?;
         let name = request.to_owned();
-        let search = self.blocking(move |engine| engine.look_for(&name, &known)).await??;
-        self.execute(self.system(), Command::SearchRequest(search)).await.map(drop)
+        self.blocking(move |engine| engine.look_for(&name, &known)).await?
+    }
+
+    /// Refuses an erasure when what came since the search would have to be assessed first. Nothing is written: it would
+    /// be another thing than what was approved.
+    async fn nothing_came_since(self: &Arc<Self>, request: &str) -> Result<(), ExecuteError> {
+        let found = self.look_for_now(request).await?;
+        let known = self.request(request)?;
+        let models = self.read(|state| may_have_learned(state, known.received.kind, &found.counts));
+        let assessed = known.searched.map(|searched| searched.models).unwrap_or_default();
+        match models.iter().find(|model| !assessed.contains(*model)) {
+            Some(model) => {
+                let message = format!(
+                    "request `{request}`: model version `{model}` may have learned from data of theirs that came since the \
+                     search: search again, assess it, and ask for the approval anew"
+                );
+                Err(Refusal::new(RefusalCode::Conflict, message).into())
+            }
+            None => Ok(()),
+        }
     }
 
     /// Says what an erasure means for a model version.
@@ -224,7 +248,7 @@ impl Engine {
         let command = self.erasure_of(request)?;
         // What came since the search counts too: holds on it, and models that may have learned from it.
         if self.authorize(who, "request.execute", &format!("request/{request}")).is_ok() {
-            self.look_again(request).await?;
+            self.nothing_came_since(request).await?;
         }
         self.execute(who, command).await?;
         if let Err(error) = self.carry_out_erasures().await {

@@ -8,7 +8,7 @@ use domain::people::{ActorKind, Purpose};
 use vault::SubjectRef;
 
 use super::*;
-use crate::{Attempt, Reading, Wish};
+use crate::{About, Attempt, Reading, Wish};
 
 const ROWS: &str = "id,email\n1,ann@example.com\n2,bob@example.com\n3,Ann@Example.com\n4,\n";
 
@@ -45,7 +45,7 @@ fn asking(who: &Principal, purpose: Purpose) -> Principal {
 
 async fn put(engine: &Arc<Engine>, who: &Principal, dataset: &str, version: &str) -> Result<crate::Done, ExecuteError> {
     let subjects = SubjectColumn { form: Form::Csv, column: "email".into(), scope: "email".into() };
-    engine.store_version(who, (dataset, version, Some(subjects)), Cursor::new(ROWS)).await
+    engine.store_version(who, (dataset, version, About::Named(subjects)), Cursor::new(ROWS)).await
 }
 
 fn all(mut reading: Reading) -> String {
@@ -147,11 +147,13 @@ async fn given_an_upload_that_breaks_off_or_makes_no_sense_when_it_ends_then_not
     let dir = tempfile::tempdir().expect("a temporary directory");
     let (engine, steward) = with_loans(dir.path()).await;
     let begun = Cursor::new(vec![b'x'; 3 << 20]).chain(Broken);
-    let broken = engine.store_version(&steward, ("loans", "1", None), begun).await;
+    let broken = engine.store_version(&steward, ("loans", "1", About::Nobody), begun).await;
     assert_eq!(code(broken), RefusalCode::Invalid);
     let subjects = SubjectColumn { form: Form::Csv, column: "mail".into(), scope: "email".into() };
-    let without = engine.store_version(&steward, ("loans", "1", Some(subjects)), Cursor::new(ROWS)).await;
+    let without = engine.store_version(&steward, ("loans", "1", About::Named(subjects)), Cursor::new(ROWS)).await;
     assert_eq!(code(without), RefusalCode::Invalid);
+    let unsaid = engine.store_version(&steward, ("loans", "1", About::Unsaid), Cursor::new(ROWS)).await;
+    assert_eq!(code(unsaid), RefusalCode::Invalid, "erasure would find nobody in it");
     assert!(lying_there(&engine).is_empty());
     assert!(engine.read(|state| state.datasets["loans"].versions.is_empty()));
     put(&engine, &steward, "loans", "1").await.expect("the name is free");
@@ -296,6 +298,10 @@ async fn given_an_artifact_when_kept_then_it_lies_encrypted_and_one_in_clear_is_
     assert_eq!(engine.put_artifact(b"weights of a model").expect("kept already"), sha256);
     assert!(lying_there(&engine).iter().all(|bytes| !has(bytes, "weights")));
     assert_eq!(engine.artifact(&sha256).expect("read"), Some(b"weights of a model".to_vec()));
+    let as_class = |class| engine.put_artifact_as(class, b"weights of a model");
+    assert_eq!(as_class(DataClass::Internal).expect("kept as that"), sha256);
+    assert_eq!(code(as_class(DataClass::Confidential)), RefusalCode::Exists);
+    assert_eq!(code(as_class(DataClass::Personal)), RefusalCode::Invalid, "its digest would confirm a guess");
     let enclosed = engine.enclosure(&sha256).expect("encrypted");
     assert_eq!((enclosed.class.as_str(), enclosed.key.starts_with("object/internal/")), ("internal", true));
 

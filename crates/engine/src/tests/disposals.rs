@@ -83,6 +83,7 @@ async fn given_an_old_version_when_due_then_its_key_and_file_go_and_nobody_is_in
     let (stored, ann) = store(&engine, "1", "ann@example.com").await;
     let upcoming = engine.upcoming(Engine::now_ms()).await.expect("read");
     assert_eq!(upcoming[0].source.as_deref(), Some("dataset/loans/1"));
+    assert_eq!((upcoming[0].rows, upcoming[0].bytes), (None, stored.stored_bytes));
     let done = engine.dispose_due().await.expect("disposed");
     assert_eq!(done.len(), 1);
     assert_eq!(told(&engine), WHOLE);

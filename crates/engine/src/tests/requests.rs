@@ -305,6 +305,11 @@ async fn elsewhere(engine: &Arc<Engine>, officer: &Principal, user: &str) {
     };
     let scope = Command::DeclareTokenScope(TokenScopeDeclared { scope: "numbers".into(), spec });
     engine.execute(officer, scope).await.expect("declared");
+    let roles = vec![("deployer".into(), "org".into())];
+    let deployer = Principal { actor: "a_deployer".into(), roles, ..Principal::default() };
+    for service in ["support", "another"] {
+        engine.execute(&deployer, super::scopes::declare(service, "help", "prod")).await.expect("declared");
+    }
     let subjects = Some(Subjects { service: "support".into(), ids: vec![user.into()] });
     let wanted = Untokenized { values: vec!["0412 345 678".into()], subjects, column: String::new() };
     engine.tokenize(officer, "numbers", wanted).await.expect("a token");
@@ -327,7 +332,7 @@ async fn elsewhere(engine: &Arc<Engine>, officer: &Principal, user: &str) {
     engine.execute(&steward, declared).await.expect("declared");
     let subjects = SubjectColumn { form: Form::Csv, column: "user".into(), scope: "support".into() };
     let rows = format!("user,note\n{user},late\r\nmax@example.com,never\n{user},again\n");
-    let put = ("loans", "1", Some(subjects));
+    let put = ("loans", "1", crate::About::Named(subjects));
     engine.store_version(&steward, put, std::io::Cursor::new(rows)).await.expect("stored");
 }
 

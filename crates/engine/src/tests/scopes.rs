@@ -6,7 +6,7 @@ use domain::serving::{RiskTier, ServiceDeclared, ServiceSpec, WhenUnrecordable};
 use super::*;
 use crate::Wish;
 
-fn declare(service: &str, purpose: &str, environment: &str) -> Command {
+pub(super) fn declare(service: &str, purpose: &str, environment: &str) -> Command {
     let spec = ServiceSpec {
         owner: "team".into(),
         purpose: purpose.into(),

@@ -107,6 +107,13 @@ async fn given_a_scope_per_subject_when_the_subject_is_erased_then_its_tokens_st
     scope(&engine, "crm", TokenMethod::Vaulted, TokenKind::Phone, true).await;
     let officer = duty("privacy_officer");
     let phones = ["0412 345 678", "+61 2 9999 0000"];
+    let (code, message) = refused(engine.tokenize(&officer, "crm", of(&phones, "u-anna")).await);
+    assert!(code == RefusalCode::NotFound && message.contains("no service `support`"), "{message}");
+    let mut reserved = of(&phones, "u-anna");
+    reserved.subjects = Some(Subjects { service: "identity".into(), ids: vec!["u-anna".into(); 2] });
+    let (code, _) = refused(engine.tokenize(&officer, "crm", reserved).await);
+    assert_eq!(code, RefusalCode::Invalid);
+    engine.execute(&duty("deployer"), scopes::declare("support", "help", "prod")).await.expect("declared");
     let anna = engine.tokenize(&officer, "crm", of(&phones, "u-anna")).await.expect("tokens");
     let ben = engine.tokenize(&officer, "crm", of(&phones, "u-ben")).await.expect("tokens");
     assert!(anna.iter().all(|token| !ben.contains(token)), "the same value of another is another token");

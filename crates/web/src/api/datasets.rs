@@ -10,7 +10,7 @@ use axum::extract::{Path, Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::{Buf, Bytes};
 use domain::data::{Dataset, DestroyVersion, Form, SubjectColumn};
-use engine::Reading;
+use engine::{About, Reading};
 use futures_util::StreamExt;
 use http::header;
 use serde::Deserialize;
@@ -64,20 +64,24 @@ pub(crate) async fn show(
     Ok(Answer(found.ok_or_else(|| Failure::not_found("data set", &id))?))
 }
 
-/// Where rows say whom they are about; all three or none.
+/// Where rows say whom they are about: the first three together, or that they are about nobody.
 #[derive(Deserialize)]
 pub(crate) struct Rows {
     form: Option<Form>,
     column: Option<String>,
     scope: Option<String>,
+    subjects: Option<String>,
 }
 
 impl Rows {
-    fn subjects(self) -> Result<Option<SubjectColumn>, Failure> {
-        match (self.form, self.column, self.scope) {
-            (None, None, None) => Ok(None),
-            (Some(form), Some(column), Some(scope)) => Ok(Some(SubjectColumn { form, column, scope })),
-            _ => Err(Failure::invalid("to say whom rows are about, give `form`, `column` and `scope` together")),
+    fn about(self) -> Result<About, Failure> {
+        match (self.form, self.column, self.scope, self.subjects.as_deref()) {
+            (None, None, None, None) => Ok(About::Unsaid),
+            (None, None, None, Some("none")) => Ok(About::Nobody),
+            (Some(form), Some(column), Some(scope), None) => Ok(About::Named(SubjectColumn { form, column, scope })),
+            _ => Err(Failure::invalid(
+                "to say whom rows are about, give `form`, `column` and `scope` together, or `subjects=none` and none of them",
+            )),
         }
     }
 }
@@ -90,10 +94,10 @@ pub(crate) async fn put(
     Query(rows): Query<Rows>,
     request: Request,
 ) -> Result<Answer<Value>, ApiError> {
-    let subjects = rows.subjects()?;
+    let about = rows.about()?;
     let (to_disk, pieces) = channel(PIECES);
     let mut sending = tokio::spawn(take_in(request.into_body(), to_disk));
-    let done = app.engine.store_version(&who, (&id, &version, subjects), Pieces::of(pieces)).await;
+    let done = app.engine.store_version(&who, (&id, &version, about), Pieces::of(pieces)).await;
     if tokio::time::timeout(DRAINED_TIME, &mut sending).await.is_err() {
         sending.abort();
     }

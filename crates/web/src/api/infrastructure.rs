@@ -94,8 +94,12 @@ pub(crate) async fn put_artifact(
     body: Bytes,
 ) -> Result<Answer<Value>, ApiError> {
     app.may(&who, "artifact.put", "model/artifact")?;
-    let (engine, class) = (Arc::clone(&app.engine), wish.class.unwrap_or(DataClass::Internal));
-    let kept = tokio::task::spawn_blocking(move || engine.put_artifact_as(class, &body)).await;
+    let engine = Arc::clone(&app.engine);
+    let keep = move || match wish.class {
+        Some(class) => engine.put_artifact_as(class, &body),
+        None => engine.put_artifact(&body),
+    };
+    let kept = tokio::task::spawn_blocking(keep).await;
     let sha256 = kept.map_err(|panicked| Failure::internal("keep the artifact", &panicked))??;
     who.attempt.iter().for_each(|attempt| attempt.concerns(&sha256));
     Ok(Answer(json!({ "sha256": sha256 })))

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::app::{App, Found};
 use crate::auth::Visitor;
-use crate::failure::PageError;
+use crate::failure::{Failure, PageError};
 use crate::rows::{self, Row};
 use crate::ui::{Cell, Column, Empty, Instant, Link, Mark, Page, Query, Section, Shell, Table, Tone, clock, page};
 
@@ -101,7 +101,7 @@ impl RetentionPage {
             held_by: None,
             unless_clear: vec![],
         };
-        let free = Upcoming { expiring, source: None, rows: 1200, bytes: 5_000_000, held_by: vec![] };
+        let free = Upcoming { expiring, source: None, rows: Some(1200), bytes: 5_000_000, held_by: vec![] };
         let held = Upcoming { held_by: vec!["h_3f9ac2".into()], ..free.clone() };
         let none = || Found { rows: vec![], size: 18_204 };
         let nothing = Asked { rules: none(), holds: none(), gone: none() };
@@ -157,7 +157,7 @@ fn due(upcoming: &[Upcoming]) -> Table {
             Cell::Text(item.kind.as_str().into()),
             Cell::Text(item.class.clone()),
             Cell::maybe(item.day.clone().or_else(|| one.source.clone()).or_else(|| item.object.clone())),
-            Cell::count(one.rows),
+            one.rows.map_or(Cell::None, Cell::count),
             Cell::count(one.bytes),
             Cell::Text(one.expiring.rule.clone()),
             Cell::Mark(state),
@@ -237,8 +237,19 @@ pub(crate) struct NewRule {
 pub(crate) async fn set(State(app): State<Arc<App>>, Visitor(who): Visitor, Form(form): Form<NewRule>) -> Back {
     let NewRule { rule, kind, class, days, basis } = form;
     let (class, basis) = (class.trim().to_owned(), basis.trim().to_owned());
+    let ask = format!(
+        "counterfoil retention set {rule} --kind {} --class '{class}' --days {days} --basis {basis} --ask REFERENCE",
+        kind.as_str()
+    );
     let scheduled = RetentionScheduled { rule, kind, class, days, basis };
-    app.engine.execute(&who, Command::ScheduleRetention(scheduled)).await?;
+    let done = app.engine.execute(&who, Command::ScheduleRetention(scheduled)).await;
+    done.map_err(|error| {
+        let mut failure = Failure::from(error);
+        if failure.policies.iter().any(|policy| policy == "approval-required") {
+            failure.message += &format!("; or at once: `{ask}`");
+        }
+        PageError(failure)
+    })?;
     Ok(Redirect::to("/retention"))
 }
 

@@ -59,6 +59,10 @@ impl Bulk {
         if self.out.exists() {
             return Err(Failure::usage(format!("`{out}` exists: remove it, or write somewhere else")));
         }
+        if self.file.extension() != self.out.extension() {
+            let message = format!("`{out}` ends otherwise than {}: this converts no formats", self.file.display());
+            return Err(Failure::usage(message));
+        }
         let mut partial = self.out.clone().into_os_string();
         partial.push(".partial");
         let partial = PathBuf::from(partial);

@@ -1,5 +1,7 @@
 //! What may follow what in a request, and what never does.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{
     ErasureStep, ExecuteRequest, MAX_DUE_MS, MAX_SUBJECTS, Request, RequestAssessed, RequestClosed,
     RequestIdentityChecked, RequestKind, RequestOutcome, RequestReceived, RequestSearched, RequestStarted, RequestStep,
@@ -58,16 +60,20 @@ pub(crate) fn searched(state: &State, given: &Given, body: &SearchRequest) -> Re
     if names > MAX_NAMES {
         return invalid(format!("a search names at most {MAX_NAMES} things of a kind"));
     }
-    // Which model learned from which data set is not on record, so whoever is in one may be in each. What is to become of
-    // models is asked when somebody is to be forgotten, and only then.
-    let erasure = request.received.kind == RequestKind::Erasure;
-    let may_have_learned = erasure && body.counts.get("datasets").is_some_and(|count| *count > 0);
-    let versions = state.models.iter().filter(|_| may_have_learned);
-    let models = versions
-        .flat_map(|(model, versions)| versions.keys().map(move |version| format!("{model}/{version}")))
-        .collect();
+    let models = may_have_learned(state, request.received.kind, &body.counts);
     let SearchRequest { request, counts, concerns, keys } = body.clone();
     Ok(vec![Event::RequestSearched(RequestSearched { request, counts, concerns, keys, models })])
+}
+
+/// Model versions that may have learned from what was found, as `model/version`.
+///
+/// Which model learned from which data set is not on record, so whoever is in one may be in each. What is to become of
+/// models is asked when somebody is to be forgotten, and only then.
+#[must_use]
+pub fn may_have_learned(state: &State, kind: RequestKind, counts: &BTreeMap<String, u64>) -> BTreeSet<String> {
+    let in_data = counts.get("datasets").is_some_and(|count| *count > 0);
+    let versions = state.models.iter().filter(|_| kind == RequestKind::Erasure && in_data);
+    versions.flat_map(|(model, versions)| versions.keys().map(move |version| format!("{model}/{version}"))).collect()
 }
 
 pub(crate) fn assess(state: &State, body: &RequestAssessed) -> Result<Vec<Event>, Refusal> {
