@@ -107,7 +107,7 @@ EVENTS = {
     "session.closed": ("actor/{actor}", "actor session_sha256"),
     "signin.refused": ("people", "door reason count first_at last_at"),
     "notification.settled": ("notifications", "notification kind about channel to? delivery attempts reason?"),
-    "key.created": ("key/{key}", "key scope prefix secret_sha256 expires_at"),
+    "key.created": ("key/{key}", "key scope prefix secret_sha256 expires_at session?"),
     "key.rotated": ("key/{key}", "key by ends_at"),
     "key.leaked": ("key/{key}", "key"),
     "key.revoked": ("key/{key}", "key"),
@@ -755,9 +755,13 @@ class State:
             state["key_by_secret"][body["secret_sha256"]] = body["key"]
             fresh = {"replaced": None, "used_at": None, "workload": None, "leaked_at": None, "revoked_at": None}
             state["keys"][body["key"]] = {"created": body, "created_at": entry["ts"], "created_by": entry["actor"], **fresh}
+            came = [of for of in state["sessions"].values() if of["session"] == body.get("session")]
+            state["keys"][body["key"]].update({"session": came[0]} if came else {})
         elif type_ == "key.rotated":
             if body["key"] in state["keys"]:
                 state["keys"][body["key"]]["replaced"] = [body["by"], body["ends_at"]]
+                came = state["keys"][body["key"]].get("session")
+                state["keys"].get(body["by"], {}).update({"session": came} if came else {})
         elif type_ == "key.leaked":
             if body["key"] in state["keys"]:
                 state["keys"][body["key"]]["leaked_at"] = entry["ts"]

@@ -391,11 +391,16 @@ impl State {
             }
             Event::KeyCreated(body) => {
                 self.key_by_secret.insert(body.secret_sha256.clone(), body.key.clone());
-                self.keys.insert(body.key.clone(), Key::new(body.clone(), ts, by));
+                let session = body.session.as_deref().and_then(|session| self.session(session)).cloned();
+                self.keys.insert(body.key.clone(), Key { session, ..Key::new(body.clone(), ts, by) });
             }
             Event::KeyRotated(body) => {
-                if let Some(key) = self.keys.get_mut(&body.key) {
+                let session = self.keys.get_mut(&body.key).and_then(|key| {
                     key.replaced = Some((body.by.clone(), body.ends_at));
+                    key.session.clone()
+                });
+                if let (Some(session), Some(by)) = (session, self.keys.get_mut(&body.by)) {
+                    by.session = Some(session);
                 }
             }
             Event::WorkloadDeclared(body) => {

@@ -112,6 +112,18 @@ impl Engine {
         Ok(new)
     }
 
+    /// Creates a key for a command line, as whoever let it in with their session: when the provider says that they signed
+    /// out, it ends with that.
+    ///
+    /// # Errors
+    /// As [`Engine::execute`].
+    pub async fn create_login_key(self: &Arc<Self>, who: &Principal, expires_at: i64) -> Result<NewKey, ExecuteError> {
+        let (mut created, new) = fresh(KeyScope::Actor(who.actor.clone()), expires_at)?;
+        created.session = who.session.as_ref().map(|visit| visit.session.clone());
+        self.execute(who, Command::CreateKey(created)).await?;
+        Ok(new)
+    }
+
     /// Makes a key with the scope of another, which goes on for `overlap_ms` and ends then. The new one lives until
     /// `expires_at`, by default as long as the old one was made for.
     ///
@@ -215,6 +227,7 @@ pub(crate) fn fresh(scope: KeyScope, expires_at: i64) -> Result<(KeyCreated, New
         prefix: secret.chars().take(SHOWN).collect(),
         secret_sha256: digest(&secret),
         expires_at,
+        session: None,
     };
     Ok((created, NewKey { key, secret, expires_at }))
 }

@@ -48,7 +48,7 @@ pub use archive::{ArchiveOptions, ArchiveStanding};
 pub use authorize::{Permit, Policies, PolicyError};
 pub use custody::{Custodied, CustodyOptions};
 pub use datasets::{About, HeldRows, MAX_VERSION_BYTES, Reading, RewrittenVersion};
-pub use directory::{GroupNote, GroupWish, MAX_NAME_BYTES, PersonWish, email_is_valid};
+pub use directory::{GroupNote, GroupWish, MAX_NAME_BYTES, PersonWish, email_is_valid, label_is_valid};
 pub use documents::MAX_DOCUMENT_BYTES;
 pub use encryption::{ClassInventory, KeyInventory};
 pub use execute::{Ask, Done, ExecuteError};

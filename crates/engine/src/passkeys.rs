@@ -21,7 +21,7 @@ use webauthn::{Assertion, Creation, Flaw, Site, User};
 
 use self::ceremonies::Asked;
 use crate::identity::{digest, identifier, secret};
-use crate::{Engine, ExecuteError, NewSession, Principal, Proven};
+use crate::{Engine, ExecuteError, NewSession, Principal, Proven, label_is_valid};
 
 /// The longest name of a passkey, in characters.
 pub const MAX_NAME_CHARS: usize = 64;
@@ -160,7 +160,13 @@ impl Engine {
         name: &str,
         answer: &[u8],
     ) -> Result<String, ExecuteError> {
-        let name = name_is_valid(name)?;
+        let name = match name_is_valid(name) {
+            Ok(name) => name,
+            Err(refusal) => {
+                let resource = format!("actor/{}", who.actor);
+                return Err(self.record_refusal(who, "passkey.register", resource, refusal).await);
+            }
+        };
         let asked = self.ceremonies.take(&self.may_make(who)?);
         let made = check_made(site, asked, &who.actor, answer);
         let mut made = match made {
@@ -240,7 +246,7 @@ fn challenge() -> Result<[u8; 32], ExecuteError> {
 
 fn name_is_valid(name: &str) -> Result<String, Refusal> {
     let name = name.trim();
-    if (1..=MAX_NAME_CHARS).contains(&name.chars().count()) && !name.chars().any(char::is_control) {
+    if (1..=MAX_NAME_CHARS).contains(&name.chars().count()) && label_is_valid(name).is_ok() {
         return Ok(name.to_owned());
     }
     let message = format!("a passkey needs a name of up to {MAX_NAME_CHARS} characters, such as that of the device");

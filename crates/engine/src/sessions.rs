@@ -3,7 +3,7 @@
 //! When a session was last used is kept in memory, by each node for itself: an event at each click would drown the
 //! ledger. After a restart, idle time counts from the start. The absolute limit is in the ledger and holds everywhere.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -248,8 +248,8 @@ impl Engine {
         self.end_session(who, session, &actor, SessionEnd::Revoked).await
     }
 
-    /// Ends the sessions that a provider says are over: of one of its own sessions, or all that it opened for an actor.
-    /// Returns how many there were.
+    /// Ends the sessions that a provider says are over, with the keys that command lines got by them: of one of its own
+    /// sessions, or all that it opened for an actor. Returns how many there were.
     ///
     /// # Errors
     /// As [`Engine::execute`].
@@ -264,8 +264,14 @@ impl Engine {
                 && actor.is_none_or(|actor| session.actor == actor);
             session.proof == Proof::Oidc && fits && (provider_session_sha256.is_some() || actor.is_some())
         };
-        let over: Vec<Session> = self.read(|state| state.sessions.values().filter(over).cloned().collect());
-        for session in &over {
+        let now = Self::now_ms();
+        // By identifier: a session that ended otherwise may have left several keys.
+        let over: BTreeMap<String, Session> = self.read(|state| {
+            let left = state.keys.values().filter(|key| key.is_live(now)).filter_map(|key| key.session.as_ref());
+            let over = state.sessions.values().chain(left).filter(over);
+            over.map(|session| (session.session.clone(), session.clone())).collect()
+        });
+        for session in over.values() {
             self.end_session(self.system(), &session.session, &session.actor, SessionEnd::Provider).await?;
         }
         Ok(over.len())

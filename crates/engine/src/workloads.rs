@@ -39,6 +39,11 @@ pub(crate) struct Admitted {
     turn: tokio::sync::Mutex<()>,
 }
 
+/// What the ledger knows a token by.
+fn proof_of(issuer: &str, id: &str) -> String {
+    merkle::hex(&Sha256::digest(format!("{issuer}\n{id}").as_bytes()))
+}
+
 impl Engine {
     /// The issuers whose tokens some rule believes, ascending.
     pub fn token_issuers(&self) -> Vec<String> {
@@ -78,8 +83,14 @@ impl Engine {
             fits.map(|(name, rule, _)| (name.to_owned(), rule.clone()))
         });
         let Some((name, rule)) = fitting else { return Ok(None) };
-        let proof = Sha256::digest(format!("{}\n{}", token.issuer, token.id).as_bytes());
-        self.exchange(name, &rule, merkle::hex(&proof), Some(token.until)).await.map(Some)
+        self.exchange(name, &rule, proof_of(token.issuer, token.id), Some(token.until)).await.map(Some)
+    }
+
+    /// Whether a token was exchanged already.
+    #[must_use]
+    pub fn token_is_spent(&self, issuer: &str, id: &str) -> bool {
+        let proof = proof_of(issuer, id);
+        self.read(|state| state.spent_tokens.contains_key(&proof))
     }
 
     /// The secret of the key that a certificate stands for, exchanged when there is none that lives. Whoever holds the

@@ -160,6 +160,27 @@ fn given_claims_that_do_not_fit_when_checked_then_the_reason_is_named() {
 }
 
 #[test]
+fn given_a_jobs_token_for_several_when_checked_then_it_is_good_for_each_of_them_and_for_no_other() {
+    let signer = Signer::ec("k1");
+    let keys = signer.keys();
+    for (changes, expected_result) in [
+        (json!({"aud": "counterfoil"}), Ok(())),
+        (json!({"aud": ["counterfoil"]}), Ok(())),
+        (json!({"aud": ["another-app", "counterfoil"]}), Ok(())),
+        (json!({"aud": ["another-app", "counterfoil"], "azp": "counterfoil"}), Ok(())),
+        (json!({"aud": ["another-app", "counterfoil"], "azp": "another-app"}), Err(TokenError::Audience)),
+        (json!({"aud": ["another-app", "a-third"]}), Err(TokenError::Audience)),
+        (json!({"aud": [["counterfoil"]]}), Err(TokenError::Audience)),
+        (json!({"aud": []}), Err(TokenError::Audience)),
+    ] {
+        let mut job = with(changes.clone());
+        job["jti"] = json!("j-1");
+        let token = JobToken::open(&keys, &signer.sign(&job), 60).expect("signed");
+        assert_eq!(token.is_good_for(&expected()), expected_result, "{changes}");
+    }
+}
+
+#[test]
 fn given_tokens_that_are_forged_when_opened_then_none_is_taken() {
     let (signer, stranger) = (Signer::ec("k1"), Signer::ec("k1"));
     let keys = signer.keys();

@@ -88,17 +88,24 @@ impl Expected<'_> {
     /// # Errors
     /// The first thing that is wrong.
     pub fn check(&self, claims: &Claims) -> Result<(), TokenError> {
+        // A token of a sign-in that is for several must say which of them it was made for.
+        let several = claims.get("aud").and_then(Value::as_array).is_some_and(|all| all.len() > 1);
+        self.check_but_party(claims)?;
+        if several && text(claims, "azp").is_none() { Err(TokenError::Audience) } else { Ok(()) }
+    }
+
+    /// The same of a token whose audience may be a list, whoever else is in it (RFC 7519, section 4.1.3).
+    fn check_but_party(&self, claims: &Claims) -> Result<(), TokenError> {
         if text(claims, "iss") != Some(self.issuer) {
             return Err(TokenError::Issuer);
         }
-        let (for_us, several) = match claims.get("aud") {
-            Some(Value::String(one)) => (one == self.audience, false),
-            Some(Value::Array(all)) => (all.iter().any(|one| one == self.audience), all.len() > 1),
-            _ => (false, false),
+        let for_us = match claims.get("aud") {
+            Some(Value::String(one)) => one == self.audience,
+            Some(Value::Array(all)) => all.iter().any(|one| one == self.audience),
+            _ => false,
         };
-        // A token for several must say which of them it was made for; one that says so must mean us.
-        let party = text(claims, "azp");
-        if !for_us || (several && party.is_none()) || party.is_some_and(|party| party != self.audience) {
+        // One that says for which of several it was made must mean us.
+        if !for_us || text(claims, "azp").is_some_and(|party| party != self.audience) {
             return Err(TokenError::Audience);
         }
         let (ends, issued) = (seconds(claims, "exp"), seconds(claims, "iat"));
@@ -219,12 +226,12 @@ impl JobToken {
         Ok(Self { id, until, claims })
     }
 
-    /// Whether it is by the issuer, for the audience, and its time has come and is not over.
+    /// Whether it is by the issuer, for the audience, alone or among others, and its time has come and is not over.
     ///
     /// # Errors
     /// The first thing that is wrong.
     pub fn is_good_for(&self, expected: &Expected<'_>) -> Result<(), TokenError> {
-        expected.check(&self.claims)
+        expected.check_but_party(&self.claims)
     }
 
     /// A claim that is a text.

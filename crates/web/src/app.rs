@@ -136,6 +136,11 @@ impl App {
         if wait.is_zero() { failure } else { too_many(wait) }
     }
 
+    /// Forgets the failures of an address from which somebody came in: those in a row count.
+    pub(crate) fn let_in(&self, address: IpAddr) {
+        self.gate.succeeded(&Whom::from(address));
+    }
+
     /// Runs SQL over the newest state, records that are not sealed yet included.
     pub(crate) async fn ask(&self, sql: &str) -> Result<Found, Failure> {
         let session = self.db.at(At::Latest { tail: true }).await.map_err(crate::rows::failure)?;

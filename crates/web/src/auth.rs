@@ -45,14 +45,16 @@ impl FromRequestParts<Arc<App>> for Caller {
         };
         let secret = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
         let secret = secret.ok_or_else(Failure::unauthenticated)?;
-        app.engine.authenticate(secret.trim()).map(|who| Self(known(parts, who))).map_err(|error| {
+        let Origin(address) = Origin::of(parts, app);
+        let who = app.engine.authenticate(secret.trim()).map_err(|error| {
             let reason = match error {
                 AuthError::Unknown => "unknown",
                 AuthError::Void => "expired",
             };
-            let Origin(address) = Origin::of(parts, app);
             ApiError(app.turn_away(Door::Key, reason, address, error.into()))
-        })
+        })?;
+        app.let_in(address);
+        Ok(Self(known(parts, who)))
     }
 }
 

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ActorKind;
 use super::actors::{is_the_system, may_let_in, present};
+use super::{ActorKind, Session};
 use crate::serving::ServiceSpec;
 use crate::{Event, Given, Refusal, RefusalCode, State};
 
@@ -131,6 +131,10 @@ pub struct KeyCreated {
     pub secret_sha256: String,
     /// Milliseconds since the epoch after which the key is void.
     pub expires_at: i64,
+    /// The session by which a command line was let in, if it was: the provider's word that somebody signed out ends the key
+    /// with that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
 }
 
 /// Another key takes a key's place.
@@ -202,6 +206,9 @@ pub struct Key {
     pub leaked_at: Option<i64>,
     /// When it was revoked, if it was.
     pub revoked_at: Option<i64>,
+    /// The session that it came from, as it was then: it may be over long before the key is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Session>,
 }
 
 /// How a key stands.
@@ -250,6 +257,7 @@ impl Key {
             workload: None,
             leaked_at: None,
             revoked_at: None,
+            session: None,
         }
     }
 
@@ -318,6 +326,12 @@ pub struct RotateKey {
 pub(crate) fn create(state: &State, given: &Given, body: &KeyCreated) -> Result<Vec<Event>, Refusal> {
     if let KeyScope::Actor(actor) = &body.scope {
         may_let_in(state, given, actor)?;
+    }
+    if body.session.as_ref().is_some_and(|id| state.session(id).is_none_or(|known| known.actor != given.by)) {
+        return Err(Refusal::new(
+            RefusalCode::Expired,
+            "the session that the key would come from is over: sign in again",
+        ));
     }
     is_new(state, given, body)?;
     Ok(vec![Event::KeyCreated(body.clone())])

@@ -6,9 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::PasskeyUsed;
 use super::actors::{is_the_system, present};
 use super::recovery::RECOVERY_SESSION_MS;
+use super::{KeyRevoked, PasskeyUsed};
 use crate::decide::identifier_is_valid;
 use crate::{Command, Event, Given, Refusal, RefusalCode, State};
 
@@ -269,9 +269,23 @@ fn link_is_good(state: &State, given: &Given, actor: &str, link: &str) -> Result
 }
 
 /// Ends a session. Its owner may end it with any reason that is theirs to give; Counterfoil itself with any; others, who
-/// must be permitted to, revoke it.
+/// must be permitted to, revoke it. When the provider says that somebody signed out, the keys go too that command lines got
+/// by the session, also after it ended otherwise.
 pub(crate) fn close(state: &State, given: &Given, body: &SessionEnded) -> Result<Vec<Event>, Refusal> {
     let missing = || Refusal::new(RefusalCode::NotFound, "there is no such session");
+    let keys: Vec<Event> = match body.reason {
+        SessionEnd::Provider if is_the_system(state, &given.by) => state
+            .keys
+            .values()
+            .filter(|key| key.is_live(given.now))
+            .filter(|key| key.session.as_ref().is_some_and(|s| s.session == body.session && s.actor == body.actor))
+            .map(|key| Event::KeyRevoked(KeyRevoked { key: key.created.key.clone() }))
+            .collect(),
+        _ => vec![],
+    };
+    if !keys.is_empty() && state.session(&body.session).is_none() {
+        return Ok(keys);
+    }
     let known = state.session(&body.session).filter(|known| known.actor == body.actor).ok_or_else(missing)?;
     let theirs = match body.reason {
         SessionEnd::SignedOut => given.by == known.actor,
@@ -279,7 +293,7 @@ pub(crate) fn close(state: &State, given: &Given, body: &SessionEnded) -> Result
         SessionEnd::Idle | SessionEnd::Provider | SessionEnd::Replaced | SessionEnd::PasskeyRemoved => false,
     };
     match theirs || is_the_system(state, &given.by) {
-        true => Ok(vec![Event::SessionEnded(body.clone())]),
+        true => Ok(std::iter::once(Event::SessionEnded(body.clone())).chain(keys).collect()),
         false => {
             let message = "somebody else's session can be revoked, and ended for no other reason";
             Err(Refusal::new(RefusalCode::Forbidden, message))

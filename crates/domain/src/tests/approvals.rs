@@ -339,11 +339,12 @@ fn given_a_vote_handed_on_when_used_then_it_counts_once_for_both_and_only_to_who
     company.done("a_other", approve("p_1"));
     let cast = &company.state.approvals["p_1"].votes[0];
     assert_eq!((cast.by.as_str(), cast.on_behalf_of.as_deref()), ("a_other", Some("a_approver")));
+    company.done("a_approver", Command::EndDelegation(DelegationEnded { delegation: "v_1".into() }));
+    // A vote that was cast stands, as that of somebody does who lost the role since.
     company.done("a_deployer", high("1"));
 
     company.done("a_trainer", register_model("2"));
     company.done("a_deployer", request("p_2", high("2")));
-    company.done("a_approver", Command::EndDelegation(DelegationEnded { delegation: "v_1".into() }));
     assert_eq!(company.rule("a_other", approve("p_2")), "vote-by-role", "it was taken back");
     company.done("a_approver", delegate("v_2", "a_other", "model_approver"));
     // Whoever is given a role that is kept from the votes has them no more.

@@ -182,6 +182,7 @@ fn given_an_administrator_when_asking_to_act_as_the_system_then_it_is_refused_in
         prefix: "cfk_".into(),
         secret_sha256: "s".into(),
         expires_at: 5_000,
+        session: None,
     };
     assert_eq!(world.refused(Command::CreateKey(key)).0, RefusalCode::Forbidden);
     let link = SigninLinkCreated { actor: "a_system".into(), link_sha256: "l".into(), expires_at: 2_000 };
@@ -235,6 +236,7 @@ fn given_a_service_when_a_key_is_made_for_it_then_it_lives_until_it_expires_or_i
             prefix: "cfk_".into(),
             secret_sha256: format!("sha-{name}"),
             expires_at,
+            session: None,
         })
     };
     assert_eq!(world.refused(key("k", "unknown", 5_000)).0, RefusalCode::NotFound);

@@ -231,8 +231,14 @@ fn given_somebody_who_leaves_then_keys_and_grants_end_with_it_and_nothing_can_be
     company.done("a_admin", request("g_2", "a_1", "monitor", ORG));
     let key = |key: &str| {
         let scope = KeyScope::Actor("a_1".into());
-        let created =
-            KeyCreated { key: key.into(), scope, prefix: "p".into(), secret_sha256: key.into(), expires_at: 9_000 };
+        let created = KeyCreated {
+            key: key.into(),
+            scope,
+            prefix: "p".into(),
+            secret_sha256: key.into(),
+            expires_at: 9_000,
+            session: None,
+        };
         Command::CreateKey(created)
     };
     company.done("a_admin", key("k_1"));
@@ -252,7 +258,14 @@ fn given_somebody_who_can_sign_in_when_another_makes_a_key_or_link_for_them_then
     let key = |key: &str| {
         let scope = KeyScope::Actor("a_lead".into());
         let secret_sha256 = key.into();
-        Command::CreateKey(KeyCreated { key: key.into(), scope, prefix: "p".into(), secret_sha256, expires_at: 9_000 })
+        Command::CreateKey(KeyCreated {
+            key: key.into(),
+            scope,
+            prefix: "p".into(),
+            secret_sha256,
+            expires_at: 9_000,
+            session: None,
+        })
     };
     let link = |actor: &str, sha: &str| {
         let link = SigninLinkCreated { actor: actor.into(), link_sha256: sha.into(), expires_at: 9_000 };

@@ -152,6 +152,7 @@ fn people() -> Vec<Event> {
         prefix: s("cfk_abcdef"),
         secret_sha256: s("cc"),
         expires_at: 1_801_000_000_000,
+        session: None,
     };
     vec![
         Event::ActorRegistered(ActorRegistered { actor: s("a_1"), kind: ActorKind::Human, roles: vec![s("auditor")] }),

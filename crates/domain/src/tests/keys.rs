@@ -84,7 +84,14 @@ fn credit() -> KeyScope {
 }
 
 pub(super) fn new_key(key: &str, scope: KeyScope, expires_at: i64) -> KeyCreated {
-    KeyCreated { key: key.into(), scope, prefix: "cfk_abcdef".into(), secret_sha256: key.into(), expires_at }
+    KeyCreated {
+        key: key.into(),
+        scope,
+        prefix: "cfk_abcdef".into(),
+        secret_sha256: key.into(),
+        expires_at,
+        session: None,
+    }
 }
 
 fn create(key: &str, scope: KeyScope, expires_at: i64) -> Command {

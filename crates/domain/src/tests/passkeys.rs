@@ -210,6 +210,7 @@ fn given_a_way_in_when_somebody_else_adds_one_then_it_is_refused_until_it_is_tak
             prefix: "cfk_".into(),
             secret_sha256: "ef".repeat(32),
             expires_at: NOW + 1000,
+            session: None,
         })
     };
     house.done("a_1", register(1, "a_1"));

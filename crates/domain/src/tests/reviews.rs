@@ -37,7 +37,7 @@ fn start_of_all(scope: &str, reviewer: &str, alternate: Option<&str>) -> Command
 
 fn new_key(key: &str, scope: KeyScope) -> KeyCreated {
     let (key, prefix, secret_sha256) = (key.to_owned(), "cfk_".to_owned(), format!("secret of {key}"));
-    KeyCreated { key, scope, prefix, secret_sha256, expires_at: 20 * DAY_MS }
+    KeyCreated { key, scope, prefix, secret_sha256, expires_at: 20 * DAY_MS, session: None }
 }
 
 fn account_key(account: &str) -> KeyScope {

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use crate::people::keys::RotateKey;
 use crate::people::reviews::{ReviewAssigned, ReviewDecided, ReviewNamed, ReviewReason, StartReview};
 use crate::people::sessions::{FRESH_MS, FRESH_RULE, SESSION_MAX_MS};
 use crate::people::{
@@ -116,6 +117,37 @@ fn given_a_session_when_others_end_it_then_they_revoke_it_and_give_no_other_reas
 }
 
 #[test]
+fn given_a_key_of_a_command_line_when_the_provider_says_that_its_owner_signed_out_then_it_ends_with_the_sign_in() {
+    let mut house = House::new();
+    let key = |name: &str, session: Option<&str>| KeyCreated {
+        key: name.into(),
+        scope: KeyScope::Actor("a_1".into()),
+        prefix: "cfk_".into(),
+        secret_sha256: name.into(),
+        expires_at: NOW + 1000,
+        session: session.map(str::to_owned),
+    };
+    house.done("a_system", open("s_1", "a_1", None));
+    house.done("a_1", Command::CreateKey(key("k_1", Some("s_1"))));
+    house.done("a_1", Command::CreateKey(key("k_2", None)));
+    let other = Command::CreateKey(key("k_9", Some("s_9")));
+    assert_eq!(house.refused("a_1", other), RefusalCode::Expired, "there is no such session");
+    let by = key("k_3", None);
+    house.done("a_1", Command::RotateKey(RotateKey { key: "k_1".into(), by, ends_at: NOW + 1000 }));
+    house.done("a_1", close("s_1", "a_1", SessionEnd::SignedOut));
+    // The session is over; what came from it goes with the provider's.
+    let over = close("s_1", "a_1", SessionEnd::Provider);
+    assert_eq!(house.refused("a_1", over.clone()), RefusalCode::NotFound, "the provider says it, nobody else");
+    assert_eq!(house.done("a_system", over.clone()), ["key.revoked", "key.revoked"]);
+    assert!(house.state.keys["k_2"].is_live(NOW) && !house.state.keys["k_3"].is_live(NOW));
+    assert_eq!(house.refused("a_system", over), RefusalCode::NotFound, "once");
+    house.done("a_system", open("s_2", "a_1", None));
+    house.done("a_1", Command::CreateKey(key("k_4", Some("s_2"))));
+    let over = close("s_2", "a_1", SessionEnd::Provider);
+    assert_eq!(house.done("a_system", over), ["session.ended", "key.revoked"]);
+}
+
+#[test]
 fn given_a_session_that_makes_no_sense_when_opened_then_it_is_refused() {
     let mut house = House::new();
     let changes: [fn(&mut SessionStarted); 7] = [
@@ -178,7 +210,14 @@ fn given_sessions_whose_time_is_over_when_another_begins_then_they_are_forgotten
 
 fn key(scope: KeyScope) -> Command {
     let (key, prefix) = ("k_1".into(), "cfk_".into());
-    Command::CreateKey(KeyCreated { key, scope, prefix, secret_sha256: "x".into(), expires_at: NOW + 90_000_000 })
+    Command::CreateKey(KeyCreated {
+        key,
+        scope,
+        prefix,
+        secret_sha256: "x".into(),
+        expires_at: NOW + 90_000_000,
+        session: None,
+    })
 }
 
 proptest! {

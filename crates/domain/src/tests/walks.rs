@@ -234,7 +234,7 @@ impl Walk {
             What::Key => {
                 let (key, scope, prefix) = (new("k_"), KeyScope::Actor(some(&PROGRAMS, one)?), "cfk_".into());
                 let (secret_sha256, expires_at) = (key.clone(), now + [90_000, 9_000_000][two % 2]);
-                Command::CreateKey(KeyCreated { key, scope, prefix, secret_sha256, expires_at })
+                Command::CreateKey(KeyCreated { key, scope, prefix, secret_sha256, expires_at, session: None })
             }
             What::Member => {
                 let actor = BTreeSet::from([some(&self.actors(), two)?]);

@@ -5,13 +5,14 @@ mod names;
 
 pub use groups::{GroupNote, GroupWish};
 pub(crate) use names::alike;
-pub use names::{MAX_NAME_BYTES, email as email_is_valid};
+pub use names::{MAX_NAME_BYTES, email as email_is_valid, label as label_is_valid};
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use domain::people::{ActorKind, ActorReturned, IdentitySource, Presence, ProvisionPerson};
 use domain::{Command, Refusal};
+use serde_json::Value;
 
 use crate::execute::Ask;
 use crate::{Engine, ExecuteError, Principal, Profile, identity};
@@ -84,6 +85,20 @@ impl Engine {
     /// # Errors
     /// As [`Engine::execute`]; a refusal with code `exists` when somebody else has the name.
     pub async fn provision_person(self: &Arc<Self>, who: &Principal, wish: PersonWish) -> Result<String, ExecuteError> {
+        if let Some(profile) = &wish.profile {
+            let known = match &wish.actor {
+                Some(actor) => self.profile(actor).await?.unwrap_or_default(),
+                None => Profile::default(),
+            };
+            let said = Profile { created_at: known.created_at, changed_at: known.changed_at, ..profile.clone() };
+            // What was written down before it was looked at keeps nobody from noting that they left.
+            if said != known
+                && let Err(refusal) = is_sound(profile)
+            {
+                let resource = wish.actor.map_or_else(|| "people".to_owned(), |actor| format!("actor/{actor}"));
+                return Err(self.record_refusal(who, "person.provision", resource, refusal).await);
+            }
+        }
         let actor = match wish.actor {
             Some(actor) => actor,
             None => self.newcomer(wish.profile.as_ref()).await?,
@@ -92,7 +107,6 @@ impl Engine {
         let mut sealed_sha256 = None;
         let mut names = self.read(|state| state.user_names_of(&actor).map(str::to_owned).collect::<BTreeSet<_>>());
         if let Some(profile) = &wish.profile {
-            profile.email.as_deref().map_or(Ok(()), names::email)?;
             names = self.references(&identifiers(profile)?).await?;
             let known = self.profile(&actor).await?.unwrap_or_default();
             let mut profile = Profile { created_at: known.created_at, changed_at: known.changed_at, ..profile.clone() };
@@ -155,10 +169,24 @@ impl Engine {
     }
 }
 
+/// Whether nothing in a profile is made to deceive: neither names and addresses by what they look like, nor what is shown by
+/// turning the text around it.
+fn is_sound(profile: &Profile) -> Result<(), Refusal> {
+    identifiers(profile)?;
+    let of = |list: &Value, member: &str| list.get(member).and_then(Value::as_str).map(str::to_owned);
+    let listed = profile.extra.get("emails").and_then(Value::as_array).into_iter().flatten();
+    let listed = listed.filter_map(|email| of(email, "value"));
+    profile.email.clone().into_iter().chain(listed).try_for_each(|email| names::email(&email))?;
+    let shown = ["displayName", "nickName", "title"].iter().filter_map(|name| profile.extra.get(*name)?.as_str());
+    let parts = profile.extra.get("name").and_then(Value::as_object).into_iter().flat_map(|name| name.values());
+    let mut shown = shown.chain(parts.filter_map(Value::as_str)).chain(profile.name.as_deref());
+    shown.try_for_each(names::label)
+}
+
 /// The names by which a profile says that somebody is known.
 fn identifiers(profile: &Profile) -> Result<Vec<String>, Refusal> {
     let user = profile.user_name.as_deref().map(by_user_name).transpose()?;
-    let external = profile.extra.get("externalId").and_then(serde_json::Value::as_str).map(by_external_id);
+    let external = profile.extra.get("externalId").and_then(Value::as_str).map(by_external_id);
     Ok(user.into_iter().chain(external).collect())
 }
 

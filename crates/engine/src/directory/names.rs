@@ -20,25 +20,33 @@ pub const MAX_EMAIL_BYTES: usize = 254;
 /// # Errors
 /// A refusal that says which rule the name breaks, without repeating it.
 pub fn user_name(name: &str) -> Result<String, Refusal> {
-    let folded = folded("user name", name)?;
+    honest("user name", name)
+}
+
+/// The form in which a name is compared, when no word of it looks like another.
+fn honest(what: &str, name: &str) -> Result<String, Refusal> {
+    let folded = folded(what, name)?;
     let allowed = |c: char| c.is_ascii_graphic() || c == ' ' || GeneralSecurityProfile::identifier_allowed(c);
     if !folded.chars().all(allowed) {
-        return Err(invalid("a user name has letters, digits and ASCII signs: take the others out"));
+        return Err(invalid(&format!("a {what} has letters, digits and ASCII signs: take the others out")));
     }
     let words = folded.split(|c: char| c.is_ascii() && !c.is_ascii_alphanumeric());
     for word in words.filter(|word| !word.is_ascii()) {
         if !word.is_single_script() {
-            return Err(invalid("a word of the user name mixes letters of different scripts, which look alike"));
+            return Err(invalid(&format!("a word of the {what} mixes letters of different scripts, which look alike")));
         }
         let latin = word.chars().any(|c| c.script() == Script::Latin);
         if !latin && skeleton(word).all(|c| c.is_ascii()) {
-            return Err(invalid("a word of the user name looks like another in ASCII letters: write it in those"));
+            return Err(invalid(&format!(
+                "a word of the {what} looks like another in ASCII letters: write it in those"
+            )));
         }
     }
     Ok(folded)
 }
 
-/// Whether an e-mail address can be one: whether it is somebody's is known to the mail system alone.
+/// Whether an e-mail address can be one, and no label of it looks like another: whether it is somebody's is known to the
+/// mail system alone.
 ///
 /// # Errors
 /// A refusal that says what an address has, without repeating it.
@@ -48,10 +56,25 @@ pub fn email(address: &str) -> Result<(), Refusal> {
         .split_once('@')
         .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
     match parts && address.chars().all(seen) && address.len() <= MAX_EMAIL_BYTES {
-        true => Ok(()),
+        true => honest("mail address", address).map(drop),
         false => Err(invalid(&format!(
             "an e-mail address has one `@` with something on both sides, no space or line break, and at most \
              {MAX_EMAIL_BYTES} bytes: write it as name@example.com"
+        ))),
+    }
+}
+
+/// Whether somebody or something can be shown by a text: it is short, and nothing in it turns the text around it.
+///
+/// # Errors
+/// A refusal that says what such a text has, without repeating it.
+pub fn label(text: &str) -> Result<(), Refusal> {
+    let turns = |c: char| matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    match text.len() <= MAX_NAME_BYTES && !text.chars().any(|c| c.is_control() || turns(c)) {
+        true => Ok(()),
+        false => Err(invalid(&format!(
+            "a name or title has at most {MAX_NAME_BYTES} bytes, and no line breaks, control characters or marks that turn \
+             the direction of writing"
         ))),
     }
 }
@@ -115,8 +138,26 @@ mod tests {
             assert_eq!(refusal.code, RefusalCode::Invalid);
             assert!(!refusal.message.contains(bad));
         }
-        for good in ["zoe@example.com", "o'brien+x@example.com", "zoë@münchen.example", &long[1..]] {
+        for alike in ["anna@\u{435}xample.com", "ann\u{430}@example.com", "anna@раура1.com", "anna@example.\u{441}om"]
+        {
+            let refusal = email(alike).expect_err(alike);
+            assert!(refusal.message.contains("look") && !refusal.message.contains(alike), "{refusal}");
+        }
+        for good in
+            ["иван@почта.example", "zoe@example.com", "o'brien+x@example.com", "zoë@münchen.example", &long[1..]]
+        {
             assert!(email(good).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn labels_that_turn_or_break_a_line_are_refused_without_being_repeated() {
+        let long = "a".repeat(MAX_NAME_BYTES + 1);
+        for bad in ["Anna\u{202e}nimda", "\u{2066}Anna\u{2069}", "Anna\nAdmin", "\u{1b}[1mAnna", "a\u{85}b", &long] {
+            assert!(!label(bad).expect_err("refused").message.contains(bad));
+        }
+        for good in ["", "Zoë Nguyễn", "山田たろう", "Ο’Κόνορ, Dr.", &long[1..]] {
+            assert!(label(good).is_ok(), "{good}");
         }
     }
 

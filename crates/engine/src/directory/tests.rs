@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use domain::people::{KeyScope, MappedRole, Presence};
-use domain::{RefusalCode, State};
+use domain::{Event, RefusalCode, State};
 use serde_json::json;
 
 use super::*;
@@ -75,6 +75,21 @@ async fn given_a_directory_when_it_provisions_somebody_then_they_are_found_by_an
     assert_eq!(refusal(taken).code, RefusalCode::Exists);
     let alike = engine.provision_person(&directory, wish(None, zoe("zое@example.com", "emp:0088"), None)).await;
     assert_eq!(refusal(alike).code, RefusalCode::Invalid);
+    let spoils: [fn(&mut Profile); 3] = [
+        |p| p.email = Some("anna@\u{435}xample.com".into()),
+        |p| p.extra["displayName"] = json!("Zoe\u{202e}"),
+        |p| drop(p.extra.insert("emails".into(), json!([{"value": "anna@\u{435}xample.com"}]))),
+    ];
+    for spoil in spoils {
+        let mut spoilt = zoe("zoe.n@example.com", "emp:0077");
+        spoil(&mut spoilt);
+        let alike = engine.provision_person(&directory, wish(Some(&actor), spoilt, None)).await;
+        assert_eq!(refusal(alike).code, RefusalCode::Invalid);
+        match events(&engine).pop().expect("an event").event {
+            Event::CommandRefused(refused) => assert_eq!(refused.command, "person.provision"),
+            other => panic!("it is on record: {other:?}"),
+        }
+    }
     let renamed = zoe("zoe.n@example.com", "emp:0077");
     engine.provision_person(&directory, wish(Some(&actor), renamed, None)).await.expect("renamed");
     assert_eq!(engine.find_by_user_name("zoe@example.com").await.expect("readable"), None);

@@ -243,7 +243,7 @@ async fn given_passkeys_that_are_not_made_as_asked_when_registered_then_they_are
         spoil(&mut device);
         assert_eq!(refused(rig.register(&mut device, "phone").await).policies, [rule]);
     }
-    for name in ["", "   ", "a\u{7}b", &"é".repeat(MAX_NAME_CHARS + 1)] {
+    for name in ["", "   ", "a\u{7}b", "a\u{202e}b", &"é".repeat(MAX_NAME_CHARS + 1)] {
         assert_eq!(
             refused(rig.register(&mut Authenticator::new(1), name).await).code,
             RefusalCode::Invalid,

@@ -23,7 +23,10 @@ fn person(world: &World, actor: &str) {
     registered(world, actor, ActorKind::Human, &[]);
     let (key, scope) = (format!("k_{actor}"), KeyScope::Actor(actor.into()));
     let (prefix, secret_sha256) = ("cfk_".into(), format!("of {key}"));
-    world.add(T0, Event::KeyCreated(KeyCreated { key, scope, prefix, secret_sha256, expires_at: T0 + DAY }));
+    world.add(
+        T0,
+        Event::KeyCreated(KeyCreated { key, scope, prefix, secret_sha256, expires_at: T0 + DAY, session: None }),
+    );
 }
 
 fn asked(world: &World, at: i64, actor: &str, role: &str, ends_at: i64) -> String {
@@ -152,8 +155,14 @@ fn whoever_left_and_came_back_is_privileged_by_what_they_were_given_since() {
             world.add(T0 + MINUTE, Event::ActorLeft(ActorLeft { actor: actor.into() }));
             world.add(T0 + 2 * MINUTE, Event::ActorReturned(ActorReturned { actor: actor.into() }));
             let (key, scope) = (format!("k_{actor}"), KeyScope::Actor(actor.into()));
-            let key =
-                KeyCreated { key, scope, prefix: "cfk_".into(), secret_sha256: actor.into(), expires_at: T0 + DAY };
+            let key = KeyCreated {
+                key,
+                scope,
+                prefix: "cfk_".into(),
+                secret_sha256: actor.into(),
+                expires_at: T0 + DAY,
+                session: None,
+            };
             world.add(T0 + 3 * MINUTE, Event::KeyCreated(key));
         }
         granted(&world, T0 + 4 * MINUTE, "a_again", "security_lead", T0 + DAY);

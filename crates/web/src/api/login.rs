@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use axum::Json as Answer;
 use axum::extract::State;
-use domain::people::{Door, KeyScope};
+use domain::people::Door;
 use engine::{Engine, Principal, random_secret};
 use http::StatusCode;
 use serde::Deserialize;
@@ -29,8 +29,7 @@ async fn key(app: &App, who: &Principal) -> Result<Answer<Value>, ApiError> {
     }
     let life = i64::try_from(app.settings.login_time.as_millis()).unwrap_or(i64::MAX);
     let expires_at = Engine::now_ms().saturating_add(life);
-    let scope = KeyScope::Actor(who.actor.clone());
-    let engine::NewKey { key, secret, expires_at } = app.engine.create_key(who, scope, expires_at).await?;
+    let engine::NewKey { key, secret, expires_at } = app.engine.create_login_key(who, expires_at).await?;
     Ok(Answer(json!({ "key": key, "secret": secret, "actor": who.actor, "expires_at": expires_at })))
 }
 

@@ -3,6 +3,7 @@
 //! Secrets of 256 bits cannot be guessed, however often one tries; what is held back is the work that trying makes, and
 //! guessing at what is short, such as the codes of the command line. Keys and links are judged here, so whoever shows a good one
 //! is let in at once, however often others failed at the same address; only where the provider must be asked all of them wait.
+//! Whoever comes in ends the row of failures of their address.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};

@@ -211,6 +211,7 @@ pub(crate) async fn sign_in(
         Err(NotLetIn::Unproven(why)) => return Err(app.turn_away(Door::Passkey, why, address, not_accepted()).into()),
         Err(NotLetIn::Failed(error)) => return Err(error.into()),
     };
+    app.let_in(address);
     let used = auth::cookie_line(door(app.secure), "", 0, app.secure);
     let cookies = AppendHeaders([(SET_COOKIE, cookie_of(&app, &session)), (SET_COOKIE, used)]);
     Ok((cookies, Answer(json!({ "expires_at": session.expires_at }))).into_response())

@@ -55,6 +55,7 @@ pub(crate) async fn enter(
 ) -> Result<Response, PageError> {
     let why = match app.engine.sign_in_by_recovery_code(&typed.code, previous.as_ref()).await {
         Ok(session) => {
+            app.let_in(address);
             let cookie = cookie_of(&app, &session);
             return Ok((AppendHeaders([(SET_COOKIE, cookie)]), Redirect::to("/passkeys")).into_response());
         }

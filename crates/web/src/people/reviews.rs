@@ -296,6 +296,7 @@ impl ReviewPage {
             prefix: "cfk_".into(),
             secret_sha256: String::new(),
             expires_at: now + 86_400_000,
+            session: None,
         };
         state.keys.insert("k_1".into(), Key::new(key, now - 86_400_000, "a_7f3k2m9q"));
         let shell = || Shell::sample(Section::People);

@@ -124,6 +124,7 @@ pub(crate) async fn open(
         }
         Err(error) => return Err(error.into()),
     };
+    app.let_in(address);
     Ok((AppendHeaders([(SET_COOKIE, cookie_of(&app, &session))]), Redirect::to("/")).into_response())
 }
 

@@ -184,8 +184,16 @@ impl WhyPage {
 
 /// `GET /authz`
 pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor, Asked(question): Asked<Question>) -> Page {
-    app.may_read(&who, "state")?;
+    // Whoever is refused something is told to ask this: of themselves everybody may, and sees nobody else.
+    let own = question.who == who.actor;
+    if !own {
+        app.may_read(&who, "state")?;
+    }
+    let all = !own || app.is_shown(&who, "read", "state");
     let (here, services) = app.engine.read(|state| {
+        if !all {
+            return (vec![who.actor.clone()], vec![]);
+        }
         let actors = state.actors.values().filter(|actor| actor.kind != ActorKind::System);
         let here: Vec<String> = actors.map(|actor| actor.actor.clone()).collect();
         (here, state.services.keys().cloned().collect())
@@ -201,19 +209,24 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor, Ask
     if action.is_empty() || resource.is_empty() {
         return page(&shown);
     }
-    match Able::ask(&app, &who, &action, resource).await {
-        Err(failure) => shown.wrong = Some(failure.message),
-        Ok(able) => {
-            // The form offers actions by their names, and a short word may have been asked about.
-            shown.question.action.clone_from(&able.action);
-            shown.needs = able.approval.as_ref().map(in_words);
-            shown.able = Some(holders(&able));
+    if all {
+        match Able::ask(&app, &who, &action, resource).await {
+            Err(failure) => shown.wrong = Some(failure.message),
+            Ok(able) => {
+                // The form offers actions by their names, and a short word may have been asked about.
+                shown.question.action.clone_from(&able.action);
+                shown.needs = able.approval.as_ref().map(in_words);
+                shown.able = Some(holders(&able));
+            }
         }
     }
     if !whom.is_empty() && shown.wrong.is_none() {
         match app.engine.explain(&whom, &action, resource) {
             Err(refusal) => shown.wrong = Some(refusal.message),
-            Ok(found) => shown.answer = Some(Answer::of(found, &names)),
+            Ok(found) => {
+                shown.question.action.clone_from(&found.action);
+                shown.answer = Some(Answer::of(found, &names));
+            }
         }
     }
     page(&shown)

@@ -65,6 +65,18 @@ async fn given_somebody_without_a_role_when_signed_in_then_a_page_says_who_they_
     let (status, error) = world.json(Method::GET, "/api/v1/ledger", &who, &json!(null)).await;
     assert_eq!((status, &error["error"]["code"]), (StatusCode::FORBIDDEN, &json!("forbidden")), "programs get no page");
 
+    // A refusal tells them to ask why, and they may, of themselves.
+    let why = |whom: &str| format!("who={whom}&action=deploy&resource=service/credit");
+    let path = format!("/api/v1/authz/explain?{}", why(&actor));
+    let (status, answer) = world.json(Method::GET, &path, &who, &json!(null)).await;
+    assert_eq!((status, &answer["permitted"]), (StatusCode::OK, &json!(false)), "{answer}");
+    let html = text(world.get(&format!("/authz?{}", why(&actor)), &who).await).await;
+    assert!(html.contains("What would have to change") && !html.contains("Who may</h2>"), "{html}");
+    for (path, other) in [("/api/v1/authz/explain", "a_other".to_owned()), ("/authz", String::new())] {
+        let answer = world.get(&format!("{path}?{}", why(&other)), &who).await;
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{path}");
+    }
+
     let ends_at = engine::Engine::now_ms() + 60_000;
     let wish = json!({ "actor": actor, "role": "monitor", "scope": "org", "ends_at": ends_at, "reference": "CHG-1" });
     let (status, asked) = world.json(Method::POST, "/api/v1/grants", &As::Operator, &wish).await;
@@ -118,4 +130,28 @@ async fn given_a_role_in_one_data_set_when_signed_in_then_pages_offer_what_may_b
     let (status, listed) = world.json(Method::GET, "/api/v1/datasets", &who, &json!(null)).await;
     let names: Vec<_> = listed["datasets"].as_array().into_iter().flatten().map(|one| &one["dataset"]).collect();
     assert_eq!((status, names), (StatusCode::OK, vec![&json!("loans")]), "theirs, and no other: {listed}");
+}
+
+/// How the API answers whoever shows a key.
+async fn ask(world: &mut World, key: &str) -> StatusCode {
+    key.clone_into(&mut world.token);
+    world.json(Method::GET, "/api/v1/ledger", &As::Operator, &json!(null)).await.0
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_failures_that_a_success_interrupts_when_counted_then_only_those_in_a_row_make_one_wait() {
+    let mut world = World::new().await;
+    let good = world.token.clone();
+    for _ in 0..3 {
+        for _ in 0..8 {
+            assert_eq!(ask(&mut world, "cfk_of_nobody").await, StatusCode::UNAUTHORIZED);
+        }
+        assert_eq!(ask(&mut world, &good).await, StatusCode::OK);
+    }
+    for _ in 0..10 {
+        ask(&mut world, "cfk_of_nobody").await;
+    }
+    assert_eq!(ask(&mut world, "cfk_of_nobody").await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(ask(&mut world, &good).await, StatusCode::OK, "a good key need not wait");
+    assert_eq!(ask(&mut world, "cfk_of_nobody").await, StatusCode::UNAUTHORIZED, "and ends the row");
 }

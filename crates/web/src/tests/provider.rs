@@ -293,6 +293,9 @@ async fn given_the_providers_word_that_somebody_signed_out_then_it_counts_once_a
     assert_eq!(tell(&first).await.status(), StatusCode::OK);
     assert!(!open(&sessions[0]).await && open(&sessions[1]).await && open(&sessions[2]).await);
     assert_eq!(tell(&first).await.status(), StatusCode::BAD_REQUEST, "once");
+    let empty = world.form("/signin/oidc/backchannel-logout", "token=x").await;
+    assert_eq!(empty.status(), StatusCode::BAD_REQUEST, "without the field");
+    assert!(text(empty).await.contains("\"error\":\"invalid_request\""));
     // Ben's session, said to be Anna's; a stranger; an ID token.
     assert_eq!(tell(&word("j-2", Some("p-3"), Some("anna"))).await.status(), StatusCode::OK);
     assert_eq!(tell(&word("j-3", None, Some("nobody"))).await.status(), StatusCode::OK);

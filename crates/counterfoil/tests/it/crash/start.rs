@@ -55,6 +55,7 @@ fn event(number: u64, checkpoint: &str, now: i64) -> Event {
             prefix: "cfk_test".into(),
             secret_sha256: hash("secret"),
             expires_at: now + 90 * 86_400_000,
+            session: None,
         }),
         1 => Event::KeyRevoked(KeyRevoked { key: key(number - 1) }),
         2 => Event::LedgerHeartbeat(LedgerHeartbeat { checkpoint: checkpoint.to_owned(), signed_at: now }),

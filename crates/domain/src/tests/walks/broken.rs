@@ -205,7 +205,7 @@ fn given_a_secret_of_a_program_that_somebody_else_came_to_answer_for_when_held_a
     let made = || {
         let (key, scope) = ("k_1".to_owned(), KeyScope::Actor("a_bot".into()));
         let (prefix, secret_sha256) = ("cfk_".into(), key.clone());
-        vec![Event::KeyCreated(KeyCreated { key, scope, prefix, secret_sha256, expires_at: 9_000 })]
+        vec![Event::KeyCreated(KeyCreated { key, scope, prefix, secret_sha256, expires_at: 9_000, session: None })]
     };
     let own = |owner: &str| program(owner).split_off(1);
     let kept = vec![("a_admin", program("a_other")), ("a_other", made()), ("a_admin", own("a_lead"))];

@@ -78,7 +78,7 @@ impl Oidc {
         if profile.user_name.is_some() {
             return Ok(());
         }
-        profile.name = text("name").or(profile.name);
+        profile.name = text("name").filter(|name| engine::label_is_valid(name).is_ok()).or(profile.name);
         profile.email = text("email").filter(|email| engine::email_is_valid(email).is_ok()).or(profile.email);
         if profile.name.is_some() || profile.email.is_some() {
             app.engine.set_profile(app.engine.system(), actor, &profile).await?;

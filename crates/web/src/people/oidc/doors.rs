@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ::oidc::{Flow, Request};
+use axum::Form;
+use axum::extract::rejection::FormRejection;
 use axum::extract::{Query, State};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use axum::{Extension, Form};
@@ -185,6 +187,7 @@ pub(crate) async fn callback(
         }
     };
     app.gate.succeeded(&whom);
+    app.gate.succeeded(&claim);
     let cookies = [(SET_COOKIE, set_cookie("", 0, app.secure)), (SET_COOKIE, cookie_of(&app, &session))];
     let onward = OnwardPage { title: "You are signed in", to: back.as_str(), place: "Continue" };
     Ok((AppendHeaders(cookies), page(&onward)?).into_response())
@@ -219,23 +222,29 @@ pub(crate) struct SignedOut {
 pub(crate) async fn backchannel_logout(
     State(app): State<Arc<App>>,
     Origin(address): Origin,
-    Form(word): Form<SignedOut>,
+    form: Result<Form<SignedOut>, FormRejection>,
 ) -> Result<Response, PageError> {
     let oidc = app.provider()?;
+    // As for any other word that is not taken (OpenID Connect Back-Channel Logout 1.0, section 2.8).
+    let invalid = || (StatusCode::BAD_REQUEST, axum::Json(json!({"error": "invalid_request"}))).into_response();
     let (whom, now) = (Whom::from(address), Instant::now());
     let wait = app.gate.wait(&whom, now);
     if !wait.is_zero() {
         app.engine.turned_away(Door::Logout, "too_many");
         return Err(too_many(wait).into());
     }
+    let Ok(Form(word)) = form else {
+        app.engine.turned_away(Door::Logout, "malformed");
+        app.gate.failed(whom, now);
+        return Ok(invalid());
+    };
     let token = match oidc.signed_out(&word.logout_token).await {
         Ok(token) => token,
         Err(trouble) => {
             tracing::warn!(%trouble, "a word of the provider that somebody signed out was refused");
             app.engine.turned_away(Door::Logout, trouble.reason());
             app.gate.failed(whom, now);
-            let error = axum::Json(json!({"error": "invalid_request"}));
-            return Ok((StatusCode::BAD_REQUEST, error).into_response());
+            return Ok(invalid());
         }
     };
     let session = token.session.as_deref().map(|session| oidc.session_digest(session));
