@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ::oidc::{Flow, Request};
-use axum::Form;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Query, State};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
