@@ -279,7 +279,7 @@ mod tests {
         let name = "0f".repeat(16);
         let stored = incoming.keep(&name).expect("kept");
         assert_eq!(stored, Stored { sha256: Sha256::digest(&bytes).into(), bytes: bytes.len() as u64 });
-        assert_eq!(list(dir.path()).expect("listed"), [name.clone()]);
+        assert_eq!(list(dir.path()).expect("listed"), std::slice::from_ref(&name));
         assert_eq!(get(dir.path(), &name).expect("readable"), Some(bytes));
         let file = open(dir.path(), &name).expect("readable").expect("there");
         assert!(file.metadata().expect("known").permissions().readonly());

@@ -11,10 +11,14 @@ use domain::{Event, Record, record};
 use crate::history::History;
 use crate::report::{Claim::Erasure, Claim::Integrity, Findings};
 
+/// How a file of payloads was written anew, with the entries that say so.
+type Compactions<'h> = Vec<(u64, &'h PayloadCompacted)>;
+
 /// What the entries say was taken away.
 #[derive(Default)]
 pub(crate) struct Removals<'h> {
-    compacted: BTreeMap<(&'h str, u64, u64), Vec<(u64, &'h PayloadCompacted)>>,
+    /// By segment: node, incarnation and number.
+    compacted: BTreeMap<(&'h str, u64, u64), Compactions<'h>>,
     /// Disposals that are done, by class and day.
     disposed: BTreeMap<(&'h str, &'h str), &'h RetentionDisposing>,
     disposals: u64,

@@ -93,7 +93,8 @@ fn given_a_data_set_when_declared_again_or_otherwise_then_only_a_change_is_an_ev
 #[test]
 fn given_declarations_that_make_no_sense_when_asked_then_each_is_refused() {
     let mut company = with_loans();
-    let wrong: [(&str, fn(&mut DatasetSpec)); 7] = [
+    type Change = fn(&mut DatasetSpec);
+    let wrong: [(&str, Change); 7] = [
         ("owner", |spec| spec.owner = "a_nobody".into()),
         ("source", |spec| spec.source = "Ann Smith's laptop".into()),
         ("licence", |spec| spec.licence = String::new()),

@@ -18,6 +18,9 @@ pub(crate) enum RowError {
     Io(#[from] io::Error),
 }
 
+/// A row with its line ending, and the identifier of whom it is about, when it has one.
+pub(crate) type Row<'r> = (&'r [u8], Option<String>);
+
 /// Reads rows.
 pub(crate) struct Rows<'a, R> {
     from: BufReader<R>,
@@ -45,7 +48,7 @@ impl<'a, R: Read> Rows<'a, R> {
     }
 
     /// The next row with its line ending, and the identifier of whom it is about, when it has one; `None` at the end.
-    pub(crate) fn next<'r>(&mut self, row: &'r mut Vec<u8>) -> Result<Option<(&'r [u8], Option<String>)>, RowError> {
+    pub(crate) fn next<'r>(&mut self, row: &'r mut Vec<u8>) -> Result<Option<Row<'r>>, RowError> {
         row.clear();
         if !self.take(row)? {
             return Ok(None);

@@ -82,7 +82,7 @@ impl Engine {
                 held.push(opened);
                 Ok(())
             })?;
-            held.sort_by(|a: &HeldInference, b| a.core.ts_start.cmp(&b.core.ts_start));
+            held.sort_by_key(|one: &HeldInference| one.core.ts_start);
             Ok(held)
         });
         opened.await?

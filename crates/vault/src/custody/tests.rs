@@ -138,7 +138,7 @@ fn given_a_vault_when_the_grace_is_over_and_it_forgets_then_sealing_fails_until_
     removable.away(true);
     seal().expect("sealed by keys at hand");
     vault.forget_unwrapped();
-    let refused = seal().err().expect("nothing to seal with");
+    let refused = seal().expect_err("nothing to seal with");
     assert!(matches!(refused, VaultError::Custodian { action: "unwrap", .. }), "{refused}");
     removable.away(false);
     assert!(seal().is_err(), "it was away a moment ago");

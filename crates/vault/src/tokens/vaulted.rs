@@ -11,6 +11,7 @@
 //! erased nobody can at all, whatever was left of the row in a page of the store.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use zeroize::Zeroizing;
 
@@ -169,19 +170,22 @@ impl Vault {
                 }
                 _ => return Err(TokenError::Unknown(at + 1)),
             };
-            if !secrets.contains_key(&row.subject) {
-                let key = match self.ring.existing(&KeyName::subject(class, &row.subject)) {
-                    Ok(key) => key,
-                    // Erased between the two looks into the store.
-                    Err(error) if error.is_destroyed() => {
-                        values.push(None);
-                        continue;
-                    }
-                    Err(error) => return Err(error.into()),
-                };
-                secrets.insert(row.subject, Secret::of(row.subject, &key.key, &self.token_context(class, scope)));
-            }
-            let plain = secrets[&row.subject].seal.unwrap(&row.sealed, row.token.as_bytes());
+            let secret = match secrets.entry(row.subject) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => {
+                    let key = match self.ring.existing(&KeyName::subject(class, &row.subject)) {
+                        Ok(key) => key,
+                        // Erased between the two looks into the store.
+                        Err(error) if error.is_destroyed() => {
+                            values.push(None);
+                            continue;
+                        }
+                        Err(error) => return Err(error.into()),
+                    };
+                    unknown.insert(Secret::of(row.subject, &key.key, &self.token_context(class, scope)))
+                }
+            };
+            let plain = secret.seal.unwrap(&row.sealed, row.token.as_bytes());
             let plain = plain.ok_or(VaultError::Ciphertext)?;
             let text = std::str::from_utf8(&plain).map_err(|_| VaultError::Malformed("a token's value is no text"))?;
             values.push(Some(text.to_owned()));

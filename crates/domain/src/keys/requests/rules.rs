@@ -27,10 +27,10 @@ pub(crate) fn receive(state: &State, given: &Given, body: &RequestReceived) -> R
     if !body.subjects.iter().all(|subject| reference(subject)) {
         return invalid("a reference of the vault has 32 hexadecimal digits: an identifier is never one".into());
     }
-    if let Some(actor) = &body.actor {
-        if is_the_system(state, actor) || !state.actors.contains_key(actor) {
-            return Err(Refusal::new(RefusalCode::NotFound, format!("there is no person `{actor}` among the actors")));
-        }
+    if let Some(actor) = &body.actor
+        && (is_the_system(state, actor) || !state.actors.contains_key(actor))
+    {
+        return Err(Refusal::new(RefusalCode::NotFound, format!("there is no person `{actor}` among the actors")));
     }
     if body.received_at > given.now {
         return invalid("a request cannot have been received in the future".into());
