@@ -874,7 +874,7 @@ class State:
             if body["hold"] in state["holds"]:
                 state["holds"][body["hold"]]["released"] = [person, entry["ts"]]
         elif type_ == "request.received":
-            fresh = {"identity": None, "searched": None, "assessed": {}, "started_at": None, "steps": [], "closed": None}
+            fresh = {"identity": None, "confirmed_by": [], "searched": None, "assessed": {}, "started_at": None, "steps": [], "closed": None}
             state["requests"][body["request"]] = {"received": body, **fresh}
         elif type_.startswith("request."):
             self.apply_request(entry, state["requests"].get(body["request"]))
@@ -918,6 +918,8 @@ class State:
             return
         if type_ == "request.identity.checked":
             request["identity"] = body["result"]
+            if body["result"] == "confirmed":
+                request["confirmed_by"] = sorted({*request["confirmed_by"], entry["actor"]})
         elif type_ == "request.searched":
             request["searched"] = body
         elif type_ == "request.assessed":

@@ -3,7 +3,7 @@
 //!
 //! The token may encrypt and decrypt with one key, read it, and for the ratchet rotate, configure and trim it. It is read
 //! anew for each request, so that whatever renews it may replace the file. Callers wait: the requests run on a thread of
-//! their own, and end after [`PATIENCE`]. What is sent and answered passes through buffers of the HTTP client and of TLS,
+//! their own, and end after two seconds. What is sent and answered passes through buffers of the HTTP client and of TLS,
 //! which nobody wipes.
 
 pub mod answer;

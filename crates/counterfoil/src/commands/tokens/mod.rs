@@ -31,7 +31,7 @@ pub enum Tokens {
     Detokenize(Detokenize),
     /// Replace a column of a CSV or Parquet file by tokens, or back
     Bulk(bulk::Bulk),
-    /// Put placeholders such as [PERSON_1] in the place of values in a text; nothing is sent or kept
+    /// Put placeholders such as PERSON_1 in brackets in the place of values in a text; nothing is sent or kept
     Placeholder(Placeholder),
     /// Put the values of a map of `tokens placeholder` back into a text
     Restore(Restore),
