@@ -41,8 +41,9 @@ const FIELD_HEADER_BYTES: usize = 6;
 const TAG_BYTES: usize = 16;
 /// Fast and about three times smaller on text; payloads are on the request path.
 const ZSTD_LEVEL: i32 = 1;
-/// Fewer bytes than this are not worth compressing: that would take longer than all else that sealing does.
-const SMALL_BYTES: usize = 2048;
+/// Fewer bytes than this, 4 KiB and what goes with them, are stored as they are: to compress them takes longer than all
+/// else that sealing does.
+const SMALL_BYTES: usize = 4608;
 
 /// A sealed payload, as [`crate::Vault::seal`] makes it.
 #[derive(Clone, Debug, PartialEq, Eq)]

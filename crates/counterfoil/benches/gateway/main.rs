@@ -8,8 +8,9 @@
 //!
 //! Everything is on and durable: keys, policies, sealing under keys of 64 subjects, a synced record before each answer.
 //! The provider is a stand-in in this process that answers at once, and load comes from this process too, so that all of
-//! it shares the machine. nginx is a plain reverse proxy to the same stand-in, without a log. It is left out, by name,
-//! when there is none; `--nginx PATH` names one. `--under "taskset -c 0"` is put before the command of each server.
+//! it shares the machine. nginx is a reverse proxy to the same stand-in without a log, twice: with `proxy_pass` alone, and
+//! told to keep connections to the stand-in, as the gateway does. It is left out, by name, when there is none;
+//! `--nginx PATH` names one. `--under "taskset -c 0"` is put before the command of each server.
 
 mod disk;
 mod load;

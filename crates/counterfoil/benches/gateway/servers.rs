@@ -64,16 +64,25 @@ impl Server {
         Ok(Self { process, target: Target::new(address, secret) })
     }
 
-    /// nginx as a plain reverse proxy to `provider`; `None` when there is none.
-    pub fn nginx(arguments: &Arguments, dir: &Path, provider: SocketAddr) -> Result<Option<Self>, Failure> {
+    /// nginx as a reverse proxy to `provider`; `None` when there is none.
+    pub fn nginx(
+        arguments: &Arguments,
+        dir: &Path,
+        provider: SocketAddr,
+        nginx: Nginx,
+    ) -> Result<Option<Self>, Failure> {
         if Command::new(&arguments.nginx).arg("-v").stderr(Stdio::null()).status().is_err() {
             println!("skipped: nginx: `{}` is not there; give --nginx PATH", arguments.nginx.display());
             return Ok(None);
         }
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let prefix = dir.join("nginx");
+        let (prefix, upstream, location) = match nginx {
+            Nginx::Plain => (dir.join("nginx-plain"), "", "proxy_pass http://PROVIDER;"),
+            Nginx::Keeping => (dir.join("nginx"), KEEPING_UPSTREAM, KEEPING_LOCATION),
+        };
         std::fs::create_dir_all(&prefix)?;
-        let text = NGINX.replace("LISTEN", &address.to_string()).replace("PROVIDER", &provider.to_string());
+        let text = NGINX.replace("UPSTREAM", upstream).replace("LOCATION", location);
+        let text = text.replace("LISTEN", &address.to_string()).replace("PROVIDER", &provider.to_string());
         std::fs::write(prefix.join("nginx.conf"), text)?;
         let mut command = under(&arguments.under, &arguments.nginx);
         command.arg("-p").arg(&prefix).args(["-c", "nginx.conf", "-e", "error.log"]);
@@ -166,6 +175,15 @@ provider = "stand-in"
 model = "stand-in-chat-1"
 "#;
 
+/// How nginx is told to reach the provider.
+#[derive(Clone, Copy, Debug)]
+pub enum Nginx {
+    /// `proxy_pass` and nothing else: a connection to the provider for each call, as nginx does unless it is told more.
+    Plain,
+    /// It keeps connections to the provider, as the gateway does.
+    Keeping,
+}
+
 const NGINX: &str = "
 daemon off;
 worker_processes auto;
@@ -179,10 +197,13 @@ http {
   uwsgi_temp_path uwsgi;
   scgi_temp_path scgi;
   keepalive_requests 1000000000;
-  upstream provider { server PROVIDER; keepalive 128; keepalive_requests 1000000000; }
+  UPSTREAM
   server {
     listen LISTEN;
-    location / { proxy_pass http://provider; proxy_http_version 1.1; proxy_set_header Connection \"\"; }
+    location / { LOCATION }
   }
 }
 ";
+
+const KEEPING_UPSTREAM: &str = "upstream provider { server PROVIDER; keepalive 128; keepalive_requests 1000000000; }";
+const KEEPING_LOCATION: &str = "proxy_pass http://provider; proxy_http_version 1.1; proxy_set_header Connection \"\";";

@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::load::{Sample, Target};
 use crate::report::Report;
-use crate::servers::Server;
+use crate::servers::{Nginx, Server};
 use crate::{Arguments, Failure, disk, stand_in};
 
 /// How long and how much.
@@ -68,25 +68,36 @@ impl Called<'_> {
     }
 }
 
+const KEEPING: &str = "nginx that keeps connections";
+const PLAIN: &str = "nginx, proxy_pass alone";
+
 impl Speed {
     pub fn run(&self, arguments: &Arguments) -> Result<(), Failure> {
         let dir = tempfile::tempdir_in(&arguments.dir)?;
         let provider = stand_in::start()?;
         let gateway = Server::counterfoil(arguments, dir.path(), provider)?;
-        let nginx = Server::nginx(arguments, dir.path(), provider)?;
-        let direct = Target::new(provider, "none");
-        let fresh = || {
-            let called = |name, target: &Target, server| Called {
-                name,
-                target: target.clone(),
-                server,
-                sample: Sample::default(),
-                cpu: 0.0,
-            };
-            let mut all = vec![called("direct", &direct, None), called("gateway", &gateway.target, Some(&gateway))];
-            all.extend(nginx.as_ref().map(|nginx| called("nginx", &nginx.target, Some(nginx))));
-            all
+        let nginx = Server::nginx(arguments, dir.path(), provider, Nginx::Keeping)?;
+        let plain = match nginx {
+            Some(_) => Server::nginx(arguments, dir.path(), provider, Nginx::Plain)?,
+            None => None,
         };
+        let direct = Target::new(provider, "none");
+        let fresh =
+            || {
+                let called = |name, target: &Target, server| Called {
+                    name,
+                    target: target.clone(),
+                    server,
+                    sample: Sample::default(),
+                    cpu: 0.0,
+                };
+                let mut all = vec![called("direct", &direct, None), called("gateway", &gateway.target, Some(&gateway))];
+                let beside = [(KEEPING, &nginx), (PLAIN, &plain)];
+                all.extend(beside.into_iter().filter_map(|(name, server)| {
+                    server.as_ref().map(|server| called(name, &server.target, Some(server)))
+                }));
+                all
+            };
         let mut report = Report::default();
         // Keys of subjects are made and connections are pooled before anything is measured.
         gateway.target.at_once(64, Duration::from_secs(1))?;
@@ -149,16 +160,24 @@ impl Speed {
                 called.measure(|target| target.at_once(connections, self.time()))?;
             }
         }
-        let nginx =
-            all.iter().find(|called| called.name == "nginx").map(|called| (called.sample.rate(), called.cpu_us()));
+        let named = |name: &str| {
+            let found = all.iter().find(|called| called.name == name);
+            found.map(|called| (called.sample.rate(), called.cpu_us()))
+        };
+        let (keeping, plain) = (named(KEEPING), named(PLAIN));
         for called in &mut all {
             let mut numbers = vec![("calls_per_s", called.sample.rate()), ("p99_ms", called.sample.ms(0.99))];
             if called.server.is_some() {
                 numbers.push(("cpu_us_per_call", called.cpu_us()));
             }
-            if let Some((rate, cpu_us)) = nginx.filter(|_| called.name == "gateway") {
-                numbers.push(("of_nginx", called.sample.rate() / rate));
-                numbers.push(("cpu_of_nginx", called.cpu_us() / cpu_us));
+            let gateway = called.name == "gateway";
+            if let Some((rate, cpu_us)) = keeping.filter(|_| gateway) {
+                numbers.push(("of_nginx_keeping", called.sample.rate() / rate));
+                numbers.push(("cpu_of_nginx_keeping", called.cpu_us() / cpu_us));
+            }
+            if let Some((rate, cpu_us)) = plain.filter(|_| gateway) {
+                numbers.push(("of_nginx_plain", called.sample.rate() / rate));
+                numbers.push(("cpu_of_nginx_plain", called.cpu_us() / cpu_us));
             }
             report.row(format!("{connections} connections: {}", called.name), &numbers);
         }
