@@ -182,7 +182,9 @@ FIELDS = [
     (17, "http_status", "int", False), (18, "error_code", "text", False), (19, "stream", "int", True),
     (20, "tokens_in", "int", False), (21, "tokens_out", "int", False), (22, "request_bytes", "int", True),
     (23, "response_bytes", "int", True), (24, "upstream_us", "int", False), (25, "first_byte_us", "int", False),
-    (26, "policies", "text", False), (27, "config_size", "int", True), (40, "day", "text", True),
+    (26, "policies", "text", False), (27, "config_size", "int", True), (28, "pii_in", "int", False),
+    (29, "pii_in_action", "text", False), (30, "pii_out", "int", False), (31, "pii_out_action", "text", False),
+    (40, "day", "text", True),
     (41, "r", "bytes", True), (42, "ct_sha256", "bytes", True), (43, "c_root", "bytes", True),
     (60, "node", "text", True), (61, "incarnation", "int", True), (62, "node_seq", "int", True),
 ]

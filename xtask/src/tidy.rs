@@ -29,6 +29,7 @@ const FLOORS: &[(&str, u8)] = &[
 /// Imports inside one floor, each with its reason.
 const BESIDE: &[(&str, &str)] = &[
     ("domain", "merkle"), // digests of the state and hexadecimal
+    ("domain", "scan"),   // guards name the kinds that detectors find
     ("store", "ledger"),  // drivers know the ports they fill
     ("store", "vault"),
     ("assurance", "verify"), // packages are written and read in one format

@@ -23,6 +23,7 @@ mod body;
 mod detached;
 pub mod dialect;
 mod doors;
+mod guard;
 mod limits;
 mod metrics;
 mod passage;

@@ -17,6 +17,7 @@ use crate::Gateway;
 use crate::body::{self, Bounds};
 use crate::detached::Departed;
 use crate::dialect::openai::{self, MAX_SUBJECT, Operation, Peek};
+use crate::guard::{self, Places, StreamGuard};
 use crate::passage::StreamBody;
 use crate::permission::{Permitted, authorise};
 use crate::predict;
@@ -166,7 +167,18 @@ async fn answer(gateway: &Arc<Gateway>, door: &Door, request: Request, draft: &m
     // Answer, after the request is on record.
     match (ask, &permitted.route().target) {
         (Ask::Text(operation, peek), Answerer::Provider(provider, model)) => {
-            let call = Call { operation, peek: &peek, client: &head.headers, body: peek.rewrite(&body, model) };
+            let mut call = Call {
+                operation,
+                peek: &peek,
+                client: &head.headers,
+                body: peek.rewrite(&body, model),
+                places: Places::default(),
+            };
+            if let Some(guard) = &permitted.route().guard {
+                let guarded = guard::request(guard, &call.body);
+                draft.request_guarded(&guarded.tally);
+                (call.body, call.places) = (guarded.body?, guarded.places);
+            }
             draft.begin().await?;
             ask_provider(gateway, &permitted, provider, call, draft).await
         }
@@ -298,6 +310,8 @@ struct Call<'a> {
     /// The client's headers.
     client: &'a HeaderMap,
     body: Bytes,
+    /// What stands for what in the body.
+    places: Places,
 }
 
 async fn ask_provider(
@@ -307,9 +321,10 @@ async fn ask_provider(
     call: Call<'_>,
     draft: &mut Draft,
 ) -> Result<Reply, Problem> {
-    let Call { operation, peek, client, body } = call;
+    let Call { operation, peek, client, body, places } = call;
     draft.call_begins();
     let limits = &gateway.limits;
+    let guard = permitted.route().guard.as_ref();
     let begun = gateway.upstream.call(permitted, provider, operation, client, body).await?;
     draft.first_byte();
     draft.response_meta.put("status", begun.status.as_u16());
@@ -329,6 +344,7 @@ async fn ask_provider(
             idle: std::time::Duration::from_millis(provider.spec.idle_timeout_ms),
             deadline: tokio::time::Instant::now() + limits.answer_time,
             first: begun.first,
+            guard: guard.map(|guard| StreamGuard::new(guard.clone(), operation, places)),
         });
         return Ok(Reply::Stream { status, headers, start });
     }
@@ -340,6 +356,16 @@ async fn ask_provider(
     // Kept even if it cannot be passed on: the record shows what the provider sent.
     draft.response = body.clone();
     read?;
+    let body = match guard {
+        None => body,
+        Some(guard) => {
+            let (body, tally) = guard::answer(guard, &places, &body);
+            draft.answer_guarded(&tally);
+            // What the client may not have is not kept either.
+            draft.response = body.as_ref().cloned().unwrap_or_default();
+            body?
+        }
+    };
     if status.is_success() {
         let why = "it is not a JSON object";
         let garbage = || Problem::ProviderGarbage { provider: provider.name.clone(), why };

@@ -60,6 +60,10 @@ pub(crate) enum Problem {
     Request(#[from] PeekError),
     #[error("{0}")]
     Input(String),
+    #[error("the request holds what this route does not let through ({0}): take it out, or ask the service's owner")]
+    PersonalDataBlocked(String),
+    #[error("the answer holds what this route does not let through ({0}), so it is not given")]
+    AnswerBlocked(String),
     #[error("`{0}` is not a model of this service: see GET /v1/models")]
     ModelUnknown(String),
     #[error("model `{model}` has no version `{version}` here: version `{serves}` answers")]
@@ -128,6 +132,8 @@ impl Problem {
             Self::BodyLate(_) => refused(S::REQUEST_TIMEOUT, "request_timeout"),
             Self::BodyEncoded(_) => refused(S::UNSUPPORTED_MEDIA_TYPE, "request_encoded"),
             Self::Request(_) | Self::Input(_) => refused(S::BAD_REQUEST, "invalid_request"),
+            Self::PersonalDataBlocked(_) => refused(S::BAD_REQUEST, "personal_data_blocked"),
+            Self::AnswerBlocked(_) => refused(S::BAD_GATEWAY, "answer_blocked"),
             Self::ModelUnknown(_) | Self::VersionUnknown { .. } => refused(S::NOT_FOUND, "model_not_found"),
             Self::ModelTakesTensors(_) | Self::ModelTakesText(_) => refused(S::BAD_REQUEST, "wrong_protocol"),
             Self::ModelUnavailable { .. } => failed(S::SERVICE_UNAVAILABLE, "model_unavailable"),

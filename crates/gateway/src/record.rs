@@ -13,6 +13,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use vault::{Sealed, Signet, SubjectRef, VaultError};
 
 use crate::Gateway;
+use crate::guard::Tally;
 use crate::problem::Problem;
 
 /// Classification of requests that belong to no service.
@@ -133,6 +134,18 @@ impl Draft {
         if let Some(identifier) = subject.filter(|identifier| !identifier.trim().is_empty()) {
             self.subject = Subject::Named(identifier);
         }
+    }
+
+    /// Notes what the guard found in the request.
+    pub(crate) fn request_guarded(&mut self, tally: &Tally) {
+        (self.core.pii_in, self.core.pii_in_action) = (Some(tally.found()), tally.least());
+        self.request_meta.put("guard", tally.by_kind());
+    }
+
+    /// Notes what the guard found in the answer.
+    pub(crate) fn answer_guarded(&mut self, tally: &Tally) {
+        (self.core.pii_out, self.core.pii_out_action) = (Some(tally.found()), tally.least());
+        self.response_meta.put("guard", tally.by_kind());
     }
 
     /// Notes that the provider or model is being called.

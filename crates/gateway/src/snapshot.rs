@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use domain::State;
 use domain::models::ModelRegistered;
 use domain::people::{Key, KeyScope};
-use domain::serving::{ServiceSpec, Target};
+use domain::serving::{Guard, ServiceSpec, Target};
 use engine::{Engine, Permit, Principal};
 use sha2::{Digest, Sha256};
 
@@ -64,6 +64,8 @@ pub(crate) struct Route {
     /// When it began to answer, in milliseconds since the epoch.
     pub(crate) since: i64,
     pub(crate) target: Answerer,
+    /// What is done with personal data that passes.
+    pub(crate) guard: Option<Arc<Guard>>,
 }
 
 /// Who answers.
@@ -230,6 +232,7 @@ fn make(engine: &Engine, known: &HashMap<String, Arc<Loaded>>) -> Snapshot {
                 model,
                 version,
                 target,
+                guard: declared.guard.clone().map(Arc::new),
             }))
         });
         let service = Service { name: name.clone(), spec: spec.clone(), routes: routes.collect() };

@@ -13,6 +13,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::dialect::openai::{Operation, Verdict, Watch};
 use crate::dialect::sse::Frames;
+use crate::guard::StreamGuard;
 use crate::pool::Answer;
 use crate::problem::Problem;
 use crate::record::{Draft, Outcome};
@@ -36,6 +37,7 @@ pub(crate) struct Flow {
     deadline: Instant,
     timer: Pin<Box<Sleep>>,
     limit: usize,
+    guard: Option<StreamGuard>,
 }
 
 /// What comes next.
@@ -56,6 +58,7 @@ pub(crate) struct Start {
     pub(crate) idle: Duration,
     pub(crate) deadline: Instant,
     pub(crate) first: Option<Bytes>,
+    pub(crate) guard: Option<StreamGuard>,
 }
 
 impl Flow {
@@ -79,6 +82,7 @@ impl Flow {
             deadline: start.deadline,
             timer: Box::pin(tokio::time::sleep_until(idle_until)),
             limit,
+            guard: start.guard,
         }
     }
 
@@ -95,8 +99,10 @@ impl Flow {
     pub(crate) fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         loop {
             while let Some(frame) = self.frames.next_frame() {
-                if let Some(frame) = self.take(frame) {
-                    return Poll::Ready(Step::Frame(frame));
+                match self.take(frame) {
+                    Ok(Some(frame)) => return Poll::Ready(Step::Frame(frame)),
+                    Ok(None) => {}
+                    Err(blocked) => return Poll::Ready(Step::End(Err(blocked))),
                 }
             }
             if self.ended {
@@ -123,8 +129,8 @@ impl Flow {
                 None => {
                     self.ended = true;
                     let rest = self.frames.rest();
-                    if !rest.is_empty() && self.watch.look(&rest) != Verdict::Strip {
-                        self.held.push_back(rest);
+                    if let Err(blocked) = self.take_rest(rest) {
+                        return Poll::Ready(Step::End(Err(blocked)));
                     }
                     // An error that the provider told is an end as well.
                     if !self.watch.ended && !self.watch.failed {
@@ -136,19 +142,41 @@ impl Flow {
         }
     }
 
-    /// Decides about a whole frame; gives it back if it can be passed on now.
-    fn take(&mut self, frame: Bytes) -> Option<Bytes> {
-        match self.watch.look(&frame) {
-            Verdict::Strip => None,
-            Verdict::Forward if !self.ended => {
-                self.sent.extend_from_slice(&frame);
-                Some(frame)
+    /// Decides about a whole frame; gives what can be passed on now.
+    fn take(&mut self, frame: Bytes) -> Result<Option<Bytes>, Problem> {
+        let verdict = self.watch.look(&frame);
+        if verdict == Verdict::Strip {
+            return Ok(None);
+        }
+        let frame = self.guarded(frame)?;
+        if verdict == Verdict::Forward && !self.ended {
+            self.sent.extend_from_slice(&frame);
+            return Ok(Some(frame));
+        }
+        self.ended = true;
+        self.held.push_back(frame);
+        Ok(None)
+    }
+
+    /// What is left when the provider has ended: a frame that lacks its blank line, and what the guard held back.
+    fn take_rest(&mut self, rest: Bytes) -> Result<(), Problem> {
+        if !rest.is_empty() && self.watch.look(&rest) != Verdict::Strip {
+            let rest = self.guarded(rest)?;
+            self.held.push_back(rest);
+        }
+        if let Some(guard) = &mut self.guard {
+            let held = guard.rest()?;
+            if !held.is_empty() {
+                self.held.push_back(held.into());
             }
-            Verdict::Forward | Verdict::Last => {
-                self.ended = true;
-                self.held.push_back(frame);
-                None
-            }
+        }
+        Ok(())
+    }
+
+    fn guarded(&mut self, frame: Bytes) -> Result<Bytes, Problem> {
+        match &mut self.guard {
+            None => Ok(frame),
+            Some(guard) => guard.frame(frame),
         }
     }
 
@@ -169,7 +197,10 @@ impl Flow {
         for frame in &last {
             self.sent.extend_from_slice(frame);
         }
-        let Flow { operation, draft, sent, watch, mut upstream, .. } = *self;
+        let Flow { operation, mut draft, sent, watch, guard, mut upstream, .. } = *self;
+        if let Some(guard) = &guard {
+            draft.answer_guarded(guard.tally());
+        }
         let lenient = draft.may_go_unrecorded();
         let closed = close(draft, &watch, sent, outcome).await;
         // By now the provider's last chunk is here as well: reading it lets the connection be used again.
@@ -203,7 +234,10 @@ impl Flow {
         for frame in std::mem::take(&mut self.held) {
             self.sent.extend_from_slice(&frame);
         }
-        let Flow { mut draft, watch, sent, http, .. } = *self;
+        let Flow { mut draft, watch, sent, http, guard, .. } = *self;
+        if let Some(guard) = &guard {
+            draft.answer_guarded(guard.tally());
+        }
         draft.response_meta.put("complete", whole);
         let outcome = Outcome { status: Status::Cancelled, http: Some(http), code: Some(code) };
         // Nobody is left to be told; the failure was logged and counted.

@@ -9,7 +9,7 @@ use domain::keys::retention::{ANY_CLASS, Kind};
 use domain::keys::tokens::{TokenKind, TokenMethod, TokenScope};
 use domain::people::groups::mapping::{MAX_DAYS, MAX_ROLES};
 use domain::people::{ApprovalRule, MappedRole, Purpose, TokenRule, WorkloadProof};
-use domain::serving::{RiskTier, Route, ServiceSpec, Target};
+use domain::serving::{Guard, RiskTier, Route, ServiceSpec, Target};
 use domain::vendors::ProviderSpec;
 use serde::Deserialize;
 use toml::Spanned;
@@ -150,6 +150,7 @@ struct RawRoute {
     provider: Option<String>,
     model: String,
     version: Option<String>,
+    guard: Option<Guard>,
 }
 
 /// A rule by which a program proves who it is. What it leaves out of environments and purposes is taken from the services.
@@ -371,7 +372,7 @@ impl RawService {
                     return Err(format!("service `{service}`, route `{}`: {rule}", route.name));
                 }
             };
-            spec.routes.push(Route { name: route.name, target });
+            spec.routes.push(Route { name: route.name, target, guard: route.guard });
         }
         Ok(spec)
     }

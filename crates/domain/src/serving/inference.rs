@@ -35,6 +35,10 @@ record! {
     25 first_byte_us Int optional "microseconds from calling the provider until its first body byte";
     26 policies Text optional "identifiers of the Cedar policies that decided, separated by commas";
     27 config_size Int required "ledger size of the state under which the call was governed";
+    28 pii_in Int optional "1 when personal data or secrets were found in the request, 0 when none; absent when nobody looked";
+    29 pii_in_action Text optional "the least that was done with any of them: `none`, `tokenised`, `redacted` or `blocked`";
+    30 pii_out Int optional "1 when personal data or secrets were found in the provider's answer, 0 when none; absent when nobody looked";
+    31 pii_out_action Text optional "the least that was done with any of them: `none`, `redacted` or `blocked`";
     40 day Text required "day of the payload's period key, `yyyy-mm-dd` in UTC";
     41 r Bytes required "24 random bytes from which the record's keys are derived";
     42 ct_sha256 Bytes required "SHA-256 of the sealed payload";

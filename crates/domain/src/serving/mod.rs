@@ -1,8 +1,10 @@
 //! Services, their routes and deployments, and the records of what they answered.
 
+pub(crate) mod guard;
 mod inference;
 pub(crate) mod register;
 
+pub use guard::{Guard, GuardAction};
 pub use inference::{InferenceCore, Status};
 pub use register::ServiceRegistered;
 
@@ -111,6 +113,9 @@ pub struct Route {
     pub name: String,
     /// Who answers.
     pub target: Target,
+    /// What is done with personal data and secrets that pass; `None` when nobody looks for any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<Guard>,
 }
 
 /// Who answers a route.

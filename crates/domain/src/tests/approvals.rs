@@ -144,7 +144,7 @@ pub(super) fn spec() -> ServiceSpec {
 
 pub(super) fn service(name: &str, risk_tier: RiskTier, version: &str) -> Command {
     let target = Target::Model { model: "m".into(), version: version.into() };
-    let spec = ServiceSpec { risk_tier, routes: vec![Route { name: "r".into(), target }], ..spec() };
+    let spec = ServiceSpec { risk_tier, routes: vec![Route { name: "r".into(), target, guard: None }], ..spec() };
     Command::DeclareService(ServiceDeclared { service: name.into(), spec })
 }
 

@@ -69,6 +69,7 @@ fn service(routes: &[(&str, &str)]) -> Command {
     let route = |(name, model): &(&str, &str)| Route {
         name: (*name).into(),
         target: Target::Provider { provider: "stand-in".into(), model: (*model).into() },
+        guard: None,
     };
     Command::DeclareService(ServiceDeclared {
         service: "support".into(),

@@ -515,8 +515,8 @@ fn serving() -> Vec<Event> {
                 oversight: Some(s("human_review")),
                 when_unrecordable: WhenUnrecordable::Refuse,
                 routes: vec![
-                    Route { name: s("credit-risk"), target: target.clone() },
-                    Route { name: s("chat"), target: chat },
+                    Route { name: s("credit-risk"), target: target.clone(), guard: None },
+                    Route { name: s("chat"), target: chat, guard: None },
                 ],
             },
         }),

@@ -249,7 +249,8 @@ fn given_an_artifact_when_due_then_it_goes_only_while_no_service_answers_with_it
     company.done("a_1", approvals::register_model("1"));
     let serve = |models: &[&str]| {
         let target = |version: &&str| Target::Model { model: "m".into(), version: (*version).into() };
-        let routes = models.iter().map(|version| Route { name: "r".into(), target: target(version) }).collect();
+        let routes =
+            models.iter().map(|version| Route { name: "r".into(), target: target(version), guard: None }).collect();
         Command::DeclareService(ServiceDeclared {
             service: "trial".into(),
             spec: ServiceSpec { routes, ..approvals::spec() },

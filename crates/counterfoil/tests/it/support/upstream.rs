@@ -165,13 +165,19 @@ fn choices(ask: &Value) -> u64 {
     ask["n"].as_u64().unwrap_or(1)
 }
 
+/// What is said to a client: `echo` says the last message again.
+fn words(ask: &Value, index: u64) -> String {
+    let last = ask["messages"].as_array().and_then(|all| all.last()?["content"].as_str());
+    last.filter(|_| ask["model"] == "echo").map_or_else(|| format!("héllo {index}"), str::to_owned)
+}
+
 fn chat(ask: &Value) -> Value {
     let choice = |index: u64| match ask["tools"].is_array() {
         true => json!({"index": index, "finish_reason": "tool_calls", "message": {"role": "assistant", "content": null,
             "tool_calls": [{"id": "call_1", "type": "function",
                 "function": {"name": "weather", "arguments": "{\"city\":\"Perth\"}"}}]}}),
         false => json!({"index": index, "finish_reason": "stop",
-            "message": {"role": "assistant", "content": format!("héllo {index}"), "refusal": null}}),
+            "message": {"role": "assistant", "content": words(ask, index), "refusal": null}}),
     };
     json!({"id": "chatcmpl-1", "object": "chat.completion", "created": 1_700_000_000, "model": "chat",
         "choices": (0..choices(ask)).map(choice).collect::<Vec<_>>(), "usage": usage()})
@@ -198,8 +204,9 @@ fn chat_events(ask: &Value) -> Vec<String> {
             }
             events.push(delta(index, &json!({}), Some("tool_calls")));
         } else {
-            for word in ["hé", "llo ", &index.to_string()] {
-                events.push(delta(index, &json!({"content": word}), None));
+            let words: Vec<char> = words(ask, index).chars().collect();
+            for piece in words.chunks(5) {
+                events.push(delta(index, &json!({"content": String::from_iter(piece)}), None));
             }
             events.push(delta(index, &json!({}), Some("stop")));
         }

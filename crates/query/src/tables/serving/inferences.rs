@@ -39,10 +39,36 @@ const COLUMNS: &[(Column, &str)] = &[
         "NULL",
     ),
     (text("output_hash", "NULL: see `input_hash`"), "NULL"),
-    (boolean("pii_in", "NULL: unknown, nothing looks for personal data yet"), "NULL"),
-    (boolean("pii_out", "NULL: unknown, nothing looks for personal data yet"), "NULL"),
-    (text("pii_action", "NULL: unknown, nothing looks for personal data yet"), "NULL"),
-    (text("guardrail_result", "NULL: unknown, there are no guardrails yet"), "NULL"),
+    (
+        boolean(
+            "pii_in",
+            "Whether personal data or secrets were found in the request; NULL when its route has no guard",
+        ),
+        "pii_in = 1",
+    ),
+    (
+        boolean("pii_out", "Whether they were found in the provider's answer; NULL when nobody looked, or none came"),
+        "pii_out = 1",
+    ),
+    (
+        text(
+            "pii_action",
+            "The least that was done with any of it, on either side: `none`, `tokenised`, `redacted` or `blocked`; NULL when \
+             nobody looked",
+        ),
+        "CASE WHEN 'none' IN (pii_in_action, pii_out_action) THEN 'none' \
+              WHEN 'tokenised' IN (pii_in_action, pii_out_action) THEN 'tokenised' \
+              WHEN 'redacted' IN (pii_in_action, pii_out_action) THEN 'redacted' \
+              WHEN 'blocked' IN (pii_in_action, pii_out_action) THEN 'blocked' \
+              WHEN pii_in IS NOT NULL THEN 'none' END",
+    ),
+    (text("pii_in_action", "The least that was done with what was found in the request"), "pii_in_action"),
+    (text("pii_out_action", "The least that was done with what was found in the answer"), "pii_out_action"),
+    (
+        text("guardrail_result", "`pass`, or `blocked` when the guard refused; NULL when the route has no guard"),
+        "CASE WHEN error_code IN ('personal_data_blocked', 'answer_blocked') THEN 'blocked' \
+              WHEN pii_in IS NOT NULL THEN 'pass' END",
+    ),
     (text("status", "`ok`, `error`, `refused`, `cancelled` or `interrupted`"), "status"),
     (boolean("fallback_used", "false: there are no fallbacks yet, so none was used"), "false"),
     (

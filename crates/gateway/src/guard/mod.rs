@@ -1,0 +1,238 @@
+//! The guard of a route: personal data and secrets in requests and answers are found, and let through, masked, replaced by
+//! placeholders that the answer gives back, or refused, as the route declares.
+//!
+//! What the client sent is sealed with the record as it came; the provider gets what the guard leaves. Answers are recorded as
+//! the client got them. Detection happens in this process: there is nothing that could be down, and what cannot be read is
+//! refused.
+
+mod json;
+mod stream;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use bytes::Bytes;
+use domain::serving::{Guard, GuardAction};
+use scan::detect::{BLOCKED, Detectors, Finding, Kind, MASKED};
+use serde_json::{Value, json};
+
+use crate::problem::Problem;
+pub(crate) use stream::StreamGuard;
+
+/// The longest placeholder, in bytes.
+const LONGEST: usize = 64;
+
+/// What was found on one side of a call, and what was done with it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    /// How often, by kind and by what was done.
+    counts: BTreeMap<(Kind, GuardAction), u64>,
+}
+
+impl Tally {
+    fn note(&mut self, kind: Kind, action: GuardAction) {
+        let count = self.counts.entry((kind, action)).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// Whether anything was found, for the record's core.
+    pub(crate) fn found(&self) -> i64 {
+        i64::from(!self.counts.is_empty())
+    }
+
+    /// The least that was done with any of it.
+    pub(crate) fn least(&self) -> Option<String> {
+        let least = self.counts.keys().map(|(_, action)| *action).min();
+        least.map(|action| action.done().to_owned())
+    }
+
+    /// How often each kind was found and what was done, for the sealed part of the record.
+    pub(crate) fn by_kind(&self) -> Value {
+        let mut all = serde_json::Map::new();
+        for ((kind, action), count) in &self.counts {
+            let of_kind = all.entry(kind.as_str()).or_insert_with(|| json!({}));
+            of_kind[action.done()] = json!(count);
+        }
+        Value::Object(all)
+    }
+
+    fn blocked(&self) -> Option<String> {
+        let blocked = self.counts.keys().filter(|(_, action)| *action == GuardAction::Block);
+        let kinds: BTreeSet<&str> = blocked.map(|(kind, _)| kind.as_str()).collect();
+        let kinds: Vec<&str> = kinds.into_iter().collect();
+        (!kinds.is_empty()).then(|| kinds.join(", "))
+    }
+}
+
+/// The placeholders of one call, and what they stand for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places {
+    values: HashMap<String, String>,
+    names: HashMap<(Kind, String), String>,
+    numbers: HashMap<Kind, u64>,
+}
+
+impl Places {
+    /// The placeholder for a value: the same wherever it stands in one call, and none that the client wrote itself.
+    fn name(&mut self, kind: Kind, value: &str, request: &str) -> String {
+        if let Some(name) = self.names.get(&(kind, value.to_owned())) {
+            return name.clone();
+        }
+        let number = self.numbers.entry(kind).or_default();
+        let name = loop {
+            *number = number.saturating_add(1);
+            let name = format!("[{}_{number}]", kind.as_str().to_ascii_uppercase());
+            if !request.contains(&name) {
+                break name;
+            }
+        };
+        self.names.insert((kind, value.to_owned()), name.clone());
+        self.values.insert(name.clone(), value.to_owned());
+        name
+    }
+
+    /// The text with values where placeholders were; `None` when there were none.
+    fn restored(&self, text: &str) -> Option<String> {
+        if self.values.is_empty() {
+            return None;
+        }
+        let (mut out, mut from) = (String::new(), 0);
+        for (start, _) in text.match_indices('[') {
+            let name = placeholder(text.get(start..).unwrap_or_default());
+            let Some((name, value)) = name.and_then(|name| self.values.get_key_value(name)) else { continue };
+            out.push_str(text.get(from..start).unwrap_or_default());
+            out.push_str(value);
+            from = start + name.len();
+        }
+        if from == 0 {
+            return None;
+        }
+        out.push_str(text.get(from..).unwrap_or_default());
+        Some(out)
+    }
+}
+
+/// The bracketed name at the start of a text.
+fn placeholder(text: &str) -> Option<&str> {
+    let end = text.bytes().take(LONGEST).position(|byte| byte == b']')?;
+    text.get(..=end)
+}
+
+/// A request as the provider may have it.
+pub(crate) struct Guarded {
+    /// The body for the provider, or why it gets none.
+    pub(crate) body: Result<Bytes, Problem>,
+    pub(crate) tally: Tally,
+    pub(crate) places: Places,
+}
+
+/// Looks through a request's body, which was read as JSON already.
+pub(crate) fn request(guard: &Guard, body: &Bytes) -> Guarded {
+    let (mut tally, mut places) = (Tally::default(), Places::default());
+    let Ok(document) = std::str::from_utf8(body) else {
+        return Guarded { body: Err(Problem::Internal), tally, places };
+    };
+    let edited = json::edit_texts(document, |text| {
+        let put = |kind, action, value: &str| match action {
+            GuardAction::Tokenise => places.name(kind, value, document),
+            _ => mask(kind),
+        };
+        Ok::<_, std::convert::Infallible>(edited(text, 0, |kind| guard.in_request(kind), &mut tally, put))
+    });
+    let body = match (tally.blocked(), edited) {
+        (Some(kinds), _) => Err(Problem::PersonalDataBlocked(kinds)),
+        (None, Ok(edited)) => Ok(edited.map_or_else(|| body.clone(), Bytes::from)),
+    };
+    let body = body.and_then(|body| tells_no_tokens(guard, &body).map(|()| body));
+    Guarded { body, tally, places }
+}
+
+/// Refuses a request for the answer's single tokens where answers are looked through: they would repeat what is masked.
+fn tells_no_tokens(guard: &Guard, body: &Bytes) -> Result<(), Problem> {
+    #[derive(serde::Deserialize)]
+    struct Asked {
+        #[serde(default)]
+        logprobs: Value,
+        #[serde(default)]
+        top_logprobs: Value,
+        #[serde(default)]
+        include: Value,
+    }
+    if !guard.changes_answers() {
+        return Ok(());
+    }
+    let Ok(asked) = serde_json::from_slice::<Asked>(body) else { return Ok(()) };
+    let asks = |value: &Value| !matches!(value, Value::Null | Value::Bool(false)) && *value != json!(0);
+    let included =
+        asked.include.as_array().is_some_and(|all| all.iter().any(|one| one == "message.output_text.logprobs"));
+    if asks(&asked.logprobs) || asks(&asked.top_logprobs) || included {
+        let message = "answers of this route are looked through for personal data, so the probabilities of their single tokens \
+                       are not given: leave out `logprobs`";
+        return Err(Problem::Input(message.into()));
+    }
+    Ok(())
+}
+
+/// Looks through a whole answer: what the client may have of it, or why it gets none.
+pub(crate) fn answer(guard: &Guard, places: &Places, body: &Bytes) -> (Result<Bytes, Problem>, Tally) {
+    let mut tally = Tally::default();
+    let Ok(document) = std::str::from_utf8(body) else { return (Ok(body.clone()), tally) };
+    let edited = json::edit_texts(document, |text| {
+        let masked = edited(text, 0, |kind| guard.in_answer(kind), &mut tally, |kind, _, _| mask(kind));
+        let restored = places.restored(masked.as_deref().unwrap_or(text));
+        Ok::<_, std::convert::Infallible>(restored.or(masked))
+    });
+    let body = match (tally.blocked(), edited) {
+        (Some(kinds), _) => Err(Problem::AnswerBlocked(kinds)),
+        (None, Ok(edited)) => Ok(edited.map_or_else(|| body.clone(), Bytes::from)),
+    };
+    (body, tally)
+}
+
+fn mask(kind: Kind) -> String {
+    format!("[{}]", kind.as_str().to_ascii_uppercase())
+}
+
+/// What was found in `text`, from [`MASKED`] on.
+fn found(text: &str) -> Vec<Finding> {
+    let mut found = Detectors::standard().find(text);
+    found.retain(|finding| finding.score_permille >= MASKED);
+    found
+}
+
+/// What is done with a finding: what is not certain enough to refuse a call for is masked.
+fn action_on(finding: &Finding, action: GuardAction) -> GuardAction {
+    match action {
+        GuardAction::Block if finding.score_permille < BLOCKED => GuardAction::Mask,
+        action => action,
+    }
+}
+
+/// `text` from a byte on with what the rules say in the place of what is found; `None` when nothing changes. What is before
+/// that byte is there for its words around.
+fn edited(
+    text: &str,
+    from: usize,
+    rule: impl Fn(Kind) -> GuardAction,
+    tally: &mut Tally,
+    mut put: impl FnMut(Kind, GuardAction, &str) -> String,
+) -> Option<String> {
+    let (mut out, mut kept) = (String::new(), from);
+    for finding in found(text).iter().filter(|finding| finding.start >= from) {
+        let action = action_on(finding, rule(finding.kind));
+        tally.note(finding.kind, action);
+        if action == GuardAction::Allow {
+            continue;
+        }
+        out.push_str(text.get(kept..finding.start).unwrap_or_default());
+        out.push_str(&put(finding.kind, action, text.get(finding.start..finding.end).unwrap_or_default()));
+        kept = finding.end;
+    }
+    if kept == from {
+        return None;
+    }
+    out.push_str(text.get(kept..).unwrap_or_default());
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests;

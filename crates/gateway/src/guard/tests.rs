@@ -1,0 +1,213 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use domain::serving::Guard;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::dialect::openai::Operation;
+use crate::dialect::sse::{self, Frames};
+
+fn guard(rules: Value) -> Guard {
+    serde_json::from_value(rules).expect("a guard")
+}
+
+fn careful() -> Guard {
+    guard(json!({
+        "requests": { "email": "tokenise", "card": "mask", "secret": "block" },
+        "answers": { "card": "mask", "secret": "block" },
+    }))
+}
+
+fn prompt(text: &str) -> Bytes {
+    json!({ "model": "m", "messages": [{ "role": "user", "content": text }] }).to_string().into()
+}
+
+fn said(body: &Bytes) -> String {
+    let body: Value = serde_json::from_slice(body).expect("JSON");
+    body["messages"][0]["content"].as_str().expect("text").to_owned()
+}
+
+#[test]
+fn given_personal_data_when_a_request_is_guarded_then_each_kind_has_what_its_rule_says() {
+    let text = "I am ann@example.org, also ann@example.org; bob@example.org pays with card 4111 1111 1111 1111";
+    let guarded = request(&careful(), &prompt(text));
+    let body = guarded.body.expect("it may pass");
+    assert_eq!(said(&body), "I am [EMAIL_1], also [EMAIL_1]; [EMAIL_2] pays with card [CARD]");
+    assert_eq!((guarded.tally.found(), guarded.tally.least().as_deref()), (1, Some("tokenised")));
+    assert_eq!(guarded.tally.by_kind(), json!({ "email": { "tokenised": 3 }, "card": { "redacted": 1 } }));
+
+    let answer_body = json!({ "choices": [{ "message": { "content": "Dear [EMAIL_2], [EMAIL_9]: 5555 5555 5555 4444 is a card" } }] });
+    let (given, tally) = answer(&careful(), &guarded.places, &answer_body.to_string().into());
+    let given: Value = serde_json::from_slice(&given.expect("it may pass")).expect("JSON");
+    assert_eq!(given["choices"][0]["message"]["content"], "Dear bob@example.org, [EMAIL_9]: [CARD] is a card");
+    assert_eq!((tally.found(), tally.least().as_deref()), (1, Some("redacted")));
+}
+
+#[test]
+fn given_nothing_to_find_when_guarded_then_the_bytes_are_the_same_and_the_record_says_none() {
+    let body = Bytes::from_static(
+        b"{ \"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"caf\\u00e9 at nine\"}] }",
+    );
+    let guarded = request(&careful(), &body);
+    assert_eq!(guarded.body.expect("it may pass"), body);
+    assert_eq!((guarded.tally.found(), guarded.tally.least()), (0, None));
+}
+
+#[test]
+fn given_a_placeholder_that_the_client_wrote_when_tokenised_then_ours_has_another_number() {
+    let guarded = request(&careful(), &prompt("[EMAIL_1] is ann@example.org"));
+    assert_eq!(said(&guarded.body.expect("it may pass")), "[EMAIL_1] is [EMAIL_2]");
+    assert_eq!(guarded.places.restored("[EMAIL_1] [EMAIL_2]").as_deref(), Some("[EMAIL_1] ann@example.org"));
+}
+
+#[test]
+fn given_what_a_route_blocks_when_guarded_then_refused_by_kind_and_without_the_value() {
+    let key = format!("sk-proj-{}", "a1B2c3D4e5F6g7H8i9J0".repeat(3));
+    let guarded = request(
+        &guard(json!({ "requests": { "*": "block" } })),
+        &prompt(&format!("use card 4111 1111 1111 1111 {key}")),
+    );
+    let problem = guarded.body.expect_err("blocked");
+    assert_eq!((problem.code(), problem.http().as_u16()), ("personal_data_blocked", 400));
+    assert!(problem.to_string().contains("card") && !problem.to_string().contains("4111"), "{problem}");
+    assert_eq!(guarded.tally.found(), 1);
+}
+
+#[test]
+fn given_guarded_answers_when_tokens_are_asked_for_one_by_one_then_refused() {
+    for ask in
+        [json!({ "logprobs": true }), json!({ "logprobs": 3 }), json!({ "include": ["message.output_text.logprobs"] })]
+    {
+        let guarded = request(&careful(), &ask.to_string().into());
+        assert_eq!(guarded.body.expect_err("refused").code(), "invalid_request", "{ask}");
+    }
+    let silent = request(&careful(), &json!({ "logprobs": false }).to_string().into());
+    assert!(silent.body.is_ok());
+    let open = guard(json!({ "requests": { "*": "mask" } }));
+    assert!(
+        request(&open, &json!({ "logprobs": true }).to_string().into()).body.is_ok(),
+        "answers are not changed there"
+    );
+}
+
+/// What a client puts together out of a stream's frames: texts of choices, and arguments of calls.
+fn put_together(frames: &[u8]) -> (String, String) {
+    let (mut cut, mut text, mut arguments) = (Frames::default(), String::new(), String::new());
+    cut.push(Bytes::copy_from_slice(frames));
+    while let Some(frame) = cut.next_frame() {
+        let Ok(data) = serde_json::from_slice::<Value>(&sse::event(&frame).data) else { continue };
+        let choice = &data["choices"][0];
+        text += choice["delta"]["content"].as_str().unwrap_or_default();
+        arguments += choice["delta"]["tool_calls"][0]["function"]["arguments"].as_str().unwrap_or_default();
+        text += data["delta"].as_str().unwrap_or_default();
+    }
+    (text, arguments)
+}
+
+fn chunk(delta: Value, finish: Option<&str>) -> Bytes {
+    let chunk = json!({ "id": "c", "object": "chat.completion.chunk", "choices": [{ "index": 0, "delta": delta, "finish_reason": finish }] });
+    format!("data: {chunk}\n\n").into()
+}
+
+fn streamed(guard: &Guard, places: &Places, pieces: &[String]) -> Result<Vec<u8>, Problem> {
+    let mut stream = StreamGuard::new(Arc::new(guard.clone()), Operation::ChatCompletions, places.clone());
+    let mut out = Vec::new();
+    for piece in pieces {
+        out.extend(stream.frame(chunk(json!({ "content": piece }), None))?);
+    }
+    out.extend(stream.frame(chunk(json!({}), Some("stop")))?);
+    out.extend(stream.frame(Bytes::from_static(b"data: [DONE]\n\n"))?);
+    Ok(out)
+}
+
+fn cut_up(text: &str, at: &[usize]) -> Vec<String> {
+    let (mut pieces, mut piece, mut sizes) = (Vec::new(), String::new(), at.iter().cycle());
+    let mut left = sizes.next().copied().unwrap_or(1);
+    for c in text.chars() {
+        piece.push(c);
+        left -= 1;
+        if left == 0 {
+            pieces.push(std::mem::take(&mut piece));
+            left = sizes.next().copied().unwrap_or(1);
+        }
+    }
+    pieces.push(piece);
+    pieces
+}
+
+proptest! {
+    #[test]
+    fn given_a_stream_in_any_pieces_when_guarded_then_the_client_has_what_a_whole_answer_would_give(
+        words in proptest::collection::vec(
+            prop_oneof![
+                "[a-z]{1,9}", Just("[EMAIL_1]".to_owned()), Just("[EMAIL_1".to_owned()), Just("[x]".to_owned()),
+                Just("4111 1111 1111 1111".to_owned()), Just("ü".to_owned()), Just("[[".to_owned()),
+            ],
+            0..60,
+        ),
+        sizes in proptest::collection::vec(1_usize..14, 1..6),
+        looks in any::<bool>(),
+    ) {
+        let guard = if looks { careful() } else { guard(json!({ "requests": { "*": "tokenise" } })) };
+        let places = request(&guard, &prompt("ann@example.org")).places;
+        let text = words.join(" ");
+        let whole = json!({ "choices": [{ "message": { "content": text } }] }).to_string();
+        let (whole, _) = answer(&guard, &places, &whole.into());
+        let whole: Value = serde_json::from_slice(&whole.expect("it may pass")).expect("JSON");
+        let frames = streamed(&guard, &places, &cut_up(&text, &sizes)).expect("it may pass");
+        let (given, _) = put_together(&frames);
+        prop_assert_eq!(given.as_str(), whole["choices"][0]["message"]["content"].as_str().expect("text"));
+    }
+}
+
+#[test]
+fn given_calls_of_tools_in_pieces_when_guarded_then_arguments_come_back_whole() {
+    let places = request(&careful(), &prompt("ann@example.org")).places;
+    let mut stream = StreamGuard::new(Arc::new(careful()), Operation::ChatCompletions, places);
+    let call = |arguments: &str| {
+        chunk(json!({ "tool_calls": [{ "index": 3, "function": { "arguments": arguments } }] }), None)
+    };
+    let mut out = Vec::new();
+    for piece in ["{\"to\":\"[EMA", "IL_1]\",\"n\"", ":1}"] {
+        out.extend(stream.frame(call(piece)).expect("it may pass"));
+    }
+    out.extend(stream.frame(chunk(json!({}), Some("tool_calls"))).expect("it may pass"));
+    assert_eq!(put_together(&out).1, "{\"to\":\"ann@example.org\",\"n\":1}");
+    let last = String::from_utf8(out).expect("text");
+    assert!(last.contains("\"index\":3"), "the rest names its call: {last}");
+}
+
+#[test]
+fn given_events_of_responses_when_guarded_then_pieces_and_repeats_agree() {
+    let places = request(&careful(), &prompt("ann@example.org")).places;
+    let mut stream = StreamGuard::new(Arc::new(careful()), Operation::Responses, places);
+    let event =
+        |data: Value| Bytes::from(format!("event: {}\ndata: {data}\n\n", data["type"].as_str().expect("a type")));
+    let delta = |text: &str| {
+        event(
+            json!({ "type": "response.output_text.delta", "item_id": "i", "output_index": 0, "content_index": 0, "delta": text }),
+        )
+    };
+    let mut out = Vec::new();
+    for piece in ["to [EMAIL", "_1] card 4111 1111", " 1111 1111."] {
+        out.extend(stream.frame(delta(piece)).expect("it may pass"));
+    }
+    let done = json!({ "type": "response.output_text.done", "text": "to [EMAIL_1] card 4111 1111 1111 1111." });
+    out.extend(stream.frame(event(done)).expect("it may pass"));
+    let shown = String::from_utf8(out.clone()).expect("text");
+    assert_eq!(put_together(&out).0, "to ann@example.org card [CARD].");
+    assert!(
+        shown.ends_with("\"text\":\"to ann@example.org card [CARD].\",\"type\":\"response.output_text.done\"}\n\n"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn given_a_secret_in_a_stream_when_blocked_then_no_piece_of_it_was_given() {
+    let key = format!("sk-proj-{}", "a1B2c3D4e5F6g7H8i9J0".repeat(3));
+    let pieces = cut_up(&format!("{} the key is {key} and so on {}", "word ".repeat(40), "more ".repeat(60)), &[7]);
+    let problem = streamed(&careful(), &Places::default(), &pieces).expect_err("blocked");
+    assert_eq!(problem.code(), "answer_blocked");
+}
