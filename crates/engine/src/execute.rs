@@ -362,7 +362,12 @@ impl Engine {
             | Event::ServiceDeclared(_)
             | Event::ServiceRetired(_)
             | Event::DeploymentStarted(_)
-            | Event::DeploymentEnded(_) => {}
+            | Event::DeploymentEnded(_)
+            | Event::RegionsDeclared(_)
+            | Event::StoreLocated(_)
+            | Event::ResidencyRuled(_)
+            | Event::TransferAuthorised(_)
+            | Event::TransferRevoked(_) => {}
             _ => return,
         }
         self.governance.fetch_add(1, Ordering::AcqRel);

@@ -60,6 +60,9 @@ pub struct Declare {
     /// Where it is to stay
     #[arg(long)]
     region: Option<String>,
+    /// The country of those whom it is about, by two letters, such as au; leave it out when they are of several
+    #[arg(long, value_name = "COUNTRY")]
+    subject_country: Option<String>,
 }
 
 /// A data class.
@@ -200,6 +203,9 @@ impl Declare {
         }
         if let Some(region) = &self.region {
             spec["region"] = json!(region);
+        }
+        if let Some(country) = &self.subject_country {
+            spec["subject_country"] = json!(country);
         }
         json!({"dataset": self.dataset, "spec": spec})
     }

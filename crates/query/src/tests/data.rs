@@ -36,6 +36,7 @@ fn a_version_lies_in_one_object_after_the_other_and_is_encrypted_in_each() {
             lawful_basis: Some(LawfulBasis::Contract),
             purposes: vec![Purpose::Development, Purpose::Audit],
             region: Some("au".into()),
+            subject_country: None,
         };
         world.add(T0, Event::DatasetDeclared(DatasetDeclared { dataset: dataset(), spec }));
         let first = VersionStored { dataset: dataset(), version: version(), stored: stored("0a"), subjects: None };
