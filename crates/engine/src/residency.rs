@@ -84,7 +84,7 @@ impl Engine {
             let Some(rule) = ruling.rule.filter(|_| ruling.refused) else { return Ok(()) };
             let message = format!(
                 "rule `{rule}` does not permit data set `{dataset}`, of class `{class}`, {}: nothing was stored",
-                here.map_or("on a server whose `node.region` is not set".to_owned(), |here| format!("in `{here}`"))
+                here.map_or_else(|| "on a server whose `node.region` is not set".to_owned(), |here| format!("in `{here}`"))
             );
             Err(Refusal { code: RefusalCode::Forbidden, message, policies: vec![rule_policy(rule)] })
         })
