@@ -211,8 +211,10 @@ pub(crate) fn transfer_select() -> String {
         named("residency"),
         named("transfer"),
     );
-    let versions = "SELECT attempt_id, ts, source_ref, NULL, 'dataset', 'actor/' || principal_id, from_region, to_region, \
-                    NULL, classification, decision, rule_id, authorisation_id, seq, leaf_hash FROM dataset_transfers";
+    let versions = "SELECT attempt_id AS transfer_id, ts, source_ref AS object_ref, CAST(NULL AS VARCHAR) AS service, \
+                    'dataset' AS from_system, 'actor/' || principal_id AS to_system, from_region, to_region, \
+                    CAST(NULL AS VARCHAR) AS vendor_id, classification, decision, rule_id, authorisation_id, seq, leaf_hash \
+                    FROM dataset_transfers";
     let from = format!(
         "({calls} UNION ALL {versions}) t LEFT JOIN services s ON s.service_id = t.service \
          LEFT JOIN regions f ON f.region_id = t.from_region LEFT JOIN regions g ON g.region_id = t.to_region \
