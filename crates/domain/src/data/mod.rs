@@ -2,6 +2,7 @@
 
 pub mod datasets;
 pub mod objects;
+pub mod places;
 pub mod residency;
 pub mod transfers;
 

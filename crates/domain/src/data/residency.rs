@@ -131,6 +131,8 @@ pub struct Ruling<'a> {
     pub refused: bool,
     /// The rule that decided, as `CLASS@VERSION` or `CLASS/COUNTRY@VERSION`; none when the class has none.
     pub rule: Option<&'a str>,
+    /// Whether that rule permits it, without an authorisation.
+    pub permitted: bool,
     /// The authorisation that covers it, if one does.
     pub transfer: Option<&'a str>,
 }
@@ -141,12 +143,15 @@ impl Standing {
     #[must_use]
     pub fn ruling(&self, countries: &[&str], now: i64) -> Ruling<'_> {
         let transfer = self.transfers.iter().find(|(_, until)| now < *until).map(|(id, _)| id.as_str());
-        let Some((name, permits)) = &self.class else { return Ruling { refused: false, rule: None, transfer } };
+        let Some((name, permits)) = &self.class else {
+            return Ruling { refused: false, rule: None, permitted: false, transfer };
+        };
         let holds = |country: &String| countries.is_empty() || countries.contains(&country.as_str());
         let broken = self.countries.iter().find(|(country, _, permits)| !permits && holds(country));
         let broken = if *permits { broken.map(|(_, name, _)| name) } else { Some(name) };
         let rule = Some(broken.unwrap_or(name).as_str());
-        Ruling { refused: broken.is_some() && transfer.is_none(), rule, transfer }
+        let permitted = broken.is_none();
+        Ruling { refused: !permitted && transfer.is_none(), rule, permitted, transfer }
     }
 
     /// Whether there is nothing to ask: no rule, and no authorisation.

@@ -197,6 +197,45 @@ fn given_what_makes_no_sense_when_asked_for_then_it_is_refused_in_words() {
     assert_eq!(company.done("a_system", report(false)), ["transfer.made"]);
 }
 
+#[test]
+fn given_services_data_sets_and_stores_when_asked_where_data_is_then_each_says_by_which_rule_or_authorisation() {
+    let mut company = ruled();
+    let command = |name: &str, body: serde_json::Value| -> Command {
+        serde_json::from_value(serde_json::json!({"command": name, "body": body})).expect("a command")
+    };
+    let provider = |name: &str, region: &str| {
+        let spec = serde_json::json!({"kind": "openai", "base_url": "https://example.com/v1", "region": region});
+        command("provider.declare", serde_json::json!({"provider": name, "spec": spec}))
+    };
+    company.done("a_admin", provider("acme", "us"));
+    company.done("a_admin", provider("spare", "eu"));
+    let route = serde_json::json!({"name": "chat", "target": {"provider": {"provider": "acme", "model": "m"}}});
+    let spec = serde_json::json!({"owner": "care", "purpose": "support", "risk_tier": "low",
+        "classification": "personal", "subject_country": "au", "routes": [route]});
+    company.done("a_deployer", command("service.declare", serde_json::json!({"service": "care", "spec": spec})));
+    company.done("a_other", super::datasets::declare("loans", "a_other"));
+    let located = Command::LocateStore(StoreLocated { store: "node/n1".into(), region: Some("au-syd".into()) });
+    company.done("a_system", located);
+    let places = |company: &Company| {
+        let places = company.state.places("n1", company.given.now).into_iter();
+        let said = places.map(|place| {
+            let standing = place.standing.map_or("-", |standing| standing.as_str());
+            let (region, basis) = (place.region.unwrap_or_default(), place.legal_basis.unwrap_or("-"));
+            format!("{} {} {region} {standing} {basis} {:?}", place.kind, place.name, place.expires_at)
+        });
+        said.collect::<Vec<_>>()
+    };
+    let rest = ["dataset loans au-syd no rule - None", "provider spare eu - - None"];
+    assert_eq!(places(&company), [&["service care us refused - None"], &rest[..]].concat());
+
+    let may = Command::AuthoriseTransfer(authorise("tr_1", Some("provider/acme"), 200_000));
+    company.done("a_deployer", request("p_1", may.clone()));
+    company.done("a_other", approve("p_1"));
+    company.done("a_deployer", may);
+    let authorised = "service care us authorised contract_clauses Some(200000)";
+    assert_eq!(places(&company), [&[authorised], &rest[..]].concat());
+}
+
 /// Any regions, rules and authorisations over a few names; `z` is declared nowhere.
 fn anything() -> impl Strategy<Value = Residency> {
     let code = || prop::sample::select(vec!["a", "b", "c", "d"]).prop_map(str::to_owned);
