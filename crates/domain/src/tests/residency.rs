@@ -226,14 +226,14 @@ fn given_services_data_sets_and_stores_when_asked_where_data_is_then_each_says_b
         said.collect::<Vec<_>>()
     };
     let rest = ["dataset loans au-syd no rule - None", "provider spare eu - - None"];
-    assert_eq!(places(&company), [&["service care us refused - None"], &rest[..]].concat());
+    assert_eq!(places(&company), [&["service care us refused - None"][..], &rest].concat());
 
     let may = Command::AuthoriseTransfer(authorise("tr_1", Some("provider/acme"), 200_000));
     company.done("a_deployer", request("p_1", may.clone()));
     company.done("a_other", approve("p_1"));
     company.done("a_deployer", may);
     let authorised = "service care us authorised contract_clauses Some(200000)";
-    assert_eq!(places(&company), [&[authorised], &rest[..]].concat());
+    assert_eq!(places(&company), [&[authorised][..], &rest].concat());
 }
 
 /// Any regions, rules and authorisations over a few names; `z` is declared nowhere.
