@@ -76,6 +76,7 @@ impl Server {
     /// When it is in use, damaged or rolled back.
     pub async fn open(config: Config) -> Result<Self, Failure> {
         let engine = patiently(&config, Engine::open).await?;
+        located(&config, &engine).await?;
         Self::over(config, engine)
     }
 
@@ -235,6 +236,23 @@ fn certificate_metrics(config: &Config, registry: &mut Registry) -> (Gauge, Coun
         registry.register("acme_failures", "Attempts to get a certificate that failed", failures.clone());
     }
     (expires, failures)
+}
+
+/// Has the ledger say where this node and its bucket lie, before anything goes from here to anywhere.
+async fn located(config: &Config, engine: &Arc<Engine>) -> Result<(), Failure> {
+    let stores = [
+        (format!("node/{}", config.node.name), &config.node.region, true),
+        (
+            format!("archive/{}", config.write_once.bucket),
+            &config.write_once.located,
+            !config.write_once.bucket.is_empty(),
+        ),
+    ];
+    for (store, region, _) in stores.iter().filter(|(.., there)| *there) {
+        let region = Some(region.as_str()).filter(|region| !region.is_empty());
+        engine.locate(store, region).await.map_err(|e| Failure::io(e.to_string()))?;
+    }
+    Ok(())
 }
 
 /// Tells commands on this machine where the server is, and which certificate it shows.
