@@ -115,7 +115,7 @@ pub struct Authorise {
 /// Legal bases, each with where the law has it.
 fn bases() -> clap::builder::PossibleValuesParser {
     let value = |basis: LegalBasis| clap::builder::PossibleValue::new(basis.as_str()).help(basis.source());
-    LegalBasis::ALL.map(value).to_vec().into()
+    clap::builder::PossibleValuesParser::new(LegalBasis::ALL.map(value))
 }
 
 const REGIONS: &str = "select region_id, within, jurisdiction from regions order by jurisdiction, region_id";
