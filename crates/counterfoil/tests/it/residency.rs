@@ -86,7 +86,10 @@ fn given_a_provider_abroad_when_called_then_nothing_leaves_until_it_is_authorise
         assert_refused(&world, 0);
     }
     let check = ["residency", "check", "--class", "confidential", "--of", "provider/stand-in", "--to"];
-    assert_eq!(world.cli(&[&["--json"][..], &check[..], &["us-east-1"][..]].concat()).error(), (65, "residency".into()));
+    assert_eq!(
+        world.cli(&[&["--json"][..], &check[..], &["us-east-1"][..]].concat()).error(),
+        (65, "residency".into())
+    );
     assert_eq!(world.json(&[&check[..], &["au"][..]].concat())["permitted"], true);
 
     let staff = Staff::new(&world);
