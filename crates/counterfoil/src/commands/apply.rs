@@ -446,7 +446,7 @@ fn retention(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) {
 fn residency(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) {
     let regions = json!(file.regions);
     if !file.regions.is_empty() && in_force["regions"] != regions {
-        let sign = if in_force["regions"].as_object().is_none_or(|known| known.is_empty()) { '+' } else { '~' };
+        let sign = if in_force["regions"].as_object().is_none_or(serde_json::Map::is_empty) { '+' } else { '~' };
         let codes: Vec<&str> = file.regions.keys().map(String::as_str).collect();
         let command = json!({"command": "regions.declare", "body": {"regions": regions}});
         steps.push(Step::command(Part::Residency, sign, format!("regions: {}", codes.join(", ")), command));

@@ -205,7 +205,7 @@ pub(crate) fn transfer_select() -> String {
          i.region AS to_region, i.provider AS vendor_id, i.classification AS classification, \
          CASE WHEN i.status = 'refused' THEN 'deny' ELSE 'allow' END AS decision, {} AS rule_id, \
          {} AS authorisation_id, i.seq AS seq, i.leaf_hash AS leaf_hash \
-         FROM inference_records i LEFT JOIN stores n ON n.store_id = 'node/' || i.node AND n.located_at <= i.ts_start \
+         FROM stores n RIGHT JOIN inference_records i ON n.store_id = 'node/' || i.node AND n.located_at <= i.ts_start \
          AND (n.ended_at IS NULL OR n.ended_at > i.ts_start) \
          WHERE i.provider IS NOT NULL AND (i.status <> 'refused' OR i.error_code = 'residency')",
         named("residency"),
@@ -215,11 +215,15 @@ pub(crate) fn transfer_select() -> String {
                     'dataset' AS from_system, 'actor/' || principal_id AS to_system, from_region, to_region, \
                     CAST(NULL AS VARCHAR) AS vendor_id, classification, decision, rule_id, authorisation_id, seq, leaf_hash \
                     FROM dataset_transfers";
-    let from = format!(
-        "({calls} UNION ALL {versions}) t LEFT JOIN services s ON s.service_id = t.service \
-         LEFT JOIN regions f ON f.region_id = t.from_region LEFT JOIN regions g ON g.region_id = t.to_region \
-         LEFT JOIN transfer_authorisations a ON a.authorisation_id = t.authorisation_id \
-         LEFT JOIN (SELECT DISTINCT rule_id, legal_basis FROM residency_rules) r ON r.rule_id = t.rule_id"
-    );
+    // The small tables stand on the side that is held in memory, and records stream past them.
+    let mut from = format!("services s RIGHT JOIN ({calls} UNION ALL {versions}) t ON s.service_id = t.service");
+    for (table, on) in [
+        ("regions f", "f.region_id = t.from_region"),
+        ("regions g", "g.region_id = t.to_region"),
+        ("transfer_authorisations a", "a.authorisation_id = t.authorisation_id"),
+        ("(SELECT DISTINCT rule_id, legal_basis FROM residency_rules) r", "r.rule_id = t.rule_id"),
+    ] {
+        from = format!("{table} RIGHT JOIN ({from}) ON {on}");
+    }
     select(&transfers(), columns, &from)
 }
