@@ -95,7 +95,7 @@ impl Engine {
     ///
     /// # Errors
     /// A refusal that names the rule; or that it could not be put on record, and then nothing may go.
-    pub(crate) async fn may_leave(
+    pub async fn may_leave(
         self: &Arc<Self>,
         who: &Principal,
         dataset: &str,
