@@ -133,6 +133,14 @@ EVENTS = {
     "dataset.version.rewritten": ("dataset/{dataset}", "dataset version rows_removed old stored"),
     "dataset.version.ended": ("dataset/{dataset}", "dataset version object reference"),
     "object.destroyed": ("object/{object}", "object class key"),
+    # Residency.
+    "regions.declared": ("regions", "regions"),
+    "store.located": ("regions", "store region?"),
+    "residency.ruled": ("residency/{class}", "class rule?"),
+    "transfer.authorised": ("transfer/{transfer}", "transfer class of? from to legal_basis reference expires_at"),
+    "transfer.revoked": ("transfer/{transfer}", "transfer reference"),
+    "transfer.refused": ("transfer/{attempt}", "attempt object class by from? to? rule? transfer?"),
+    "transfer.made": ("transfer/{attempt}", "attempt object class by from? to? rule? transfer?"),
     "segment.sealed": ("node/{node}", "node incarnation number first n root prev? t0 t1 hours core payload"),
     "segment.progress": ("node/{node}", "node incarnation number n root"),
     "accesses.sealed": ("node/{node}", "node incarnation number first n root prev? t0 t1 hours core"),
@@ -489,6 +497,7 @@ class State:
         self.all = {name: {} for name in maps.split()}
         self.all.update(size=0, org=None, policies=None, keys_limited=None, approval_rules=None, custodian=None)
         self.all.update(compacted=None, recent_by_age=[], removed=[], reviews={})
+        self.all["residency"] = {"regions": {}, "stores": {}, "rules": {}, "transfers": {}}
         self.all["encryption"] = {"configured": None, "classes": {}, "ratcheted": None, "requested": {}}
 
     def digest(self):
@@ -831,6 +840,8 @@ class State:
                 state["artifacts"][body["enclosed"]["object"]] = artifact
         elif type_.startswith("dataset.") or type_ == "object.destroyed":
             self.apply_data(entry)
+        elif type_ in ("regions.declared", "store.located", "residency.ruled") or type_.startswith("transfer."):
+            self.apply_residency(entry, person)
         elif type_ == "deployment.started":
             started = {"started": body, "at": entry["ts"]}
             state["deployments"].setdefault(body["service"], {})[body["route"]] = started
@@ -886,6 +897,23 @@ class State:
             standing = state["runs"].get(body["control"])
             if standing is None or reach(body) >= reach(standing):
                 state["runs"][body["control"]] = body
+
+    def apply_residency(self, entry, person):
+        body, type_, known = entry["body"], entry["t"], self.all["residency"]
+        if type_ == "regions.declared":
+            known["regions"] = body["regions"]
+        elif type_ == "store.located":
+            known["stores"].pop(body["store"], None)
+            if body.get("region") is not None:
+                known["stores"][body["store"]] = body["region"]
+        elif type_ == "residency.ruled":
+            version = known["rules"].get(body["class"], {"version": 0})["version"] + 1
+            known["rules"][body["class"]] = {"version": version, "rule": body.get("rule"), "by": person, "at": entry["ts"]}
+        elif type_ == "transfer.authorised":
+            known["transfers"][body["transfer"]] = {"authorised": body, "by": person, "at": entry["ts"], "revoked": None}
+        elif type_ == "transfer.revoked":
+            if body["transfer"] in known["transfers"]:
+                known["transfers"][body["transfer"]]["revoked"] = [person, entry["ts"]]
 
     def apply_data(self, entry):
         body, type_, doomed = entry["body"], entry["t"], self.all["doomed_objects"]

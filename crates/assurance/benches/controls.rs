@@ -311,6 +311,7 @@ fn service(name: &str) -> ServiceDeclared {
         classification: "confidential".into(),
         environment: "prod".into(),
         region: None,
+        subject_country: None,
         significant_effect: false,
         uses_personal_info: true,
         guardrails_required: name == "guarded",

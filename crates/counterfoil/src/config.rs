@@ -97,6 +97,8 @@ settings! {
     node Node {
         /// Its name; records and segments carry it.
         name: String = "n1".into();
+        /// The region that it is in with its data, as org.toml declares regions; not known when empty.
+        region: String = String::new();
     }
     /// Who keeps the root key, which opens all that is sealed.
     custodian Custodian {
@@ -141,6 +143,8 @@ settings! {
         endpoint: String = String::new();
         /// Its region.
         region: String = "us-east-1".into();
+        /// The region that the bucket lies in, as org.toml declares regions; not known when empty.
+        located: String = String::new();
         /// What the names of all objects begin with, such as `counterfoil/`; a bucket that holds nothing else needs none.
         prefix: String = String::new();
         /// `compliance`: nobody can lift a lock; `governance`: whoever holds a right of their own can.
@@ -397,6 +401,15 @@ impl Config {
         if self.server.listen.parse::<std::net::SocketAddr>().is_err() {
             let why = format!("`{}` is not an address and port such as `127.0.0.1:8600`", self.server.listen);
             return wrong("server", "listen", why);
+        }
+        for (section, key, region) in
+            [("node", "region", &self.node.region), ("write_once", "located", &self.write_once.located)]
+        {
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
+            if region.len() > 63 || !region.chars().all(plain) || region.starts_with(['.', '_', '-']) {
+                let why = format!("`{region}` is not the code of a region, such as `au-syd`");
+                return wrong(section, key, why);
+            }
         }
         if !matches!(self.telemetry.format.as_str(), "text" | "json") {
             let why = format!("`{}` is neither `text` nor `json`", self.telemetry.format);

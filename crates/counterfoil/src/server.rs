@@ -76,6 +76,7 @@ impl Server {
     /// When it is in use, damaged or rolled back.
     pub async fn open(config: Config) -> Result<Self, Failure> {
         let engine = patiently(&config, Engine::open).await?;
+        located(&config, &engine).await?;
         Self::over(config, engine)
     }
 
@@ -235,6 +236,24 @@ fn certificate_metrics(config: &Config, registry: &mut Registry) -> (Gauge, Coun
         registry.register("acme_failures", "Attempts to get a certificate that failed", failures.clone());
     }
     (expires, failures)
+}
+
+/// Has the ledger say where this node and its bucket lie, before anything goes from here to anywhere. Policies from before
+/// there was such a command refuse it: then that stays unknown, which permits nothing.
+async fn located(config: &Config, engine: &Arc<Engine>) -> Result<(), Failure> {
+    let node = Some((format!("node/{}", config.node.name), &config.node.region));
+    let bucket = (format!("archive/{}", config.write_once.bucket), &config.write_once.located);
+    let bucket = Some(bucket).filter(|_| !config.write_once.bucket.is_empty());
+    for (store, region) in node.into_iter().chain(bucket) {
+        let region = Some(region.as_str()).filter(|region| !region.is_empty());
+        match engine.locate(&store, region).await {
+            Err(engine::ExecuteError::Refused(refusal)) => {
+                tracing::warn!(store, refusal = refusal.message, "the ledger does not say where this store lies");
+            }
+            done => done.map_err(|e| Failure::io(e.to_string()))?,
+        }
+    }
+    Ok(())
 }
 
 /// Tells commands on this machine where the server is, and which certificate it shows.

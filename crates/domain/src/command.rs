@@ -198,6 +198,20 @@ commands! {
     /// Report that an object's key was destroyed and its file removed.
     "object.destroy" DestroyObject(data::ObjectNamed) on |b| format!("object/{}", b.object);
 
+    /// Say which regions there are.
+    "regions.declare" DeclareRegions(data::residency::RegionsDeclared) on |_| "regions".into();
+    /// Report where a store lies.
+    "store.locate" LocateStore(data::residency::StoreLocated) on |_| "regions".into();
+    /// Say where data of a class may be.
+    "residency.rule" RuleResidency(data::residency::ResidencyRuled) on |b| format!("residency/{}", b.class);
+    /// Authorise data to go to another region.
+    "transfer.authorise" AuthoriseTransfer(data::transfers::TransferAuthorised) on |b| format!("transfer/{}", b.transfer);
+    /// End that before its time.
+    "transfer.revoke" RevokeTransfer(data::transfers::TransferRevoked) on |b| format!("transfer/{}", b.transfer);
+    /// Report that a version of a data set was asked for in a region.
+    "transfer.report" ReportTransfer(data::transfers::ReportTransfer) on |b| format!("transfer/{}", b.attempted.attempt);
+
+
     /// Commit to a sealed segment.
     "segment.seal" SealSegment(serving::SegmentSealed) on |b| format!("node/{}", b.node);
     /// Commit to an unsealed segment's progress.

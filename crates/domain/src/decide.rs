@@ -110,6 +110,13 @@ pub(crate) fn rules(state: &State, given: &Given, command: &Command) -> Result<V
         Command::RewriteVersion(body) => data::datasets::rewrite(state, given, body),
         Command::DestroyVersion(body) => data::datasets::destroy(state, body),
         Command::DestroyObject(body) => data::objects::destroyed(state, body),
+        // Residency.
+        Command::DeclareRegions(body) => data::residency::declare(state, body),
+        Command::LocateStore(body) => data::residency::locate(state, given, body),
+        Command::RuleResidency(body) => data::residency::rule(state, body),
+        Command::AuthoriseTransfer(body) => data::transfers::authorise(state, given, body),
+        Command::RevokeTransfer(body) => data::transfers::revoke(state, body),
+        Command::ReportTransfer(body) => data::transfers::report(state, given, body),
         Command::SealSegment(body) => seal_segment(state, body, body.payload.is_some(), Event::SegmentSealed, |node| {
             (node.last_segment.as_ref(), node.sealed_records)
         }),
@@ -306,6 +313,7 @@ fn declare_service(state: &State, given: &Given, body: &ServiceDeclared) -> Resu
     name_is_valid("service", &body.service)?;
     name_is_valid("classification", &body.spec.classification)?;
     name_is_valid("environment", &body.spec.environment)?;
+    body.spec.subject_country.as_ref().map_or(Ok(()), |country| data::residency::country_is_valid(country))?;
     let mut events = Vec::new();
     if state.services.get(&body.service) != Some(&body.spec) {
         events.push(Event::ServiceDeclared(body.clone()));

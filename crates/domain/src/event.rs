@@ -240,6 +240,22 @@ events! {
     "dataset.version.ended" VersionEnded(data::VersionEnded) on |b| format!("dataset/{}", b.dataset);
     /// An object's key was destroyed and its file removed.
     "object.destroyed" ObjectDestroyed(data::ObjectDestroyed) on |b| format!("object/{}", b.object);
+
+    /// The regions that there are.
+    "regions.declared" RegionsDeclared(data::residency::RegionsDeclared) on |_| "regions".into();
+    /// Where a store lies.
+    "store.located" StoreLocated(data::residency::StoreLocated) on |_| "regions".into();
+    /// Where data of a class may be.
+    "residency.ruled" ResidencyRuled(data::residency::ResidencyRuled) on |b| format!("residency/{}", b.class);
+    /// Data may go to another region, for a time.
+    "transfer.authorised" TransferAuthorised(data::transfers::TransferAuthorised) on |b| format!("transfer/{}", b.transfer);
+    /// It may no more.
+    "transfer.revoked" TransferRevoked(data::transfers::TransferRevoked) on |b| format!("transfer/{}", b.transfer);
+    /// A version of a data set was asked for in a region where it may not be.
+    "transfer.refused" TransferRefused(data::transfers::TransferAttempted) on |b| format!("transfer/{}", b.attempt);
+    /// A version of a data set goes to a region that whoever asked for it named.
+    "transfer.made" TransferMade(data::transfers::TransferAttempted) on |b| format!("transfer/{}", b.attempt);
+
     /// When keys that data are encrypted under are replaced.
     "encryption.configured" EncryptionConfigured(keys::EncryptionConfigured) on |_| "encryption/root".into();
     /// Somebody wants such a key replaced before it is due.

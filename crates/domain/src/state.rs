@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::residency::Residency;
 use crate::data::{Dataset, Doomed};
 use crate::keys::holds::Hold;
 use crate::keys::requests::Request;
@@ -115,6 +116,8 @@ pub struct State {
     pub datasets: BTreeMap<String, Dataset>,
     /// Objects that are decided to go and are not reported as gone.
     pub doomed_objects: BTreeMap<String, Doomed>,
+    /// Regions, where data may be, and what may leave.
+    pub residency: Residency,
     /// Nodes by name.
     pub nodes: BTreeMap<String, infrastructure::Node>,
     /// Write-once buckets: all files that entries below this number speak of are stored there.
@@ -505,6 +508,12 @@ impl State {
             Event::ObjectDestroyed(body) => {
                 self.doomed_objects.remove(&body.object);
             }
+            // Residency.
+            Event::RegionsDeclared(body) => self.residency.regions = body.regions.clone(),
+            Event::StoreLocated(body) => self.locate_store(body),
+            Event::ResidencyRuled(body) => self.rule_residency(body, by, ts),
+            Event::TransferAuthorised(body) => self.authorise_transfer(body, by, ts),
+            Event::TransferRevoked(body) => self.revoke_transfer(body, by, ts),
             Event::SegmentSealed(body) => {
                 if let Some(node) = self.nodes.get_mut(&body.node) {
                     node.sealed_records = body.first.saturating_add(body.n);
@@ -603,7 +612,9 @@ impl State {
             | Event::AccessesProgress(_)
             | Event::GatewayCounted(_)
             | Event::GatewayCountLost(_)
-            | Event::EvidenceExported(_) => {}
+            | Event::EvidenceExported(_)
+            | Event::TransferMade(_)
+            | Event::TransferRefused(_) => {}
         }
     }
 }

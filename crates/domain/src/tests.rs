@@ -15,6 +15,7 @@ mod notifications;
 mod passkeys;
 mod records;
 mod requests;
+mod residency;
 mod retention;
 mod reviews;
 mod sessions;

@@ -50,6 +50,8 @@ struct Noted {
     who: Option<Shown>,
     purpose: Option<Purpose>,
     object_id: Option<String>,
+    /// The region that what is read goes to.
+    bound_for: Option<String>,
     /// How many values, when there are several alike.
     count: Option<i64>,
     question: Option<Question>,
@@ -144,6 +146,17 @@ impl Attempt {
     #[must_use]
     pub fn why(&self) -> Option<Purpose> {
         self.noted().purpose
+    }
+
+    /// Notes the region that what is read goes to, as whoever asks says.
+    pub fn goes_to(&self, region: &str) {
+        self.noted().bound_for = Some(region.to_owned());
+    }
+
+    /// That region, when it was said.
+    #[must_use]
+    pub fn bound_for(&self) -> Option<String> {
+        self.noted().bound_for.clone()
     }
 
     /// Notes that it is about so many values alike.

@@ -362,7 +362,12 @@ impl Engine {
             | Event::ServiceDeclared(_)
             | Event::ServiceRetired(_)
             | Event::DeploymentStarted(_)
-            | Event::DeploymentEnded(_) => {}
+            | Event::DeploymentEnded(_)
+            | Event::RegionsDeclared(_)
+            | Event::StoreLocated(_)
+            | Event::ResidencyRuled(_)
+            | Event::TransferAuthorised(_)
+            | Event::TransferRevoked(_) => {}
             _ => return,
         }
         self.governance.fetch_add(1, Ordering::AcqRel);
@@ -399,7 +404,7 @@ impl Engine {
 }
 
 /// What Counterfoil alone does, whatever a role permits.
-const SYSTEM_ALONE: [&str; 35] = [
+const SYSTEM_ALONE: [&str; 37] = [
     "accesses.progress",
     "accesses.seal",
     "archive.lock.report",
@@ -435,10 +440,12 @@ const SYSTEM_ALONE: [&str; 35] = [
     "session.open",
     "signin.refused.count",
     "state.digest",
+    "store.locate",
+    "transfer.report",
 ];
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
-const BOOKKEEPING: [(&str, &str); 32] = [
+const BOOKKEEPING: [(&str, &str); 34] = [
     ("policies.install", "policies"),
     ("node.join", "node/n1"),
     ("node.stop", "node/n1"),
@@ -471,6 +478,8 @@ const BOOKKEEPING: [(&str, &str); 32] = [
     ("retention.keep", "payloads/internal"),
     ("request.search", "request/q_1"),
     ("request.step", "request/q_1"),
+    ("store.locate", "regions"),
+    ("transfer.report", "transfer/tm_1"),
 ];
 
 /// What a command comes to before anything is written.

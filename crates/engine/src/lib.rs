@@ -33,6 +33,7 @@ mod recover;
 mod recovery;
 mod refused;
 mod requests;
+pub mod residency;
 mod retention;
 mod reviews;
 mod rollback;
@@ -143,7 +144,7 @@ impl Engine {
         f(&self.state.read().expect("no panic while the state is locked"))
     }
 
-    /// A counter that grows whenever keys, services, providers, models or policies change. What was derived from
+    /// A counter that grows whenever keys, services, providers, models, policies or rules of residency change. What was derived from
     /// them holds as long as it stands still.
     pub fn governance(&self) -> u64 {
         self.governance.load(Ordering::Acquire)

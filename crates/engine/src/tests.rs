@@ -6,6 +6,7 @@ mod datasets;
 mod disposals;
 mod encryption;
 mod requests;
+mod residency;
 mod retention;
 mod scopes;
 mod tokens;

@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
+use domain::data::residency::country_is_valid;
 use domain::serving::{Status, WhenUnrecordable};
 use engine::Engine;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -64,6 +65,9 @@ impl Door {
 
 /// The header in which clients may name whom a request concerns. It goes no further.
 const SUBJECT: HeaderName = HeaderName::from_static("x-counterfoil-subject");
+
+/// The header in which clients may name the country of whom a request concerns, by two letters. It goes no further.
+const COUNTRY: HeaderName = HeaderName::from_static("x-counterfoil-subject-country");
 
 /// The header in which clients name a service when their key opens several that have the model.
 pub(crate) const SERVICE: HeaderName = HeaderName::from_static("x-counterfoil-service");
@@ -149,13 +153,17 @@ async fn answer(gateway: &Arc<Gateway>, door: &Door, request: Request, draft: &m
     draft.core.model = Some(route.model.clone());
     draft.core.version = Some(route.version.clone());
     draft.core.deployment.clone_from(&route.deployment);
+    draft.core.region.clone_from(&route.region);
     if let Answerer::Provider(provider, _) = &route.target {
         draft.core.provider = Some(provider.name.clone());
-        draft.core.region.clone_from(&provider.spec.region);
     }
 
     // Authorise: from here on, permission is a value.
-    let permitted = match authorise(&gateway.engine, access, opened, route) {
+    let said = country(&head.headers)?;
+    said.iter().for_each(|country| draft.request_meta.put("subject_country", country));
+    let own = opened.service.spec.subject_country.as_deref();
+    let countries: Vec<&str> = own.into_iter().chain(said.as_deref()).collect();
+    let permitted = match authorise(&gateway.engine, access, opened, route, &countries, now) {
         Ok(permitted) => permitted,
         Err((problem, policies)) => {
             draft.core.policies = Some(policies).filter(|policies| !policies.is_empty());
@@ -243,6 +251,16 @@ fn understand<'a>(
     };
     draft.concerns(header.or(in_body));
     Ok(ask)
+}
+
+/// The country that a request names, in lower case.
+fn country(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(COUNTRY) else { return Ok(None) };
+    let country = value.to_str().unwrap_or_default().to_ascii_lowercase();
+    match country_is_valid(&country) {
+        Ok(()) => Ok(Some(country)),
+        Err(refusal) => Err(Problem::Input(format!("header `{COUNTRY}`: {}", refusal.message))),
+    }
 }
 
 /// What is known of a request before its body, for the sealed part of the record.

@@ -43,6 +43,12 @@ pub(crate) enum Problem {
     #[error("{0}")]
     Forbidden(String),
     #[error(
+        "rule `{rule}` does not permit data of class `{class}` {}, where model `{model}` answers: ask for a transfer to be \
+         authorised, or use another model",
+        .region.as_ref().map_or_else(|| "in a region that is not known".to_owned(), |region| format!("in `{region}`"))
+    )]
+    Residency { model: String, rule: String, class: String, region: Option<String> },
+    #[error(
         "`{0}` is not governed by this gateway, so it is refused: use chat completions, responses, embeddings or completions"
     )]
     NotGoverned(String),
@@ -125,6 +131,7 @@ impl Problem {
             Self::ServiceUnclear { .. } => refused(S::BAD_REQUEST, "service_unclear"),
             Self::ServiceRetired(_) => refused(S::FORBIDDEN, "service_retired"),
             Self::Forbidden(_) => refused(S::FORBIDDEN, "forbidden"),
+            Self::Residency { .. } => refused(S::FORBIDDEN, "residency"),
             Self::NotGoverned(_) => refused(S::NOT_FOUND, "not_governed"),
             Self::NoOperation(_) => refused(S::NOT_FOUND, "unknown_operation"),
             Self::BodyTooLarge(_) => refused(S::PAYLOAD_TOO_LARGE, "request_too_large"),

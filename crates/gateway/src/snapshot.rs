@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use domain::State;
+use domain::data::residency::{Movement, Standing};
 use domain::models::ModelRegistered;
 use domain::people::{Key, KeyScope};
 use domain::serving::{Guard, ServiceSpec, Target};
@@ -63,6 +64,10 @@ pub(crate) struct Route {
     pub(crate) version: String,
     /// When it began to answer, in milliseconds since the epoch.
     pub(crate) since: i64,
+    /// Where it is processed, as declared.
+    pub(crate) region: Option<String>,
+    /// How the rules of residency stand to data of the service there.
+    pub(crate) residency: Standing,
     pub(crate) target: Answerer,
     /// What is done with personal data that passes.
     pub(crate) guard: Option<Arc<Guard>>,
@@ -223,6 +228,7 @@ fn make(engine: &Engine, known: &HashMap<String, Arc<Loaded>>) -> Snapshot {
                     Answerer::Model(models.get(&registered.artifact_sha256)?.clone())
                 }
             };
+            let (region, residency) = placed(engine, &state, (name, spec), &declared.target);
             let deployment = state.deployments.get(name).and_then(|routes| routes.get(&declared.name));
             let (model, version) = declared.target.model_and_version();
             Some(Arc::new(Route {
@@ -231,6 +237,8 @@ fn make(engine: &Engine, known: &HashMap<String, Arc<Loaded>>) -> Snapshot {
                 since: deployment.map_or(0, |deployment| deployment.at),
                 model,
                 version,
+                region,
+                residency,
                 target,
                 guard: declared.guard.clone().map(Arc::new),
             }))
@@ -245,6 +253,28 @@ fn make(engine: &Engine, known: &HashMap<String, Arc<Loaded>>) -> Snapshot {
     Snapshot { governance, config_size: state.size, keys: keys.collect(), models }
 }
 
+/// Where a target of a service processes data, and how the rules stand to that: worked out here, so that calls only look.
+fn placed(
+    engine: &Engine,
+    state: &State,
+    (service, spec): (&str, &ServiceSpec),
+    target: &Target,
+) -> (Option<String>, Standing) {
+    let here = state.residency.of_node(engine.node());
+    let mut of = vec![format!("service/{service}")];
+    let region = match target {
+        Target::Provider { provider, .. } => {
+            of.push(format!("provider/{provider}"));
+            state.providers.get(provider).and_then(|provider| provider.region.clone())
+        }
+        // It runs in this process, wherever the service is said to be.
+        Target::Model { .. } => here.map(str::to_owned).or_else(|| spec.region.clone()),
+    };
+    let movement = Movement { class: &spec.classification, of: &of, from: here, to: region.as_deref() };
+    let standing = state.residency.standing(&movement);
+    (region, standing)
+}
+
 /// The parts of the state that routing needs; the rest can be large.
 fn relevant(state: &State) -> State {
     State {
@@ -256,6 +286,7 @@ fn relevant(state: &State) -> State {
         models: state.models.clone(),
         services: state.services.clone(),
         deployments: state.deployments.clone(),
+        residency: state.residency.clone(),
         ..State::default()
     }
 }

@@ -5,5 +5,6 @@ mod failures;
 mod kept;
 mod oip;
 mod refusals;
+mod residency;
 mod rig;
 mod stalls;

@@ -17,6 +17,9 @@ use crate::failure::{ApiError, Failure, PageError};
 /// The header that says why. Pages have a parameter of the address or a field of the form instead.
 pub(crate) const PURPOSE: &str = "x-counterfoil-purpose";
 
+/// The header that says to which region what is read goes; or the parameter `to_region` of the address.
+const TO_REGION: &str = "x-counterfoil-to-region";
+
 /// Parameters of addresses that name a thing. Others may be secrets.
 const NAMES: [&str; 3] = ["id", "seq", "actor"];
 
@@ -44,6 +47,10 @@ pub(crate) async fn attempt(
     }
     match purpose(&request) {
         Ok(purpose) => purpose.into_iter().for_each(|purpose| attempt.purpose(purpose)),
+        Err(failure) => return fail(door, failure),
+    }
+    match destination(&request) {
+        Ok(region) => region.iter().for_each(|region| attempt.goes_to(region)),
         Err(failure) => return fail(door, failure),
     }
     let opens = route == "/recover" || route.starts_with("/signin");
@@ -85,14 +92,28 @@ pub(crate) fn named_purpose(name: &str) -> Result<Purpose, Failure> {
 
 fn purpose(request: &Request) -> Result<Option<Purpose>, Failure> {
     let header = request.headers().get(PURPOSE).map(|value| value.to_str().unwrap_or("?").to_owned());
-    let name = header.or_else(|| parameter(request.uri())).filter(|name| !name.is_empty());
+    let name = header.or_else(|| parameter(request.uri(), "purpose")).filter(|name| !name.is_empty());
     name.map(|name| named_purpose(&name)).transpose()
 }
 
-/// The parameter `purpose` of an address; purposes are spelled without anything that is escaped.
-fn parameter(uri: &Uri) -> Option<String> {
+/// The region that what is read goes to, as it was said.
+fn destination(request: &Request) -> Result<Option<String>, Failure> {
+    let header = request.headers().get(TO_REGION).map(|value| value.to_str().unwrap_or("?").to_owned());
+    let said = header.or_else(|| parameter(request.uri(), "to_region")).filter(|region| !region.is_empty());
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
+    match said {
+        // The word itself may be anything, and is not repeated.
+        Some(region) if region.len() > 63 || !region.chars().all(plain) => {
+            Err(Failure::invalid("this is no code of a region: use one of `counterfoil residency rules`"))
+        }
+        said => Ok(said),
+    }
+}
+
+/// A parameter of an address; purposes and regions are spelled without anything that is escaped.
+fn parameter(uri: &Uri, named: &str) -> Option<String> {
     let pairs = uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-    pairs.filter(|(name, _)| *name == "purpose").map(|(_, value)| value.to_owned()).next_back()
+    pairs.filter(|(name, _)| *name == named).map(|(_, value)| value.to_owned()).next_back()
 }
 
 fn door(route: &str) -> &'static str {
@@ -138,5 +159,19 @@ mod tests {
         assert_eq!(purpose(&request("/x?purpose=audit", Some("legal"))).expect("known"), Some(Purpose::Legal));
         let unknown = purpose(&request("/x", Some("curiosity about Ann"))).expect_err("unknown");
         assert!(!unknown.message.contains("Ann") && unknown.message.contains("incident"), "{}", unknown.message);
+    }
+
+    #[test]
+    fn a_destination_is_spelled_like_a_region_from_header_or_address() {
+        let request = |uri: &str, header: Option<&str>| {
+            let request = http::Request::builder().uri(uri);
+            let request = header.into_iter().fold(request, |request, value| request.header(TO_REGION, value));
+            request.body(axum::body::Body::empty()).expect("a request")
+        };
+        assert_eq!(destination(&request("/x", None)).expect("none"), None);
+        assert_eq!(destination(&request("/x?to_region=au", None)).expect("said").as_deref(), Some("au"));
+        assert_eq!(destination(&request("/x?to_region=au", Some("us"))).expect("said").as_deref(), Some("us"));
+        let odd = destination(&request("/x", Some("Ann's laptop"))).expect_err("no code");
+        assert!(!odd.message.contains("Ann"), "{}", odd.message);
     }
 }

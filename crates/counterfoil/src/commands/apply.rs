@@ -65,6 +65,8 @@ pub enum Part {
     Keys,
     /// How long data is kept
     Retention,
+    /// Regions, and where data may be
+    Residency,
     /// Roles of your own
     Roles,
     /// Groups of people, and the roles that being in one asks for
@@ -289,6 +291,7 @@ fn plan(file: &OrgFile, in_force: &Value, prune: bool) -> Result<Vec<Step>, Fail
     token_scopes(file, in_force, &mut steps);
     steps.extend(key_limit(file, in_force));
     retention(file, in_force, &mut steps);
+    residency(file, in_force, &mut steps);
     controls(file, in_force, &mut steps)?;
     roles(file, in_force, &mut steps);
     approvals(file, in_force, &mut steps);
@@ -436,6 +439,27 @@ fn retention(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) {
         let what = format!("retention {rule}: {} of class {}, {} days", kept.kind.as_str(), kept.class, kept.days);
         let command = json!({"command": "retention.schedule", "body": body});
         steps.push(Step::command(Part::Retention, sign, what, command));
+    }
+}
+
+/// Regions before the rules that name them.
+fn residency(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) {
+    let regions = json!(file.regions);
+    if !file.regions.is_empty() && in_force["regions"] != regions {
+        let sign = if in_force["regions"].as_object().is_none_or(serde_json::Map::is_empty) { '+' } else { '~' };
+        let codes: Vec<&str> = file.regions.keys().map(String::as_str).collect();
+        let command = json!({"command": "regions.declare", "body": {"regions": regions}});
+        steps.push(Step::command(Part::Residency, sign, format!("regions: {}", codes.join(", ")), command));
+    }
+    for (class, rule) in &file.residency {
+        let known = &in_force["residency"][class];
+        if *known == json!(rule) {
+            continue;
+        }
+        let sign = if known.is_null() { '+' } else { '~' };
+        let what = format!("residency of class {class}: {}", rule.regions.join(", "));
+        let command = json!({"command": "residency.rule", "body": {"class": class, "rule": rule}});
+        steps.push(Step::command(Part::Residency, sign, what, command));
     }
 }
 

@@ -60,6 +60,9 @@ pub struct Declare {
     /// Where it is to stay
     #[arg(long)]
     region: Option<String>,
+    /// The country of those whom it is about, by two letters, such as au; leave it out when they are of several
+    #[arg(long, value_name = "COUNTRY")]
+    subject_country: Option<String>,
 }
 
 /// A data class.
@@ -126,6 +129,9 @@ pub struct Get {
     /// The file to write; what is there is replaced when all has come
     #[arg(long, short)]
     output: PathBuf,
+    /// The region that it goes to, where a rule says where data of its class may be
+    #[arg(long, value_name = "REGION")]
+    to_region: Option<String>,
 }
 
 /// A version to destroy.
@@ -201,6 +207,9 @@ impl Declare {
         if let Some(region) = &self.region {
             spec["region"] = json!(region);
         }
+        if let Some(country) = &self.subject_country {
+            spec["subject_country"] = json!(country);
+        }
         json!({"dataset": self.dataset, "spec": spec})
     }
 }
@@ -245,7 +254,11 @@ impl Get {
         let _ = std::fs::remove_file(&beside);
         let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside);
         let mut file = opened.map_err(failed)?;
-        let path = at(&[&self.dataset, "versions", &self.version]);
+        let mut path = at(&[&self.dataset, "versions", &self.version]);
+        if let Some(region) = &self.to_region {
+            let query = form_urlencoded::Serializer::new(String::new()).append_pair("to_region", region).finish();
+            path = format!("{path}?{query}");
+        }
         let came = client.download(&path, &mut file).await;
         let kept = came.and_then(|bytes| {
             file.sync_all().and_then(|()| std::fs::rename(&beside, &self.output)).map_err(failed)?;

@@ -25,6 +25,7 @@ mod policies;
 mod records;
 mod recovery;
 mod requests;
+mod residency;
 mod retention;
 mod reviews;
 mod roles;
@@ -124,6 +125,9 @@ enum Command {
     /// How long data is kept: rules, what is due, what went
     #[command(subcommand)]
     Retention(retention::Retention),
+    /// Where data may be, what may leave all the same, and where it is
+    #[command(subcommand)]
+    Residency(residency::Residency),
     /// What may not be destroyed: place, release, list
     #[command(subcommand)]
     Holds(holds::Holds),
@@ -211,6 +215,7 @@ impl Cli {
             Command::Emergencies(command) => command.run(json, connect).await,
             Command::Encryption(command) => command.run(json, connect).await,
             Command::Retention(command) => command.run(json, connect).await,
+            Command::Residency(command) => command.run(json, connect).await,
             Command::Holds(command) => command.run(json, connect).await,
             Command::Requests(command) => command.run(json, connect).await,
             Command::Notifications(command) => command.run(json, connect).await,

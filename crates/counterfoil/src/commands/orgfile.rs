@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use domain::data::residency::{RegionSpec, ResidencyRule};
+use domain::data::transfers::LegalBasis;
 use domain::data::{DataClass, DatasetSpec};
 use domain::keys::retention::{ANY_CLASS, Kind};
 use domain::keys::tokens::{TokenKind, TokenMethod, TokenScope};
@@ -48,8 +50,55 @@ pub struct OrgFile {
     pub approvals: Option<Vec<ApprovalRule>>,
     /// Rules of retention by name.
     pub retention: BTreeMap<String, RetentionFile>,
+    /// Regions by code; empty when the file says nothing of them.
+    pub regions: BTreeMap<String, RegionSpec>,
+    /// Where data may be, by class.
+    pub residency: BTreeMap<String, ResidencyRule>,
     /// Controls in scope; `None` when the file says nothing of controls.
     pub controls: Option<Vec<String>>,
+}
+
+/// Where data of a class may be, or that of subjects of a country beside it, as people write it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawResidency {
+    class: String,
+    subject_country: Option<String>,
+    regions: std::collections::BTreeSet<String>,
+    legal_basis: Option<LegalBasis>,
+    reference: Option<String>,
+}
+
+/// The rules of a file, by class. Each class has one of its own, which the narrower ones for countries stand beside.
+fn residency(all: Vec<RawResidency>) -> Result<BTreeMap<String, ResidencyRule>, String> {
+    let mut rules = BTreeMap::new();
+    let (of_countries, of_classes): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| one.subject_country.is_some());
+    for one in of_classes {
+        let RawResidency { class, regions, legal_basis, reference, .. } = one;
+        let reference = reference.ok_or_else(|| format!("residency of class `{class}`: give a `reference`"))?;
+        let (regions, countries) = (regions.into_iter().collect(), BTreeMap::new());
+        let rule = ResidencyRule { regions, countries, legal_basis, reference };
+        if rules.insert(class.clone(), rule).is_some() {
+            return Err(format!("residency of class `{class}` stands there twice"));
+        }
+    }
+    for one in of_countries {
+        let (class, country) = (one.class, one.subject_country.unwrap_or_default());
+        let Some(rule) = rules.get_mut(&class) else {
+            return Err(format!(
+                "residency of class `{class}` for subjects of `{country}`: say where the class may be too"
+            ));
+        };
+        if one.legal_basis.is_some() || one.reference.is_some() {
+            return Err(format!(
+                "residency of class `{class}` for subjects of `{country}`: only `regions` are said there"
+            ));
+        }
+        if rule.countries.insert(country.clone(), one.regions.into_iter().collect()).is_some() {
+            return Err(format!("residency of class `{class}` for subjects of `{country}` stands there twice"));
+        }
+    }
+    Ok(rules)
 }
 
 /// How long something is kept, as people write it below the rule's name.
@@ -129,6 +178,10 @@ struct Raw {
     approval: Option<BTreeMap<String, RawApproval>>,
     #[serde(default)]
     retention: BTreeMap<String, RetentionFile>,
+    #[serde(default)]
+    region: BTreeMap<String, RegionSpec>,
+    #[serde(default)]
+    residency: Vec<RawResidency>,
     controls: Option<RawControls>,
 }
 
@@ -308,6 +361,8 @@ impl OrgFile {
             groups,
             approvals,
             retention: raw.retention,
+            regions: raw.region,
+            residency: residency(raw.residency).map_err(|why| Failure::usage(format!("{name}: {why}")))?,
             controls,
         })
     }
@@ -424,6 +479,20 @@ risk_tier = "medium"
 days = 30
 basis = "POL-7"
 
+[region.eu]
+[region.eu-fra]
+within = "eu"
+
+[[residency]]
+class = "personal"
+subject_country = "de"
+regions = ["eu-fra"]
+
+[[residency]]
+class = "personal"
+regions = ["eu"]
+reference = "POL-9"
+
 [controls]
 in_scope = ["AI-IN-01"]
 "#;
@@ -446,6 +515,12 @@ in_scope = ["AI-IN-01"]
         assert_eq!((rules[0].command.as_str(), rules[0].quorum), ("service.declare", 2));
         let kept = &file.retention["payloads"];
         assert_eq!((kept.kind, kept.class.as_str(), kept.days), (Kind::InferencePayload, "*", 30));
+        assert_eq!(file.regions["eu-fra"].within.as_deref(), Some("eu"));
+        let rule = &file.residency["personal"];
+        assert_eq!(
+            (&rule.regions[..], &rule.countries["de"][..]),
+            (&["eu".to_owned()][..], &["eu-fra".to_owned()][..])
+        );
         assert_eq!(file.controls.as_deref(), Some(&["AI-IN-01".to_owned()][..]));
     }
 
@@ -455,6 +530,12 @@ in_scope = ["AI-IN-01"]
             ("risk_tier = \"low\"", "risk_tier = \"none\"", "risk_tier"),
             ("owner = \"care\"", "ownr = \"care\"", "ownr"),
             ("owner = \"care\"", "ownr = \"care\"", "`accountable`"),
+            ("reference = \"POL-9\"", "", "give a `reference`"),
+            (
+                "regions = [\"eu\"]\nreference = \"POL-9\"",
+                "subject_country = \"fr\"\nregions = [\"eu\"]",
+                "the class may be too",
+            ),
             ("version = \"1\"\n\n[role", "\n[role", "route `credit-risk`"),
             ("kind = \"openai\"", "kind = \"fax\"", "org.toml:3"),
             ("days = 30", "days = 0", "org.toml:32:8: group `ML deployers`: a grant holds"),

@@ -18,6 +18,7 @@ mod notifications;
 mod passkeys;
 mod people;
 mod requests;
+mod residency;
 mod retention;
 mod serving;
 mod signin;

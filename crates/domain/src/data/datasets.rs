@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::objects::{Doomed, StoredObject, is_well_formed};
+use super::residency::country_is_valid;
 use crate::decide::{name_is_valid, reference_is_valid};
 use crate::keys::holds;
 use crate::keys::tokens::scope_is_free;
@@ -107,6 +108,9 @@ pub struct DatasetSpec {
     /// Where it is to stay, as a region name of your choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// The country of those whom it is about, by two letters, such as `au`; left out when they are of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject_country: Option<String>,
 }
 
 /// A data set as declared.
@@ -380,6 +384,7 @@ fn spec_is_valid(state: &State, dataset: &str, spec: &DatasetSpec) -> Result<(),
     if spec.purposes.is_empty() || spec.purposes.len() > MAX_PURPOSES || named_twice {
         return invalid("it needs purposes that it may be read for, each once");
     }
+    spec.subject_country.as_ref().map_or(Ok(()), |country| country_is_valid(country))?;
     spec.region.as_ref().map_or(Ok(()), |region| name_is_valid("region", region))
 }
 

@@ -1,7 +1,10 @@
-//! Data: which data sets there are, their versions, and the encrypted objects that those lie in.
+//! Data: which data sets there are, their versions, the encrypted objects that those lie in, and where data may be.
 
 pub mod datasets;
 pub mod objects;
+pub mod places;
+pub mod residency;
+pub mod transfers;
 
 pub use datasets::{
     DataClass, Dataset, DatasetDeclared, DatasetRetired, DatasetSpec, DestroyVersion, Form, LawfulBasis,

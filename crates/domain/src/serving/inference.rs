@@ -33,7 +33,7 @@ record! {
     23 response_bytes Int required "bytes of the response body as sent";
     24 upstream_us Int optional "microseconds from calling the provider or the model until its last byte";
     25 first_byte_us Int optional "microseconds from calling the provider until its first body byte";
-    26 policies Text optional "identifiers of the Cedar policies that decided, separated by commas";
+    26 policies Text optional "identifiers of the Cedar policies that decided, then `residency:RULE` and `transfer:ID` if such did, separated by commas";
     27 config_size Int required "ledger size of the state under which the call was governed";
     28 pii_in Int optional "1 when personal data or secrets were found in the request, 0 when none; absent when nobody looked";
     29 pii_in_action Text optional "the least that was done with any of them: `none`, `tokenised`, `redacted` or `blocked`";

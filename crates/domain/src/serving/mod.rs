@@ -28,6 +28,9 @@ pub struct ServiceSpec {
     /// Where it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// The country of those whom its requests concern, by two letters, such as `au`; a request may name another beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject_country: Option<String>,
     /// Whether its answers may significantly affect a person.
     #[serde(default)]
     pub significant_effect: bool,

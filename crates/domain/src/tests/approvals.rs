@@ -136,6 +136,7 @@ pub(super) fn spec() -> ServiceSpec {
         guardrails_required: false,
         explain_required: false,
         oversight: None,
+        subject_country: None,
         significant_effect: false,
         when_unrecordable: WhenUnrecordable::Refuse,
         routes: vec![],

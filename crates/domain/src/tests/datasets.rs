@@ -19,6 +19,7 @@ pub(super) fn declare(dataset: &str, owner: &str) -> Command {
         lawful_basis: None,
         purposes: vec![Purpose::Development],
         region: None,
+        subject_country: None,
     };
     Command::DeclareDataset(DatasetDeclared { dataset: dataset.into(), spec })
 }

@@ -3,6 +3,7 @@
 mod data;
 mod encryption;
 mod requests;
+mod residency;
 mod retention;
 
 use crate::assurance::{ControlRan, ControlsScoped, EvidenceExported, Outcome, RunParams, ScopedControl};
@@ -508,6 +509,7 @@ fn serving() -> Vec<Event> {
                 classification: s("confidential"),
                 environment: "prod".into(),
                 region: None,
+                subject_country: None,
                 significant_effect: true,
                 uses_personal_info: true,
                 guardrails_required: false,
@@ -616,6 +618,7 @@ pub fn one_of_each() -> Vec<Event> {
         serving(),
         encryption::events(),
         data::events(),
+        residency::events(),
         retention::events(),
         requests::requests(),
         assurance(),

@@ -207,6 +207,7 @@ impl Engine {
         // Before any byte is taken; the command asks again.
         let allowed = self.authorize(who, "dataset.version.store", &resource).map(drop);
         let allowed = allowed.and_then(|()| self.read(|state| may_store(state, &dataset, &version, subjects.as_ref())));
+        let allowed = allowed.and_then(|()| self.may_be_here(&dataset));
         let allowed = allowed.and_then(|()| if unsaid { self.is_about_nobody(&dataset) } else { Ok(()) });
         if let Err(refusal) = allowed {
             return Err(self.record_refusal(who, "dataset.version.store", resource, refusal).await);
@@ -310,6 +311,7 @@ impl Engine {
     ) -> Result<Reading, ExecuteError> {
         self.authorize(who, "dataset.read", &format!("dataset/{dataset}"))?;
         let known = self.version_for(who, dataset, version)?;
+        self.may_leave(who, dataset, version).await?;
         let permit = self.transfers.begin()?;
         who.attempt.iter().for_each(|attempt| attempt.concerns(&known.stored.object));
         let stored = known.stored;

@@ -21,12 +21,13 @@ fn declare(dataset: &str, owner: &str) -> Command {
         lawful_basis: Some(LawfulBasis::Contract),
         purposes: vec![Purpose::Development],
         region: None,
+        subject_country: None,
     };
     Command::DeclareDataset(DatasetDeclared { dataset: dataset.into(), spec })
 }
 
 /// Somebody with a role in a scope.
-async fn with(engine: &Arc<Engine>, role: &str, scope: &str) -> Principal {
+pub(super) async fn with(engine: &Arc<Engine>, role: &str, scope: &str) -> Principal {
     let operator = operator(engine);
     let actor = engine.register_actor(&operator, ActorKind::Human).await.expect("registered");
     let (role, scope, reference) = (role.into(), scope.into(), "CHG-1".into());
@@ -37,18 +38,23 @@ async fn with(engine: &Arc<Engine>, role: &str, scope: &str) -> Principal {
 }
 
 /// The same person, who says why.
-fn asking(who: &Principal, purpose: Purpose) -> Principal {
+pub(super) fn asking(who: &Principal, purpose: Purpose) -> Principal {
     let attempt = Attempt::at("api", "GET /api/v1/datasets/{id}/versions/{version}".to_owned());
     attempt.purpose(purpose);
     Principal { attempt: Some(attempt), ..who.clone() }
 }
 
-async fn put(engine: &Arc<Engine>, who: &Principal, dataset: &str, version: &str) -> Result<crate::Done, ExecuteError> {
+pub(super) async fn put(
+    engine: &Arc<Engine>,
+    who: &Principal,
+    dataset: &str,
+    version: &str,
+) -> Result<crate::Done, ExecuteError> {
     let subjects = SubjectColumn { form: Form::Csv, column: "email".into(), scope: "email".into() };
     engine.store_version(who, (dataset, version, About::Named(subjects)), Cursor::new(ROWS)).await
 }
 
-fn all(mut reading: Reading) -> String {
+pub(super) fn all(mut reading: Reading) -> String {
     let mut bytes = Vec::new();
     while let Some(piece) = reading.next_piece().expect("authentic") {
         bytes.extend_from_slice(piece);
@@ -63,7 +69,7 @@ async fn get(engine: &Arc<Engine>, who: &Principal, version: &str) -> Result<Str
 }
 
 #[track_caller]
-fn code<T>(result: Result<T, ExecuteError>) -> RefusalCode {
+pub(super) fn code<T>(result: Result<T, ExecuteError>) -> RefusalCode {
     match result {
         Err(ExecuteError::Refused(refusal)) => refusal.code,
         Err(other) => panic!("{other:?}"),
@@ -91,7 +97,7 @@ fn has(bytes: &[u8], text: &str) -> bool {
 }
 
 /// An engine with a steward and a data set of theirs.
-async fn with_loans(dir: &std::path::Path) -> (Arc<Engine>, Principal) {
+pub(super) async fn with_loans(dir: &std::path::Path) -> (Arc<Engine>, Principal) {
     let engine = open(dir).await;
     let steward = with(&engine, "data_steward", "org").await;
     engine.execute(&steward, declare("loans", &steward.actor)).await.expect("declared");

@@ -34,6 +34,7 @@ async fn with_rule(dir: &std::path::Path, kind: Kind) -> Arc<Engine> {
         lawful_basis: Some(LawfulBasis::Contract),
         purposes: vec![Purpose::Development],
         region: None,
+        subject_country: None,
     };
     long_ago(&engine, Event::DatasetDeclared(DatasetDeclared { dataset: "loans".into(), spec })).await;
     engine

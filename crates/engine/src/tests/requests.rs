@@ -327,6 +327,7 @@ async fn elsewhere(engine: &Arc<Engine>, officer: &Principal, user: &str) {
         lawful_basis: Some(LawfulBasis::Contract),
         purposes: vec![Purpose::Development],
         region: None,
+        subject_country: None,
     };
     let declared = Command::DeclareDataset(DatasetDeclared { dataset: "loans".into(), spec });
     engine.execute(&steward, declared).await.expect("declared");

@@ -18,6 +18,7 @@ pub(super) fn declare(service: &str, purpose: &str, environment: &str) -> Comman
         guardrails_required: false,
         explain_required: false,
         oversight: None,
+        subject_country: None,
         significant_effect: false,
         when_unrecordable: WhenUnrecordable::Refuse,
         routes: vec![],

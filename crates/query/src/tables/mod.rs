@@ -81,6 +81,12 @@ filled! {
     datasets: data::Datasets,
     dataset_purposes: data::DatasetPurposes,
     data_objects: data::DataObjects,
+    // Residency.
+    regions: data::Regions,
+    stores: data::Stores,
+    residency_rules: data::ResidencyRules,
+    transfer_authorisations: data::TransferAuthorisations,
+    dataset_transfers: data::DatasetTransfers,
     dsr: keys::Dsr,
     dsr_impacts: keys::DsrImpacts,
     subject_keys: keys::SubjectKeys,
@@ -117,6 +123,7 @@ pub(crate) const VIEWS: &[View] = &[
     (serving::INFERENCES, serving::inference_select),
     (people::ACCESS_EVENTS, people::access_select),
     (people::EXTERNAL, people::external_select),
+    (data::TRANSFERS, data::transfer_select),
 ];
 
 const PLANNED: &[(&str, &[Planned])] = &[
@@ -146,6 +153,7 @@ pub fn tables() -> &'static [TableInfo] {
             serving::inferences(),
             people::access_events(),
             people::external_access_logs(),
+            data::transfers(),
         ];
         let mut tables: Vec<TableInfo> = Folded::infos().chain(special).chain(planned).collect();
         tables.sort_unstable_by_key(|table| table.name);

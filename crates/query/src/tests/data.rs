@@ -6,8 +6,9 @@ use domain::data::{
     VersionRewritten, VersionStored,
 };
 use domain::people::Purpose;
+use domain::serving::InferenceCore;
 
-use super::world::{HOUR, T0, World};
+use super::world::{HOUR, T0, World, record};
 use super::{ask, run};
 
 fn stored(object: &str) -> StoredObject {
@@ -36,6 +37,7 @@ fn a_version_lies_in_one_object_after_the_other_and_is_encrypted_in_each() {
             lawful_basis: Some(LawfulBasis::Contract),
             purposes: vec![Purpose::Development, Purpose::Audit],
             region: Some("au".into()),
+            subject_country: None,
         };
         world.add(T0, Event::DatasetDeclared(DatasetDeclared { dataset: dataset(), spec }));
         let first = VersionStored { dataset: dataset(), version: version(), stored: stored("0a"), subjects: None };
@@ -71,5 +73,101 @@ fn a_version_lies_in_one_object_after_the_other_and_is_encrypted_in_each() {
         world.add(T0 + 3 * HOUR, Event::VersionEnded(ended));
         world.add(T0 + 3 * HOUR, gone("0b"));
         assert_eq!(ask(&world.session().await, sql).await, ["1|a_1|contract|0b|3|false"]);
+    });
+}
+
+/// Regions, where the node is, and a rule that permits `au` and what lies in it.
+fn residency(world: &World, at: i64) {
+    use domain::data::residency::{RegionSpec, RegionsDeclared, ResidencyRule, ResidencyRuled, StoreLocated};
+    let within = |outer: Option<&str>| RegionSpec { within: outer.map(str::to_owned) };
+    let regions = [("au", None), ("au-syd", Some("au")), ("us", None)];
+    let regions = regions.map(|(code, outer)| (code.to_owned(), within(outer))).into();
+    world.add(at, Event::RegionsDeclared(RegionsDeclared { regions }));
+    let located = StoreLocated { store: "node/n1".into(), region: Some("au-syd".into()) };
+    world.add(at, Event::StoreLocated(located));
+    let (regions, reference) = (vec!["au".to_owned()], "POL-9".into());
+    let countries = [("nz".to_owned(), vec!["au-syd".to_owned()])].into();
+    let rule = ResidencyRule { regions, countries, legal_basis: None, reference };
+    let ruled = ResidencyRuled { class: "internal".into(), rule: Some(rule) };
+    world.add(at, Event::ResidencyRuled(ruled));
+}
+
+#[test]
+fn rules_name_every_region_that_they_permit_and_end_with_the_next_one() {
+    run(async {
+        let world = World::filled();
+        residency(&world, T0 + 3 * HOUR);
+        let live = "SELECT rule_id, region, subject_country FROM residency_rules WHERE ended_at IS NULL ORDER BY 1, 2";
+        let first = ["internal/nz@1|au-syd|nz", "internal@1|au|-", "internal@1|au-syd|-"];
+        assert_eq!(ask(&world.session().await, live).await, first);
+        let around = "SELECT region_id, jurisdiction FROM regions ORDER BY 1";
+        assert_eq!(ask(&world.session().await, around).await, ["au|au", "au-syd|au", "us|us"]);
+        let lifted = domain::data::residency::ResidencyRuled { class: "internal".into(), rule: None };
+        world.add(T0 + 4 * HOUR, Event::ResidencyRuled(lifted));
+        assert!(ask(&world.session().await, live).await.is_empty());
+        let ended = "SELECT count(*) FROM residency_rules WHERE ended_at > ruled_at";
+        assert_eq!(ask(&world.session().await, ended).await, ["3"]);
+    });
+}
+
+#[test]
+fn calls_of_providers_are_transfers_with_the_rule_and_the_authorisation_that_decided() {
+    use domain::data::transfers::{LegalBasis, TransferAttempted, TransferAuthorised};
+    run(async {
+        let world = World::empty();
+        residency(&world, T0);
+        let authorised = TransferAuthorised {
+            transfer: "tr_1".into(),
+            class: "internal".into(),
+            of: Some("provider/acme".into()),
+            from: "au".into(),
+            to: "us".into(),
+            legal_basis: LegalBasis::ContractClauses,
+            reference: "DPA-4".into(),
+            expires_at: T0 + 3 * HOUR,
+        };
+        world.add(T0, Event::TransferAuthorised(authorised));
+        let call = |seq: i64, region: Option<&str>, policies: &str| InferenceCore {
+            region: region.map(str::to_owned),
+            policies: Some(policies.to_owned()),
+            ..record(seq, 1 + seq)
+        };
+        let stopped = |code: &str, core: InferenceCore| InferenceCore {
+            status: "refused".into(),
+            error_code: Some(code.to_owned()),
+            ..core
+        };
+        let cores = [
+            call(0, Some("us"), "infer,residency:internal@1,transfer:tr_1"),
+            stopped("residency", call(1, Some("us"), "infer,residency:internal@1")),
+            call(2, Some("au"), "infer,residency:internal@1"),
+            call(3, None, "infer"),
+            stopped("forbidden", call(4, Some("us"), "")),
+            InferenceCore { provider: None, ..call(5, Some("us"), "infer") },
+        ];
+        world.seal(1, 0, 0, &cores);
+        let attempted = TransferAttempted {
+            attempt: "tm_1".into(),
+            object: "dataset/loans/1".into(),
+            class: "personal".into(),
+            by: "a_1".into(),
+            from: Some("au-syd".into()),
+            to: None,
+            rule: Some("personal@1".into()),
+            transfer: None,
+        };
+        world.add(T0 + HOUR, Event::TransferRefused(attempted));
+        let sql = "SELECT transfer_id, decision, from_region, to_region, crosses, COALESCE(policy_id, '-'), \
+                   COALESCE(legal_basis, '-'), protection, contains_pii FROM transfers ORDER BY transfer_id";
+        assert_eq!(
+            ask(&world.session().await, sql).await,
+            [
+                "inf-0|allow|au-syd|us|true|internal@1|contract_clauses|approved_exception|false",
+                "inf-1|deny|au-syd|us|true|internal@1|-|none|false",
+                "inf-2|allow|au-syd|au|false|internal@1|-|none|false",
+                "inf-3|allow|au-syd|unknown|true|-|-|none|false",
+                "tm_1|deny|au-syd|unknown|true|personal@1|-|none|true",
+            ]
+        );
     });
 }

@@ -259,6 +259,7 @@ pub fn service(name: &str) -> ServiceDeclared {
         classification: "internal".into(),
         environment: "prod".into(),
         region: None,
+        subject_country: None,
         significant_effect: true,
         uses_personal_info: true,
         guardrails_required: true,

@@ -71,6 +71,8 @@ pub(crate) async fn org(State(app): State<Arc<App>>, Caller(who): Caller) -> Res
             "token_scopes": state.token_scopes,
             "workloads": state.workloads,
             "retention": state.retention_rules.iter().map(|(name, rule)| (name, &rule.scheduled)).collect::<std::collections::BTreeMap<_, _>>(),
+            "regions": state.residency.regions,
+            "residency": state.residency.rules.iter().filter_map(|(class, known)| Some((class, known.rule.as_ref()?))).collect::<BTreeMap<_, _>>(),
             "max_key_days": state.keys_limited.as_ref().map(|limit| limit.max_days),
             "approvals": state.approval_rules,
             "roles": state.custom_roles,

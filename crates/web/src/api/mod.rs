@@ -18,6 +18,7 @@ mod passkeys;
 mod people;
 pub(crate) mod policies;
 pub(crate) mod requests;
+mod residency;
 mod retention;
 mod reviews;
 mod serving;
@@ -105,6 +106,13 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/encryption", get(encryption::show))
         .route("/encryption/schedule", put(encryption::configure))
         .route("/encryption/rotate", post(encryption::rotate))
+        .route("/residency", get(residency::show))
+        .route("/residency/report", get(residency::reported))
+        .route("/residency/regions", put(residency::declare))
+        .route("/residency/rules/{id}", put(residency::rule).delete(residency::lift))
+        .route("/residency/check", post(residency::check))
+        .route("/transfers", get(residency::transfers).post(residency::authorise))
+        .route("/transfers/{id}/revoke", post(residency::revoke))
         .route("/retention", get(retention::list))
         .route("/retention/rules/{rule}", put(retention::set).delete(retention::unset))
         .route("/retention/due", get(retention::due))

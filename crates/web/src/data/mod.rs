@@ -1,7 +1,8 @@
-//! Data sets: which there are and who answers for each, and the versions of one.
+//! Data sets: which there are and who answers for each, the versions of one, and where data is.
 
 mod dataset;
 mod datasets;
+mod residency;
 
 use std::sync::Arc;
 
@@ -11,10 +12,14 @@ use axum::routing::get;
 use crate::App;
 
 pub(crate) fn routes() -> Router<Arc<App>> {
-    Router::new().route("/data", get(datasets::show)).route("/data/{id}", get(dataset::show))
+    Router::new()
+        .route("/data", get(datasets::show))
+        .route("/data/{id}", get(dataset::show))
+        .route("/data/residency", get(residency::show))
 }
 
 pub(crate) use datasets::readable;
+pub(crate) use residency::{places, report};
 
 #[cfg(test)]
-pub(crate) use {dataset::DatasetPage, datasets::DataPage};
+pub(crate) use {dataset::DatasetPage, datasets::DataPage, residency::ResidencyPage};

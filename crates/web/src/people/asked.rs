@@ -142,6 +142,11 @@ fn before(state: &State, command: &Command) -> Value {
         Command::RegisterService(body) => state.registrations.get(&body.service).map(|known| json!(known)),
         Command::PublishDocument(body) => state.documents.get(&body.document).map(|known| json!(known.published)),
         Command::InstallPolicies(_) => state.policies.as_ref().map(|known| json!({"sha256": known.sha256})),
+        Command::RuleResidency(body) => {
+            let known = state.residency.rules.get(&body.class);
+            known.map(|known| json!({"class": body.class, "rule": known.rule}))
+        }
+        Command::DeclareRegions(_) => Some(json!({"regions": state.residency.regions})),
         Command::ScopeControls(_) => Some(json!({"controls": state.controls.keys().collect::<Vec<_>>()})),
         Command::ConfigureApprovals(_) => Some(json!({"rules": state.approval_rules()})),
         _ => None,

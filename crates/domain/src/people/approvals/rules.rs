@@ -36,7 +36,7 @@ pub struct ApprovalsConfigured {
 }
 
 /// Rules that always hold: command, role, votes, and the risk from which on.
-const ALWAYS: [(&str, &str, u64, Option<RiskTier>); 9] = [
+const ALWAYS: [(&str, &str, u64, Option<RiskTier>); 12] = [
     ("approvals.configure", "security_lead", 1, None),
     ("document.publish", "security_lead", 1, None),
     ("policies.install", "security_lead", 1, None),
@@ -48,10 +48,14 @@ const ALWAYS: [(&str, &str, u64, Option<RiskTier>); 9] = [
     ("role.define", "security_lead", 1, None),
     ("service.declare", "model_approver", 1, Some(RiskTier::High)),
     ("service.register", "model_approver", 1, None),
+    // Where data might be by it that may not be there now: see `State::loosens`.
+    ("regions.declare", "privacy_officer", 1, None),
+    ("residency.rule", "privacy_officer", 1, None),
+    ("transfer.authorise", "privacy_officer", 1, None),
 ];
 
 /// Commands that can be made to need an approval: what people decide, and can wait for.
-pub const APPROVABLE: [&str; 15] = [
+pub const APPROVABLE: [&str; 18] = [
     "approvals.configure",
     "controls.scope",
     "document.publish",
@@ -60,13 +64,16 @@ pub const APPROVABLE: [&str; 15] = [
     "policies.install",
     "provider.declare",
     "provider.retire",
+    "regions.declare",
     "request.execute",
+    "residency.rule",
     "retention.schedule",
     "retention.unschedule",
     "role.define",
     "service.declare",
     "service.register",
     "service.retire",
+    "transfer.authorise",
 ];
 
 impl State {
@@ -92,6 +99,7 @@ impl State {
             (_, Command::ScheduleRetention(_) | Command::UnscheduleRetention(_)) => {
                 self.shortens(command).then_some(rule)
             }
+            (_, Command::DeclareRegions(_) | Command::RuleResidency(_)) => self.loosens(command).then_some(rule),
             _ => Some(rule),
         }
     }

@@ -31,6 +31,7 @@ pub(super) fn events() -> Vec<Event> {
                 lawful_basis: Some(LawfulBasis::Contract),
                 purposes: vec![Purpose::Development, Purpose::Audit],
                 region: Some(s("ap-southeast-2")),
+                subject_country: None,
             },
         }),
         Event::DatasetRetired(DatasetRetired { dataset: s("loans") }),

@@ -32,7 +32,10 @@ impl Table for DataObjects {
             "The key that it is encrypted under and destroyed with: `object/CLASS/ID`, or `day/CLASS/DAY`; NULL for an artifact in clear",
         ),
         boolean("encrypted", "Whether it is stored encrypted"),
-        text("region", "Where it is to stay, as declared; NULL when nothing was"),
+        text(
+            "region",
+            "Where it lies: the region of the node, as its settings say; when they do not, where a data set is to stay as declared",
+        ),
         text("source_ref", "What it is of: `dataset/NAME/VERSION`, `model/NAME/VERSION`, `gateway` or `accesses`"),
         time("created_at", "When it came to be: for payloads the start of their day"),
         text("retention_policy_id", "The rule of retention that it is under; NULL when none says how long it is kept"),

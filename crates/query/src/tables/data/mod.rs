@@ -6,12 +6,16 @@ mod deletions;
 mod erasures;
 mod objects;
 mod payload_objects;
+mod residency;
+mod transfers;
 
 use crate::table::Planned;
 
 pub(crate) use data_objects::DataObjects;
 pub(crate) use datasets::{DatasetPurposes, Datasets};
 pub(crate) use deletions::Deletions;
+pub(crate) use residency::{Regions, ResidencyRules, Stores};
+pub(crate) use transfers::{DatasetTransfers, TRANSFERS, TransferAuthorisations, transfer_select, transfers};
 
 /// Tables of this room without rows yet: name, meaning, what has to be built first, columns.
 #[rustfmt::skip]
@@ -23,8 +27,6 @@ pub(crate) const PLANNED: &[Planned] = &[
     Planned { name: "pii_findings", doc: "Personal data found where it was not declared.", area: "detectors", columns: "finding_id object_id category ts:time resolved_at:time" },
     Planned { name: "subject_index", doc: "Which data sets hold data of which subject.", area: "requests by data subjects", columns: "subject_ref dataset_id version" },
     Planned { name: "consents", doc: "Consents given and withdrawn.", area: "requests by data subjects", columns: "subject_ref purpose_id granted_at:time withdrawn_at:time" },
-    Planned { name: "transfers", doc: "Transfers of data between systems and regions.", area: "transfers", columns: "transfer_id ts:time object_ref from_system to_system from_region to_region vendor_id classification contains_pii:bool protection decision policy_id legal_basis" },
-    Planned { name: "residency_rules", doc: "Where data of a classification may be processed.", area: "transfers", columns: "classification region" },
     Planned { name: "dp_budgets", doc: "Budgets of differential privacy.", area: "privacy accounting", columns: "budget_id dataset_id epsilon_total:float valid_from:time valid_to:time" },
     Planned { name: "dp_spends", doc: "What was spent of them.", area: "privacy accounting", columns: "spend_id budget_id run_id epsilon:float ts:time" },
     Planned { name: "fl_rounds", doc: "Rounds of federated learning.", area: "privacy accounting", columns: "round_id model_id ts:time participants:int min_participants:int secure_aggregation:bool clip_norm:float" },

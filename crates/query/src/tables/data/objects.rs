@@ -27,18 +27,34 @@ struct Stored {
     deleted_at: Option<i64>,
 }
 
+impl Stored {
+    /// It went from where it lay then.
+    fn end(&mut self, origin: Origin, at: i64, here: Option<&String>) {
+        self.region = here.or(self.region.as_ref()).cloned();
+        (self.origin, self.deleted_at) = (origin, Some(at));
+    }
+
+    /// Where it lies, or lay last.
+    fn region<'a>(&'a self, here: Option<&'a String>) -> Option<&'a String> {
+        here.filter(|_| self.deleted_at.is_none()).or(self.region.as_ref())
+    }
+}
+
 /// What is known of encrypted objects, by identifier; of an artifact in clear, by its SHA-256.
 #[derive(Clone, Default)]
 pub(super) struct StoredObjects {
     stored: BTreeMap<String, Stored>,
     /// Regions of data sets, as declared.
     regions: BTreeMap<String, Option<String>>,
+    /// Where the node is, with all that lies there.
+    here: Option<String>,
 }
 
 impl StoredObjects {
     pub fn apply(&mut self, leaf: &Leaf<'_>) {
         let (origin, at) = (leaf.origin(), leaf.entry.ts);
         match &leaf.entry.event {
+            Event::StoreLocated(body) if body.store.starts_with("node/") => self.here.clone_from(&body.region),
             Event::DatasetDeclared(body) => {
                 self.regions.insert(body.dataset.clone(), body.spec.region.clone());
             }
@@ -53,14 +69,14 @@ impl StoredObjects {
             }
             Event::ObjectDestroyed(body) => {
                 if let Some(known) = self.stored.get_mut(&body.object) {
-                    (known.origin, known.deleted_at) = (origin, Some(at));
+                    known.end(origin, at, self.here.as_ref());
                 }
             }
             // Of a version, that its object was destroyed is told before.
             Event::RetentionDisposed(body) => {
                 let known = body.item.object.as_ref().and_then(|object| self.stored.get_mut(object));
                 if let Some(known) = known.filter(|known| known.deleted_at.is_none()) {
-                    (known.origin, known.deleted_at) = (origin, Some(at));
+                    known.end(origin, at, self.here.as_ref());
                 }
             }
             Event::ModelRegistered(body) => {
@@ -130,7 +146,7 @@ impl StoredObjects {
                 stored.class.as_ref().map_or(Cell::Null, |_| ms(stored.at)),
                 stored.key.as_ref().into(),
                 stored.key.is_some().into(),
-                stored.region.as_ref().into(),
+                stored.region(self.here.as_ref()).into(),
                 (&stored.source).into(),
                 ms(stored.at),
                 rule.map(|rule| &rule.scheduled.rule).into(),

@@ -12,6 +12,8 @@ use crate::table::{Cell, Origin, Rows, ms};
 #[derive(Clone, Default)]
 pub(super) struct PayloadObjects {
     days: BTreeMap<Item, (Origin, Option<i64>)>,
+    /// Where the node is, with all that lies there.
+    here: Option<String>,
 }
 
 /// What an object is called that goes as a whole.
@@ -25,6 +27,7 @@ pub(super) fn object_id(item: &Item) -> String {
 impl PayloadObjects {
     pub fn apply(&mut self, leaf: &Leaf<'_>) {
         match &leaf.entry.event {
+            Event::StoreLocated(body) if body.store.starts_with("node/") => self.here.clone_from(&body.region),
             Event::RetentionKept(body) => {
                 let day = Some(body.day.clone());
                 let item = Item { kind: body.kind, class: body.class.clone(), day, object: None };
@@ -57,7 +60,7 @@ impl PayloadObjects {
                 ms(start),
                 format!("day/{}/{}", item.class, item.day.as_deref().unwrap_or_default()).into(),
                 true.into(),
-                Cell::Null,
+                self.here.as_ref().into(),
                 source.into(),
                 ms(start),
                 rule.map(|rule| &rule.scheduled.rule).into(),
