@@ -152,12 +152,21 @@ const COLUMNS: &[(Column, &str)] = &[
     (text("vendor_id", "The outside provider, when it is one"), "t.vendor_id"),
     (text("classification", "The class of the data"), "t.classification"),
     (
-        boolean("contains_pii", "Whether it is about people, by its class or by the service's declaration"),
-        "t.classification IN ('personal', 'sensitive') OR COALESCE(s.uses_personal_info, false)",
+        boolean(
+            "contains_pii",
+            "Whether it is about people: as a guard found when the route has one, else by its class or the service's declaration",
+        ),
+        "CASE WHEN t.pii_in IS NOT NULL THEN t.pii_in = 1 \
+              ELSE t.classification IN ('personal', 'sensitive') OR COALESCE(s.uses_personal_info, false) END",
     ),
     (
-        text("protection", "`approved_exception` for what went by an authorisation, else `none`"),
-        "CASE WHEN t.authorisation_id IS NULL THEN 'none' ELSE 'approved_exception' END",
+        text(
+            "protection",
+            "The least that the route's guard did with what it found, `tokenised` or `redacted`; else `approved_exception` for \
+             what went by an authorisation, else `none`",
+        ),
+        "CASE WHEN t.pii_in_action IN ('tokenised', 'redacted') THEN t.pii_in_action \
+              WHEN t.authorisation_id IS NULL THEN 'none' ELSE 'approved_exception' END",
     ),
     (text("decision", "`allow` or `deny`"), "t.decision"),
     (text("policy_id", "The rule of residency that decided; NULL when the class had none"), "t.rule_id"),
@@ -203,7 +212,7 @@ pub(crate) fn transfer_select() -> String {
         "SELECT i.inference_id AS transfer_id, i.ts_start AS ts, 'service/' || i.service AS object_ref, i.service AS service, \
          'node/' || i.node AS from_system, 'provider/' || i.provider AS to_system, n.region AS from_region, \
          i.region AS to_region, i.provider AS vendor_id, i.classification AS classification, \
-         CASE WHEN i.status = 'refused' THEN 'deny' ELSE 'allow' END AS decision, {} AS rule_id, \
+         i.pii_in AS pii_in, i.pii_in_action AS pii_in_action, CASE WHEN i.status = 'refused' THEN 'deny' ELSE 'allow' END AS decision, {} AS rule_id, \
          {} AS authorisation_id, i.seq AS seq, i.leaf_hash AS leaf_hash \
          FROM stores n RIGHT JOIN inference_records i ON n.store_id = 'node/' || i.node AND n.located_at <= i.ts_start \
          AND (n.ended_at IS NULL OR n.ended_at > i.ts_start) \
@@ -213,7 +222,8 @@ pub(crate) fn transfer_select() -> String {
     );
     let versions = "SELECT attempt_id AS transfer_id, ts, source_ref AS object_ref, CAST(NULL AS VARCHAR) AS service, \
                     'dataset' AS from_system, 'actor/' || principal_id AS to_system, from_region, to_region, \
-                    CAST(NULL AS VARCHAR) AS vendor_id, classification, decision, rule_id, authorisation_id, seq, leaf_hash \
+                    CAST(NULL AS VARCHAR) AS vendor_id, classification, \
+                    CAST(NULL AS BIGINT) AS pii_in, CAST(NULL AS VARCHAR) AS pii_in_action, decision, rule_id, authorisation_id, seq, leaf_hash \
                     FROM dataset_transfers";
     // The small tables stand on the side that is held in memory, and records stream past them.
     let mut from = format!("services s RIGHT JOIN ({calls} UNION ALL {versions}) t ON s.service_id = t.service");
