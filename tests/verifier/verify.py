@@ -43,6 +43,7 @@ EVENTS = {
     "endpoints.probed": ("node/{node}", "node incarnation endpoints"),
     "archive.locked": ("archive/{bucket}", "bucket mode through objects"),
     "archive.probed": ("archive/{bucket}", "bucket object outcome"),
+    "objects.probed": ("objects/{bucket}", "bucket outcome versioning?"),
     "encryption.custodian.reported": ("encryption/root", "kind key_id reachable since"),
     "command.refused": ("refusals", "command resource code policies"),
     "actor.registered": ("actor/{actor}", "actor kind roles"),
@@ -486,7 +487,7 @@ class State:
         maps += " requests retention_rules kept disposals holds"
         self.all = {name: {} for name in maps.split()}
         self.all.update(size=0, org=None, policies=None, keys_limited=None, approval_rules=None, custodian=None)
-        self.all.update(compacted=None, recent_by_age=[], removed=[], reviews={})
+        self.all.update(objects_in=None, compacted=None, recent_by_age=[], removed=[], reviews={})
         self.all["encryption"] = {"configured": None, "classes": {}, "ratcheted": None, "requested": {}}
 
     def digest(self):
@@ -680,6 +681,8 @@ class State:
             state["archives"][body["bucket"]] = body["through"]
         elif type_ == "encryption.custodian.reported":
             state["custodian"] = body
+        elif type_ == "objects.probed":
+            state["objects_in"] = body
         elif type_ == "role.defined":
             state["custom_roles"][body["role"]] = body
             state["permitted"][body["role"]] = sorted({*state["permitted"].get(body["role"], []), *body["actions"]})

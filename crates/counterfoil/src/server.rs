@@ -370,6 +370,7 @@ fn options(config: &Config) -> EngineOptions {
         },
         custody: config.custody(),
         archive: config.archive(),
+        objects: config.objects(),
     }
 }
 

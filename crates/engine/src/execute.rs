@@ -399,7 +399,7 @@ impl Engine {
 }
 
 /// What Counterfoil alone does, whatever a role permits.
-const SYSTEM_ALONE: [&str; 35] = [
+const SYSTEM_ALONE: [&str; 36] = [
     "accesses.progress",
     "accesses.seal",
     "archive.lock.report",
@@ -423,6 +423,7 @@ const SYSTEM_ALONE: [&str; 35] = [
     "node.stop",
     "notification.settle",
     "object.destroy",
+    "objects.probe.report",
     "org.create",
     "payload.compact",
     "request.search",
@@ -438,7 +439,7 @@ const SYSTEM_ALONE: [&str; 35] = [
 ];
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
-const BOOKKEEPING: [(&str, &str); 32] = [
+const BOOKKEEPING: [(&str, &str); 33] = [
     ("policies.install", "policies"),
     ("node.join", "node/n1"),
     ("node.stop", "node/n1"),
@@ -456,6 +457,7 @@ const BOOKKEEPING: [(&str, &str); 32] = [
     ("encryption.custodian.report", "encryption/root"),
     ("archive.lock.report", "ledger"),
     ("archive.probe.report", "ledger"),
+    ("objects.probe.report", "ledger"),
     ("keys.use", "node/n1"),
     ("session.close", "actor/a_1"),
     ("signin.refused.count", "people"),

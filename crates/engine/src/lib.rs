@@ -26,6 +26,7 @@ mod outbound;
 mod passkeys;
 mod payloads;
 mod people;
+mod places;
 mod policies;
 mod profiles;
 mod reconcile;
@@ -59,6 +60,7 @@ pub use open::{EngineOptions, OpenError};
 pub use outbound::{Forbidden, Outbound};
 pub use passkeys::{MAX_NAME_CHARS, NotLetIn};
 pub use payloads::DroppedRows;
+pub use places::ObjectsStanding;
 pub use people::{Explanation, Wish, Would};
 pub use policies::{Change, ChangeGroup, PolicyDiff};
 pub use profiles::Profile;
@@ -95,6 +97,8 @@ pub struct Engine {
     keeper: custody::Keeper,
     /// The write-once bucket, when the settings name one.
     archive: Option<archive::Archive>,
+    /// Where objects are kept.
+    places: places::Places,
     state: RwLock<State>,
     policies: RwLock<Arc<Policies>>,
     /// One command at a time: what is decided is decided on the newest state.
@@ -111,6 +115,8 @@ pub struct Engine {
     disposing: tokio::sync::Mutex<()>,
     /// The day on which what was due was last disposed of, since the epoch.
     disposed_on: std::sync::atomic::AtomicI64,
+    /// The day on which all objects were last looked through, since the epoch.
+    tidied_on: std::sync::atomic::AtomicI64,
     /// One erasure at a time.
     eraser: tokio::sync::Mutex<()>,
     last_progress: Mutex<Option<SegmentProgress>>,

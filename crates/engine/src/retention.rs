@@ -150,8 +150,9 @@ impl Engine {
     fn sizes(&self, objects: Vec<String>) -> BTreeMap<String, u64> {
         let size = |object: String| {
             let artifact = self.read(|state| state.artifacts.get(&object).map(|kept| kept.sha256.clone()));
-            let file = store::objects::open(&self.objects_dir(), artifact.as_ref().unwrap_or(&object)).ok()??;
-            Some((object, file.metadata().ok()?.len()))
+            let kept = self.places.objects.open(artifact.as_ref().unwrap_or(&object)).ok()??;
+            let bytes = kept.size().ok()?;
+            Some((object, bytes))
         };
         objects.into_iter().filter_map(size).collect()
     }
@@ -340,7 +341,7 @@ impl Engine {
                 }
                 None => {
                     self.scrap_object(&item.class, object)?;
-                    let opened = store::objects::open(&self.objects_dir(), object);
+                    let opened = self.places.objects.open(object);
                     opened.map_err(|e| ExecuteError::Unavailable(format!("object `{object}`: {e}")))?.is_some()
                 }
             };
