@@ -121,9 +121,7 @@ fn given_a_person_when_they_ask_to_be_forgotten_then_no_byte_of_theirs_is_left_a
     let temporary = world.path("temporary");
     std::fs::create_dir(&temporary).expect("made");
     world.set("TMPDIR", &temporary.display().to_string());
-    world.start();
-    world.apply();
-    world.key = world.create_key("support");
+    world.begin();
     let door = Directory::new(&world);
     let staff = people::Staff::new(&world);
     let officers = [

@@ -8,12 +8,6 @@ use crate::support::http::get;
 use crate::support::receiver::{self, Receiver};
 use crate::support::{World, eventually};
 
-fn declare(world: &mut World) {
-    world.start();
-    world.apply();
-    world.key = world.create_key("support");
-}
-
 /// Settings for a Transit engine, with the token in a file.
 fn transit(world: &mut World, bao: &Bao, grace_seconds: &str) {
     let token = secret(&world.path("bao-token"), Bao::TOKEN);
@@ -37,7 +31,7 @@ fn given_openbao_as_custodian_when_restarted_then_what_was_sealed_opens_and_no_r
     let mut world = World::empty(&[]);
     let Some(bao) = Bao::start("custodian openbao", world.dir.path()) else { return };
     transit(&mut world, &bao, "3600");
-    declare(&mut world);
+    world.begin();
     assert_eq!(world.chat("chat").status, 200);
     assert!(!world.data.join("root.key").exists());
     world.stop();
@@ -69,7 +63,7 @@ fn given_a_custodian_that_goes_away_when_the_grace_is_over_then_calls_are_refuse
     let webhook = world.path("webhook-secret");
     world.set("COUNTERFOIL_NOTIFY_WEBHOOK_SECRET_FILE", &secret(&webhook, &receiver::secret()));
     transit(&mut world, &bao, "12");
-    declare(&mut world);
+    world.begin();
     assert_eq!(world.chat("chat").status, 200);
     let ready = |world: &World| get(&format!("{}/readyz", world.url));
     assert_eq!(ready(&world).text(), "ready\n");
@@ -118,7 +112,7 @@ fn given_a_device_as_custodian_when_restarted_then_what_was_sealed_opens_and_no_
     ] {
         world.set(name, &value);
     }
-    declare(&mut world);
+    world.begin();
     assert_eq!(world.chat("chat").status, 200);
     assert!(!world.data.join("root.key").exists());
     world.stop();
