@@ -489,7 +489,7 @@ fn open_vault(dir: &Path, origin: &str, keeper: &Keeper) -> Result<Vault, OpenEr
 }
 
 /// The ledger's signing key with the log's origin as its name, made when the directory is new.
-fn signer(dir: &Path, origin: Option<&str>) -> Result<SignerKey, OpenError> {
+pub(crate) fn signer(dir: &Path, origin: Option<&str>) -> Result<SignerKey, OpenError> {
     let path = dir.join("signer.key");
     let wrong = |why: String| OpenError::Keys { what: "the ledger's signing key", why };
     let text = match secret_file::read(&path) {
