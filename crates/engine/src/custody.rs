@@ -100,16 +100,14 @@ fn not_moved(error: vault::VaultError) -> OpenError {
     OpenError::Keys { what: "the move of the root key", why: crate::open::chain(&error) }
 }
 
-fn between(
-    dir: &Path,
-    from: &CustodianOptions,
-    to: &CustodianOptions,
-) -> Result<(Handover, CustodianInfo), OpenError> {
-    let failed = |what: &'static str| move |e: &dyn std::error::Error| OpenError::Keys { what, why: crate::open::chain(e) };
+fn between(dir: &Path, from: &CustodianOptions, to: &CustodianOptions) -> Result<(Handover, CustodianInfo), OpenError> {
+    let failed =
+        |what: &'static str| move |e: &dyn std::error::Error| OpenError::Keys { what, why: crate::open::chain(e) };
     let signer = crate::open::signer(dir, None)?;
     let keys = SqliteKeys::open(&dir.join("keys.sqlite")).map_err(|e| failed("the key store")(&e))?;
     let keys: Arc<dyn KeyStore> = Arc::new(keys);
-    let old = store::custodian::open_existing(from, dir).map_err(|e| failed("the custodian that keeps the root")(&e))?;
+    let old =
+        store::custodian::open_existing(from, dir).map_err(|e| failed("the custodian that keeps the root")(&e))?;
     let new = store::custodian::open(to, dir).map_err(|e| failed("the custodian that is to keep the root")(&e))?;
     let handover = Handover::new(signer.verifier_key().name(), &keys, &old, &new).map_err(not_moved)?;
     Ok((handover, new.describe()))

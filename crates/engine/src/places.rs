@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::infrastructure::{ObjectsProbed, PlaceOutcome, Versioning};
 use domain::Command;
+use domain::infrastructure::{ObjectsProbed, PlaceOutcome, Versioning};
 use store::objects::bucket::{InBucket, OrdinaryBucket, Unfit};
 use store::objects::{self, Directory, Incoming, Object, Objects};
 use store::s3::{self, BucketOptions};
@@ -72,7 +72,9 @@ impl Objects for Moved {
     fn begin(&self, name: &str) -> io::Result<Incoming> {
         match self.passed.load(Ordering::Acquire) {
             true => self.bucket.begin(name),
-            false => Err(io::Error::other("the bucket of objects has not passed its test: see `counterfoil objects status`")),
+            false => {
+                Err(io::Error::other("the bucket of objects has not passed its test: see `counterfoil objects status`"))
+            }
         }
     }
 

@@ -381,10 +381,12 @@ impl Engine {
         let Some(from) = days.iter().map(|(_, day)| day.clone()).min() else { return Ok(Vec::new()) };
         let before = self.payloads_by_day(&from, BTreeSet::new()).await?;
         // What came late of days that went before goes too: a call that a crash cut off is sealed by the next start.
-        let mut doomed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut doomed: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
         self.read(|state| {
-            for item in state.disposals.values().map(|known| &known.disposing.item) {
-                doomed.entry(item.class.clone()).or_default().extend(item.day.clone());
+            for (id, known) in &state.disposals {
+                let item = &known.disposing.item;
+                let days = doomed.entry(item.class.clone()).or_default();
+                days.extend(item.day.clone().map(|day| (day, format!("disposal/{id}"))));
             }
         });
         self.drop_rows(&from, Doomed::Days(doomed)).await?;

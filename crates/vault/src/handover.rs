@@ -83,9 +83,7 @@ impl Handover {
         if keys.iter().any(|key| self.old.unwrap(key, None).is_ok()) {
             return refuse("it opens what is in the store: it is the custodian in use");
         }
-        let failed = |action| {
-            move |source| VaultError::Root { key_id: self.old.root.key_id(), action, source }
-        };
+        let failed = |action| move |source| VaultError::Root { key_id: self.old.root.key_id(), action, source };
         self.old.root.advance().map_err(failed("make a new version of it"))?;
         self.old.root.forget_older().map_err(failed("destroy its older versions"))?;
         Ok(self.old.root.describe().forgets)

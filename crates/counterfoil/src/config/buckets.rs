@@ -147,7 +147,10 @@ impl Config {
                 return wrong("mode", format!("`{}` is neither `compliance` nor `governance`", locked.mode));
             }
             if locked.lock_days > MOST_DAYS {
-                return wrong("lock_days", format!("nothing is locked for more than a century: give up to {MOST_DAYS}"));
+                return wrong(
+                    "lock_days",
+                    format!("nothing is locked for more than a century: give up to {MOST_DAYS}"),
+                );
             }
         }
         let server = |endpoint: &str| endpoint.trim_end_matches('/').to_ascii_lowercase();

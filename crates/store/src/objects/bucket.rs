@@ -136,7 +136,8 @@ impl OrdinaryBucket {
         match whose == owner {
             true => Ok(()),
             false => {
-                let why = format!("objects of another ledger lie there, as `{OWNER}` says: take another bucket or prefix");
+                let why =
+                    format!("objects of another ledger lie there, as `{OWNER}` says: take another bucket or prefix");
                 Err(Unfit::Wrong(why))
             }
         }
@@ -257,7 +258,8 @@ impl Objects for InBucket {
         let (bucket, key) = (Arc::clone(&self.bucket), self.key(name)?);
         let (asked, named) = (Arc::clone(&bucket.bucket), key.clone());
         let Some(head) = bucket.wait(async move { asked.head(&named, None).await })? else { return Ok(None) };
-        let total = head.bytes.ok_or_else(|| io::Error::other(format!("the bucket does not say how long `{key}` is")))?;
+        let total =
+            head.bytes.ok_or_else(|| io::Error::other(format!("the bucket does not say how long `{key}` is")))?;
         Ok(Some(Box::new(Remote { bucket, key, total, at: 0, window: Mutex::default() })))
     }
 
@@ -311,7 +313,8 @@ impl Object for Remote {
         }
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         if offset.checked_sub(window.0).is_none_or(|at| at >= window.1.len() as u64) {
-            let missing = || io::Error::new(io::ErrorKind::NotFound, format!("`{}` is in the bucket no more", self.key));
+            let missing =
+                || io::Error::new(io::ErrorKind::NotFound, format!("`{}` is in the bucket no more", self.key));
             let (asked, key) = (Arc::clone(&self.bucket.bucket), self.key.clone());
             let piece = self.bucket.wait(async move { asked.piece(&key, offset, PIECE_BYTES).await })?;
             *window = (offset, piece.ok_or_else(missing)?);
@@ -383,7 +386,10 @@ impl Write for Outgoing {
 impl Sink for Outgoing {
     fn keep(&mut self, name: &str) -> io::Result<()> {
         if name != self.name {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "an object is kept under the name it was begun with"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "an object is kept under the name it was begun with",
+            ));
         }
         let bucket = Arc::clone(&self.bucket.bucket);
         if self.state.upload.is_none() {

@@ -26,7 +26,8 @@ impl MoveCustodian {
     pub async fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
         let config = connect.config()?;
         // By that file alone: variables are about the settings in force.
-        let before = Config::load(Some(self.from.as_path()), &Environment::new()).map_err(|e| Failure::usage(e.to_string()))?;
+        let before =
+            Config::load(Some(self.from.as_path()), &Environment::new()).map_err(|e| Failure::usage(e.to_string()))?;
         let (from, to) = (before.custody().custodian, config.custody().custodian);
         let files = [&from, &to].map(|options| matches!(options, CustodianOptions::File { .. }));
         if files == [true, true] {

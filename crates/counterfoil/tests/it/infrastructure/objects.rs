@@ -88,8 +88,23 @@ fn steward(world: &World) -> String {
     let staff = people::Staff::new(world);
     let (actor, steward) = people::somebody_with(world, &staff, "data_steward");
     let declare = [
-        "--token", &steward, "data", "declare", "loans", "--class", "personal", "--source", "crm", "--licence", "MSA-7",
-        "--lawful-basis", "contract", "--purposes", "development", "--owner", &actor,
+        "--token",
+        &steward,
+        "data",
+        "declare",
+        "loans",
+        "--class",
+        "personal",
+        "--source",
+        "crm",
+        "--licence",
+        "MSA-7",
+        "--lawful-basis",
+        "contract",
+        "--purposes",
+        "development",
+        "--owner",
+        &actor,
     ];
     world.json(&declare);
     steward

@@ -1,7 +1,5 @@
 //! Records of accesses and reviews of access, through the command line, the pages and the verifiers.
 
-use std::process::Command;
-
 use serde_json::Value;
 
 use super::{run, somebody};
@@ -53,15 +51,8 @@ fn given_accesses_when_sealed_and_exported_then_they_are_on_record_proven_and_in
         "select count(*) as n from access_events where purpose_id = 'audit'",
     ]);
     assert_eq!(offline[0]["n"], 1, "{offline}");
-    second_verifier(package, &key);
-}
-
-/// The verifier that was written from the description of the formats alone.
-fn second_verifier(file: &str, key: &str) {
-    let script = tools::repository("tests/verifier/verify.py");
-    if Command::new("python3").args(["-c", "import cryptography"]).output().is_ok_and(|probe| probe.status.success()) {
-        let output = Command::new("python3").arg(script).args([file, "--key", key]).output().expect("python3 runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    if let Some((code, said)) = tools::second_verifier(package, &key) {
+        assert_eq!(code, 0, "{said}");
     }
 }
 
