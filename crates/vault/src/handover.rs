@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::error::VaultError;
+use crate::error::{BoxError, VaultError};
 use crate::keyring::{ATTEMPTS, KeyRing};
 use crate::names::{KeyName, LINK_CLASS, check_log_id};
 use crate::ports::{Custodian, DestroyOutcome, KeyStore, WrappedKey};
@@ -83,9 +83,9 @@ impl Handover {
         if keys.iter().any(|key| self.old.unwrap(key, None).is_ok()) {
             return refuse("it opens what is in the store: it is the custodian in use");
         }
-        let failed = |action| move |source| VaultError::Root { key_id: self.old.root.key_id(), action, source };
-        self.old.root.advance().map_err(failed("make a new version of it"))?;
-        self.old.root.forget_older().map_err(failed("destroy its older versions"))?;
+        let failed = |action, source: BoxError| VaultError::Root { key_id: self.old.root.key_id(), action, source };
+        self.old.root.advance().map_err(|e| failed("make a new version of it", e))?;
+        self.old.root.forget_older().map_err(|e| failed("destroy its older versions", e))?;
         Ok(self.old.root.describe().forgets)
     }
 

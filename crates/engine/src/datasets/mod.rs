@@ -184,7 +184,9 @@ impl From<Unwritten> for ExecuteError {
             Unwritten::TooLarge => invalid(format!("a version has {MAX_VERSION_BYTES} bytes at most")),
             Unwritten::Rows(RowError::Malformed(why)) => invalid(why),
             Unwritten::Rows(RowError::Io(error)) | Unwritten::Object(ObjectError::Io(error)) => match error.kind() {
-                io::ErrorKind::UnexpectedEof | io::ErrorKind::TimedOut => invalid(error.to_string()),
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::TimedOut | io::ErrorKind::FileTooLarge => {
+                    invalid(error.to_string())
+                }
                 _ => Self::Unavailable(error.to_string()),
             },
             Unwritten::Vault(error @ VaultError::Name { .. }) => invalid(error.to_string()),

@@ -59,7 +59,8 @@ impl Buckets {
     /// Names it in a section of the settings of a world: `WRITE_ONCE` or `OBJECTS`.
     pub fn name_in(&self, world: &mut World, section: &str) {
         let secret = secret(&world.path("bucket-secret"), Self::SECRET);
-        let values = [Self::BUCKET, &self.endpoint(), "bank/", "tests", &secret];
+        let endpoint = self.endpoint();
+        let values = [Self::BUCKET, &endpoint, "bank/", "tests", &secret];
         Self::KEYS.iter().zip(values).for_each(|(key, value)| world.set(&Self::setting(section, key), value));
     }
 
