@@ -102,20 +102,23 @@ impl OrdinaryBucket {
         let name = format!("trials/{trial}");
         let (bucket, stored) = (Arc::clone(&self.bucket), name.clone());
         let text = Bytes::from_static(b"this object tells whether what is deleted is gone\n");
-        let there = self.wait(async move {
+        let (there, listed) = self.wait(async move {
             // Twice, so that there is an older version where versions are kept.
             bucket.put(&stored, Bytes::from_static(b"older\n")).await?;
             bucket.put(&stored, text.clone()).await?;
             let piece = bucket.piece(&stored, 5, text.len()).await?;
-            let listed = bucket.names("trials/").await?.contains(&stored);
-            Ok::<_, BucketError>(listed && piece.is_some_and(|piece| piece[..] == text[5..]))
-        });
-        let there = there?;
-        self.erase(&name).map_err(|error| match error {
-            Erasing::Bucket(error) => Unfit::from(error),
-            Erasing::Left(n) => Unfit::Wrong(format!("it keeps what is deleted: {n} versions of `{name}` are left")),
+            Ok((piece.is_some_and(|piece| piece[..] == text[5..]), bucket.names("trials/").await?))
         })?;
-        if !there {
+        // With those that were cut off.
+        for name in listed.iter().chain([&name]) {
+            self.erase(name).map_err(|error| match error {
+                Erasing::Bucket(error) => Unfit::from(error),
+                Erasing::Left(n) => {
+                    Unfit::Wrong(format!("it keeps what is deleted: {n} versions of `{name}` are left"))
+                }
+            })?;
+        }
+        if !there || !listed.contains(&name) {
             return Err(Unfit::Wrong(format!("`{name}` was stored, and cannot be read back or is not listed")));
         }
         self.clear_uploads()?;
@@ -173,16 +176,16 @@ impl OrdinaryBucket {
             for listed in bucket.versions(&name).await? {
                 bucket.delete(&name, Some(&listed.version)).await?;
             }
-            Ok::<_, BucketError>(bucket.versions(&name).await?.len())
+            Ok(bucket.versions(&name).await?.len())
         })?;
         if left > 0 { Err(Erasing::Left(left)) } else { Ok(()) }
     }
 
     /// Has requests made, and waits for what comes of it.
-    fn wait<T: Send + 'static, E: Send + 'static + From<BucketError>>(
+    fn wait<T: Send + 'static>(
         &self,
-        work: impl Future<Output = Result<T, E>> + Send + 'static,
-    ) -> Result<T, E> {
+        work: impl Future<Output = Result<T, BucketError>> + Send + 'static,
+    ) -> Result<T, BucketError> {
         let (answer, answered) = sync_channel(1);
         self.runtime.spawn(async move {
             // Whoever asked may be gone.
