@@ -9,7 +9,7 @@ mod ordinary;
 pub mod sign;
 mod xml;
 
-pub use ordinary::{Listed, MOST_PARTS, Upload, Versioning};
+pub use ordinary::{MOST_PARTS, Upload, Versioning};
 
 use std::path::PathBuf;
 use std::time::Duration;

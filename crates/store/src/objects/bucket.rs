@@ -167,14 +167,13 @@ impl OrdinaryBucket {
     fn erase(&self, name: &str) -> Result<(), Erasing> {
         let (bucket, name) = (Arc::clone(&self.bucket), name.to_owned());
         let left = self.wait(async move {
-            for listed in bucket.versions(&name).await? {
+            for version in bucket.versions(&name).await? {
                 // What was stored where there are no versions has no name of one.
-                let version = Some(listed.version.as_str()).filter(|version| *version != "null");
-                bucket.delete(&name, version).await?;
+                bucket.delete(&name, Some(version.as_str()).filter(|version| *version != "null")).await?;
             }
             // A mark of deletion that came of deleting `null` where versions are kept, and `null` itself below it.
-            for listed in bucket.versions(&name).await? {
-                bucket.delete(&name, Some(&listed.version)).await?;
+            for version in bucket.versions(&name).await? {
+                bucket.delete(&name, Some(&version)).await?;
             }
             Ok(bucket.versions(&name).await?.len())
         })?;

@@ -22,27 +22,6 @@ pub enum Versioning {
     Suspended,
 }
 
-impl Versioning {
-    /// Its word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Never => "never",
-            Self::Enabled => "enabled",
-            Self::Suspended => "suspended",
-        }
-    }
-}
-
-/// A version of an object, or a mark of deletion.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
-    /// The object's name below the prefix.
-    pub name: String,
-    /// Which one; `null` where there were no versions when it was stored.
-    pub version: String,
-}
-
 /// An upload in parts that is not complete.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Upload {
@@ -202,11 +181,12 @@ impl Bucket {
         }
     }
 
-    /// All versions and marks of deletion of the object `name`.
+    /// What the versions and marks of deletion of the object `name` are called; `null` where there were no versions when it
+    /// was stored.
     ///
     /// # Errors
     /// [`BucketError`].
-    pub async fn versions(&self, name: &str) -> Result<Vec<Listed>, BucketError> {
+    pub async fn versions(&self, name: &str) -> Result<Vec<String>, BucketError> {
         let (mut found, mut after) = (Vec::new(), None::<(String, String)>);
         loop {
             let mut query = vec![("versions", String::new()), ("prefix", self.full(name))];
@@ -215,10 +195,9 @@ impl Bucket {
             }
             let page = self.page("list the versions of", query).await?;
             for listed in [xml::all(&page, "Version"), xml::all(&page, "DeleteMarker")].concat() {
-                let version = xml::text(listed, "VersionId").unwrap_or_else(|| "null".to_owned());
                 // Others may have names that begin like this one.
-                if let Some(listed) = self.name_in(listed).filter(|listed| listed == name) {
-                    found.push(Listed { name: listed, version });
+                if self.name_in(listed).as_deref() == Some(name) {
+                    found.push(xml::text(listed, "VersionId").unwrap_or_else(|| "null".to_owned()));
                 }
             }
             after = markers(&page, ["NextKeyMarker", "NextVersionIdMarker"]);
