@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A second verifier for evidence packages and proofs, written from docs/format.md alone.
+"""A second verifier for evidence packages, proofs and certificates of erasure, written from docs/format.md alone.
 
     verify.py FILE [--key VKEY] [--json]
 
@@ -43,6 +43,7 @@ EVENTS = {
     "endpoints.probed": ("node/{node}", "node incarnation endpoints"),
     "archive.locked": ("archive/{bucket}", "bucket mode through objects"),
     "archive.probed": ("archive/{bucket}", "bucket object outcome"),
+    "objects.probed": ("objects/{bucket}", "bucket outcome versioning?"),
     "encryption.custodian.reported": ("encryption/root", "kind key_id reachable since"),
     "command.refused": ("refusals", "command resource code policies"),
     "actor.registered": ("actor/{actor}", "actor kind roles"),
@@ -157,7 +158,7 @@ EVENTS = {
     "retention.disposing": ("disposal/{disposal}", "disposal item rule days due clear_of"),
     "retention.disposed": ("disposal/{disposal}", "disposal item method due copies copies_confirmed"),
     "retention.confirmed": ("disposal/{disposal}", "disposal reference"),
-    "payload.compacted": ("node/{node}", "node incarnation number old new? rows_removed"),
+    "payload.compacted": ("node/{node}", "node incarnation number old new? rows_removed left? because?"),
     "hold.placed": ("hold/{hold}", "hold on reference review_due"),
     "hold.released": ("hold/{hold}", "hold reference"),
     "request.received": (
@@ -496,7 +497,7 @@ class State:
         maps += " requests retention_rules kept disposals holds"
         self.all = {name: {} for name in maps.split()}
         self.all.update(size=0, org=None, policies=None, keys_limited=None, approval_rules=None, custodian=None)
-        self.all.update(compacted=None, recent_by_age=[], removed=[], reviews={})
+        self.all.update(objects_in=None, compacted=None, recent_by_age=[], removed=[], reviews={})
         self.all["residency"] = {"regions": {}, "stores": {}, "rules": {}, "transfers": {}}
         self.all["encryption"] = {"configured": None, "classes": {}, "ratcheted": None, "requested": {}}
 
@@ -691,6 +692,8 @@ class State:
             state["archives"][body["bucket"]] = body["through"]
         elif type_ == "encryption.custodian.reported":
             state["custodian"] = body
+        elif type_ == "objects.probed":
+            state["objects_in"] = body
         elif type_ == "role.defined":
             state["custom_roles"][body["role"]] = body
             state["permitted"][body["role"]] = sorted({*state["permitted"].get(body["role"], []), *body["actions"]})
@@ -1032,6 +1035,7 @@ class Package:
         report = self.report
         for code, n in sorted(self.gone.items()):
             report.note("erasure", code, "segments", f"{n} payloads are gone, as entries say")
+        self.check_causes()
         erased = self.check_erasures()
         if not erased and not self.of_type("payload.compacted") and not self.of_type("retention.disposed"):
             report.unknown("erasure", "erasure.none", "entries", "no entry tells of anything that is gone")
@@ -1039,6 +1043,26 @@ class Package:
             report.unknown("erasure", "erasure.unseen", "manifest.json", "the package was made without payloads")
         else:
             report.checked.add("erasure")
+
+    def check_causes(self):
+        """Whether what payloads are said to be taken out because of was under way."""
+        begun, steps, unexplained = set(), {}, 0
+        before = ERASURE_STEPS[: ERASURE_STEPS.index("payload_rows_removed")]
+        told = [*self.of_type("payload.compacted"), *self.of_type("retention.disposing"), *self.of_type("request.step")]
+        for seq, body in sorted(told, key=lambda item: item[0]):
+            if "step" in body:
+                steps.setdefault("request/" + body["request"], []).append(body["step"])
+            elif "disposal" in body:
+                begun.add("disposal/" + body["disposal"])
+            else:
+                unexplained += not body.get("because")
+                for cause in body.get("because", []):
+                    if cause not in begun and steps.get(cause) != before:
+                        message = f"payloads were taken out because of {cause}, which was not under way"
+                        self.report.fail("payload.cause", f"entry {seq}", message)
+        if unexplained:
+            message = f"{unexplained} entries say of payloads that they were taken out, and not why"
+            self.report.unknown("erasure", "payload.unexplained", "entries", message)
 
     def check_erasures(self):
         report, steps = self.report, {}
@@ -1274,20 +1298,22 @@ class Package:
         return records
 
     def taken_out(self, sealed, where):
-        """How many payloads were taken out of a segment."""
+        """How many payloads were taken out of a segment, and the root over those that are left."""
         name, standing, rows = (sealed["node"], sealed["incarnation"], sealed["number"]), sealed["payload"]["sha256"], 0
+        left = None
         for seq, body in self.of_type("payload.compacted"):
             if (body["node"], body["incarnation"], body["number"]) == name:
                 if body["old"]["sha256"] != standing:
                     self.report.fail("payload.replaced", where, f"entry {seq} wrote another file anew than the one that stood")
                 standing, rows = body.get("new", {}).get("sha256"), rows + body["rows_removed"]
-        return rows
+                left = body.get("left")
+        return rows, left
 
     def check_payloads(self, data, records, where, sealed):
         begun = {body["disposal"] for _, body in self.of_type("retention.disposing")}
         done = [body for _, body in self.of_type("retention.disposed") if body["disposal"] in begun]
         days = {(body["item"]["class"], body["item"].get("day")) for body in done}
-        taken_out, missing = self.taken_out(sealed, where), 0
+        (taken_out, left), missing = self.taken_out(sealed, where), 0
         payloads, whole = frames(data)
         if not whole or len(payloads) != len(records):
             self.report.fail("payload.framing", f"{where}/payload.bin", "not one payload for each record")
@@ -1306,6 +1332,12 @@ class Package:
                     self.report.fail("payload.swapped", place, f"it has the payload of record {owners[digest]}")
                 else:
                     self.report.fail("payload.altered", place, "its payload is not the one that was sealed")
+        if left:
+            tree = Tree()
+            for payload in filter(None, payloads):
+                tree.push(leaf(payload))
+            if tree.root().hex() != left:
+                self.report.fail("payload.left", f"{where}/payload.bin", "its payloads are not those that were left")
         if missing > taken_out:
             self.report.fail("payload.missing", f"{where}/payload.bin", f"{missing} are missing, {taken_out} were taken out")
         elif missing < taken_out:
@@ -1578,6 +1610,191 @@ def verify_proof(text, pinned, report):
         report.fail("proof.broken", "proof", str(error))
 
 
+CERTIFICATE = "counterfoil/erasure-certificate@v1"
+CERTIFICATE_MEMBERS = {
+    "format": str, "organisation": str, "origin": str, "log_vkey": str, "size": int, "root": str, "request": str,
+    "subjects": list, "received_at": int, "completed_at": int, "method": str, "limits": list, "events": list,
+}
+CERTIFIED_MEMBERS = {"seq": int, "at": int, "event": str, "step": str, "counts": dict, "keys": list, "model": str, "proof": str}
+CERTIFIED_OPTIONAL = {"step", "counts", "keys", "model"}
+ERASURE_METHOD = (
+    'Cryptographic erase (NIST SP 800-88r2, technique "purge" where the media allow it, else "clear"): every key of the '
+    "person is overwritten and the keys that wrapped them are replaced, up to a new root key whose predecessor is destroyed. "
+    "What was sealed under a destroyed key with AES-256-GCM cannot be opened any more, wherever a copy of it lies. Sealed "
+    "contents are then removed from the files in which they lay."
+)
+ERASURE_LIMITS = [
+    "Solid-state disks keep remnants of overwritten blocks where no program reaches: encrypt the volume that holds the key store.",
+    "Copies that were disclosed before, opened, to others are with them: a provider that answered an inference has what it was "
+    "sent.",
+    "Models that were trained on the person's data and are kept, with the reason named above, may still say something of them.",
+    "A backup of the key store from before opens nothing once the custodian of the root key has forgotten the old one; where it "
+    "keeps old versions, until those or the backup expire.",
+    "The ledger keeps what happened, with random references and pseudonyms only; it has no key to what they stood for.",
+    "What was in this computer's memory or swap during the erasure is beyond what is proven here.",
+]
+
+
+def has_members(value, members, optional=()):
+    """Whether an object has these members and no other, each of its type."""
+    if not isinstance(value, dict) or not set(members) - set(optional) <= set(value) <= set(members):
+        return False
+    return all(type(value[name]) is members[name] for name in value)
+
+
+class Certificate:
+    """A certificate of erasure: each event held to its proof, and all of them to what an erasure takes."""
+
+    def __init__(self, text, report):
+        self.report = report
+        self.all = read_json(text.encode())
+        if not has_members(self.all, CERTIFICATE_MEMBERS):
+            raise Broken("not the members of a certificate")
+        if not all(has_members(event, CERTIFIED_MEMBERS, CERTIFIED_OPTIONAL) for event in self.all["events"]):
+            raise Broken("not the members of an event")
+        self.entries = []
+
+    def verify(self, pinned):
+        report, certificate = self.report, self.all
+        for code, member, expected in [
+            ("certificate.format", "format", CERTIFICATE), ("certificate.method", "method", ERASURE_METHOD),
+            ("certificate.limits", "limits", ERASURE_LIMITS),
+        ]:
+            if certificate[member] != expected:
+                report.fail(code, member, "it is not what every certificate says")
+        key = self.key(pinned)
+        for event in certificate["events"]:
+            self.check_event(event, key)
+        numbers = [event["seq"] for event in certificate["events"]]
+        if any(a >= b for a, b in zip(numbers, numbers[1:])):
+            report.fail("certificate.order", "events", "events are not in the order of the ledger, each once")
+        self.check_owner()
+        self.check_erasure()
+        report.checked |= {"integrity", "erasure"}
+        report.unknown("completeness", "proof.single", "certificate", "a certificate is of one request")
+        report.unknown("freshness", "age.unjudged", "checkpoint", "this verifier judges no age")
+        report.unknown("independence", "policy.absent", "checkpoint", "this verifier reads no policy")
+        if not report.failed("integrity") and not report.failed("erasure"):
+            report.note("erasure", "erasure.unproven", "limits", "that no copy was kept elsewhere, nothing here shows")
+
+    def key(self, pinned):
+        """The key from elsewhere, else the one that came along, which shows only that the certificate agrees with itself."""
+        report, named = self.report, None
+        try:
+            named = Key(self.all["log_vkey"])
+        except Broken as error:
+            report.fail("certificate.key", "log_vkey", str(error))
+        if not pinned:
+            report.unknown("integrity", "key.absent", "log_vkey", "signed by a key that came with the certificate")
+            return named
+        if named and named.text != pinned:
+            report.fail("key.untrusted", "log_vkey", "it names another key than the one that is trusted")
+        return Key(pinned)
+
+    def check_event(self, event, key):
+        report, place = self.report, f"event {event['seq']}"
+        try:
+            head, _, log_proof = event["proof"].partition("\n\n")
+            kind, *upper = head.split("\n")
+            if kind != "counterfoil/event-proof@v1" or len(upper) != 1 or not upper[0].startswith("entry "):
+                raise Broken("its proof is not one of an event")
+            data = unb64(upper[0][6:])
+            origin, size, hash_ = read_checkpoint(log_proof.partition("\n\n")[2])
+            index = [decimal(line[6:]) for line in log_proof.partition("\n\n")[0].split("\n") if line.startswith("index ")]
+        except (Broken, ValueError, IndexError) as error:
+            report.fail("certificate.proof", place, str(error))
+            return
+        try:
+            verify_log_proof(log_proof, data, key)
+        except (Broken, ValueError) as error:
+            report.fail("certificate.proof", place, f"its proof does not hold: {error}")
+        if origin != self.all["origin"]:
+            report.fail("certificate.origin", place, "its proof is of another ledger")
+        if (size, hash_.hex()) != (self.all["size"], self.all["root"]):
+            report.fail("certificate.differs", place, "size and root are not those of its checkpoint")
+        try:
+            entry = read_entry(data)
+        except Broken as error:
+            report.fail("certificate.entry", place, str(error))
+            return
+        body, said = entry["body"], {"seq": index[0] if index else None, "at": entry["ts"], "event": entry["t"]}
+        if entry["t"] == "request.step":
+            said |= {"step": body["step"], "counts": body["counts"], "keys": body.get("keys", [])}
+        elif entry["t"] == "request.searched":
+            said["counts"] = body["counts"]
+        elif entry["t"] == "request.assessed":
+            said["model"] = "{model}/{version}: {assessment}, {action}, {reference}".format(**body)
+        said = {name: value for name, value in said.items() if value not in ({}, [])}
+        if said != {name: value for name, value in event.items() if name != "proof" and value not in ({}, [])}:
+            report.fail("certificate.differs", place, "the certificate says something else than the entry that it proves")
+        self.entries.append(entry)
+
+    def check_owner(self):
+        certificate, first = self.all, self.all["events"][:1]
+        if not first or first[0]["seq"] != 0 or not self.entries or self.entries[0]["t"] != "org.created":
+            self.report.fail("certificate.organisation", "organisation", "nothing proves whose ledger it is")
+            return
+        org = self.entries[0]["body"]
+        for code, member, name in [
+            ("certificate.organisation", "organisation", "name"), ("certificate.origin", "origin", "origin"),
+            ("certificate.key", "log_vkey", "log_vkey"),
+        ]:
+            if org[name] != certificate[member]:
+                self.report.fail(code, member, "the ledger began with another")
+
+    def check_erasure(self):
+        report, certificate, request = self.report, self.all, self.all["request"]
+        received = confirmed = started = consumed = False
+        steps, models, assessed, approval, approvers, voters = [], None, set(), None, set(), set()
+        for entry in self.entries:
+            type_, body = entry["t"], entry["body"]
+            if type_.startswith("request.") and body["request"] != request:
+                report.fail("certificate.foreign", "events", f"a {type_} of another request is among the events")
+            if type_ == "request.received":
+                claimed = (body["kind"], body["subjects"], body["received_at"])
+                received = claimed == ("erasure", certificate["subjects"], certificate["received_at"])
+            elif type_ == "request.identity.checked":
+                confirmed = body["result"] == "confirmed"
+            elif type_ == "request.searched":
+                models = set(body["models"])
+            elif type_ == "request.assessed":
+                assessed.add(f"{body['model']}/{body['version']}")
+            elif type_ == "request.started":
+                started = confirmed and models is not None and models <= assessed
+            elif type_ == "request.step":
+                steps.append(body["step"])
+                if body["step"] == "completed" and entry["ts"] != certificate["completed_at"]:
+                    report.fail("certificate.differs", "completed_at", "it is not when the ledger says")
+            elif type_ == "approval.requested" and (body["command"], body["resource"]) == (
+                "request.execute", "request/" + request
+            ):
+                approval, consumed, approvers, voters = body["approval"], False, set(), set()
+            elif type_ == "approval.voted" and body["approval"] == approval:
+                if body["vote"] == "approve":
+                    voters.add(entry["actor"])
+                    approvers.add(body.get("on_behalf_of") or entry["actor"])
+            elif type_ == "approval.consumed" and body["approval"] == approval:
+                consumed = min(len(approvers), len(voters)) >= 2
+            elif type_ not in ("request.closed", "org.created"):
+                report.fail("certificate.foreign", "events", f"a {type_} has no place in a certificate")
+        for holds, code, what in [
+            (received, "erasure.received", "that these people asked for an erasure, at that time"),
+            (confirmed, "erasure.identity", "that it was confirmed who asked"),
+            (consumed, "erasure.approved", "that two people approved it, in the approval that was used"),
+            (started, "erasure.started", "that it was begun after all that comes before"),
+            (steps == ERASURE_STEPS, "erasure.steps", "that every step was done once, in its order"),
+        ]:
+            if not holds:
+                report.fail(code, "events", f"nothing proves {what}", "erasure")
+
+
+def verify_certificate(text, pinned, report):
+    try:
+        Certificate(text, report).verify(pinned)
+    except (Broken, ValueError, KeyError, TypeError) as error:
+        report.fail("certificate.unreadable", "certificate", f"{type(error).__name__}: {error}")
+
+
 def main(arguments):
     pinned = arguments[arguments.index("--key") + 1] if "--key" in arguments else None
     report, path = Report(), arguments[0]
@@ -1592,6 +1809,8 @@ def main(arguments):
             Package(path, report).verify(pinned)
         except (Broken, zipfile.BadZipFile, KeyError, TypeError, ValueError, AttributeError, NotImplementedError) as error:
             report.fail("package.unreadable", "package", f"{type(error).__name__}: {error}")
+    elif data.lstrip()[:1] == b"{":
+        verify_certificate(data.decode(errors="replace"), pinned, report)
     else:
         verify_proof(data.decode(errors="replace"), pinned, report)
     if "--json" in arguments:

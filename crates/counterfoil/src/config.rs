@@ -3,10 +3,10 @@
 //! The variable of `[section] key` is `COUNTERFOIL_SECTION_KEY`. `counterfoil config sample` prints all settings with
 //! what they mean; `counterfoil config check` explains what is wrong with a file, by line.
 
+mod buckets;
 mod custodian;
 mod places;
 mod secured;
-mod write_once;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -151,6 +151,25 @@ settings! {
         mode: String = "compliance".into();
         /// Days that objects are locked for; the organisation's `retention_days` when 0. What is shorter fails AI-LG-02, and is for trying out.
         lock_days: u32 = 0;
+        /// Public name of the key that signs requests.
+        access_key: String = String::new();
+        /// File with its secret; it must be readable by its owner only, and is read anew for each request.
+        secret_key_file: String = String::new();
+        /// Environment variable with that secret, when it is in no file.
+        secret_key_env: String = String::new();
+        /// PEM file with the authorities to believe about the server, instead of the public ones.
+        ca_file: String = String::new();
+    }
+    /// An ordinary bucket that data sets and artifacts are kept in, encrypted, instead of the data directory.
+    objects Objects {
+        /// Name of the bucket, which must have no object lock; objects are files in the data directory when empty.
+        bucket: String = String::new();
+        /// Address of the S3 server, such as `https://s3.eu-central-1.amazonaws.com`; the bucket goes into the path.
+        endpoint: String = String::new();
+        /// Its region.
+        region: String = "us-east-1".into();
+        /// What the names of all objects begin with, such as `counterfoil/`; nothing else may be kept below it.
+        prefix: String = String::new();
         /// Public name of the key that signs requests.
         access_key: String = String::new();
         /// File with its secret; it must be readable by its owner only, and is read anew for each request.
@@ -355,7 +374,7 @@ impl Config {
             config.check()?;
             config.check_tls()?;
             config.check_custodian_secrets()?;
-            config.check_write_once_secret()?;
+            config.check_bucket_secrets()?;
             crate::notify::check_files(config)
         })
     }
@@ -435,7 +454,7 @@ impl Config {
         }
         self.check_oidc()?;
         self.check_custodian()?;
-        self.check_write_once()?;
+        self.check_buckets()?;
         crate::notify::check(self)?;
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
         let name = &self.node.name;

@@ -302,6 +302,14 @@ impl Visit {
         })
     }
 
+    /// Tells the ledger which custodian keeps the root.
+    ///
+    /// # Errors
+    /// When that could not be written.
+    pub async fn tell_custodian(&self) -> Result<(), Failure> {
+        self.engine.tell_custodian().await.map_err(|error| Failure::io(error.to_string()))
+    }
+
     /// Seals the accesses that were recorded and signs what the command added.
     ///
     /// # Errors
@@ -389,10 +397,11 @@ fn options(config: &Config) -> EngineOptions {
         },
         custody: config.custody(),
         archive: config.archive(),
+        objects: config.objects(),
     }
 }
 
-fn not_opened(error: &OpenError) -> Failure {
+pub fn not_opened(error: &OpenError) -> Failure {
     Failure::new(error.exit_code(), error.kind(), error.to_string())
 }
 

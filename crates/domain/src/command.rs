@@ -59,6 +59,9 @@ commands! {
     /// Report what came of putting such a bucket to the test.
     "archive.probe.report" ReportProbed(infrastructure::ArchiveProbed) on |_| "ledger".into();
 
+    /// Report what came of putting the bucket of encrypted objects to the test.
+    "objects.probe.report" ReportObjects(infrastructure::ObjectsProbed) on |_| "ledger".into();
+
     /// Report which custodian holds the root key, and whether it can be reached.
     "encryption.custodian.report" ReportCustodian(crate::keys::CustodianReported) on |_| "encryption/root".into();
 

@@ -38,6 +38,7 @@ pub(crate) fn rules(state: &State, given: &Given, command: &Command) -> Result<V
         Command::ProbeEndpoints(body) => infrastructure::endpoints::probed(state, body),
         Command::ReportLocked(body) => infrastructure::archive::locked(state, body),
         Command::ReportProbed(body) => infrastructure::archive::probed(body),
+        Command::ReportObjects(body) => infrastructure::objects::probed(state, body),
         Command::ReportCustodian(body) => crate::keys::custodians::reported(state, body),
         Command::RegisterActor(body) => register_actor(state, given, body),
         Command::Leave(body) => people::actors::leave(state, given, body),

@@ -62,6 +62,8 @@ events! {
     "archive.locked" ArchiveLocked(infrastructure::ArchiveLocked) on |b| format!("archive/{}", b.bucket);
     /// A write-once bucket was put to the test.
     "archive.probed" ArchiveProbed(infrastructure::ArchiveProbed) on |b| format!("archive/{}", b.bucket);
+    /// The bucket of encrypted objects was put to the test.
+    "objects.probed" ObjectsProbed(infrastructure::ObjectsProbed) on |b| format!("objects/{}", b.bucket);
     /// A command was refused.
     "command.refused" CommandRefused(infrastructure::CommandRefused) on |_| "refusals".into();
 

@@ -122,6 +122,8 @@ pub struct State {
     pub nodes: BTreeMap<String, infrastructure::Node>,
     /// Write-once buckets: all files that entries below this number speak of are stored there.
     pub archives: BTreeMap<String, u64>,
+    /// The bucket of encrypted objects as it was last reported; `None` while they were never kept in one.
+    pub objects_in: Option<infrastructure::ObjectsProbed>,
     /// The custodian of the root key as it was last reported; `None` while none but the file was ever used.
     pub custodian: Option<crate::keys::CustodianReported>,
     /// Rules of retention by name.
@@ -596,6 +598,7 @@ impl State {
                 self.archives.insert(body.bucket.clone(), body.through);
             }
             Event::CustodianReported(body) => self.custodian = Some(body.clone()),
+            Event::ObjectsProbed(body) => self.objects_in = Some(body.clone()),
             Event::NodeStopped(_)
             | Event::NodeRecovered(_)
             | Event::CertificateInstalled(_)

@@ -4,16 +4,15 @@
 //! Those that were kept before artifacts were encrypted lie in clear, are read as they are, and stand in the inventory as
 //! not encrypted.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufReader, Read, Write};
+use std::path::PathBuf;
 
 use domain::data::{DataClass, objects::key_of};
 use domain::models::{Enclosed, ModelFacts, Tensor};
 use domain::{Refusal, RefusalCode};
 use sha2::{Digest, Sha256};
-use store::objects::{self, Incoming};
-use vault::{ObjectError, ObjectHeader};
+use store::objects::{Object, Objects};
+use vault::{ObjectError, ObjectHeader, ObjectId};
 
 use crate::{Engine, ExecuteError};
 
@@ -27,7 +26,7 @@ impl Engine {
     /// # Errors
     /// [`ExecuteError::Unavailable`] when it cannot be written.
     pub fn put_artifact(&self, bytes: &[u8]) -> Result<String, ExecuteError> {
-        self.enclose(&self.objects_dir(), None, bytes)
+        self.enclose(&*self.places.objects, None, bytes)
     }
 
     /// The same, encrypted as a class that was named.
@@ -44,7 +43,7 @@ impl Engine {
             );
             return Err(Refusal::new(RefusalCode::Invalid, message).into());
         }
-        self.enclose(&self.objects_dir(), Some(class), bytes)
+        self.enclose(&*self.places.objects, Some(class), bytes)
     }
 
     /// An artifact by its SHA-256; `None` when there is none. Its bytes are checked against the digest.
@@ -52,23 +51,23 @@ impl Engine {
     /// # Errors
     /// [`ExecuteError::Internal`] when it cannot be read or was altered.
     pub fn artifact(&self, sha256: &str) -> Result<Option<Vec<u8>>, ExecuteError> {
-        self.disclose(&self.objects_dir(), sha256)
+        self.disclose(&*self.places.objects, sha256)
     }
 
     /// The same of a document, which lies apart: who may publish one does not make readable for everybody what else is
     /// kept here.
     pub(crate) fn put_document(&self, bytes: &[u8]) -> Result<String, ExecuteError> {
-        self.enclose(&self.objects_dir().join(DOCUMENTS), None, bytes)
+        self.enclose(&*self.places.documents, None, bytes)
     }
 
     /// A document by its SHA-256; `None` when it was not uploaded as one.
     pub(crate) fn uploaded_document(&self, sha256: &str) -> Result<Option<Vec<u8>>, ExecuteError> {
-        self.disclose(&self.objects_dir().join(DOCUMENTS), sha256)
+        self.disclose(&*self.places.documents, sha256)
     }
 
     /// The object that an artifact lies in; `None` for one that lies in clear, or is not there.
     pub(crate) fn enclosure(&self, sha256: &str) -> Option<Enclosed> {
-        let (header, _) = file_of(&self.objects_dir(), sha256).ok()??;
+        let (header, _) = file_of(&*self.places.objects, sha256).ok()??;
         let ObjectHeader { class, id, .. } = header?;
         let object = id.to_string();
         Some(Enclosed { key: key_of(&class, &object), object, class })
@@ -77,7 +76,7 @@ impl Engine {
     /// Whether an artifact lies in an object: the same bytes that were uploaded again lie in another.
     pub(crate) fn lies_in(&self, sha256: &str, object: &str) -> Result<bool, ExecuteError> {
         let failed = |e: ObjectError| ExecuteError::Unavailable(format!("artifact `{sha256}`: {e}"));
-        let found = file_of(&self.objects_dir(), sha256).map_err(failed)?;
+        let found = file_of(&*self.places.objects, sha256).map_err(failed)?;
         Ok(found.is_some_and(|(header, _)| header.is_some_and(|header| header.id.to_string() == object)))
     }
 
@@ -88,7 +87,7 @@ impl Engine {
         let _turn = self.artifacts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         self.scrap_object(class, object)?;
         match self.lies_in(sha256, object)? {
-            true => objects::remove(&self.objects_dir(), sha256).map_err(failed),
+            true => self.places.objects.remove(sha256).map_err(failed),
             false => Ok(()),
         }
     }
@@ -108,14 +107,14 @@ impl Engine {
         Some(onnx::Model::parse(&bytes).map(facts).map_err(|refusal| refusal.to_string()))
     }
 
-    fn enclose(&self, dir: &Path, wished: Option<DataClass>, bytes: &[u8]) -> Result<String, ExecuteError> {
+    fn enclose(&self, place: &dyn Objects, wished: Option<DataClass>, bytes: &[u8]) -> Result<String, ExecuteError> {
         let class = wished.unwrap_or(DataClass::Internal);
         let sha256 = merkle::hex(&Sha256::digest(bytes));
         let unkept =
             |e: &dyn std::error::Error| ExecuteError::Unavailable(format!("artifact `{sha256}` was not kept: {e}"));
         // One at a time: two that are the same must not end in one file under two keys.
         let _turn = self.artifacts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        match file_of(dir, &sha256).map_err(|e| unkept(&e))? {
+        match file_of(place, &sha256).map_err(|e| unkept(&e))? {
             None => {}
             Some((None, _)) => return Ok(sha256),
             Some((Some(header), file)) => {
@@ -129,13 +128,17 @@ impl Engine {
                     }
                     Ok(_) => return Ok(sha256),
                     // What lies there can be opened by nobody: it was to be disposed of, or was never kept whole.
-                    Err(ObjectError::Key(error)) if error.is_destroyed() => {}
+                    Err(ObjectError::Key(error)) if error.is_destroyed() => {
+                        place.remove(&sha256).map_err(|e| unkept(&e))?;
+                    }
                     Err(error) => return Err(unkept(&error)),
                 }
             }
         }
-        let incoming = Incoming::new(dir).map_err(|e| unkept(&e))?;
-        let (id, mut writer) = self.vault.object_writer(class.as_str(), incoming, now()).map_err(|e| unkept(&e))?;
+        let id = ObjectId::random().map_err(|e| unkept(&e))?;
+        let incoming = place.begin(&sha256).map_err(|e| unkept(&e))?;
+        let writer = self.vault.object_writer_as(&id, class.as_str(), incoming, now());
+        let mut writer = writer.map_err(|e| unkept(&e))?;
         let kept = writer.write_all(bytes).map_err(ObjectError::from).and_then(|()| {
             let (incoming, _) = writer.finish()?;
             Ok(incoming.keep(&sha256)?)
@@ -147,9 +150,9 @@ impl Engine {
         Ok(sha256)
     }
 
-    fn disclose(&self, dir: &Path, sha256: &str) -> Result<Option<Vec<u8>>, ExecuteError> {
+    fn disclose(&self, place: &dyn Objects, sha256: &str) -> Result<Option<Vec<u8>>, ExecuteError> {
         let failed = |e: &dyn std::error::Error| ExecuteError::Internal(format!("artifact `{sha256}`: {e}"));
-        let Some((header, mut file)) = file_of(dir, sha256).map_err(|e| failed(&e))? else { return Ok(None) };
+        let Some((header, mut file)) = file_of(place, sha256).map_err(|e| failed(&e))? else { return Ok(None) };
         let mut bytes = Vec::new();
         let read = match header {
             Some(header) => {
@@ -170,15 +173,15 @@ impl Engine {
     }
 }
 
-/// The file of an artifact, past its header when it is encrypted.
-fn file_of(dir: &Path, sha256: &str) -> Result<Option<(Option<ObjectHeader>, File)>, ObjectError> {
-    let Some(mut file) = objects::open(dir, sha256)? else { return Ok(None) };
+/// What an artifact lies in, past its header when it is encrypted.
+type Found = (Option<ObjectHeader>, Box<dyn Object>);
+
+fn file_of(place: &dyn Objects, sha256: &str) -> Result<Option<Found>, ObjectError> {
+    let Some(mut file) = place.open(sha256)? else { return Ok(None) };
     match ObjectHeader::read(&mut file) {
         Ok(header) => Ok(Some((Some(header), file))),
-        Err(ObjectError::NotAnObject) => {
-            file.rewind()?;
-            Ok(Some((None, file)))
-        }
+        // From its beginning again.
+        Err(ObjectError::NotAnObject) => Ok(place.open(sha256)?.map(|file| (None, file))),
         Err(error) => Err(error),
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use domain::keys::{CustodianKind, CustodianReported};
 use domain::{Command, RefusalCode};
-use store::CustodianOptions;
-use vault::{Away, Custodian, CustodianInfo, Custody};
+use store::{CustodianOptions, SqliteKeys};
+use vault::{Away, Custodian, CustodianInfo, Custody, HandedOver, Handover, KeyStore};
 
 pub use vault::Custodied;
 
@@ -67,7 +67,62 @@ impl Keeper {
     }
 }
 
+/// Moves the root of a data directory from one custodian to another, while no server runs on it: first everything is wrapped
+/// by the new one, and the old one is as it was. See [`Handover::hand_over`]. Returns what keeps it now.
+///
+/// # Errors
+/// When a custodian, a key or the key store cannot be used; then one of the two opens everything as before.
+pub fn move_custodian(
+    dir: &Path,
+    from: &CustodianOptions,
+    to: &CustodianOptions,
+) -> Result<(HandedOver, CustodianInfo), OpenError> {
+    let (handover, new) = between(dir, from, to)?;
+    Ok((handover.hand_over().map_err(not_moved)?, new))
+}
+
+/// The second step, once the new one is known to serve: the old one opens no copy of the key store any more. Returns whether
+/// its older versions are really gone. A file goes altogether.
+///
+/// # Errors
+/// When the root was not moved, or as [`move_custodian`]. To be repeated then.
+pub fn retire_custodian(dir: &Path, from: &CustodianOptions, to: &CustodianOptions) -> Result<bool, OpenError> {
+    let (handover, _) = between(dir, from, to)?;
+    let gone = handover.retire_old().map_err(not_moved)?;
+    if matches!(from, CustodianOptions::File { .. }) {
+        let path = dir.join(store::custodian::ROOT_KEY);
+        store::custodian::discard_file(dir).map_err(|source| OpenError::Io { path, source })?;
+    }
+    Ok(gone)
+}
+
+fn not_moved(error: vault::VaultError) -> OpenError {
+    OpenError::Keys { what: "the move of the root key", why: crate::open::chain(&error) }
+}
+
+fn between(dir: &Path, from: &CustodianOptions, to: &CustodianOptions) -> Result<(Handover, CustodianInfo), OpenError> {
+    let failed =
+        |what: &'static str| move |e: &dyn std::error::Error| OpenError::Keys { what, why: crate::open::chain(e) };
+    let signer = crate::open::signer(dir, None)?;
+    let keys = SqliteKeys::open(&dir.join("keys.sqlite")).map_err(|e| failed("the key store")(&e))?;
+    let keys: Arc<dyn KeyStore> = Arc::new(keys);
+    let old =
+        store::custodian::open_existing(from, dir).map_err(|e| failed("the custodian that keeps the root")(&e))?;
+    let new = store::custodian::open(to, dir).map_err(|e| failed("the custodian that is to keep the root")(&e))?;
+    let handover = Handover::new(signer.verifier_key().name(), &keys, &old, &new).map_err(not_moved)?;
+    Ok((handover, new.describe()))
+}
+
 impl Engine {
+    /// Tells the ledger which custodian keeps the root, where that is news: for whoever moved it.
+    ///
+    /// # Errors
+    /// As [`Engine::execute`].
+    pub async fn tell_custodian(self: &Arc<Self>) -> Result<(), ExecuteError> {
+        let found = self.custodian();
+        self.report_custodian(&found.info, found.away.as_ref()).await
+    }
+
     /// What holds the root key, and since when it is away, if it is.
     pub fn custodian(&self) -> Custodied {
         match &self.keeper.custody {

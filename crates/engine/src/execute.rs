@@ -404,7 +404,7 @@ impl Engine {
 }
 
 /// What Counterfoil alone does, whatever a role permits.
-const SYSTEM_ALONE: [&str; 37] = [
+const SYSTEM_ALONE: [&str; 38] = [
     "accesses.progress",
     "accesses.seal",
     "archive.lock.report",
@@ -428,6 +428,7 @@ const SYSTEM_ALONE: [&str; 37] = [
     "node.stop",
     "notification.settle",
     "object.destroy",
+    "objects.probe.report",
     "org.create",
     "payload.compact",
     "request.search",
@@ -445,7 +446,7 @@ const SYSTEM_ALONE: [&str; 37] = [
 ];
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
-const BOOKKEEPING: [(&str, &str); 34] = [
+const BOOKKEEPING: [(&str, &str); 35] = [
     ("policies.install", "policies"),
     ("node.join", "node/n1"),
     ("node.stop", "node/n1"),
@@ -463,6 +464,7 @@ const BOOKKEEPING: [(&str, &str); 34] = [
     ("encryption.custodian.report", "encryption/root"),
     ("archive.lock.report", "ledger"),
     ("archive.probe.report", "ledger"),
+    ("objects.probe.report", "ledger"),
     ("keys.use", "node/n1"),
     ("session.close", "actor/a_1"),
     ("signin.refused.count", "people"),

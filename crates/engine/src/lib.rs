@@ -26,6 +26,7 @@ mod outbound;
 mod passkeys;
 mod payloads;
 mod people;
+mod places;
 mod policies;
 mod profiles;
 mod reconcile;
@@ -47,7 +48,7 @@ pub use accesses::{Answered, Attempt, Unrecorded};
 pub use approvals::Asked;
 pub use archive::{ArchiveOptions, ArchiveStanding};
 pub use authorize::{Permit, Policies, PolicyError};
-pub use custody::{Custodied, CustodyOptions};
+pub use custody::{Custodied, CustodyOptions, move_custodian, retire_custodian};
 pub use datasets::{About, HeldRows, MAX_VERSION_BYTES, Reading, RewrittenVersion};
 pub use directory::{GroupNote, GroupWish, MAX_NAME_BYTES, PersonWish, email_is_valid, label_is_valid};
 pub use documents::MAX_DOCUMENT_BYTES;
@@ -61,6 +62,7 @@ pub use outbound::{Forbidden, Outbound};
 pub use passkeys::{MAX_NAME_CHARS, NotLetIn};
 pub use payloads::DroppedRows;
 pub use people::{Explanation, Wish, Would};
+pub use places::ObjectsStanding;
 pub use policies::{Change, ChangeGroup, PolicyDiff};
 pub use profiles::Profile;
 pub use recovery::{MISTYPED, probe_recovery_code};
@@ -96,6 +98,8 @@ pub struct Engine {
     keeper: custody::Keeper,
     /// The write-once bucket, when the settings name one.
     archive: Option<archive::Archive>,
+    /// Where objects are kept.
+    places: places::Places,
     state: RwLock<State>,
     policies: RwLock<Arc<Policies>>,
     /// One command at a time: what is decided is decided on the newest state.
@@ -112,6 +116,8 @@ pub struct Engine {
     disposing: tokio::sync::Mutex<()>,
     /// The day on which what was due was last disposed of, since the epoch.
     disposed_on: std::sync::atomic::AtomicI64,
+    /// The day on which all objects were last looked through, since the epoch.
+    tidied_on: std::sync::atomic::AtomicI64,
     /// One erasure at a time.
     eraser: tokio::sync::Mutex<()>,
     last_progress: Mutex<Option<SegmentProgress>>,

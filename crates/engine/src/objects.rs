@@ -1,44 +1,47 @@
-//! Encrypted objects on disk: written as a stream, and gone for good once that is decided. What a crash left in between is
-//! put in order at the next start.
+//! Encrypted objects: written as a stream, and gone for good once that is decided.
+//!
+//! Of each that is being written there is a note on the disk, from before it has a key until an event speaks of it. So what
+//! a crash left in between is put in order at the next start without looking at all others. Once a day all are looked at, too.
 
 use std::collections::BTreeSet;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use domain::Command;
 use domain::data::{ObjectNamed, StoredObject, objects::key_of};
-use store::objects::{self, Incoming};
+use vault::object::Written;
 use vault::{ObjectError, ObjectHeader, ObjectId};
 
-use crate::artifacts::{DOCUMENTS, now};
+use crate::artifacts::now;
 use crate::{Engine, ExecuteError};
 
 /// Bytes that are encrypted at once.
 const PIECE_BYTES: usize = 64 << 10;
 
+/// Directory of the notes of what is being written; each is called as its object, and says its class.
+const BEGUN: &str = "begun";
+
 impl Engine {
     /// Writes an object of `class` with what `fill` writes to it. It stays unseen, and is removed by the next start, unless
-    /// an event speaks of it.
+    /// an event speaks of it: then [`Engine::object_is_told`] is called.
     pub(crate) fn write_object<E: From<ObjectError> + From<io::Error>>(
         &self,
         class: &str,
         fill: impl FnOnce(&mut dyn Write) -> Result<(), E>,
     ) -> Result<StoredObject, E> {
-        let dir = self.objects_dir();
-        let (id, mut writer) = self.vault.object_writer(class, Incoming::new(&dir)?, now())?;
-        let kept = fill(&mut writer).and_then(|()| {
-            let (incoming, written) = writer.finish()?;
-            Ok((incoming.keep(&id.to_string())?, written))
-        });
-        let (file, written) = match kept {
+        let id = ObjectId::random().map_err(ObjectError::from)?;
+        let object = id.to_string();
+        self.note_begun(&object, class)?;
+        let (file, written) = match self.fill_object(&id, class, fill) {
             Ok(kept) => kept,
             Err(error) => {
-                // Nothing can ever open what was written so far.
-                let _ = self.vault.destroy_object(class, &id, now());
+                // Nothing can ever open what was written so far. What cannot be removed is by the next start.
+                let _ = self.scrap_object(class, &object);
                 return Err(error);
             }
         };
-        let object = id.to_string();
         Ok(StoredObject {
             key: key_of(class, &object),
             object,
@@ -51,6 +54,20 @@ impl Engine {
         })
     }
 
+    fn fill_object<E: From<ObjectError> + From<io::Error>>(
+        &self,
+        id: &ObjectId,
+        class: &str,
+        fill: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+    ) -> Result<(store::objects::Stored, Written), E> {
+        let object = id.to_string();
+        let incoming = self.places.objects.begin(&object)?;
+        let mut writer = self.vault.object_writer_as(id, class, incoming, now())?;
+        fill(&mut writer)?;
+        let (incoming, written) = writer.finish()?;
+        Ok((incoming.keep(&object)?, written))
+    }
+
     /// Destroys an object's key, then removes its file. Doing it again does nothing more.
     pub(crate) fn scrap_object(&self, class: &str, object: &str) -> Result<(), ExecuteError> {
         let failed = |e: &dyn std::error::Error| {
@@ -59,7 +76,33 @@ impl Engine {
         let id = ObjectId::from_hex(object)
             .ok_or_else(|| ExecuteError::Internal(format!("`{object}` is no identifier of an object")))?;
         self.vault.destroy_object(class, &id, now()).map_err(|e| failed(&e))?;
-        objects::remove(&self.objects_dir(), object).map_err(|e| failed(&e))
+        self.places.objects.remove(object).map_err(|e| failed(&e))?;
+        self.object_is_told(object);
+        Ok(())
+    }
+
+    /// Forgets that an object is being written: an event speaks of it, or it is gone.
+    pub(crate) fn object_is_told(&self, object: &str) {
+        self.transfers.begun(|begun| begun.remove(object));
+        if let Err(error) = fs::remove_file(self.begun_dir().join(object))
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(object, %error, "the note of an object stays, and is looked at by the next start");
+        }
+    }
+
+    fn begun_dir(&self) -> PathBuf {
+        self.data_dir().join(BEGUN)
+    }
+
+    fn note_begun(&self, object: &str, class: &str) -> io::Result<()> {
+        self.transfers.begun(|begun| begun.insert(object.to_owned()));
+        let dir = self.begun_dir();
+        fs::create_dir_all(&dir)?;
+        let mut note = File::create_new(dir.join(object))?;
+        note.write_all(format!("{class}\n").as_bytes())?;
+        note.sync_all()?;
+        File::open(&dir)?.sync_all()
     }
 
     /// Destroys what is decided to go, and says so of each when it is gone.
@@ -81,28 +124,61 @@ impl Engine {
         Ok(())
     }
 
-    /// Removes what was being written when the process ended, and objects that no event speaks of.
-    pub(crate) fn tidy_objects(&self) -> Result<(), ExecuteError> {
-        let dir = self.objects_dir();
+    /// Removes what was being written when the process ended, unless an event speaks of it.
+    pub(crate) fn finish_begun(&self) -> Result<(), ExecuteError> {
+        let dir = self.begun_dir();
         let failed = |e: io::Error| ExecuteError::Unavailable(format!("{}: {e}", dir.display()));
-        objects::clear_incoming(&dir).map_err(failed)?;
-        objects::clear_incoming(&dir.join(DOCUMENTS)).map_err(failed)?;
+        self.clear_incoming().map_err(failed)?;
+        let notes = match fs::read_dir(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            notes => notes.map_err(failed)?,
+        };
+        for note in notes {
+            let path = note.map_err(failed)?.path();
+            let object = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+            let text = fs::read_to_string(&path).map_err(failed)?;
+            match text.strip_suffix('\n') {
+                Some(class) if !self.is_spoken_of(&object) => {
+                    tracing::info!(object, "an object that was being written is removed");
+                    self.scrap_object(class, &object)?;
+                }
+                // A note that was cut off itself: what it was to be about has no key yet.
+                _ => fs::remove_file(&path).map_err(failed)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn is_spoken_of(&self, object: &str) -> bool {
+        self.read(|state| {
+            let mut versions = state.datasets.values().flat_map(|dataset| dataset.versions.values());
+            state.doomed_objects.contains_key(object) || versions.any(|version| version.stored.object == object)
+        })
+    }
+
+    /// Removes objects that no event speaks of and nobody is writing, whatever left them, and uploads that nobody goes on
+    /// with. Looks at the name of every object.
+    pub(crate) fn tidy_objects(&self) -> Result<(), ExecuteError> {
+        let failed = |e: io::Error| ExecuteError::Unavailable(format!("objects could not be looked through: {e}"));
+        let place = &self.places.objects;
+        // Those with longer names are artifacts, which are known by their digest.
+        let ours: Vec<String> = place.list().map_err(failed)?.into_iter().filter(|name| name.len() == 32).collect();
+        // In this order: whatever was being written when they were listed is noted as that, or spoken of by now.
+        let begun = self.transfers.begun(|begun| begun.clone());
         let spoken_of: BTreeSet<String> = self.read(|state| {
             let versions = state.datasets.values().flat_map(|dataset| dataset.versions.values());
             let stored = versions.map(|version| version.stored.object.clone());
             stored.chain(state.doomed_objects.keys().cloned()).collect()
         });
-        // Those with longer names are artifacts, which are known by their digest.
-        let ours = objects::list(&dir).map_err(failed)?.into_iter().filter(|name| name.len() == 32);
-        for object in ours.filter(|object| !spoken_of.contains(object)) {
+        for object in ours.iter().filter(|object| !begun.contains(*object) && !spoken_of.contains(*object)) {
             tracing::info!(object, "an object that nothing speaks of is removed");
-            let header = objects::open(&dir, &object).map_err(failed)?.map(|mut file| ObjectHeader::read(&mut file));
+            let header = place.open(object).map_err(failed)?.map(|mut found| ObjectHeader::read(&mut found));
             match header {
-                Some(Ok(header)) => self.scrap_object(&header.class, &object)?,
-                _ => objects::remove(&dir, &object).map_err(failed)?,
+                Some(Ok(header)) => self.scrap_object(&header.class, object)?,
+                _ => place.remove(object).map_err(failed)?,
             }
         }
-        Ok(())
+        self.places.clear_uploads().map_err(failed)
     }
 }
 

@@ -13,6 +13,7 @@ use ledger::records::{RecordError, RecordLog, RecordOptions, Recovered, Resume, 
 use ledger::vfs::{RealVfs, Vfs};
 use merkle::SignerKey;
 use sha2::{Digest, Sha256};
+use store::s3::BucketOptions;
 use store::{SqliteKeys, secret_file};
 use vault::Vault;
 
@@ -20,6 +21,7 @@ use crate::authorize::Policies;
 use crate::counters::Counters;
 use crate::custody::{CustodyOptions, Keeper};
 use crate::passkeys::Ceremonies;
+use crate::places::Places;
 use crate::sealer::Sealer;
 use crate::sessions::{Activity, SessionLimits};
 use crate::snapshot::Snapshot;
@@ -76,6 +78,8 @@ pub struct EngineOptions {
     pub custody: CustodyOptions,
     /// The write-once bucket that copies go to; none when there is none.
     pub archive: Option<ArchiveOptions>,
+    /// The ordinary bucket that objects are kept in; files of the data directory when there is none.
+    pub objects: Option<BucketOptions>,
 }
 
 /// Why a data directory cannot be opened.
@@ -204,10 +208,11 @@ impl Engine {
         let (engine, recovered) = Self::read_disk(options, false).await?;
         engine.set_up().await?;
         engine.recover(recovered).await?;
+        engine.open_places().await?;
         // What is left of it hurts nobody, and is tried again.
-        let tidied = engine.blocking(|engine| engine.tidy_objects()).await.and_then(|tidied| tidied);
+        let tidied = engine.blocking(|engine| engine.finish_begun()).await.and_then(|tidied| tidied);
         if let Err(error) = tidied {
-            tracing::warn!(%error, "objects that nothing speaks of were not all removed");
+            tracing::warn!(%error, "objects that were being written when the process ended were not all removed");
         }
         if let Err(error) = engine.finish_objects().await {
             tracing::warn!(%error, "objects that are decided to go are not all gone yet");
@@ -356,9 +361,11 @@ impl Disk {
         let sealer = Sealer::spawn(&self.records).map_err(&no_thread)?;
         let access_sealer = Sealer::spawn(&self.accesses).map_err(&no_thread)?;
         let archive = options.archive.as_ref().map(crate::archive::Archive::open).transpose()?;
+        let places = Places::open(options.objects.as_ref(), &options.dir)?;
         Ok(Engine {
             options,
             archive,
+            places,
             log: self.log,
             log_vkey: self.log_vkey,
             records: self.records,
@@ -377,6 +384,7 @@ impl Disk {
             compacting: tokio::sync::Mutex::new(()),
             disposing: tokio::sync::Mutex::new(()),
             disposed_on: std::sync::atomic::AtomicI64::new(i64::MIN),
+            tidied_on: std::sync::atomic::AtomicI64::new(i64::MIN),
             governance: AtomicU64::new(1),
             counters: Counters::default(),
             uses: keys::Uses::default(),
@@ -481,7 +489,7 @@ fn open_vault(dir: &Path, origin: &str, keeper: &Keeper) -> Result<Vault, OpenEr
 }
 
 /// The ledger's signing key with the log's origin as its name, made when the directory is new.
-fn signer(dir: &Path, origin: Option<&str>) -> Result<SignerKey, OpenError> {
+pub(crate) fn signer(dir: &Path, origin: Option<&str>) -> Result<SignerKey, OpenError> {
     let path = dir.join("signer.key");
     let wrong = |why: String| OpenError::Keys { what: "the ledger's signing key", why };
     let text = match secret_file::read(&path) {

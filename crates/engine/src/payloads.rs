@@ -27,17 +27,18 @@ pub struct DroppedRows {
 /// What rows are taken out.
 #[derive(Clone, Debug)]
 pub(crate) enum Doomed {
-    /// All of one subject.
-    Subject(SubjectRef),
-    /// All of these days, by class.
-    Days(BTreeMap<String, BTreeSet<String>>),
+    /// All of one subject, because of this.
+    Subject(SubjectRef, String),
+    /// All of these days, by class; each with the disposal because of which it goes.
+    Days(BTreeMap<String, BTreeMap<String, String>>),
 }
 
 impl Doomed {
-    fn takes(&self, owner: &PayloadOwner) -> bool {
+    /// Why a row is taken out, if it is.
+    fn cause(&self, owner: &PayloadOwner) -> Option<&String> {
         match self {
-            Self::Subject(subject) => owner.subject_ref == subject.0,
-            Self::Days(classes) => classes.get(&owner.classification).is_some_and(|days| days.contains(&owner.day)),
+            Self::Subject(subject, cause) => (owner.subject_ref == subject.0).then_some(cause),
+            Self::Days(classes) => classes.get(&owner.classification)?.get(&owner.day),
         }
     }
 }
@@ -65,14 +66,18 @@ fn failed(error: &RecordError) -> ExecuteError {
 }
 
 impl Engine {
-    /// Takes the payloads of a subject out of every payload file: what is not sealed is sealed first. Done again after an
-    /// error or a crash, it goes on where it was.
+    /// Takes the payloads of a subject out of every payload file: what is not sealed is sealed first. `because` is why,
+    /// `request/ID` or `disposal/ID`. Done again after an error or a crash, it goes on where it was.
     ///
     /// # Errors
     /// When a file or the ledger cannot be written or read; what was done stays done.
-    pub async fn drop_payload_rows(self: &Arc<Self>, subject: &SubjectRef) -> Result<DroppedRows, ExecuteError> {
+    pub async fn drop_payload_rows(
+        self: &Arc<Self>,
+        subject: &SubjectRef,
+        because: &str,
+    ) -> Result<DroppedRows, ExecuteError> {
         self.seal(true).await?;
-        self.drop_rows("", Doomed::Subject(*subject)).await
+        self.drop_rows("", Doomed::Subject(*subject, because.to_owned())).await
     }
 
     /// Takes rows out of the payload files that are stored under `from` or a later day.
@@ -110,10 +115,14 @@ impl Engine {
     }
 
     fn compact_one(&self, file: &PayloadFile, doomed: &Doomed) -> Result<Option<Compaction>, RecordError> {
-        let takes = |owner: &PayloadOwner| doomed.takes(owner);
-        match self.records.payload_owners(file)?.iter().any(takes) {
-            true => self.records.compact_payload(file, &takes),
-            false => Ok(None),
+        let owners = self.records.payload_owners(file)?;
+        let because: BTreeSet<&String> = owners.iter().filter_map(|owner| doomed.cause(owner)).collect();
+        match because.is_empty() {
+            true => Ok(None),
+            false => {
+                let takes = |owner: &PayloadOwner| doomed.cause(owner).is_some();
+                self.records.compact_payload(file, &takes, because.into_iter().cloned().collect())
+            }
         }
     }
 

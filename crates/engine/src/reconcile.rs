@@ -11,6 +11,7 @@ use domain::{Command, Record};
 use ledger::records::RecordLog;
 
 use crate::archive::ARCHIVE_EVERY;
+use crate::places::OBJECTS_EVERY;
 use crate::recover::hour_of;
 use crate::sealer::Sealer;
 use crate::snapshot::Snapshot;
@@ -94,6 +95,7 @@ impl Engine {
         if self.archive.is_some() {
             self.every(ARCHIVE_EVERY, "archive", |engine| async move { engine.tend_archive().await });
         }
+        self.every(OBJECTS_EVERY, "objects", |engine| async move { engine.tend_objects().await });
         self.every(DISPOSE_EVERY, "retention", |engine| async move { engine.dispose_daily().await });
         self.every(ERASE_EVERY, "erasures", |engine| async move { engine.carry_out_erasures().await });
         self.every(COUNT_EVERY, "count", |engine| async move {

@@ -150,8 +150,9 @@ impl Engine {
     fn sizes(&self, objects: Vec<String>) -> BTreeMap<String, u64> {
         let size = |object: String| {
             let artifact = self.read(|state| state.artifacts.get(&object).map(|kept| kept.sha256.clone()));
-            let file = store::objects::open(&self.objects_dir(), artifact.as_ref().unwrap_or(&object)).ok()??;
-            Some((object, file.metadata().ok()?.len()))
+            let kept = self.places.objects.open(artifact.as_ref().unwrap_or(&object)).ok()??;
+            let bytes = kept.size().ok()?;
+            Some((object, bytes))
         };
         objects.into_iter().filter_map(size).collect()
     }
@@ -340,7 +341,7 @@ impl Engine {
                 }
                 None => {
                     self.scrap_object(&item.class, object)?;
-                    let opened = store::objects::open(&self.objects_dir(), object);
+                    let opened = self.places.objects.open(object);
                     opened.map_err(|e| ExecuteError::Unavailable(format!("object `{object}`: {e}")))?.is_some()
                 }
             };
@@ -380,10 +381,12 @@ impl Engine {
         let Some(from) = days.iter().map(|(_, day)| day.clone()).min() else { return Ok(Vec::new()) };
         let before = self.payloads_by_day(&from, BTreeSet::new()).await?;
         // What came late of days that went before goes too: a call that a crash cut off is sealed by the next start.
-        let mut doomed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut doomed: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
         self.read(|state| {
-            for item in state.disposals.values().map(|known| &known.disposing.item) {
-                doomed.entry(item.class.clone()).or_default().extend(item.day.clone());
+            for (id, known) in &state.disposals {
+                let item = &known.disposing.item;
+                let days = doomed.entry(item.class.clone()).or_default();
+                days.extend(item.day.clone().map(|day| (day, format!("disposal/{id}"))));
             }
         });
         self.drop_rows(&from, Doomed::Days(doomed)).await?;

@@ -38,6 +38,7 @@ fn options(dir: &std::path::Path) -> EngineOptions {
         sessions: crate::SessionLimits::default(),
         custody: crate::CustodyOptions::default(),
         archive: None,
+        objects: None,
     }
 }
 

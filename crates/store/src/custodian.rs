@@ -160,5 +160,24 @@ pub fn open(options: &CustodianOptions, dir: &Path) -> Result<Arc<dyn Custodian>
     })
 }
 
+/// Opens a custodian that keeps a root already.
+///
+/// # Errors
+/// As [`open`]; also when it is a file that is not there.
+pub fn open_existing(options: &CustodianOptions, dir: &Path) -> Result<Arc<dyn Custodian>, CustodianError> {
+    let CustodianOptions::File { passphrase } = options else { return open(options, dir) };
+    let passphrase = passphrase.read("the passphrase of the root key file")?;
+    Ok(Arc::new(FileCustodian::open_under(&dir.join(ROOT_KEY), passphrase)?))
+}
+
+/// Removes a root key file that keeps nothing any more.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn discard_file(dir: &Path) -> std::io::Result<()> {
+    std::fs::remove_file(dir.join(ROOT_KEY))?;
+    std::fs::File::open(dir)?.sync_all()
+}
+
 #[cfg(test)]
 mod tests;

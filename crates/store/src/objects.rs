@@ -1,11 +1,14 @@
-//! Objects by name, as read-only files in a directory: by the SHA-256 of their bytes, or by an identifier of their own.
+//! Objects by name: by the SHA-256 of their bytes, or by an identifier of their own. Two drivers keep them, behind
+//! [`Objects`]: read-only files in a directory, which is here, and an ordinary bucket, [`bucket`].
 //!
 //! A file appears whole or not at all: it is written under a temporary name, synced, then renamed. Large ones are written
 //! as a stream: [`Incoming`]. Read-only files protect from accidents, not from whoever may write to the directory.
 
+pub mod bucket;
+
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
@@ -20,6 +23,81 @@ const BLOCK_BYTES: usize = 256 << 10;
 
 /// Blocks that are under way.
 const BLOCKS: usize = 4;
+
+/// Where objects are kept. All of it waits for a disk or a network.
+pub trait Objects: Send + Sync {
+    /// Begins an object that will be kept under `name`.
+    ///
+    /// # Errors
+    /// When it cannot be.
+    fn begin(&self, name: &str) -> io::Result<Incoming>;
+
+    /// What is kept under `name`, to be read; `None` when there is nothing.
+    ///
+    /// # Errors
+    /// When it cannot be told, or the name is none.
+    fn open(&self, name: &str) -> io::Result<Option<Box<dyn Object>>>;
+
+    /// Removes what is kept under `name`, if there is anything: on return nothing of it is left, in no older version
+    /// either, and that is durable.
+    ///
+    /// # Errors
+    /// When something is left, or it cannot be told.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// The names of all that is kept, in order.
+    ///
+    /// # Errors
+    /// When they cannot be had.
+    fn list(&self) -> io::Result<Vec<String>>;
+}
+
+/// An object that is read as a stream, or any part of it.
+pub trait Object: Read + Send + Sync {
+    /// How many bytes it has.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    fn size(&self) -> io::Result<u64>;
+
+    /// Reads at a place, without moving the stream; 0 at the end.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn read_at(&self, to: &mut [u8], offset: u64) -> io::Result<usize>;
+}
+
+impl Object for File {
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    fn read_at(&self, to: &mut [u8], offset: u64) -> io::Result<usize> {
+        FileExt::read_at(self, to, offset)
+    }
+}
+
+/// Objects in a directory.
+pub struct Directory(pub PathBuf);
+
+impl Objects for Directory {
+    fn begin(&self, name: &str) -> io::Result<Incoming> {
+        path(&self.0, name)?;
+        Incoming::new(&self.0)
+    }
+
+    fn open(&self, name: &str) -> io::Result<Option<Box<dyn Object>>> {
+        Ok(open(&self.0, name)?.map(|file| Box::new(file) as Box<dyn Object>))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        remove(&self.0, name)
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        list(&self.0)
+    }
+}
 
 /// Keeps `bytes` under `name` (32 or 64 hexadecimal digits) in `dir`; does nothing when it is there.
 ///
@@ -112,12 +190,52 @@ fn entries(dir: &Path) -> io::Result<Vec<PathBuf>> {
 /// An object that is being written, in constant memory; nothing of it can be seen until [`Incoming::keep`]. A thread of
 /// its own hashes and writes, so that whoever encrypts does not wait for that.
 pub struct Incoming {
-    dir: PathBuf,
-    path: PathBuf,
     block: Vec<u8>,
     full: Option<SyncSender<Vec<u8>>>,
     empty: Receiver<Vec<u8>>,
-    thread: Option<JoinHandle<io::Result<(File, Stored)>>>,
+    thread: Option<JoinHandle<io::Result<(Box<dyn Sink>, Stored)>>>,
+}
+
+/// Where an object comes to lie. What is dropped before it is kept leaves nothing.
+trait Sink: Write + Send {
+    /// Makes what was written seen under `name`, durably.
+    fn keep(&mut self, name: &str) -> io::Result<()>;
+}
+
+/// A file with a temporary name.
+struct Draft {
+    dir: PathBuf,
+    path: PathBuf,
+    file: File,
+}
+
+impl Write for Draft {
+    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
+        self.file.write(from)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Sink for Draft {
+    fn keep(&mut self, name: &str) -> io::Result<()> {
+        let path = path(&self.dir, name)?;
+        self.file.sync_all()?;
+        let parent = path.parent().unwrap_or(&self.dir);
+        fs::create_dir_all(parent)?;
+        fs::rename(&self.path, &path)?;
+        File::open(parent)?.sync_all()?;
+        File::open(&self.dir)?.sync_all()
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // Gone already when it was kept.
+        let _ = fs::remove_file(&self.path);
+    }
 }
 
 /// What was kept.
@@ -140,7 +258,12 @@ impl Incoming {
         getrandom::fill(&mut random).map_err(io::Error::other)?;
         let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let path = dir.join(format!("{name}.{INCOMING}"));
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o444).open(&path)?;
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o444).open(&path)?;
+        Self::through(Box::new(Draft { dir: dir.to_owned(), path, file }))
+    }
+
+    /// Begins an object that comes to lie in `sink`.
+    fn through(mut sink: Box<dyn Sink>) -> io::Result<Self> {
         let (full, to_write) = sync_channel::<Vec<u8>>(BLOCKS);
         let (to_fill, empty) = channel();
         for _ in 0..BLOCKS {
@@ -149,18 +272,17 @@ impl Incoming {
         let write = move || {
             let (mut hasher, mut bytes) = (Sha256::new(), 0);
             for mut block in to_write {
-                file.write_all(&block)?;
+                sink.write_all(&block)?;
                 hasher.update(&block);
                 bytes += block.len() as u64;
                 block.clear();
                 let _ = to_fill.send(block);
             }
-            Ok((file, Stored { sha256: hasher.finalize().into(), bytes }))
+            Ok((sink, Stored { sha256: hasher.finalize().into(), bytes }))
         };
-        let thread = std::thread::Builder::new().name("object".to_owned()).spawn(write);
-        let thread = thread.inspect_err(|_| drop(fs::remove_file(&path)))?;
+        let thread = std::thread::Builder::new().name("object".to_owned()).spawn(write)?;
         let block = Vec::with_capacity(BLOCK_BYTES);
-        Ok(Self { dir: dir.to_owned(), path, block, full: Some(full), empty, thread: Some(thread) })
+        Ok(Self { block, full: Some(full), empty, thread: Some(thread) })
     }
 
     /// Ends the object and keeps it under `name`, durably.
@@ -168,15 +290,9 @@ impl Incoming {
     /// # Errors
     /// When the name is none, or the file system refuses: then nothing is kept.
     pub fn keep(mut self, name: &str) -> io::Result<Stored> {
-        let path = path(&self.dir, name)?;
         self.hand_on()?;
-        let (file, stored) = self.join()?;
-        file.sync_all()?;
-        let parent = path.parent().unwrap_or(&self.dir);
-        fs::create_dir_all(parent)?;
-        fs::rename(&self.path, &path)?;
-        File::open(parent)?.sync_all()?;
-        File::open(&self.dir)?.sync_all()?;
+        let (mut sink, stored) = self.join()?;
+        sink.keep(name)?;
         Ok(stored)
     }
 
@@ -191,13 +307,13 @@ impl Incoming {
             _ => false,
         };
         // It ends early only for a reason, which it says when it is waited for.
-        if sent { Ok(()) } else { self.join().map(drop).and(Err(io::Error::other("the file was closed too early"))) }
+        if sent { Ok(()) } else { self.join().map(drop).and(Err(io::Error::other("the object was closed too early"))) }
     }
 
-    fn join(&mut self) -> io::Result<(File, Stored)> {
+    fn join(&mut self) -> io::Result<(Box<dyn Sink>, Stored)> {
         self.full = None;
-        let thread = self.thread.take().ok_or_else(|| io::Error::other("the file was closed already"))?;
-        thread.join().map_err(|_| io::Error::other("the thread that writes the file failed"))?
+        let thread = self.thread.take().ok_or_else(|| io::Error::other("the object was closed already"))?;
+        thread.join().map_err(|_| io::Error::other("the thread that writes the object failed"))?
     }
 }
 
@@ -221,8 +337,6 @@ impl Drop for Incoming {
         if self.thread.is_some() {
             let _ = self.join();
         }
-        // Gone already when it was kept.
-        let _ = fs::remove_file(&self.path);
     }
 }
 

@@ -1,11 +1,15 @@
-//! A bucket of an S3 server, as far as copies need it: objects are created and never replaced, with a lock that the server
-//! keeps, and read back.
+//! A bucket of an S3 server. Of a write-once one: objects are created and never replaced, with a lock that the server
+//! keeps, and read back. Of an ordinary one: [`ordinary`].
 //!
 //! Requests are signed ([`sign`]) and carry the SHA-256 of what they bring, which the server checks. Addresses have the
 //! bucket in their path. The secret key is read anew for each request, so that whatever renews it may replace the file.
 //! Requests and answers are bounded in time and bytes; nothing is tried again here, for callers know when.
 
+mod ordinary;
 pub mod sign;
+mod xml;
+
+pub use ordinary::{MOST_PARTS, Upload, Versioning};
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -129,11 +133,24 @@ pub struct Bucket {
 struct Ask<'a> {
     what: &'static str,
     method: Method,
-    name: &'a str,
-    version: Option<&'a str>,
+    /// The object below the prefix; none for the bucket itself.
+    name: Option<&'a str>,
+    query: Vec<(&'static str, String)>,
     headers: Vec<(&'static str, String)>,
     body: Bytes,
     most_bytes: usize,
+}
+
+impl<'a> Ask<'a> {
+    fn of(what: &'static str, method: Method, name: &'a str) -> Self {
+        let (query, headers, body) = Default::default();
+        Self { what, method, name: Some(name), query, headers, body, most_bytes: 0 }
+    }
+
+    fn version(mut self, version: Option<&str>) -> Self {
+        self.query.extend(version.map(|version| ("versionId", version.to_owned())));
+        self
+    }
 }
 
 struct Answer {
@@ -187,8 +204,7 @@ impl Bucket {
             ("x-amz-object-lock-mode", lock.mode.clone()),
             ("x-amz-object-lock-retain-until-date", until.to_rfc3339_opts(SecondsFormat::Secs, true)),
         ];
-        let what = "create";
-        let ask = Ask { what, method: Method::PUT, name, version: None, headers, body: bytes.into(), most_bytes: 0 };
+        let ask = Ask { headers, body: bytes.into(), ..Ask::of("create", Method::PUT, name) };
         let answer = self.send(&ask).await?;
         match answer.status {
             StatusCode::PRECONDITION_FAILED => Ok(Put::Exists),
@@ -203,8 +219,7 @@ impl Bucket {
     /// [`BucketError`].
     pub async fn head(&self, name: &str, version: Option<&str>) -> Result<Option<Head>, BucketError> {
         let headers = vec![("x-amz-checksum-mode", "ENABLED".to_owned())];
-        let what = "look at";
-        let ask = Ask { what, method: Method::HEAD, name, version, headers, body: Bytes::new(), most_bytes: 0 };
+        let ask = Ask { headers, ..Ask::of("look at", Method::HEAD, name) }.version(version);
         let answer = self.send(&ask).await?;
         match answer.status {
             // A mark in place of a version answers 405.
@@ -219,9 +234,7 @@ impl Bucket {
     /// # Errors
     /// [`BucketError`]; also when it has more than `most` bytes.
     pub async fn get(&self, name: &str, most: usize) -> Result<Option<Vec<u8>>, BucketError> {
-        let headers = vec![];
-        let what = "read";
-        let ask = Ask { what, method: Method::GET, name, version: None, headers, body: Bytes::new(), most_bytes: most };
+        let ask = Ask { most_bytes: most, ..Ask::of("read", Method::GET, name) };
         let answer = self.send(&ask).await?;
         match answer.status {
             StatusCode::NOT_FOUND => Ok(None),
@@ -235,9 +248,7 @@ impl Bucket {
     /// # Errors
     /// [`BucketError`].
     pub async fn delete_version(&self, name: &str, version: &str) -> Result<Deletion, BucketError> {
-        let (version, headers) = (Some(version), vec![]);
-        let what = "delete";
-        let ask = Ask { what, method: Method::DELETE, name, version, headers, body: Bytes::new(), most_bytes: 0 };
+        let ask = Ask::of("delete", Method::DELETE, name).version(Some(version));
         let answer = self.send(&ask).await?;
         match answer.status {
             StatusCode::FORBIDDEN => Ok(Deletion::Refused),
@@ -249,6 +260,11 @@ impl Bucket {
     }
 
     async fn send(&self, ask: &Ask<'_>) -> Result<Answer, BucketError> {
+        unless_away(self.send_any(ask).await?)
+    }
+
+    /// The same, whatever the answer is.
+    async fn send_any(&self, ask: &Ask<'_>) -> Result<Answer, BucketError> {
         let request = self.request(ask, Utc::now())?;
         let unreachable = |why: String| BucketError::Unreachable(why);
         let work = async {
@@ -259,15 +275,8 @@ impl Bucket {
             let body = body.map_err(|e| unreachable(format!("its answer broke off, or is too long: {e}")))?;
             Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() })
         };
-        let answer: Result<Answer, BucketError> = tokio::time::timeout(PATIENCE, work)
-            .await
-            .map_err(|_| unreachable(format!("no answer within {} s", PATIENCE.as_secs())))?;
-        match answer? {
-            answer if answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS => {
-                Err(unreachable(format!("it answered {} {}", answer.status, code_of(&answer.body))))
-            }
-            answer => Ok(answer),
-        }
+        let answer = tokio::time::timeout(PATIENCE, work).await;
+        answer.map_err(|_| unreachable(format!("no answer within {} s", PATIENCE.as_secs())))?
     }
 
     fn request(&self, ask: &Ask<'_>, now: DateTime<Utc>) -> Result<Request<Full<Bytes>>, BucketError> {
@@ -275,9 +284,15 @@ impl Bucket {
         let secret = secret.map_err(|e| BucketError::Secret(e.to_string()))?;
         let secret = secret.ok_or_else(|| BucketError::Secret("there is no secret key for the bucket".into()))?;
         let (time, body_sha256) = (now.format("%Y%m%dT%H%M%SZ").to_string(), hex(&Sha256::digest(&ask.body)));
-        let path = format!("/{}/{}{}", self.options.bucket, self.options.prefix, ask.name);
+        let path = match ask.name {
+            Some(name) => format!("/{}/{}{name}", self.options.bucket, self.options.prefix),
+            None => format!("/{}", self.options.bucket),
+        };
         let path = encoded(&path, true);
-        let query = ask.version.map(|version| format!("versionId={}", encoded(version, false))).unwrap_or_default();
+        let mut query: Vec<String> =
+            ask.query.iter().map(|(name, value)| format!("{name}={}", encoded(value, false))).collect();
+        query.sort_unstable();
+        let query = query.join("&");
         let mut headers: Vec<(&str, &str)> = ask.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         headers.extend([("host", self.host.as_str()), ("x-amz-content-sha256", &body_sha256), ("x-amz-date", &time)]);
         headers.sort_unstable();
@@ -294,6 +309,14 @@ impl Bucket {
         }
         let request = request.header(header::AUTHORIZATION, authorization).body(Full::new(ask.body.clone()));
         request.map_err(|e| BucketError::Unreachable(format!("no request could be made: {e}")))
+    }
+}
+
+/// The answer, unless it says that the server cannot serve now.
+fn unless_away(answer: Answer) -> Result<Answer, BucketError> {
+    match answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS {
+        true => Err(BucketError::Unreachable(format!("it answered {} {}", answer.status, code_of(&answer.body)))),
+        false => Ok(answer),
     }
 }
 
@@ -314,7 +337,7 @@ fn head_of(headers: &HeaderMap) -> Head {
 fn refused(ask: &Ask<'_>, answer: &Answer) -> BucketError {
     BucketError::Refused {
         what: ask.what,
-        name: ask.name.to_owned(),
+        name: ask.name.unwrap_or("the bucket").to_owned(),
         status: answer.status.as_u16(),
         code: code_of(&answer.body),
     }

@@ -38,6 +38,7 @@ pub mod custodian_conformance;
 pub mod custody;
 mod destroy;
 mod error;
+mod handover;
 mod held;
 mod keyring;
 pub mod memory;
@@ -56,6 +57,7 @@ pub use commit::{commitment_root, verify_commitment};
 pub use custody::{Away, Custodied, Custody, Unreachable};
 pub use destroy::Destroyed;
 pub use error::{BoxError, VaultError};
+pub use handover::{HandedOver, Handover};
 pub use names::{KeyKind, KeyName, ObjectId, SubjectRef};
 pub use object::{ObjectError, ObjectHeader, ObjectReader, ObjectWriter, Written};
 pub use ports::{

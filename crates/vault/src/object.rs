@@ -450,10 +450,24 @@ impl Vault {
         to: W,
         now_ms: u64,
     ) -> Result<(ObjectId, ObjectWriter<W>), ObjectError> {
+        let id = ObjectId::random()?;
+        Ok((id, self.object_writer_as(&id, class, to, now_ms)?))
+    }
+
+    /// The same for an object whose identifier is fresh from [`ObjectId::random`], for whoever must know it before.
+    ///
+    /// # Errors
+    /// As [`Vault::object_writer`].
+    pub fn object_writer_as<W: Write>(
+        &self,
+        id: &ObjectId,
+        class: &str,
+        to: W,
+        now_ms: u64,
+    ) -> Result<ObjectWriter<W>, ObjectError> {
         check_name("class", class)?;
-        let id = ObjectId(random_bytes()?);
-        let key = self.ring.obtain(&KeyName::object(class, &id), now_ms)?.key;
-        Ok((id, ObjectWriter::new(&key, self.ring.log_id(), class, &id, to)?))
+        let key = self.ring.obtain(&KeyName::object(class, id), now_ms)?.key;
+        ObjectWriter::new(&key, self.ring.log_id(), class, id, to)
     }
 
     /// Opens the object `id` of `class`.
@@ -483,6 +497,16 @@ impl Vault {
     pub fn open_object<R: Read>(&self, header: ObjectHeader, from: R) -> Result<ObjectReader<R>, ObjectError> {
         let key = self.ring.existing(&KeyName::object(&header.class, &header.id))?.key;
         ObjectReader::new(&key, self.ring.log_id(), header, from)
+    }
+}
+
+impl ObjectId {
+    /// An identifier that no object has yet.
+    ///
+    /// # Errors
+    /// [`VaultError::Random`].
+    pub fn random() -> Result<ObjectId, VaultError> {
+        Ok(ObjectId(random_bytes()?))
     }
 }
 

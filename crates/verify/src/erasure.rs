@@ -24,6 +24,10 @@ pub(crate) struct Removals<'h> {
     disposals: u64,
     /// Steps of erasures by request, in the order of the history.
     erasures: BTreeMap<&'h str, Vec<ErasureStep>>,
+    /// Entries that say of payloads that they were taken out because of something that was not under way.
+    uncaused: Vec<(u64, String)>,
+    /// The same, and not why: entries from before that was said.
+    unexplained: u64,
 }
 
 /// Payloads that a package with payloads lacks.
@@ -41,6 +45,10 @@ impl<'h> Removals<'h> {
         for (seq, entry) in &history.entries {
             match &entry.event {
                 Event::PayloadCompacted(body) => {
+                    removals.unexplained += u64::from(body.because.is_empty());
+                    let wrong = body.because.iter().filter(|cause| !removals.accounts(&begun, cause));
+                    let wrong: Vec<(u64, String)> = wrong.map(|cause| (*seq, cause.clone())).collect();
+                    removals.uncaused.extend(wrong);
                     let segment = (body.node.as_str(), body.incarnation, body.number);
                     removals.compacted.entry(segment).or_default().push((*seq, body));
                 }
@@ -60,6 +68,26 @@ impl<'h> Removals<'h> {
             }
         }
         removals
+    }
+
+    /// Whether something that payloads are said to be taken out because of is under way.
+    fn accounts(&self, begun: &BTreeMap<&str, &RetentionDisposing>, cause: &str) -> bool {
+        match cause.split_once('/') {
+            Some(("disposal", id)) => begun.contains_key(id),
+            // Each step is told once it is done, so this one is the next.
+            Some(("request", id)) => {
+                let before = ErasureStep::ALL.iter().take_while(|step| **step != ErasureStep::PayloadRowsRemoved);
+                self.erasures.get(id).is_some_and(|steps| steps.iter().eq(before))
+            }
+            _ => false,
+        }
+    }
+
+    /// The newest entry that says what is left of a segment's payloads, and the root over them.
+    pub fn left(&self, sealed: &SegmentSealed) -> Option<(u64, &'h str)> {
+        let told = self.compacted.get(&(sealed.node.as_str(), sealed.incarnation, sealed.number))?;
+        let (seq, body) = told.last()?;
+        Some((*seq, body.left.as_deref()?))
     }
 
     /// How many payloads were taken out of a segment. Each file must be the one that was written before it.
@@ -99,6 +127,14 @@ impl<'h> Removals<'h> {
         if gone.otherwise > 0 {
             let message = format!("{} payloads were taken out of their segments, as entries say", gone.otherwise);
             findings.note(Erasure, "payload.erased", "segments", message);
+        }
+        for (seq, cause) in &self.uncaused {
+            let message = format!("payloads were taken out because of `{cause}`, which was not under way");
+            findings.fail(Integrity, "payload.cause", format!("entry {seq}"), message);
+        }
+        if self.unexplained > 0 {
+            let message = format!("{} entries say of payloads that they were taken out, and not why", self.unexplained);
+            findings.unknown(Erasure, "payload.unexplained", "entries", message);
         }
         let completed = self.completed(findings);
         if self.compacted.is_empty() && self.disposals == 0 && self.erasures.is_empty() {

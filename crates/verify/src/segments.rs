@@ -314,6 +314,13 @@ impl<'p, R: Record> Segment<'p, R> {
                 None => findings.fail(Integrity, "payload.altered", place, "its payload is not the one it sealed"),
             }
         }
+        if let Some((seq, root)) = removals.left(self.sealed) {
+            let left = payloads.iter().filter(|payload| !payload.is_empty()).map(|payload| leaf_hash(payload));
+            if hex(&root_of(&left.collect::<Vec<_>>())) != root {
+                let message = format!("the payloads that are here are not those that were left, as entry {seq} says");
+                findings.fail(Integrity, "payload.left", path.clone(), message);
+            }
+        }
         if missing > taken_out {
             let message =
                 format!("{missing} payloads are missing, and entries say of {taken_out} that they were taken out");

@@ -35,6 +35,7 @@ pub(crate) struct Metrics {
     custodian_grace_left: Gauge,
     archive_lag: Gauge,
     archive_trouble: Gauge,
+    objects_trouble: Gauge,
 }
 
 impl Metrics {
@@ -57,6 +58,9 @@ impl Metrics {
         registry.register("archive_lag", help, archive_lag.clone());
         let help = "Whether nothing can be copied to the write-once bucket, or its locks do not hold";
         registry.register("archive_trouble", help, archive_trouble.clone());
+        let objects_trouble = Gauge::default();
+        let help = "Whether nothing can be stored in the bucket of objects, or it keeps what is deleted";
+        registry.register("objects_trouble", help, objects_trouble.clone());
         Self {
             registry,
             requests,
@@ -67,6 +71,7 @@ impl Metrics {
             custodian_grace_left,
             archive_lag,
             archive_trouble,
+            objects_trouble,
         }
     }
 
@@ -87,6 +92,8 @@ pub(crate) async fn show(State(app): State<Arc<App>>) -> Result<Response, PageEr
     let archive = app.engine.archive_standing();
     app.metrics.archive_lag.set(archive.as_ref().map_or(0, |archive| gauge(archive.lag)));
     app.metrics.archive_trouble.set(archive.is_some_and(|archive| !archive.is_well()).into());
+    let objects = app.engine.objects_standing();
+    app.metrics.objects_trouble.set(objects.is_some_and(|objects| objects.trouble.is_some()).into());
     let mut text = String::new();
     encode(&mut text, &app.metrics.registry).map_err(|e| Failure::internal("write the metrics", &e))?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

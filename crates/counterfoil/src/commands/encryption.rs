@@ -1,6 +1,9 @@
 //! `counterfoil encryption`.
 
+mod custodian;
 mod passphrase;
+
+use std::path::Path;
 
 use clap::{Args, Subcommand};
 use http::Method;
@@ -27,6 +30,8 @@ pub enum Encryption {
     Configure(Configure),
     /// Put the root key file under a passphrase, change it or take it away, while no server runs
     Passphrase(passphrase::Passphrase),
+    /// Move the root key to the custodian that the settings name, while no server runs; then retire the one before
+    MoveCustodian(custodian::MoveCustodian),
 }
 
 /// When keys are replaced.
@@ -47,6 +52,7 @@ impl Encryption {
     pub async fn run(self, json: bool, connect: &Connect) -> Result<(), Failure> {
         let (method, path, body) = match self {
             Self::Passphrase(command) => return command.run(json, connect),
+            Self::MoveCustodian(command) => return command.run(json, connect).await,
             Self::Keys => return super::sql::print(json, connect, KEYS).await,
             Self::Status => (Method::GET, "/api/v1/encryption", None),
             Self::Rotate { class } => (Method::POST, "/api/v1/encryption/rotate", Some(json!({"key": class}))),
@@ -103,5 +109,19 @@ fn said(answer: &Value) -> String {
         }
         (_, Some(true)) => format!("ratcheted: {}", word(&answer["key_id"])),
         (key, _) => format!("asked for: {}; it will be done within a minute of the next start", word(key)),
+    }
+}
+
+/// Keeps servers off the data directory, which would go on with the keys that they have read.
+fn hold(data: &Path) -> Result<std::fs::File, Failure> {
+    let lock = std::fs::File::open(data.join("ledger/.state/LOCK")).map_err(|_| {
+        Failure::usage(format!("`{}` holds no data: name the data directory with --data", data.display()))
+    })?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(_) => {
+            let why = format!("`{}` is in use by a server: stop it first", data.display());
+            Err(Failure::new(5, "locked", why))
+        }
     }
 }

@@ -18,6 +18,7 @@ mod keys;
 mod ledger;
 mod login;
 mod notifications;
+mod objects;
 mod orgfile;
 mod passkeys;
 mod people;
@@ -83,6 +84,9 @@ enum Command {
     /// Data sets: declare, store, read, destroy
     #[command(subcommand)]
     Data(data::Data),
+    /// The bucket that data sets and artifacts are kept in: how it stands, put it to the test
+    #[command(subcommand)]
+    Objects(objects::Objects),
     /// Keys of applications and operators
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -201,6 +205,7 @@ impl Cli {
             Command::Apply(command) => command.run(json, connect).await,
             Command::Services(command) => command.run(json, connect).await,
             Command::Data(command) => command.run(json, connect).await,
+            Command::Objects(command) => command.run(json, connect).await,
             Command::Keys(command) => command.run(json, connect).await,
             Command::People(command) => command.run(json, connect).await,
             Command::Groups(command) => command.run(json, connect).await,

@@ -196,3 +196,28 @@ fn given_a_write_once_bucket_when_its_settings_do_not_go_together_then_the_wrong
         assert!(error.contains(&format!("`write_once.{setting}`: ")), "{wrong}: {error}");
     }
 }
+
+#[test]
+fn given_a_bucket_of_objects_when_it_is_the_write_once_one_or_its_settings_do_not_go_together_then_that_is_said() {
+    let load = |text: &str| {
+        let (_dir, path) = file(text);
+        Config::load(Some(&path), &Environment::new())
+    };
+    let bucket = |section: &str, name: &str| {
+        format!(
+            "[{section}]\nbucket = \"{name}\"\nendpoint = \"https://s3.example.com\"\naccess_key = \"AKIA\"\n\
+             secret_key_env = \"BUCKET_SECRET\"\n"
+        )
+    };
+    assert!(load("").expect("nothing is named").objects().is_none());
+    let both = load(&(bucket("write_once", "audit-records") + &bucket("objects", "erasable"))).expect("two buckets");
+    assert_eq!(both.objects().expect("a bucket").bucket, "erasable");
+    for (wrong, setting) in [
+        (bucket("write_once", "records") + &bucket("objects", "records"), "bucket"),
+        (bucket("objects", "erasable").replace("https://", "http://"), "endpoint"),
+        ("[objects]\nprefix = \"bank/\"\n".to_owned(), "prefix"),
+    ] {
+        let error = load(&wrong).expect_err(&wrong).to_string();
+        assert!(error.contains(&format!("`objects.{setting}`: ")), "{wrong}: {error}");
+    }
+}

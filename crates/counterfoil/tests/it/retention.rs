@@ -30,6 +30,7 @@ pub fn options(world: &World, node: &str) -> EngineOptions {
         sessions: engine::SessionLimits::default(),
         custody: engine::CustodyOptions::default(),
         archive: None,
+        objects: None,
     }
 }
 

@@ -144,7 +144,7 @@ pub fn is_bucket(name: &str) -> bool {
 }
 
 /// A bucket alone is one that was named before servers were.
-fn bucket_is_valid(place: &str) -> Result<(), Refusal> {
+pub(super) fn bucket_is_valid(place: &str) -> Result<(), Refusal> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.:[]".contains(c);
     let (host, rest) = place.split_once('/').unwrap_or(("host", place));
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, "prefix"));

@@ -2,11 +2,13 @@
 
 pub mod archive;
 pub mod endpoints;
+pub mod objects;
 
 use serde::{Deserialize, Serialize};
 
 pub use archive::{ArchiveLocked, ArchiveProbed, LockMode, LockedObject, ProbeOutcome};
 pub use endpoints::{ClientAuth, Endpoint, EndpointsProbed, Found, TlsVersion, Zone};
+pub use objects::{ObjectsProbed, PlaceOutcome, Versioning};
 
 /// Whose ledger this is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -102,6 +102,19 @@ pub(crate) fn compact(state: &State, body: &PayloadCompacted) -> Result<Vec<Even
     if !fits || body.rows_removed == 0 {
         return Err(refuse(RefusalCode::Invalid, "a file is written anew under another name, and without some rows"));
     }
+    if body.new.is_some() != body.left.is_some() {
+        return Err(refuse(RefusalCode::Invalid, "what is left is said of a file that is left, and of no other"));
+    }
+    body.left.as_ref().map_or(Ok(()), |left| digest_is_valid("what is left", left))?;
+    let begun = |cause: &String| match cause.split_once('/') {
+        Some(("request", id)) => state.requests.get(id).is_some_and(|request| request.next_step().is_some()),
+        Some(("disposal", id)) => state.disposals.contains_key(id),
+        _ => false,
+    };
+    if body.because.is_empty() || !body.because.is_sorted_by(|a, b| a < b) || !body.because.iter().all(begun) {
+        let message = "payloads are taken out because of an erasure or a disposal that has begun, each named once";
+        return Err(refuse(RefusalCode::Invalid, message));
+    }
     let repeat = state.compacted.as_ref() == Some(body);
     Ok(if repeat { vec![] } else { vec![Event::PayloadCompacted(body.clone())] })
 }

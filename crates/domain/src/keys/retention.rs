@@ -216,6 +216,13 @@ pub struct PayloadCompacted {
     pub new: Option<SegmentFile>,
     /// How many rows went.
     pub rows_removed: u64,
+    /// RFC 6962 root over the ciphertexts that are left, in the order of their records, hexadecimal; left out when none is,
+    /// and in older entries. It says which went, to whoever has the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<String>,
+    /// Why they went: `request/ID` of an erasure, `disposal/ID`, sorted. None in older entries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub because: Vec<String>,
 }
 
 /// A rule as it is known.

@@ -437,6 +437,17 @@ fn given_copies_in_a_bucket_when_reported_then_they_go_forward_and_are_named_as_
     };
     assert_eq!(world.done(probe("audit-records")), ["archive.probed"]);
     assert_eq!(world.done(probe("[::1]:9000/audit-records/bank/a")), ["archive.probed"]);
+    use crate::infrastructure::{ObjectsProbed, PlaceOutcome, Versioning};
+    let tried = |bucket: &str, outcome, versioning| {
+        Command::ReportObjects(ObjectsProbed { bucket: bucket.into(), outcome, versioning })
+    };
+    let fit = || tried("s3.example.com/erasable", PlaceOutcome::Erasable, Some(Versioning::Never));
+    assert_eq!(world.done(fit()), ["objects.probed"]);
+    assert!(world.done(fit()).is_empty(), "it is no news");
+    assert_eq!(world.done(tried("s3.example.com/erasable", PlaceOutcome::Unfit, None)), ["objects.probed"]);
+    for wrong in [tried("Erasable/x", PlaceOutcome::Unfit, None), tried("erasable", PlaceOutcome::Erasable, None)] {
+        assert_eq!(world.refused(wrong).0, RefusalCode::Invalid);
+    }
     for wrong in ["Audit/records", "s3.example.com/Records", "/audit-records", "s3.example.com/audit-records/"] {
         assert_eq!(world.refused(probe(wrong)).0, RefusalCode::Invalid, "{wrong}");
     }

@@ -128,6 +128,11 @@ fn infrastructure() -> Vec<Event> {
             object: s("probes/1793400000000"),
             outcome: crate::infrastructure::ProbeOutcome::Held,
         }),
+        Event::ObjectsProbed(crate::infrastructure::ObjectsProbed {
+            bucket: s("s3.example.com/erasable"),
+            outcome: crate::infrastructure::PlaceOutcome::Erasable,
+            versioning: Some(crate::infrastructure::Versioning::Enabled),
+        }),
         Event::CommandRefused(CommandRefused {
             command: s("key.create"),
             resource: s("key/k_1"),

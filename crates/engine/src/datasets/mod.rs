@@ -7,8 +7,7 @@
 
 mod rows;
 
-use std::collections::{BTreeMap, HashSet};
-use std::fs::File;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{self, BufReader, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,7 +15,7 @@ use domain::data::datasets::may_store;
 use domain::data::{DestroyVersion, Form, RewriteVersion, StoreVersion, StoredObject, SubjectColumn, Version};
 use domain::keys::holds;
 use domain::{Command, Refusal, RefusalCode};
-use store::objects;
+use store::objects::Object;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use vault::{ObjectError, ObjectId, ObjectReader, SubjectRef, VaultError};
 
@@ -48,6 +47,8 @@ pub(crate) struct Transfers {
     permits: Arc<Semaphore>,
     /// Objects that were written and wait for their event.
     written: Mutex<BTreeMap<String, StoredObject>>,
+    /// Objects that are being written, or wait for their event.
+    begun: Mutex<BTreeSet<String>>,
     /// One version at a time is written anew.
     rewrites: tokio::sync::Mutex<()>,
     /// Held to read while a version comes in until its event, and alone while a person's keys go: whom a version is about
@@ -58,7 +59,8 @@ pub(crate) struct Transfers {
 impl Default for Transfers {
     fn default() -> Self {
         let permits = Arc::new(Semaphore::new(MAX_TRANSFERS));
-        Self { permits, written: Mutex::default(), rewrites: Default::default(), coming: Default::default() }
+        let (written, begun) = Default::default();
+        Self { permits, written, begun, rewrites: Default::default(), coming: Default::default() }
     }
 }
 
@@ -77,6 +79,11 @@ impl Transfers {
 
     fn settled(&self, stored: &StoredObject) {
         self.written.lock().unwrap_or_else(PoisonError::into_inner).remove(&stored.object);
+    }
+
+    /// Looks at what is being written, or changes it.
+    pub(crate) fn begun<R>(&self, change: impl FnOnce(&mut BTreeSet<String>) -> R) -> R {
+        change(&mut self.begun.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The object of this name, if it was written here and waits for its event.
@@ -100,7 +107,7 @@ pub enum About {
 pub struct Reading {
     /// How many bytes there are.
     pub bytes: u64,
-    reader: ObjectReader<BufReader<File>>,
+    reader: ObjectReader<BufReader<Box<dyn Object>>>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -177,7 +184,9 @@ impl From<Unwritten> for ExecuteError {
             Unwritten::TooLarge => invalid(format!("a version has {MAX_VERSION_BYTES} bytes at most")),
             Unwritten::Rows(RowError::Malformed(why)) => invalid(why),
             Unwritten::Rows(RowError::Io(error)) | Unwritten::Object(ObjectError::Io(error)) => match error.kind() {
-                io::ErrorKind::UnexpectedEof | io::ErrorKind::TimedOut => invalid(error.to_string()),
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::TimedOut | io::ErrorKind::FileTooLarge => {
+                    invalid(error.to_string())
+                }
                 _ => Self::Unavailable(error.to_string()),
             },
             Unwritten::Vault(error @ VaultError::Name { .. }) => invalid(error.to_string()),
@@ -239,9 +248,12 @@ impl Engine {
         Err(Refusal::new(RefusalCode::Invalid, message))
     }
 
-    /// Scraps what was written for an event that was refused. After another failure the event may be there all the same:
+    /// Forgets that an object is being written once its event is there, and scraps one whose event was refused. After another failure the event may be there all the same:
     /// then it is left to the next start, which knows.
     async fn unless_decided(self: &Arc<Self>, done: &Result<Done, ExecuteError>, stored: &StoredObject) {
+        if done.is_ok() {
+            self.object_is_told(&stored.object);
+        }
         if let Err(ExecuteError::Refused(_)) = done {
             let stored = stored.clone();
             let scrapped = self.blocking(move |engine| engine.scrap_object(&stored.class, &stored.object)).await;
@@ -348,12 +360,12 @@ impl Engine {
         })
     }
 
-    fn open_stored(&self, stored: &StoredObject) -> Result<ObjectReader<BufReader<File>>, ObjectError> {
+    fn open_stored(&self, stored: &StoredObject) -> Result<ObjectReader<BufReader<Box<dyn Object>>>, ObjectError> {
         let id = ObjectId::from_hex(&stored.object).ok_or(ObjectError::Header("its identifier is none"))?;
-        let Some(file) = objects::open(&self.objects_dir(), &stored.object)? else {
+        let Some(file) = self.places.objects.open(&stored.object)? else {
             return Err(io::Error::new(io::ErrorKind::NotFound, "its file is not there").into());
         };
-        let bytes = file.metadata()?.len();
+        let bytes = file.size()?;
         let reader = self.vault.object_reader(&stored.class, &id, BufReader::with_capacity(256 << 10, file))?;
         // The ledger knows how long it is, so that it shows before the first byte is given.
         match bytes.cmp(&stored.stored_bytes) {

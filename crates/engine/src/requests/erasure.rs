@@ -107,7 +107,7 @@ impl Engine {
                 self.seal_now().await?;
                 let (mut segments, mut rows) = (0, 0);
                 for subject in subjects_of(&known) {
-                    let dropped = self.drop_payload_rows(&subject).await?;
+                    let dropped = self.drop_payload_rows(&subject, &format!("request/{request}")).await?;
                     segments += dropped.segments;
                     rows += dropped.rows;
                 }

@@ -131,6 +131,15 @@ fn count(engine: &Engine, name: &str) -> usize {
     events(engine).iter().filter(|entry| entry.event.name() == name).count()
 }
 
+/// Begins the disposal of what is due first; what is taken out because of it.
+async fn begun(engine: &Arc<Engine>) -> String {
+    engine.note_kept().await.expect("what there is becomes known");
+    let item = engine.read(|state| state.due(Engine::now_ms())[0].item.clone());
+    let begin = BeginDisposal { disposal: "x_1".into(), item, clear_of: vec![] };
+    engine.execute(engine.system(), Command::BeginDisposal(begin)).await.expect("begun");
+    "disposal/x_1".to_owned()
+}
+
 fn ids(wanted: &[&str]) -> BTreeSet<String> {
     wanted.iter().map(|id| (*id).to_owned()).collect()
 }
@@ -158,6 +167,7 @@ async fn given_old_payloads_when_due_then_their_key_and_rows_go_and_all_else_sta
     assert!(!matches!(opens(&engine, &cores[1], ANNA), Err(VaultError::KeyDestroyed(_))), "today's key is there");
     let told = compactions(&engine);
     assert_eq!(told.iter().map(|one| one.rows_removed).collect::<Vec<_>>(), [2, 1]);
+    assert!(told.iter().all(|one| one.because.len() == 1 && one.new.is_some() == one.left.is_some()), "{told:?}");
     assert_eq!(count(&engine, "retention.disposed"), 1);
     let disposal = engine.read(|state| state.disposals.values().next().expect("one").clone());
     let (done, _) = disposal.disposed.expect("done");
@@ -176,6 +186,9 @@ async fn given_files_of_records_when_checked_then_what_is_gone_by_an_entry_is_we
     let engine = open(dir.path()).await;
     schedule(&engine, "internal").await;
     filled(&engine).await;
+    engine.seal_now().await.expect("sealed");
+    let before = files(engine.data_dir()).first().cloned().expect("a file");
+    let bytes = std::fs::read(&before).expect("readable");
     engine.dispose_due().await.expect("disposed");
     let data = engine.data_dir().to_owned();
     killed(engine).await;
@@ -185,6 +198,12 @@ async fn given_files_of_records_when_checked_then_what_is_gone_by_an_entry_is_we
     assert_eq!(report.exit_code(), 0, "{report:?}");
     let said = report.checks.last().expect("checks").detail.clone();
     assert!(said.contains("3 payloads were taken out") && said.contains("one disposal"), "{said}");
+    // What was taken out comes back from an old copy.
+    std::fs::write(&before, bytes).expect("written");
+    let report = check();
+    assert_eq!(report.exit_code(), 1, "{report:?}");
+    assert!(report.checks.last().expect("checks").detail.contains("is still there"), "{report:?}");
+    std::fs::remove_file(&before).expect("removed");
     std::fs::remove_file(files(&data).first().expect("a file")).expect("removed");
     let report = check();
     assert_eq!(report.exit_code(), 2, "{report:?}");
@@ -228,19 +247,18 @@ async fn given_a_process_that_dies_at_each_step_when_the_next_looks_then_it_goes
         let engine = open(dir.path()).await;
         schedule(&engine, "internal").await;
         filled(&engine).await;
-        engine.note_kept().await.expect("what there is becomes known");
-        let item = engine.read(|state| state.due(Engine::now_ms())[0].item.clone());
-        let begin = BeginDisposal { disposal: "x_1".into(), item, clear_of: vec![] };
-        engine.execute(engine.system(), Command::BeginDisposal(begin)).await.expect("begun");
+        begun(&engine).await;
         let now = u64::try_from(Engine::now_ms()).expect("after 1970");
         if step > 0 {
             engine.vault().destroy_day("internal", OLD, now).expect("destroyed");
         }
+        let cause = || vec!["disposal/x_1".to_owned()];
         let old = |owner: &segment::PayloadOwner| owner.day == OLD && owner.classification == "internal";
         if step > 1 {
             // A file was written anew, and the ledger does not know of it.
             let file = engine.records().payload_files("").expect("files")[0].clone();
-            let compaction = engine.records().compact_payload(&file, &old).expect("written").expect("rows of that day");
+            let compaction =
+                engine.records().compact_payload(&file, &old, cause()).expect("written").expect("rows of that day");
             if step > 2 {
                 let event = compaction.event.clone();
                 engine.execute(engine.system(), Command::CompactPayload(event)).await.expect("told");
@@ -265,19 +283,22 @@ async fn given_a_process_that_dies_at_each_step_when_the_next_looks_then_it_goes
 async fn given_a_subject_when_dropped_then_their_rows_go_from_every_file_also_where_nothing_is_left_of_it() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let engine = open(dir.path()).await;
+    schedule(&engine, "internal").await;
     filled(&engine).await;
+    let cause = begun(&engine).await;
     record(&engine, "i-7", ("internal", &today()), ANNA).await;
-    let dropped = engine.drop_payload_rows(&ANNA).await.expect("dropped");
+    assert!(engine.drop_payload_rows(&ANNA, "request/rq_0").await.is_err(), "nobody asked for it");
+    let dropped = engine.drop_payload_rows(&ANNA, &cause).await.expect("dropped");
     assert_eq!(dropped, DroppedRows { segments: 2, rows: 3 }, "what was not sealed was sealed first");
     assert_eq!(held(&engine), ids(&["i-3", "i-4", "i-5", "i-6"]));
     let told = compactions(&engine);
     assert!(told.last().is_some_and(|last| last.new.is_none()), "the last file had nothing else: {told:?}");
     assert_eq!(listed(&engine), files(engine.data_dir()));
-    assert_eq!(engine.drop_payload_rows(&ANNA).await.expect("again"), DroppedRows::default());
+    assert_eq!(engine.drop_payload_rows(&ANNA, &cause).await.expect("again"), DroppedRows::default());
     // Sealing goes on, and another pass over a file that was written anew gives the next one.
     record(&engine, "i-8", ("internal", &today()), ANNA).await;
     engine.seal_now().await.expect("sealed");
-    let dropped = engine.drop_payload_rows(&BERT).await.expect("dropped");
+    let dropped = engine.drop_payload_rows(&BERT, &cause).await.expect("dropped");
     assert_eq!(dropped, DroppedRows { segments: 2, rows: 4 });
     assert_eq!(held(&engine), ids(&["i-8"]));
     assert_eq!(listed(&engine), files(engine.data_dir()));

@@ -226,6 +226,7 @@ fn options(dir: &std::path::Path) -> EngineOptions {
         sessions: engine::SessionLimits::default(),
         custody: engine::CustodyOptions::default(),
         archive: None,
+        objects: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The files of sealed records against what the ledger says of them. A payload file that was written anew, or is gone, is
 //! so by an entry; one that is gone without is named.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use domain::keys::retention::PayloadCompacted;
@@ -21,6 +21,8 @@ pub(super) struct Named {
     cores: Vec<SegmentFile>,
     /// The payload file that stands for each segment; none where no payload was left.
     payloads: BTreeMap<(String, u64, u64), Option<SegmentFile>>,
+    /// Payload files that were written anew under another name, or are to be gone.
+    replaced: BTreeSet<String>,
     /// Rows that entries say were taken out.
     rows_removed: u64,
     days_disposed: u64,
@@ -49,6 +51,7 @@ impl Named {
 
     fn compacted(&mut self, body: PayloadCompacted) {
         self.rows_removed += body.rows_removed;
+        self.replaced.insert(body.old.path);
         self.payloads.insert((body.node, body.incarnation, body.number), body.new);
     }
 
@@ -61,6 +64,15 @@ impl Named {
                 return (Outcome::Failed(fault), what);
             }
             files += 1;
+        }
+        let kept = self.replaced.iter().map(|path| records.join(path)).find(|path| vfs.exists(path).unwrap_or(true));
+        if let Some(path) = kept {
+            let what = format!(
+                "`{}` is still there, though an entry says that its rows were taken out: a server that starts removes the \
+                 newest such file by itself, an older one was put back",
+                path.display()
+            );
+            return (Outcome::Failed(Fault::Integrity), what);
         }
         if self.unreadable > 0 {
             return (Outcome::NotChecked, format!("{} entries could not be read", self.unreadable));

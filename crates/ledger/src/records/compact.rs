@@ -121,7 +121,8 @@ impl<R: Record> RecordLog<R> {
     }
 
     /// Writes a file anew without the rows that `drop` names, durably, under the next name; `None` when it has no such row.
-    /// Nothing else changes until the ledger holds the event and [`Self::replace_payload`] is called. Blocks.
+    /// `because` is why, for the ledger. Nothing else changes until that holds the event and [`Self::replace_payload`] is
+    /// called. Blocks.
     ///
     /// # Errors
     /// What failed; the old file is as it was.
@@ -129,6 +130,7 @@ impl<R: Record> RecordLog<R> {
         &self,
         file: &PayloadFile,
         drop: &dyn Fn(&PayloadOwner) -> bool,
+        because: Vec<String>,
     ) -> Result<Option<Compaction>, RecordError> {
         let path = self.payload_path(file);
         let read = read_file(&*self.sealer.vfs, &path, MAX_FILE_BYTES).map_err(RecordError::io("read", &path))?;
@@ -147,6 +149,10 @@ impl<R: Record> RecordLog<R> {
         }
         let next = PayloadFile { generation: file.generation + 1, ..file.clone() };
         let new = if rows.is_empty() { None } else { Some(self.write_next(&next, &rows)?) };
+        let mut leaves: Vec<_> = rows.iter().map(|row| (row.node_seq, merkle::leaf_hash(&row.ct))).collect();
+        leaves.sort_unstable();
+        let leaves: Vec<_> = leaves.into_iter().map(|(_, leaf)| leaf).collect();
+        let left = new.is_some().then(|| hex(&merkle::root_of(&leaves)));
         let numbers = || rows.iter().map(|row| row.node_seq);
         let range = (numbers().min().unwrap_or(0), numbers().max().unwrap_or(0));
         let event = PayloadCompacted {
@@ -156,6 +162,8 @@ impl<R: Record> RecordLog<R> {
             old: SegmentFile { path: self.payload_name(file), sha256, len },
             new,
             rows_removed,
+            left,
+            because,
         };
         Ok(Some(Compaction { event, file: file.clone(), n: rows.len() as u64, range }))
     }

@@ -250,6 +250,24 @@ fn a_payload_that_is_gone_is_named_unless_an_entry_says_that_it_was_taken_out() 
     assert_fails(&verify(world.package()), Claim::Integrity, "payload.missing");
     world.take_out(&[3]);
     assert_eq!(verify(world.package()).verdict(Claim::Integrity), Verdict::Pass);
+    // Others than those that entries say, though as many; for no reason that is known; and for none that is said.
+    let mut world = World::full();
+    world.take_out(&[2]);
+    world.segments[0].payloads.swap(2, 3);
+    world.segments[0].payloads[2] = crate::world::payload(2);
+    assert_fails(&verify(world.package()), Claim::Integrity, "payload.left");
+    for cause in ["disposal/x_9", "request/rq_9", "because"] {
+        untrue(Claim::Integrity, "payload.cause", |world| {
+            world.because = vec![cause.into()];
+            world.take_out(&[2]);
+        });
+    }
+    let mut world = World::full();
+    world.because.clear();
+    world.take_out(&[2]);
+    let report = verify(world.package());
+    assert!(report.has("payload.unexplained"), "{report}");
+    assert_eq!(report.verdict(Claim::Erasure), Verdict::Unknown, "{report}");
     untrue(Claim::Integrity, "payload.replaced", |world| {
         world.segments[0].body.payload.as_mut().expect("one").sha256 = "00".repeat(32);
         world.take_out(&[2]);

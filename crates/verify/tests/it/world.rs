@@ -70,6 +70,8 @@ pub struct World {
     pub accesses: Vec<SealedAccesses>,
     pub controls: Vec<(u64, ControlRan, Vec<serde_json::Value>, Vec<String>)>,
     pub cosigned_at: Option<u64>,
+    /// Why payloads are taken out.
+    pub because: Vec<String>,
 }
 
 impl World {
@@ -84,6 +86,7 @@ impl World {
             accesses: Vec::new(),
             controls: Vec::new(),
             cosigned_at: None,
+            because: vec!["disposal/x_0".into()],
         };
         world.event(Event::OrgCreated(OrgCreated {
             name: "Example Lending".into(),
@@ -214,7 +217,7 @@ impl World {
         let first = &mut self.segments[0];
         rows.iter().for_each(|row| first.payloads[*row].clear());
         let sealed = first.body.clone();
-        self.compacted(&sealed, rows.len() as u64);
+        self.compacted(&sealed, 0, rows.len() as u64);
     }
 
     /// Takes every payload out of every segment, and says so.
@@ -224,35 +227,41 @@ impl World {
             let rows = payloads.len() as u64;
             payloads.iter_mut().for_each(Vec::clear);
             let sealed = self.segments[at].body.clone();
-            self.compacted(&sealed, rows);
+            self.compacted(&sealed, at, rows);
         }
     }
 
     /// Says that a segment's payload file was written anew, as often as it is called.
-    fn compacted(&mut self, sealed: &SegmentSealed, rows_removed: u64) {
+    fn compacted(&mut self, sealed: &SegmentSealed, at: usize, rows_removed: u64) {
+        if !self.state.disposals.contains_key("x_0") {
+            self.begin_disposal("x_0", "2026-09-30");
+        }
         let same = |body: &PayloadCompacted| (body.incarnation, body.number) == (sealed.incarnation, sealed.number);
         let last = self.state.compacted.clone().filter(same).and_then(|body| body.new);
         let old = last.or(sealed.payload.clone()).expect("a payload file");
         let new = Some(SegmentFile { sha256: sha256(old.sha256.as_bytes()), ..old.clone() });
         let (node, incarnation, number) = (sealed.node.clone(), sealed.incarnation, sealed.number);
-        self.event(Event::PayloadCompacted(PayloadCompacted { node, incarnation, number, old, new, rows_removed }));
+        let left = self.segments[at].payloads.iter().filter(|payload| !payload.is_empty());
+        let left = Some(hex(&root_of(&left.map(|payload| leaf_hash(payload)).collect::<Vec<_>>())));
+        let because = self.because.clone();
+        let body = PayloadCompacted { node, incarnation, number, old, new, rows_removed, left, because };
+        self.event(Event::PayloadCompacted(body));
+    }
+
+    /// Says that the disposal of a day of the records' class begins.
+    fn begin_disposal(&mut self, disposal: &str, day: &str) -> Item {
+        let (class, day) = ("confidential".to_owned(), Some(day.to_owned()));
+        let item = Item { kind: Kind::InferencePayload, class, day, object: None };
+        let (disposal, rule, due) = (disposal.to_owned(), "payloads".to_owned(), self.now);
+        let begun = RetentionDisposing { disposal, item: item.clone(), rule, days: 30, due, clear_of: vec![] };
+        self.event(Event::RetentionDisposing(begun));
+        item
     }
 
     /// Says that a day of the records' class was disposed of.
     pub fn dispose(&mut self, day: &str) {
-        let (class, day) = ("confidential".to_owned(), Some(day.to_owned()));
-        let item = Item { kind: Kind::InferencePayload, class, day, object: None };
-        let (disposal, rule, due) = ("x_1".to_owned(), "payloads".to_owned(), self.now);
-        let disposing = RetentionDisposing {
-            disposal: disposal.clone(),
-            item: item.clone(),
-            rule,
-            days: 30,
-            due,
-            clear_of: vec![],
-        };
-        self.event(Event::RetentionDisposing(disposing));
-        let method = Method::KeyDestroyed;
+        let item = self.begin_disposal("x_1", day);
+        let (disposal, due, method) = ("x_1".to_owned(), self.now, Method::KeyDestroyed);
         let disposed = RetentionDisposed { disposal, item, method, due, copies: 3, copies_confirmed: 3 };
         self.event(Event::RetentionDisposed(disposed));
     }

@@ -14,6 +14,7 @@ mod infrastructure;
 mod keys;
 mod login;
 mod notifications;
+mod objects;
 mod passkeys;
 mod people;
 pub(crate) mod policies;
@@ -103,6 +104,8 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/emergencies/{id}/review", post(emergencies::review))
         .route("/archive", get(archive::show))
         .route("/archive/run", post(archive::run))
+        .route("/objects", get(objects::show))
+        .route("/objects/check", post(objects::check))
         .route("/encryption", get(encryption::show))
         .route("/encryption/schedule", put(encryption::configure))
         .route("/encryption/rotate", post(encryption::rotate))

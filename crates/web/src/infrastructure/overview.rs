@@ -8,7 +8,7 @@ use axum::extract::State;
 use domain::people::Proof;
 use domain::serving::ServiceSpec;
 use domain::{Event, assurance::Outcome};
-use engine::ArchiveStanding;
+use engine::{ArchiveStanding, ObjectsStanding};
 
 use crate::App;
 use crate::auth::Visitor;
@@ -115,6 +115,7 @@ pub(crate) struct Health {
     unsealed: u64,
     last_seal: Option<(u64, Instant)>,
     archive: Option<ArchiveStanding>,
+    objects: Option<ObjectsStanding>,
 }
 
 impl Health {
@@ -174,6 +175,12 @@ impl OverviewPage {
                 stopped: None,
                 probed: None,
             }),
+            objects: Some(ObjectsStanding {
+                bucket: "s3.example.com/erasable".into(),
+                versioning: Some(domain::infrastructure::Versioning::Enabled),
+                tried_at: Some(at.0),
+                trouble: None,
+            }),
         };
         let event = domain::Entry {
             v: 1,
@@ -193,6 +200,7 @@ impl OverviewPage {
             unsealed: 0,
             last_seal: None,
             archive: None,
+            objects: None,
         };
         [
             Self {
@@ -346,6 +354,7 @@ fn health(app: &App, recent: &[(u64, domain::Entry)]) -> Health {
         unsealed: app.engine.records().stats().unsealed,
         last_seal: sealed.map(|(seq, entry)| (*seq, Instant(entry.ts))),
         archive: app.engine.archive_standing(),
+        objects: app.engine.objects_standing(),
     }
 }
 

@@ -131,6 +131,7 @@ fn options(dir: &Path) -> EngineOptions {
         sessions: engine::SessionLimits::default(),
         custody: engine::CustodyOptions::default(),
         archive: None,
+        objects: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! `counterfoil encryption passphrase`. Passphrases come from files and variables: what stands on a command line can be
 //! read by everybody on the machine.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use store::{FileCustodian, SecretSource};
@@ -42,7 +42,7 @@ impl Passphrase {
             return Err(Failure::usage(why));
         }
         let data = &config.server.data;
-        let _lock = hold(data)?;
+        let _lock = super::hold(data)?;
         let unusable = |e: store::CustodianError| Failure::new(5, "keys", e.to_string());
         let from = self.from().read("the present passphrase").map_err(unusable)?;
         let to = to.read("the new passphrase").map_err(unusable)?;
@@ -68,20 +68,6 @@ impl Passphrase {
             (Some(file), _) => SecretSource::File(file.clone()),
             (None, Some(variable)) => SecretSource::Env(variable.clone()),
             (None, None) => SecretSource::None,
-        }
-    }
-}
-
-/// Keeps servers off the data directory, which would go on with the keys that they have read.
-fn hold(data: &Path) -> Result<std::fs::File, Failure> {
-    let lock = std::fs::File::open(data.join("ledger/.state/LOCK")).map_err(|_| {
-        Failure::usage(format!("`{}` holds no data: name the data directory with --data", data.display()))
-    })?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(_) => {
-            let why = format!("`{}` is in use by a server: stop it first", data.display());
-            Err(Failure::new(5, "locked", why))
         }
     }
 }

@@ -49,9 +49,7 @@ fn given_a_full_disk_when_called_then_503_says_why_and_service_resumes_with_noth
         return eprintln!("skipped: {test}: a tmpfs could not be mounted here");
     };
     world.data = mount.join("data");
-    world.start();
-    world.apply();
-    world.key = world.create_key("support");
+    world.begin();
 
     let mut big = ask("chat");
     // Text that does not compress, so that the log really fills.

@@ -22,6 +22,13 @@ fn locked(world: &World) -> Vec<Value> {
     )
 }
 
+/// Starts it with a call that was recorded and sealed.
+fn begin(world: &mut World) {
+    world.begin();
+    assert_eq!(world.chat("chat").status, 200);
+    world.json(&["records", "seal"]);
+}
+
 fn run(world: &World) -> Value {
     world.json(&["ledger", "archive", "run"])
 }
@@ -38,13 +45,9 @@ fn given_a_bucket_with_object_lock_when_segments_are_sealed_then_copies_are_lock
 {
     let Some(mut buckets) = Buckets::new("write-once bucket") else { return };
     let mut world = World::empty(&[]);
-    buckets.name_in(&mut world);
+    buckets.name_in(&mut world, "WRITE_ONCE");
     // The bucket's server is away at first: everything goes on without it.
-    world.start();
-    world.apply();
-    world.key = world.create_key("support");
-    assert_eq!(world.chat("chat").status, 200);
-    world.json(&["records", "seal"]);
+    begin(&mut world);
     eventually("the alert is in the log", || world.log().contains("ALERT: nothing can be copied").then_some(()));
     let metrics = || get(&format!("{}/metrics", world.url)).text();
     assert!(metrics().contains("counterfoil_archive_trouble 1"), "{}", metrics());
@@ -98,12 +101,8 @@ fn given_a_bucket_without_object_lock_when_copies_are_due_then_nothing_is_stored
     let Some(mut buckets) = Buckets::new("bucket without lock") else { return };
     buckets.start(false);
     let mut world = World::empty(&[]);
-    buckets.name_in(&mut world);
-    world.start();
-    world.apply();
-    world.key = world.create_key("support");
-    assert_eq!(world.chat("chat").status, 200);
-    world.json(&["records", "seal"]);
+    buckets.name_in(&mut world, "WRITE_ONCE");
+    begin(&mut world);
     let ran = world.cli(&["--json", "ledger", "archive", "run"]);
     assert_ne!(ran.code, 0, "{ran:?}");
     assert_eq!(world.chat("chat").status, 200, "all else goes on");
@@ -115,12 +114,8 @@ fn given_a_bucket_without_object_lock_when_copies_are_due_then_nothing_is_stored
 fn given_other_bytes_under_the_name_of_a_copy_when_it_is_due_then_copying_stops_and_names_it() {
     let Some(mut buckets) = Buckets::new("other bytes in the bucket") else { return };
     let mut world = World::empty(&[]);
-    buckets.name_in(&mut world);
-    world.start();
-    world.apply();
-    world.key = world.create_key("support");
-    assert_eq!(world.chat("chat").status, 200);
-    world.json(&["records", "seal"]);
+    buckets.name_in(&mut world, "WRITE_ONCE");
+    begin(&mut world);
     let rows = world.sql("select object_id from ledger_objects where object_id like 'inferences/%'");
     let name = format!("records/{}", rows[0]["object_id"].as_str().expect("text"));
     world.stop();

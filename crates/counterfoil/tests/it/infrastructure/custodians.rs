@@ -1,18 +1,14 @@
 //! Custodians of the root key: each keeps a server going over restarts; one that is away stops sealing after the grace,
 //! and not before; and the passphrase of a root key file.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::json;
 
 use crate::support::custodians::{Bao, secret, soft_hsm};
 use crate::support::http::get;
 use crate::support::receiver::{self, Receiver};
 use crate::support::{World, eventually};
-
-fn declare(world: &mut World) {
-    world.start();
-    world.apply();
-    world.key = world.create_key("support");
-}
 
 /// Settings for a Transit engine, with the token in a file.
 fn transit(world: &mut World, bao: &Bao, grace_seconds: &str) {
@@ -21,6 +17,21 @@ fn transit(world: &mut World, bao: &Bao, grace_seconds: &str) {
     world.set("COUNTERFOIL_CUSTODIAN_ADDRESS", &bao.address);
     world.set("COUNTERFOIL_CUSTODIAN_TOKEN_FILE", &token);
     world.set("COUNTERFOIL_CUSTODIAN_GRACE_SECONDS", grace_seconds);
+}
+
+/// Settings for a device, with the PIN in a file; that file.
+fn device(world: &mut World, module: &Path, conf: &Path, pin: &str) -> PathBuf {
+    let pin_file = world.path("pin");
+    for (name, value) in [
+        ("SOFTHSM2_CONF", conf.display().to_string()),
+        ("COUNTERFOIL_CUSTODIAN_KIND", "pkcs11".to_owned()),
+        ("COUNTERFOIL_CUSTODIAN_MODULE", module.display().to_string()),
+        ("COUNTERFOIL_CUSTODIAN_TOKEN_LABEL", "custody".to_owned()),
+        ("COUNTERFOIL_CUSTODIAN_PIN_FILE", secret(&pin_file, pin)),
+    ] {
+        world.set(name, &value);
+    }
+    pin_file
 }
 
 fn reports(world: &World) -> Vec<serde_json::Value> {
@@ -37,7 +48,7 @@ fn given_openbao_as_custodian_when_restarted_then_what_was_sealed_opens_and_no_r
     let mut world = World::empty(&[]);
     let Some(bao) = Bao::start("custodian openbao", world.dir.path()) else { return };
     transit(&mut world, &bao, "3600");
-    declare(&mut world);
+    world.begin();
     assert_eq!(world.chat("chat").status, 200);
     assert!(!world.data.join("root.key").exists());
     world.stop();
@@ -69,7 +80,7 @@ fn given_a_custodian_that_goes_away_when_the_grace_is_over_then_calls_are_refuse
     let webhook = world.path("webhook-secret");
     world.set("COUNTERFOIL_NOTIFY_WEBHOOK_SECRET_FILE", &secret(&webhook, &receiver::secret()));
     transit(&mut world, &bao, "12");
-    declare(&mut world);
+    world.begin();
     assert_eq!(world.chat("chat").status, 200);
     let ready = |world: &World| get(&format!("{}/readyz", world.url));
     assert_eq!(ready(&world).text(), "ready\n");
@@ -108,17 +119,8 @@ fn given_a_device_as_custodian_when_restarted_then_what_was_sealed_opens_and_no_
     let pin = "31415926";
     let mut world = World::empty(&[]);
     let Some((module, conf)) = soft_hsm("custodian softhsm", world.dir.path(), pin) else { return };
-    let pin_file = world.path("pin");
-    for (name, value) in [
-        ("SOFTHSM2_CONF", conf.display().to_string()),
-        ("COUNTERFOIL_CUSTODIAN_KIND", "pkcs11".to_owned()),
-        ("COUNTERFOIL_CUSTODIAN_MODULE", module.display().to_string()),
-        ("COUNTERFOIL_CUSTODIAN_TOKEN_LABEL", "custody".to_owned()),
-        ("COUNTERFOIL_CUSTODIAN_PIN_FILE", secret(&pin_file, pin)),
-    ] {
-        world.set(name, &value);
-    }
-    declare(&mut world);
+    let pin_file = device(&mut world, &module, &conf, pin);
+    world.begin();
     assert_eq!(world.chat("chat").status, 200);
     assert!(!world.data.join("root.key").exists());
     world.stop();
@@ -167,5 +169,62 @@ fn given_a_root_key_file_when_put_under_a_passphrase_then_it_opens_with_that_alo
     world.set("COUNTERFOIL_CUSTODIAN_PASSPHRASE_FILE", "");
     world.start();
     assert_eq!(world.chat("chat").status, 200);
+    world.stop();
+}
+
+#[test]
+fn given_a_root_key_file_when_moved_to_openbao_and_on_to_a_device_then_each_serves_and_the_one_before_opens_nothing() {
+    let mut world = World::new();
+    let Some(bao) = Bao::start("moved custodian", world.dir.path()) else { return };
+    assert_eq!(world.chat("chat").status, 200);
+    let file = world.file("file.toml", "[custodian]\nkind = \"file\"\n");
+    let step = |from: &str| ["encryption", "move-custodian", "--from", from].map(str::to_owned);
+    let moved = |world: &World, from: &str| {
+        let words = step(from);
+        world.json(&words.each_ref().map(String::as_str))
+    };
+    let retired = |world: &World, from: &str| {
+        let words = step(from);
+        world.json(&[&words.each_ref().map(String::as_str)[..], &["--retire-old"]].concat())
+    };
+    transit(&mut world, &bao, "3600");
+    let running = world.cli(&["--json", "encryption", "move-custodian", "--from", &file]);
+    assert_eq!(running.error(), (5, "locked".into()), "{running:?}");
+    world.stop();
+    let refused = world.try_start().expect_err("the root is not there yet");
+    assert_eq!(refused.code, 5, "{refused:?}");
+    let early = world.cli(&["--json", "encryption", "move-custodian", "--from", &file, "--retire-old"]);
+    assert_eq!(early.error(), (5, "keys".into()), "{early:?}");
+    assert!(world.data.join("root.key").exists());
+
+    let done = moved(&world, &file);
+    assert_eq!((&done["key_id"], &done["moved"]), (&json!("transit:transit/counterfoil"), &json!(true)), "{done}");
+    assert_eq!(moved(&world, &file)["moved"], false, "doing it again changes nothing");
+    assert_eq!(reports(&world), [json!(["transit", "transit:transit/counterfoil", true])]);
+    assert!(world.data.join("root.key").exists(), "there is a way back until it is retired");
+    world.start();
+    assert_eq!(world.chat("chat").status, 200);
+    world.stop();
+    assert_eq!(retired(&world, &file)["forgotten"], true);
+    assert!(!world.data.join("root.key").exists());
+
+    let pin = "31415926";
+    let Some((module, conf)) = soft_hsm("moved custodian", world.dir.path(), pin) else { return };
+    let token = world.path("bao-token");
+    let before = format!(
+        "[custodian]\nkind = \"transit\"\naddress = \"{}\"\ntoken_file = \"{}\"\n",
+        bao.address,
+        token.display()
+    );
+    let before = world.file("transit.toml", &before);
+    ["ADDRESS", "TOKEN_FILE"].iter().for_each(|key| world.set(&format!("COUNTERFOIL_CUSTODIAN_{key}"), ""));
+    device(&mut world, &module, &conf, pin);
+    assert_eq!(moved(&world, &before)["key_id"], "pkcs11:custody/counterfoil");
+    assert_eq!(retired(&world, &before)["forgotten"], true);
+    drop(bao);
+    world.start();
+    assert_eq!(world.chat("chat").status, 200);
+    let told: Vec<_> = reports(&world).into_iter().map(|report| report[0].clone()).collect();
+    assert_eq!(told, ["transit", "pkcs11"]);
     world.stop();
 }

@@ -6,6 +6,7 @@ mod commands;
 mod custodians;
 mod health;
 mod ledger;
+mod objects;
 mod outside;
 mod rollback;
 mod settings;

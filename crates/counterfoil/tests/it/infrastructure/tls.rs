@@ -14,9 +14,7 @@ fn secured(more: &[(&str, &str)]) -> (World, Authority, String) {
     let files = authority.sign("server", &["localhost", "127.0.0.1"]);
     world.set("COUNTERFOIL_TLS_CERTIFICATE", &files.certificate);
     world.set("COUNTERFOIL_TLS_KEY", &files.key);
-    world.start();
-    world.apply();
-    world.key = world.create_key("support");
+    world.begin();
     let ca = authority.file();
     (world, authority, ca)
 }

@@ -1,9 +1,12 @@
-//! An S3 server with object lock. It is moto, an imitation of Amazon's by others, all in memory: it keeps locks and
+//! An S3 server with a bucket, with object lock or without. It is moto, an imitation of Amazon's by others, all in memory: it keeps locks and
 //! conditions, and tells nothing about the real one's rights, nor about its durability.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+
+use store::SecretSource;
+use store::s3::BucketOptions;
 
 use super::{World, custodians::secret, eventually, tools};
 
@@ -16,7 +19,8 @@ pub struct Buckets {
 
 impl Buckets {
     pub const BUCKET: &'static str = "audit-records";
-    const SECRET: &'static str = "for-tests-only";
+    pub const SECRET: &'static str = "for-tests-only";
+    const KEYS: [&'static str; 5] = ["BUCKET", "ENDPOINT", "PREFIX", "ACCESS_KEY", "SECRET_KEY_FILE"];
 
     /// Takes a port; nothing runs yet.
     pub fn new(test: &str) -> Option<Self> {
@@ -52,17 +56,38 @@ impl Buckets {
         tools::run(Command::new(&self.python).args(["-c", &script])).trim().to_owned()
     }
 
-    /// Names it in the settings of a world.
-    pub fn name_in(&self, world: &mut World) {
+    /// Names it in a section of the settings of a world: `WRITE_ONCE` or `OBJECTS`.
+    pub fn name_in(&self, world: &mut World, section: &str) {
         let secret = secret(&world.path("bucket-secret"), Self::SECRET);
-        for (key, value) in [
-            ("BUCKET", Self::BUCKET),
-            ("ENDPOINT", &format!("http://127.0.0.1:{}", self.port)),
-            ("PREFIX", "bank/"),
-            ("ACCESS_KEY", "tests"),
-            ("SECRET_KEY_FILE", &secret),
-        ] {
-            world.set(&format!("COUNTERFOIL_WRITE_ONCE_{key}"), value);
+        let endpoint = self.endpoint();
+        let values = [Self::BUCKET, &endpoint, "bank/", "tests", &secret];
+        Self::KEYS.iter().zip(values).for_each(|(key, value)| world.set(&Self::setting(section, key), value));
+    }
+
+    /// Takes it out of there.
+    pub fn leave(world: &mut World, section: &str) {
+        Self::KEYS.iter().for_each(|key| world.set(&Self::setting(section, key), ""));
+    }
+
+    /// Where the server is.
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    fn setting(section: &str, key: &str) -> String {
+        format!("COUNTERFOIL_{section}_{key}")
+    }
+
+    /// It as a driver is told of it.
+    pub fn options(&self, prefix: &str, secret_key: SecretSource) -> BucketOptions {
+        BucketOptions {
+            endpoint: self.endpoint(),
+            region: "us-east-1".into(),
+            bucket: Self::BUCKET.into(),
+            prefix: prefix.into(),
+            access_key: "tests".into(),
+            secret_key,
+            ca_file: PathBuf::new(),
         }
     }
 }

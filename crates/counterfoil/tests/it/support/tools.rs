@@ -83,6 +83,21 @@ pub fn run(command: &mut Command) -> String {
     out
 }
 
+/// What the verifier that was written from the description of the formats alone says of a file: its exit code and its
+/// words. None where it cannot run.
+#[track_caller]
+pub fn second_verifier(file: &str, key: &str) -> Option<(i32, String)> {
+    let probe = Command::new("python3").args(["-c", "import cryptography"]).output();
+    if !probe.is_ok_and(|probe| probe.status.success()) {
+        eprintln!("skipped: python3 with `cryptography` is not installed, so tests/verifier/verify.py did not run");
+        return None;
+    }
+    let script = repository("tests/verifier/verify.py");
+    let output = Command::new("python3").arg(script).args([file, "--key", key]).output().expect("python3 runs");
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    Some((output.status.code().unwrap_or(-1), said))
+}
+
 /// Whether this process is root, which mounting a small file system needs.
 pub fn is_root() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -140,10 +140,16 @@ impl World {
     /// The same with settings, as environment variables.
     pub fn with(settings: &[(&str, &str)]) -> Self {
         let mut world = Self::empty(settings);
-        world.start();
-        world.apply();
-        world.key = world.create_key("support");
+        world.begin();
         world
+    }
+
+    /// Starts the server of an empty world, with the organisation of `org` and a key for its service `support`.
+    #[track_caller]
+    pub fn begin(&mut self) {
+        self.start();
+        self.apply();
+        self.key = self.create_key("support");
     }
 
     /// A server whose organisation nothing is declared of yet.
