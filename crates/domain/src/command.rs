@@ -337,6 +337,8 @@ pub struct Given {
     /// The checkpoint of a history that is remembered and that this ledger does not extend, and its size, for
     /// `ledger.rollback.accept`.
     pub other_history: Option<(String, u64)>,
+    /// What is held now of whom the request is of, or why that cannot be said, for `request.execute`.
+    pub held: Option<Result<keys::requests::SearchRequest, Refusal>>,
 }
 
 /// A stable code for a refusal. Clients and control tests may depend on it.

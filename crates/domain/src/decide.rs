@@ -139,7 +139,7 @@ pub(crate) fn rules(state: &State, given: &Given, command: &Command) -> Result<V
         Command::CheckRequestIdentity(body) => keys::requests::check_identity(state, body),
         Command::SearchRequest(body) => keys::requests::searched(state, given, body),
         Command::AssessRequest(body) => keys::requests::assess(state, body),
-        Command::ExecuteRequest(body) => keys::requests::execute(state, body),
+        Command::ExecuteRequest(body) => keys::requests::execute(state, given, body),
         Command::StepRequest(body) => keys::requests::stepped(state, given, body),
         Command::CloseRequest(body) => keys::requests::close(state, given, body),
         Command::ScopeControls(body) => scope_controls(state, body),

@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use crate::State;
 use crate::keys::holds;
 
-pub use rules::may_have_learned;
 pub(crate) use rules::{assess, check_identity, close, execute, receive, searched, stepped};
 
 /// Within how long a request is to be answered when nothing else is said, in milliseconds.

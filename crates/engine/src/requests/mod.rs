@@ -8,11 +8,12 @@ mod erasure;
 mod found;
 
 use std::collections::BTreeSet;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use domain::keys::requests::{
     DUE_MS, ExecuteRequest, Intake, Request, RequestAssessed, RequestClosed, RequestIdentityChecked, RequestKind,
-    RequestReceived, SearchRequest, may_have_learned,
+    RequestReceived, SearchRequest,
 };
 use domain::people::IdentitySource;
 use domain::{Command, Refusal, RefusalCode};
@@ -76,6 +77,9 @@ pub struct RequestText {
     /// Where to answer.
     pub contact: String,
 }
+
+/// What is held now of whom a request is of, or why that cannot be said.
+pub(crate) type HeldNow = Result<SearchRequest, Refusal>;
 
 /// The actors whose sealed profile has something that was given.
 #[derive(Default)]
@@ -200,23 +204,36 @@ impl Engine {
         self.blocking(move |engine| engine.look_for(&name, &known)).await?
     }
 
-    /// Refuses an erasure when what came since the search would have to be assessed first. Nothing is written: it would
-    /// be another thing than what was approved.
-    async fn nothing_came_since(self: &Arc<Self>, request: &str) -> Result<(), ExecuteError> {
-        let found = self.look_for_now(request).await?;
-        let known = self.request(request)?;
-        let models = self.read(|state| may_have_learned(state, known.received.kind, &found.counts));
-        let assessed = known.searched.map(|searched| searched.models).unwrap_or_default();
-        match models.iter().find(|model| !assessed.contains(*model)) {
-            Some(model) => {
-                let message = format!(
-                    "request `{request}`: model version `{model}` may have learned from data of theirs that came since the \
-                     search: search again, assess it, and ask for the approval anew"
-                );
-                Err(Refusal::new(RefusalCode::Conflict, message).into())
+    /// What is held now of whom an erasure is about, when one is asked for or to begin: what came since the search counts
+    /// too. Looked for before the command has its turn, since looking seals what is not sealed yet, which is a command. Nothing
+    /// is looked up for who may not ask, nor of a request that nobody confirmed.
+    ///
+    /// Sealing executes commands, and each command comes by here: so the future's type is erased.
+    pub(crate) fn held_before<'a>(
+        self: &'a Arc<Self>,
+        who: &'a Principal,
+        command: &'a Command,
+    ) -> Pin<Box<dyn Future<Output = Result<Option<HeldNow>, ExecuteError>> + Send + 'a>> {
+        let Some(body) = erasure_in(command) else { return Box::pin(std::future::ready(Ok(None))) };
+        Box::pin(async move {
+            let ready = self.read(|state| {
+                let known = state.requests.get(&body.request);
+                known.is_some_and(|known| {
+                    known.is_confirmed()
+                        && known.searched.is_some()
+                        && known.started_at.is_none()
+                        && known.closed.is_none()
+                })
+            });
+            if !ready || self.policies().decide(who, command.name(), &command.resource()).is_err() {
+                return Ok(None);
             }
-            None => Ok(()),
-        }
+            match self.look_for_now(&body.request).await {
+                Ok(found) => Ok(Some(Ok(found))),
+                Err(ExecuteError::Refused(refusal)) => Ok(Some(Err(refusal))),
+                Err(error) => Err(error),
+            }
+        })
     }
 
     /// Says what an erasure means for a model version.
@@ -246,10 +263,6 @@ impl Engine {
     /// As [`Engine::execute`].
     pub async fn execute_request(self: &Arc<Self>, who: &Principal, request: &str) -> Result<(), ExecuteError> {
         let command = self.erasure_of(request)?;
-        // What came since the search counts too: holds on it, and models that may have learned from it.
-        if self.authorize(who, "request.execute", &format!("request/{request}")).is_ok() {
-            self.nothing_came_since(request).await?;
-        }
         self.execute(who, command).await?;
         if let Err(error) = self.carry_out_erasures().await {
             tracing::warn!(request, %error, "an erasure has begun and is not completed yet; it goes on by itself");
@@ -457,6 +470,15 @@ impl Engine {
         }
         let keys = keys.into_iter().take(MOST_KEYS).collect();
         Ok(SearchRequest { request: name.to_owned(), counts, concerns, keys })
+    }
+}
+
+/// The erasure that a command begins, or asks the approval of.
+fn erasure_in(command: &Command) -> Option<&ExecuteRequest> {
+    match command {
+        Command::ExecuteRequest(body) => Some(body),
+        Command::RequestApproval(body) => erasure_in(&body.command),
+        _ => None,
     }
 }
 

@@ -358,6 +358,27 @@ async fn given_somebody_in_tokens_and_data_sets_when_they_ask_then_what_is_their
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn given_an_approved_erasure_when_what_came_since_is_held_then_no_door_begins_it() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    let officers = officers(&engine).await;
+    served(&engine, "zoe@example.com", "canary of zoe").await;
+    let request = searched(&engine, &officers[0], "zoe@example.com", RequestKind::Erasure).await;
+    approved(&engine, &officers, &request).await;
+    elsewhere(&engine, &officers[0], "zoe@example.com").await;
+    let hold = engine.place_hold(&officers[0], "dataset/loans", "CASE-1", i64::MAX).await.expect("placed");
+    let command = || engine.erasure_of(&request).expect("known");
+    // As `POST /commands` and `approvals carry-out` do it, which know nothing of searches.
+    let refusal = engine.execute(&operator(&engine), command()).await.expect_err("held").to_string();
+    assert!(refusal.contains(&hold) && refusal.contains("since the search"), "{refusal}");
+    let refusal = engine.execute_request(&operator(&engine), &request).await.expect_err("held").to_string();
+    assert!(refusal.contains(&hold), "{refusal}");
+    assert_eq!(steps(&engine), []);
+    engine.release_hold(&officers[1], &hold, "CASE-1").await.expect("released");
+    engine.execute(&operator(&engine), command()).await.expect("nothing that came since stands in its way");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn given_a_hold_on_anything_of_theirs_when_somebody_is_to_be_forgotten_then_it_waits_and_says_which_hold() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let engine = open(dir.path()).await;

@@ -8,6 +8,7 @@ use super::{
     SearchRequest,
 };
 use crate::decide::{digest_is_valid, identifier_is_valid, reference_is_valid};
+use crate::keys::holds;
 use crate::people::actors::is_the_system;
 use crate::{Event, Given, Refusal, RefusalCode, State};
 
@@ -69,8 +70,7 @@ pub(crate) fn searched(state: &State, given: &Given, body: &SearchRequest) -> Re
 ///
 /// Which model learned from which data set is not on record, so whoever is in one may be in each. What is to become of
 /// models is asked when somebody is to be forgotten, and only then.
-#[must_use]
-pub fn may_have_learned(state: &State, kind: RequestKind, counts: &BTreeMap<String, u64>) -> BTreeSet<String> {
+fn may_have_learned(state: &State, kind: RequestKind, counts: &BTreeMap<String, u64>) -> BTreeSet<String> {
     let in_data = counts.get("datasets").is_some_and(|count| *count > 0);
     let versions = state.models.iter().filter(|_| kind == RequestKind::Erasure && in_data);
     versions.flat_map(|(model, versions)| versions.keys().map(move |version| format!("{model}/{version}"))).collect()
@@ -92,7 +92,7 @@ pub(crate) fn assess(state: &State, body: &RequestAssessed) -> Result<Vec<Event>
 }
 
 /// That two people approved is asked for by the rule of approvals, as of every other command that needs one.
-pub(crate) fn execute(state: &State, body: &ExecuteRequest) -> Result<Vec<Event>, Refusal> {
+pub(crate) fn execute(state: &State, given: &Given, body: &ExecuteRequest) -> Result<Vec<Event>, Refusal> {
     let request = open(state, &body.request)?;
     not_begun(request)?;
     if request.received.kind != RequestKind::Erasure {
@@ -114,7 +114,35 @@ pub(crate) fn execute(state: &State, body: &ExecuteRequest) -> Result<Vec<Event>
         return conflict(request, &format!("is of `{actor}`, who acts here still: have them leave first"));
     }
     not_held(state, request)?;
+    nothing_came_since(state, given, request)?;
     Ok(vec![Event::RequestStarted(RequestStarted { request: body.request.clone() })])
+}
+
+/// What came since the search counts too: models that may have learned from it, and holds on it. It would be another thing
+/// than what was assessed and approved.
+fn nothing_came_since(state: &State, given: &Given, request: &Request) -> Result<(), Refusal> {
+    let found = match &given.held {
+        Some(Ok(found)) if found.request == request.received.request => found,
+        Some(Err(refusal)) => return Err(refusal.clone()),
+        _ => return conflict(request, "was not looked for again just now, as it must be before it is carried out"),
+    };
+    let models = may_have_learned(state, request.received.kind, &found.counts);
+    if let Some(model) = models.iter().find(|model| !request.assessed.contains_key(*model)) {
+        return conflict(
+            request,
+            &format!(
+                "has model version `{model}`, which may have learned from data of theirs that came since the search: search \
+                 again, assess it, and ask for the approval anew"
+            ),
+        );
+    }
+    match found.concerns.iter().find_map(|on| holds::blocking(state, on).map(|hold| (on, hold))) {
+        Some((on, hold)) => conflict(
+            request,
+            &format!("concerns `{on}` since the search, which legal hold `{hold}` keeps: release that, or refuse"),
+        ),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn stepped(state: &State, given: &Given, body: &RequestStep) -> Result<Vec<Event>, Refusal> {
