@@ -229,6 +229,8 @@ commands! {
     "retention.begin" BeginDisposal(keys::retention::BeginDisposal) on |b| format!("disposal/{}", b.disposal);
     /// Report that it went.
     "retention.dispose" ReportDisposal(keys::retention::RetentionDisposed) on |b| format!("disposal/{}", b.disposal);
+    /// Say which segments of records go.
+    "segments.dispose" DisposeSegments(keys::retention::SegmentsDisposed) on |b| format!("disposal/{}", b.disposal);
     /// Confirm that it went.
     "retention.confirm" ConfirmDisposal(keys::retention::DisposalConfirmed) on |b| format!("disposal/{}", b.disposal);
     /// Report a payload file that was written anew without some rows.

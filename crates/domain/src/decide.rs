@@ -131,6 +131,7 @@ pub(crate) fn rules(state: &State, given: &Given, command: &Command) -> Result<V
         Command::KeepPayloads(body) => keys::disposals::keep(state, body),
         Command::BeginDisposal(body) => keys::disposals::begin(state, given, body),
         Command::ReportDisposal(body) => keys::disposals::dispose(state, body),
+        Command::DisposeSegments(body) => keys::disposals::dispose_segments(state, body),
         Command::ConfirmDisposal(body) => keys::disposals::confirm(state, given, body),
         Command::CompactPayload(body) => keys::disposals::compact(state, body),
         Command::PlaceHold(body) => keys::holds::place(state, given, body),
@@ -305,6 +306,13 @@ fn register_model(state: &State, given: &Given, body: &crate::command::RegisterM
 fn declare_service(state: &State, given: &Given, body: &ServiceDeclared) -> Result<Vec<Event>, Refusal> {
     name_is_valid("service", &body.service)?;
     name_is_valid("classification", &body.spec.classification)?;
+    let before = state.services.get(&body.service).map(|known| &known.classification);
+    if keys::retention::RESERVED.contains(&body.spec.classification.as_str())
+        && before != Some(&body.spec.classification)
+    {
+        let message = format!("`{}` is no class of data: rules of retention use that word", body.spec.classification);
+        return Err(refuse(RefusalCode::Invalid, message));
+    }
     name_is_valid("environment", &body.spec.environment)?;
     let mut events = Vec::new();
     if state.services.get(&body.service) != Some(&body.spec) {

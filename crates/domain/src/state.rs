@@ -603,6 +603,8 @@ impl State {
             | Event::AccessesProgress(_)
             | Event::GatewayCounted(_)
             | Event::GatewayCountLost(_)
+            // What is gone of records is asked of the entries, and is no part of the state.
+            | Event::SegmentsDisposed(_)
             | Event::EvidenceExported(_) => {}
         }
     }

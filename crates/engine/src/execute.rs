@@ -406,7 +406,7 @@ impl Engine {
 }
 
 /// What Counterfoil alone does, whatever a role permits.
-const SYSTEM_ALONE: [&str; 35] = [
+const SYSTEM_ALONE: [&str; 36] = [
     "accesses.progress",
     "accesses.seal",
     "archive.lock.report",
@@ -439,13 +439,14 @@ const SYSTEM_ALONE: [&str; 35] = [
     "retention.keep",
     "segment.progress",
     "segment.seal",
+    "segments.dispose",
     "session.open",
     "signin.refused.count",
     "state.digest",
 ];
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
-const BOOKKEEPING: [(&str, &str); 32] = [
+const BOOKKEEPING: [(&str, &str); 33] = [
     ("policies.install", "policies"),
     ("node.join", "node/n1"),
     ("node.stop", "node/n1"),
@@ -476,6 +477,7 @@ const BOOKKEEPING: [(&str, &str); 32] = [
     ("retention.begin", "disposal/x_1"),
     ("retention.dispose", "disposal/x_1"),
     ("retention.keep", "payloads/internal"),
+    ("segments.dispose", "disposal/x_1"),
     ("request.search", "request/q_1"),
     ("request.step", "request/q_1"),
 ];

@@ -71,11 +71,23 @@ impl Engine {
         let doomed = self.read(|state| state.doomed_objects.clone());
         for (object, doomed) in doomed {
             let named = object.clone();
-            self.blocking(move |engine| {
-                engine.forget_ended(&doomed.dataset, &doomed.version)?;
-                engine.scrap_object(&doomed.class, &named)
-            })
-            .await??;
+            {
+                // A hold is placed by a command: none comes between the look and what is destroyed.
+                let _turn = self.turn.lock().await;
+                if let Some(hold) = self.read(|state| state.doomed_kept_since(&object)) {
+                    tracing::warn!(
+                        object,
+                        hold,
+                        "a hold keeps an object that a rule of retention was to end: it waits"
+                    );
+                    continue;
+                }
+                self.blocking(move |engine| {
+                    engine.forget_ended(&doomed.dataset, &doomed.version)?;
+                    engine.scrap_object(&doomed.class, &named)
+                })
+                .await??;
+            }
             self.execute(self.system(), Command::DestroyObject(ObjectNamed { object })).await?;
         }
         Ok(())

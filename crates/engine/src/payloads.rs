@@ -54,7 +54,7 @@ pub(crate) struct Held {
 /// A class and a day.
 pub(crate) type ClassDay = (String, String);
 
-fn failed(error: &RecordError) -> ExecuteError {
+pub(crate) fn failed(error: &RecordError) -> ExecuteError {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {

@@ -5,7 +5,7 @@ use crate::Event;
 use crate::keys::holds::{HoldPlaced, HoldReleased};
 use crate::keys::retention::{
     DisposalConfirmed, Item, Kind, Method, PayloadCompacted, RetentionDisposed, RetentionDisposing, RetentionKept,
-    RetentionScheduled, RetentionUnscheduled,
+    RetentionScheduled, RetentionUnscheduled, SegmentGone, SegmentsDisposed,
 };
 use crate::serving::SegmentFile;
 
@@ -45,6 +45,18 @@ pub fn events() -> Vec<Event> {
             copies_confirmed: 3,
         }),
         Event::DisposalConfirmed(DisposalConfirmed { disposal: s("x_1"), reference: s("TICKET-9") }),
+        Event::SegmentsDisposed(SegmentsDisposed {
+            disposal: s("x_1"),
+            kind: Kind::InferenceCore,
+            segments: vec![SegmentGone {
+                node: s("n1"),
+                incarnation: 1,
+                number: 77,
+                n: 2,
+                root: s("bb"),
+                core: SegmentFile { path: s("inferences/a.core.parquet"), ..old.clone() },
+            }],
+        }),
         Event::PayloadCompacted(PayloadCompacted {
             node: s("n1"),
             incarnation: 1,

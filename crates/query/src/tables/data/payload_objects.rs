@@ -18,6 +18,7 @@ pub(super) struct PayloadObjects {
 pub(super) fn object_id(item: &Item) -> String {
     match (&item.object, &item.day) {
         (Some(object), _) => object.clone(),
+        (None, day) if item.kind.is_core() => format!("records/{}/{}", item.class, day.as_deref().unwrap_or_default()),
         (None, day) => format!("payloads/{}/{}", item.class, day.as_deref().unwrap_or_default()),
     }
 }
@@ -25,6 +26,8 @@ pub(super) fn object_id(item: &Item) -> String {
 impl PayloadObjects {
     pub fn apply(&mut self, leaf: &Leaf<'_>) {
         match &leaf.entry.event {
+            // Records are no data of anybody's, and in no inventory of what must be encrypted.
+            Event::RetentionKept(body) if body.kind.is_core() => {}
             Event::RetentionKept(body) => {
                 let day = Some(body.day.clone());
                 let item = Item { kind: body.kind, class: body.class.clone(), day, object: None };
