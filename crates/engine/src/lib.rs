@@ -111,6 +111,8 @@ pub struct Engine {
     disposing: tokio::sync::Mutex<()>,
     /// The day on which what was due was last disposed of, since the epoch.
     disposed_on: std::sync::atomic::AtomicI64,
+    /// By what people who act here are found.
+    profile_index: Mutex<requests::ProfileIndex>,
     /// One erasure at a time.
     eraser: tokio::sync::Mutex<()>,
     last_progress: Mutex<Option<SegmentProgress>>,

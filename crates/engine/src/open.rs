@@ -369,6 +369,7 @@ impl Disk {
             state: RwLock::new(self.state),
             policies: RwLock::new(Arc::new(policies)),
             turn: tokio::sync::Mutex::new(()),
+            profile_index: Default::default(),
             eraser: tokio::sync::Mutex::new(()),
             sealer: tokio::sync::Mutex::new(sealer),
             access_sealer: tokio::sync::Mutex::new(access_sealer),

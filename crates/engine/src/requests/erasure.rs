@@ -4,7 +4,7 @@
 //! reported it is once, for the ledger takes no step twice and none out of order.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use domain::keys::holds;
 use domain::keys::requests::{ErasureStep, Request, RequestStep};
@@ -187,6 +187,9 @@ impl Engine {
         let count = texts.len() as u64;
         for sha256 in texts {
             self.remove_note(sha256).await?;
+        }
+        if let Some(actor) = &request.received.actor {
+            self.profile_index.lock().unwrap_or_else(PoisonError::into_inner).forget(actor);
         }
         Ok(Did::count("texts", count))
     }
