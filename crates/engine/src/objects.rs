@@ -93,7 +93,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Removes what was being written when the process ended, and objects that no event speaks of.
+    /// Removes what was being written when the process ended, and objects that no event speaks of; after an older copy was
+    /// accepted, those are moved aside.
     pub(crate) fn tidy_objects(&self) -> Result<(), ExecuteError> {
         let dir = self.objects_dir();
         let failed = |e: io::Error| ExecuteError::Unavailable(format!("{}: {e}", dir.display()));
@@ -106,7 +107,12 @@ impl Engine {
         });
         // Those with longer names are artifacts, which are known by their digest.
         let ours = objects::list(&dir).map_err(failed)?.into_iter().filter(|name| name.len() == 32);
-        for object in ours.filter(|object| !spoken_of.contains(object)) {
+        let unnamed: Vec<String> = ours.filter(|object| !spoken_of.contains(object)).collect();
+        self.mend_aside(&spoken_of)?;
+        if self.set_aside(&unnamed)? {
+            return Ok(());
+        }
+        for object in unnamed {
             tracing::info!(object, "an object that nothing speaks of is removed");
             let header = objects::open(&dir, &object).map_err(failed)?.map(|mut file| ObjectHeader::read(&mut file));
             match header {

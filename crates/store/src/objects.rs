@@ -78,6 +78,20 @@ pub fn remove(dir: &Path, name: &str) -> io::Result<()> {
     }
 }
 
+/// Moves what is kept under `name` in one directory to another of the same file system; that is durable on return.
+///
+/// # Errors
+/// When the name is no such thing, nothing is kept under it, or the file system refuses.
+pub fn move_to(from: &Path, to: &Path, name: &str) -> io::Result<()> {
+    let (old, new) = (path(from, name)?, path(to, name)?);
+    let (old_dir, new_dir) = (old.parent().unwrap_or(from), new.parent().unwrap_or(to));
+    fs::create_dir_all(new_dir)?;
+    fs::rename(&old, &new)?;
+    File::open(new_dir)?.sync_all()?;
+    File::open(to)?.sync_all()?;
+    File::open(old_dir)?.sync_all()
+}
+
 /// The names of all that is kept in `dir`, in order.
 ///
 /// # Errors

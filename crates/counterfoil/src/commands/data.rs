@@ -25,6 +25,8 @@ pub enum Data {
     Get(Get),
     /// List data sets
     List,
+    /// List objects that an older copy of the ledger, which was gone on with, does not name: they are destroyed at their time
+    Aside,
     /// Show a data set with its versions
     Show {
         /// Its name
@@ -159,6 +161,7 @@ impl Data {
                 output::line(format!("written: {}, {} bytes", wish.output.display(), answer["bytes"]))
             }
             (false, Self::List) => output::text(listed(&answer)),
+            (false, Self::Aside) => output::text(aside(&answer)),
             (false, Self::Show { .. }) => output::text(described(&answer)),
             (false, Self::Destroy(wish)) => {
                 output::line(format!("destroyed: {} version {}", wish.dataset, wish.version))
@@ -179,12 +182,27 @@ impl Data {
             Self::Put(wish) => wish.put(client).await,
             Self::Get(wish) => wish.get(client).await,
             Self::List => client.json(Method::GET, "/api/v1/datasets", None).await,
+            Self::Aside => client.json(Method::GET, "/api/v1/objects/aside", None).await,
             Self::Show { dataset } => client.json(Method::GET, &at(&[dataset]), None).await,
             Self::Destroy(wish) => {
                 let path = at(&[&wish.dataset, "versions", &wish.version, "destroy"]);
                 client.json(Method::POST, &path, Some(&json!({"reference": wish.reference}))).await
             }
         }
+    }
+}
+
+/// What lies aside, for people.
+fn aside(answer: &Value) -> String {
+    let objects = answer["objects"].as_array().map_or(&[][..], Vec::as_slice);
+    let line = |one: &Value| {
+        let until = output::time(one["until"].as_i64().unwrap_or(0));
+        let class = one["class"].as_str().unwrap_or("unknown");
+        format!("{}  {class}  {} bytes, destroyed at {until}\n", word(one, "object"), one["bytes"])
+    };
+    match objects.is_empty() {
+        true => "nothing lies aside\n".to_owned(),
+        false => objects.iter().map(line).collect(),
     }
 }
 

@@ -143,6 +143,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/sessions", get(sessions::list))
         .route("/sessions/{id}", delete(sessions::revoke))
         .route("/datasets", get(datasets::list))
+        .route("/objects/aside", get(datasets::aside))
         .route("/datasets/{id}", get(datasets::show))
         .route("/datasets/{id}/versions/{version}/destroy", post(datasets::destroy))
         .route("/tokens", get(tokens::list))
