@@ -150,6 +150,7 @@ EVENTS = {
     "retention.disposed": ("disposal/{disposal}", "disposal item method due copies copies_confirmed"),
     "retention.confirmed": ("disposal/{disposal}", "disposal reference"),
     "segments.disposed": ("disposal/{disposal}", "disposal kind segments"),
+    "retention.clock.confirmed": ("retention/clock", "from to reference"),
     "payload.compacted": ("node/{node}", "node incarnation number old new? rows_removed"),
     "hold.placed": ("hold/{hold}", "hold on reference review_due"),
     "hold.released": ("hold/{hold}", "hold reference"),

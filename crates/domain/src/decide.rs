@@ -131,6 +131,7 @@ pub(crate) fn rules(state: &State, given: &Given, command: &Command) -> Result<V
         Command::KeepPayloads(body) => keys::disposals::keep(state, body),
         Command::BeginDisposal(body) => keys::disposals::begin(state, given, body),
         Command::ReportDisposal(body) => keys::disposals::dispose(state, body),
+        Command::ConfirmClock(body) => keys::disposals::confirm_clock(given, body),
         Command::DisposeSegments(body) => keys::disposals::dispose_segments(state, body),
         Command::ConfirmDisposal(body) => keys::disposals::confirm(state, given, body),
         Command::CompactPayload(body) => keys::disposals::compact(state, body),

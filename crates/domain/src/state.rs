@@ -605,6 +605,7 @@ impl State {
             | Event::GatewayCountLost(_)
             // What is gone of records is asked of the entries, and is no part of the state.
             | Event::SegmentsDisposed(_)
+            | Event::ClockConfirmed(_)
             | Event::EvidenceExported(_) => {}
         }
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use domain::infrastructure::{CommandRefused, StateDigest};
+use domain::keys::retention::ClockLeap;
 use domain::people::{RoleDefined, roles};
 use domain::{Command, Entry, Event, Given, Refusal, RefusalCode, State, decide};
 
@@ -287,9 +288,28 @@ impl Engine {
             Command::AcceptRollback(_) => self.other_history(),
             _ => None,
         };
+        let clock_leap = match command {
+            Command::BeginDisposal(_) | Command::ConfirmClock(_) => {
+                let looked = self.blocking(|engine| engine.clock_leap()).await.and_then(|leap| leap);
+                // What cannot be read is not believed.
+                looked.unwrap_or(Some(ClockLeap { from: 0, to: Self::now_ms() }))
+            }
+            _ => None,
+        };
         let authenticated_at = who.session.as_ref().map(|visit| visit.authenticated_at);
         let (by, fresh) = (who.actor.clone(), uuid::Uuid::now_v7().simple().to_string());
-        Given { now: Self::now_ms(), by, authenticated_at, fresh, model, enclosed, object, other_history, held: None }
+        Given {
+            now: Self::now_ms(),
+            by,
+            authenticated_at,
+            fresh,
+            model,
+            enclosed,
+            object,
+            other_history,
+            clock_leap,
+            held: None,
+        }
     }
 
     /// Appends events, waits until they are durable, and folds them.

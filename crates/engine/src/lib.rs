@@ -10,6 +10,7 @@ mod archive;
 mod artifacts;
 mod aside;
 mod authorize;
+mod clock;
 mod counters;
 mod custody;
 mod datasets;
@@ -111,6 +112,9 @@ pub struct Engine {
     /// One payload file is written anew at a time.
     compacting: tokio::sync::Mutex<()>,
     disposing: tokio::sync::Mutex<()>,
+    clock: Mutex<clock::Clock>,
+    /// Whether the clock was found ahead of the ledger.
+    clock_leapt: std::sync::atomic::AtomicBool,
     /// The day on which what was due was last disposed of, since the epoch.
     disposed_on: std::sync::atomic::AtomicI64,
     /// By what people who act here are found.

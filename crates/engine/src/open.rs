@@ -377,6 +377,8 @@ impl Disk {
             keys_untold: AtomicBool::new(false),
             compacting: tokio::sync::Mutex::new(()),
             disposing: tokio::sync::Mutex::new(()),
+            clock: Default::default(),
+            clock_leapt: AtomicBool::new(false),
             disposed_on: std::sync::atomic::AtomicI64::new(i64::MIN),
             governance: AtomicU64::new(1),
             counters: Counters::default(),

@@ -17,11 +17,11 @@ use std::sync::atomic::Ordering;
 
 use domain::keys::holds::{self, HoldPlaced, HoldReleased};
 use domain::keys::retention::{
-    BeginDisposal, Disposal, DisposalConfirmed, Expiring, Item, Kind, Method, RetentionDisposed, RetentionDisposing,
-    RetentionKept,
+    BeginDisposal, ClockLeap, ConfirmClock, Disposal, DisposalConfirmed, Expiring, Item, Kind, Method,
+    RetentionDisposed, RetentionDisposing, RetentionKept,
 };
 use domain::serving::InferenceCore;
-use domain::{Command, Record};
+use domain::{Command, Record, Refusal, RefusalCode};
 use ledger::records::segment;
 use vault::{KeyKind, KeyState, SubjectRef};
 
@@ -173,9 +173,20 @@ impl Engine {
     /// Disposes of what is due and not held, having finished what was begun before; returns the disposals that are done.
     ///
     /// # Errors
-    /// When a key, a file or the ledger cannot be written or read; what was done stays done, and the next time goes on.
+    /// A refusal when the clock leapt ahead; when a key, a file or the ledger cannot be written or read: what was done stays
+    /// done, and the next time goes on.
     pub async fn dispose_due(self: &Arc<Self>) -> Result<Vec<String>, ExecuteError> {
         let _one = self.disposing.lock().await;
+        if let Some(ClockLeap { from, to }) = self.blocking(|engine| engine.clock_leap()).await?? {
+            let message = format!(
+                "the clock leapt ahead by {} hours (from {from} to {to} milliseconds since the epoch), or the server was down for as \
+                 long: nothing is disposed of until somebody looked and confirms that it is right, with `counterfoil retention \
+                 clock --reference REFERENCE`",
+                to.saturating_sub(from) / (60 * 60 * 1000)
+            );
+            tracing::error!("ALERT {message}");
+            return Err(Refusal::new(RefusalCode::Conflict, message).into());
+        }
         self.seal(true).await?;
         self.note_kept().await?;
         let now = Self::now_ms();
@@ -204,6 +215,15 @@ impl Engine {
             }
         }
         self.carry_out_disposals().await
+    }
+
+    /// Says that the clock is right, although it leapt ahead: `reference` says where it is written down how that was found out.
+    ///
+    /// # Errors
+    /// As [`Engine::execute`].
+    pub async fn confirm_clock(self: &Arc<Self>, who: &Principal, reference: &str) -> Result<(), ExecuteError> {
+        let confirm = ConfirmClock { reference: reference.to_owned() };
+        self.execute(who, Command::ConfirmClock(confirm)).await.map(drop)
     }
 
     /// Runs [`Self::dispose_due`] when that was not done yet on this day.

@@ -35,6 +35,7 @@ pub(crate) struct Metrics {
     custodian_grace_left: Gauge,
     archive_lag: Gauge,
     archive_trouble: Gauge,
+    clock_leapt: Gauge,
 }
 
 impl Metrics {
@@ -57,6 +58,10 @@ impl Metrics {
         registry.register("archive_lag", help, archive_lag.clone());
         let help = "Whether nothing can be copied to the write-once bucket, or its locks do not hold";
         registry.register("archive_trouble", help, archive_trouble.clone());
+        let clock_leapt = Gauge::default();
+        let help =
+            "Whether the clock leapt ahead of the ledger, so that nothing is disposed of until that is confirmed";
+        registry.register("retention_clock_leapt", help, clock_leapt.clone());
         Self {
             registry,
             requests,
@@ -67,6 +72,7 @@ impl Metrics {
             custodian_grace_left,
             archive_lag,
             archive_trouble,
+            clock_leapt,
         }
     }
 
@@ -87,6 +93,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>) -> Result<Response, PageEr
     let archive = app.engine.archive_standing();
     app.metrics.archive_lag.set(archive.as_ref().map_or(0, |archive| gauge(archive.lag)));
     app.metrics.archive_trouble.set(archive.is_some_and(|archive| !archive.is_well()).into());
+    app.metrics.clock_leapt.set(app.engine.clock_leapt().into());
     let mut text = String::new();
     encode(&mut text, &app.metrics.registry).map_err(|e| Failure::internal("write the metrics", &e))?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -28,6 +28,12 @@ pub enum Retention {
     },
     /// Dispose of what is due and not held, now instead of once a day
     Run,
+    /// Say that the clock is right, although it leapt ahead or the server was down for long: until then nothing is disposed of
+    Clock {
+        /// Where it is written down how that was found out, such as a ticket's number; never a name
+        #[arg(long)]
+        reference: String,
+    },
     /// Say that you looked for what went and did not find it; for whoever did not make the rule
     Confirm {
         /// The disposals, such as x_0123456789abcdef
@@ -133,6 +139,18 @@ impl Retention {
                         output::line(format!("disposed of: {done}"))
                     }
                 }
+            }
+            Self::Clock { reference } => {
+                let body = json!({"reference": reference});
+                say(
+                    json,
+                    connect,
+                    Method::POST,
+                    "/api/v1/retention/clock/confirm",
+                    Some(&body),
+                    "confirmed: the clock is right",
+                )
+                .await
             }
             Self::Confirm { disposals, reference } => {
                 let client = connect.open().await?;

@@ -30,6 +30,9 @@ pub const INFERENCE_CORES: &str = "inference_core";
 /// The same of records of accesses.
 pub const ACCESS_CORES: &str = "access_core";
 
+/// How far the clock may be ahead of the newest entry before nothing is disposed of by it, in milliseconds.
+pub const CLOCK_LEAP_MS: i64 = DAY_MS;
+
 /// Words that stand in the place of a class, so that nothing else may be of a class of that name.
 pub const RESERVED: [&str; 3] = [QUERIES, INFERENCE_CORES, ACCESS_CORES];
 
@@ -236,6 +239,35 @@ pub struct SegmentsDisposed {
     pub kind: Kind,
     /// The segments.
     pub segments: Vec<SegmentGone>,
+}
+
+/// The wish to have what is due disposed of, although the clock leapt ahead: it is right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmClock {
+    /// Where it is written down how that was found out. Never a name.
+    pub reference: String,
+}
+
+/// The clock leapt ahead, and somebody says that it is right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClockConfirmed {
+    /// From when, in milliseconds since the epoch.
+    pub from: i64,
+    /// To when.
+    pub to: i64,
+    /// Where it is written down how that was found out. Never a name.
+    pub reference: String,
+}
+
+/// A clock that is ahead of what the ledger was told by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockLeap {
+    /// From when, in milliseconds since the epoch.
+    pub from: i64,
+    /// To when.
+    pub to: i64,
 }
 
 /// A segment whose file of records is gone.

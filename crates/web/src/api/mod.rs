@@ -110,6 +110,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/retention/due", get(retention::due))
         .route("/retention/run", post(retention::run))
         .route("/retention/disposals/{id}/confirm", post(retention::confirm))
+        .route("/retention/clock/confirm", post(retention::confirm_clock))
         .route("/holds", get(retention::holds).post(retention::place))
         .route("/holds/{id}/release", post(retention::release))
         .route("/requests", get(requests::list).post(requests::receive))
