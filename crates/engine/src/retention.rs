@@ -399,6 +399,8 @@ impl Engine {
         if under_way.is_empty() {
             return Ok(Vec::new());
         }
+        let items: Vec<Item> = under_way.iter().map(|one| one.disposing.item.clone()).collect();
+        let found = self.blocking(move |engine| engine.files_of(&items)).await??;
         // A version ended with the entry that began its disposal: it is among what is decided to go.
         self.finish_objects().await?;
         let (mut files, mut went) = (BTreeSet::new(), Vec::new());
@@ -416,11 +418,26 @@ impl Engine {
         let mut done = Vec::new();
         for disposing in went {
             let object = disposing.item.object.clone().unwrap_or_default();
+            // The key, and the file unless somebody who died removed it.
+            let copies = 1 + u64::from(found.contains(&object));
             let left =
                 u64::from(files.contains(&object)) + u64::from(!gone.contains(&(disposing.item.class.clone(), object)));
-            done.push(self.report_disposal(disposing, Method::KeyDestroyed, 2, left).await?);
+            done.push(self.report_disposal(disposing, Method::KeyDestroyed, copies, left).await?);
         }
         Ok(done)
+    }
+
+    /// The objects of which there is a file. Blocks.
+    fn files_of(&self, items: &[Item]) -> Result<BTreeSet<String>, ExecuteError> {
+        let mut found = BTreeSet::new();
+        for object in items.iter().filter_map(|item| item.object.as_ref()) {
+            let artifact = self.read(|state| state.artifacts.get(object).map(|kept| kept.sha256.clone()));
+            let opened = store::objects::open(&self.objects_dir(), artifact.as_ref().unwrap_or(object));
+            if opened.map_err(|e| ExecuteError::Unavailable(format!("object `{object}`: {e}")))?.is_some() {
+                found.insert(object.clone());
+            }
+        }
+        Ok(found)
     }
 
     /// Destroys an object; whether there is a file of it still. Blocks.
