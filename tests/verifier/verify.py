@@ -159,7 +159,7 @@ EVENTS = {
         "request kind subjects actor? channel received_at due_at sealed_sha256",
     ),
     "request.identity.checked": ("request/{request}", "request method result reference"),
-    "request.searched": ("request/{request}", "request counts concerns keys models"),
+    "request.searched": ("request/{request}", "request counts concerns keys models left_out?"),
     "request.assessed": ("request/{request}", "request model version assessment action reference"),
     "request.started": ("request/{request}", "request"),
     "request.step": ("request/{request}", "request step counts keys?"),

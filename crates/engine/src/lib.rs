@@ -117,6 +117,7 @@ pub struct Engine {
     clock_leapt: std::sync::atomic::AtomicBool,
     /// The day on which what was due was last disposed of, since the epoch.
     disposed_on: std::sync::atomic::AtomicI64,
+    token_pace: tokens::Pace,
     /// By what people who act here are found.
     profile_index: Mutex<requests::ProfileIndex>,
     /// One erasure at a time.

@@ -369,6 +369,7 @@ impl Disk {
             state: RwLock::new(self.state),
             policies: RwLock::new(Arc::new(policies)),
             turn: tokio::sync::Mutex::new(()),
+            token_pace: Default::default(),
             profile_index: Default::default(),
             eraser: tokio::sync::Mutex::new(()),
             sealer: tokio::sync::Mutex::new(sealer),

@@ -161,6 +161,42 @@ fn given_an_approved_erasure_when_something_came_since_the_search_then_it_does_n
 }
 
 #[test]
+fn given_more_model_versions_than_an_entry_names_when_searched_again_then_the_next_come_until_all_are_assessed() {
+    let mut company = officers();
+    company.done("a_other", receive("q_1", RequestKind::Erasure, None));
+    company.done("a_other", identity(IdentityResult::Confirmed));
+    let versions: Vec<String> = (0..1_500).map(|n| format!("version-{n:05}")).collect();
+    let registered = |version: &String| crate::models::ModelRegistered {
+        model: "m".into(),
+        version: version.clone(),
+        artifact_sha256: "a".repeat(64),
+        facts: crate::models::ModelFacts { bytes: 1, operators: vec![], inputs: vec![], outputs: vec![] },
+        enclosed: None,
+    };
+    let models = versions.iter().map(|version| (version.clone(), registered(version))).collect();
+    company.state.models.insert("m".into(), models);
+    company.given.held = Some(Ok(found(1)));
+    let mut rounds = 0;
+    loop {
+        company.done("a_system", search(1));
+        let known = company.state.requests["q_1"].clone();
+        let open: Vec<String> = known.unassessed().cloned().collect();
+        if open.is_empty() {
+            break;
+        }
+        assert!(company.code("a_admin", ask("p_1", execute(None))) == RefusalCode::Conflict);
+        rounds += 1;
+        for name in open {
+            let (model, version) = name.split_once('/').expect("both");
+            let Command::AssessRequest(assessed) = assess(model) else { unreachable!() };
+            company.done("a_other", Command::AssessRequest(RequestAssessed { version: version.into(), ..assessed }));
+        }
+    }
+    assert!(rounds > 1 && company.state.requests["q_1"].assessed.len() == versions.len(), "in {rounds} rounds");
+    company.done("a_admin", ask("p_1", execute(None)));
+}
+
+#[test]
 fn given_somebody_who_acts_here_when_they_ask_to_be_forgotten_then_they_leave_first_and_do_not_vote() {
     let mut company = officers();
     company.done("a_admin", receive("q_1", RequestKind::Erasure, Some("a_other")));

@@ -129,6 +129,7 @@ impl RequestPage {
             concerns: ["service/credit-risk".to_owned()].into(),
             keys: [].into(),
             models: ["credit-risk/1".to_owned()].into(),
+            left_out: 0,
         };
         let fresh = Request {
             received,

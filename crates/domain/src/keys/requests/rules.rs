@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    ErasureStep, ExecuteRequest, MAX_DUE_MS, MAX_SUBJECTS, Request, RequestAssessed, RequestClosed,
+    ErasureStep, ExecuteRequest, MAX_DUE_MS, MAX_SUBJECTS, ModelAction, Request, RequestAssessed, RequestClosed,
     RequestIdentityChecked, RequestKind, RequestOutcome, RequestReceived, RequestSearched, RequestStarted, RequestStep,
     SearchRequest,
 };
@@ -14,6 +14,9 @@ use crate::{Event, Given, Refusal, RefusalCode, State};
 
 /// The most places, concerns or keys that an event of a request names.
 const MAX_NAMES: usize = 512;
+
+/// The most bytes that names of model versions take in an entry.
+const MODELS_BYTES: usize = 16_000;
 
 pub(crate) fn receive(state: &State, given: &Given, body: &RequestReceived) -> Result<Vec<Event>, Refusal> {
     identifier_is_valid("request", &body.request)?;
@@ -61,9 +64,25 @@ pub(crate) fn searched(state: &State, given: &Given, body: &SearchRequest) -> Re
     if names > MAX_NAMES {
         return invalid(format!("a search names at most {MAX_NAMES} things of a kind"));
     }
-    let models = may_have_learned(state, request.received.kind, &body.counts);
+    let all = may_have_learned(state, request.received.kind, &body.counts);
+    let (models, left_out) = named(all, &request.assessed);
     let SearchRequest { request, counts, concerns, keys } = body.clone();
-    Ok(vec![Event::RequestSearched(RequestSearched { request, counts, concerns, keys, models })])
+    Ok(vec![Event::RequestSearched(RequestSearched { request, counts, concerns, keys, models, left_out })])
+}
+
+/// Those that an entry has room for, what nobody has assessed first, and how many of that it has no room for.
+fn named(all: BTreeSet<String>, assessed: &BTreeMap<String, ModelAction>) -> (BTreeSet<String>, u64) {
+    let (known, open): (Vec<String>, Vec<String>) = all.into_iter().partition(|model| assessed.contains_key(model));
+    let (mut named, mut bytes, mut left_out) = (BTreeSet::new(), 0_usize, 0_u64);
+    for (model, is_open) in open.into_iter().map(|one| (one, true)).chain(known.into_iter().map(|one| (one, false))) {
+        bytes = bytes.saturating_add(model.len()).saturating_add(3);
+        if bytes <= MODELS_BYTES {
+            named.insert(model);
+        } else {
+            left_out = left_out.saturating_add(u64::from(is_open));
+        }
+    }
+    (named, left_out)
 }
 
 /// Model versions that may have learned from what was found, as `model/version`.
@@ -106,6 +125,13 @@ pub(crate) fn execute(state: &State, given: &Given, body: &ExecuteRequest) -> Re
     }
     if request.searched.is_none() {
         return conflict(request, "was not searched for: look first what is held");
+    }
+    let left_out = request.searched.as_ref().map_or(0, |found| found.left_out);
+    if left_out > 0 && request.unassessed().next().is_none() {
+        return conflict(
+            request,
+            &format!("has {left_out} more model versions to assess: search again, which names the next"),
+        );
     }
     if let Some(model) = request.unassessed().next() {
         return conflict(request, &format!("has model version `{model}` to assess first"));
