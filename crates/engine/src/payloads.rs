@@ -27,8 +27,8 @@ pub struct DroppedRows {
 /// What rows are taken out.
 #[derive(Clone, Debug)]
 pub(crate) enum Doomed {
-    /// All of one subject.
-    Subject(SubjectRef),
+    /// All of these subjects.
+    Subjects(BTreeSet<[u8; 16]>),
     /// All of these days, by class.
     Days(BTreeMap<String, BTreeSet<String>>),
 }
@@ -36,7 +36,7 @@ pub(crate) enum Doomed {
 impl Doomed {
     fn takes(&self, owner: &PayloadOwner) -> bool {
         match self {
-            Self::Subject(subject) => owner.subject_ref == subject.0,
+            Self::Subjects(subjects) => subjects.contains(&owner.subject_ref),
             Self::Days(classes) => classes.get(&owner.classification).is_some_and(|days| days.contains(&owner.day)),
         }
     }
@@ -71,8 +71,16 @@ impl Engine {
     /// # Errors
     /// When a file or the ledger cannot be written or read; what was done stays done.
     pub async fn drop_payload_rows(self: &Arc<Self>, subject: &SubjectRef) -> Result<DroppedRows, ExecuteError> {
+        self.drop_rows_of(&[*subject].into()).await
+    }
+
+    /// The same of several subjects, in one pass over the files.
+    pub(crate) async fn drop_rows_of(
+        self: &Arc<Self>,
+        subjects: &BTreeSet<SubjectRef>,
+    ) -> Result<DroppedRows, ExecuteError> {
         self.seal(true).await?;
-        self.drop_rows("", Doomed::Subject(*subject)).await
+        self.drop_rows("", Doomed::Subjects(subjects.iter().map(|subject| subject.0).collect())).await
     }
 
     /// Takes rows out of the payload files that are stored under `from` or a later day.

@@ -105,14 +105,9 @@ impl Engine {
             ErasureStep::PayloadRowsRemoved => {
                 // What is not sealed in a file yet would come into one later.
                 self.seal_now().await?;
-                let (mut segments, mut rows) = (0, 0);
-                for subject in subjects_of(&known) {
-                    let dropped = self.drop_payload_rows(&subject).await?;
-                    segments += dropped.segments;
-                    rows += dropped.rows;
-                }
+                let dropped = self.drop_rows_of(&subjects_of(&known)).await?;
                 Ok(Did {
-                    counts: [("rows".to_owned(), rows), ("segments".to_owned(), segments)].into(),
+                    counts: [("rows".to_owned(), dropped.rows), ("segments".to_owned(), dropped.segments)].into(),
                     ..Did::default()
                 })
             }
