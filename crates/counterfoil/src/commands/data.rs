@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
+use domain::data::{DataClass, LawfulBasis};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -42,8 +44,8 @@ pub struct Declare {
     /// Its name
     dataset: String,
     /// How sensitive it is
-    #[arg(long, value_enum)]
-    class: Class,
+    #[arg(long, value_parser = classes())]
+    class: String,
     /// Who answers for it, by pseudonym
     #[arg(long)]
     owner: String,
@@ -54,8 +56,8 @@ pub struct Declare {
     #[arg(long)]
     licence: String,
     /// Why data about people may be processed; needed for classes personal and sensitive
-    #[arg(long, value_enum)]
-    lawful_basis: Option<Basis>,
+    #[arg(long, value_parser = bases())]
+    lawful_basis: Option<String>,
     /// What it may be read for, by the vocabulary of --purpose; give it once for each
     #[arg(long = "purposes", value_name = "PURPOSE", value_delimiter = ',', required = true)]
     purposes: Vec<String>,
@@ -64,37 +66,14 @@ pub struct Declare {
     region: Option<String>,
 }
 
-/// A data class.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum Class {
-    /// Anybody may have it
-    Public,
-    /// For the organisation
-    Internal,
-    /// For those in it who need it
-    Confidential,
-    /// About people
-    Personal,
-    /// About people, and what could harm them most
-    Sensitive,
+/// The words of the classes that there are.
+fn classes() -> PossibleValuesParser {
+    PossibleValuesParser::new(DataClass::ALL.map(DataClass::as_str))
 }
 
-/// A lawful basis.
-#[derive(Clone, Copy, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub enum Basis {
-    /// They agreed
-    Consent,
-    /// A contract with them needs it
-    Contract,
-    /// The law demands it
-    LegalObligation,
-    /// Somebody's life is at stake
-    VitalInterests,
-    /// A public task needs it
-    PublicTask,
-    /// An interest that outweighs theirs
-    LegitimateInterests,
+/// The words of the lawful bases that there are.
+fn bases() -> PossibleValuesParser {
+    PossibleValuesParser::new(LawfulBasis::ALL.map(LawfulBasis::as_str))
 }
 
 /// A version to store.
@@ -208,13 +187,12 @@ fn aside(answer: &Value) -> String {
 
 impl Declare {
     fn body(&self) -> Value {
-        let name = |value: Option<clap::builder::PossibleValue>| value.map(|value| value.get_name().to_owned());
         let mut spec = json!({
-            "class": name(self.class.to_possible_value()), "owner": self.owner, "source": self.source,
+            "class": self.class, "owner": self.owner, "source": self.source,
             "licence": self.licence, "purposes": self.purposes,
         });
-        if let Some(basis) = self.lawful_basis {
-            spec["lawful_basis"] = json!(name(basis.to_possible_value()));
+        if let Some(basis) = &self.lawful_basis {
+            spec["lawful_basis"] = json!(basis);
         }
         if let Some(region) = &self.region {
             spec["region"] = json!(region);
