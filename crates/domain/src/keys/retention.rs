@@ -415,7 +415,7 @@ pub fn day_start(day: &str) -> Option<i64> {
 /// declare, and what payloads are kept of.
 fn classes(state: &State) -> BTreeSet<&str> {
     let mut all: BTreeSet<&str> = DataClass::ALL.iter().map(|class| class.as_str()).collect();
-    all.extend(RESERVED);
+    all.insert(QUERIES);
     all.extend(state.services.values().map(|service| service.classification.as_str()));
     all.extend(state.token_scopes.values().map(|known| known.spec.class.as_str()));
     all.extend(state.kept.keys().map(String::as_str));
@@ -425,7 +425,7 @@ fn classes(state: &State) -> BTreeSet<&str> {
 /// Whether something may be of a class: a rule or a hold on a mistyped one would be about nothing.
 pub(super) fn class_is_known(state: &State, class: &str) -> Result<(), Refusal> {
     let known = classes(state);
-    if known.contains(class) {
+    if known.contains(class) || RESERVED.contains(&class) {
         return Ok(());
     }
     let known: Vec<&str> = known.into_iter().collect();
