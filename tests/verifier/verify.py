@@ -158,6 +158,8 @@ EVENTS = {
     "retention.disposing": ("disposal/{disposal}", "disposal item rule days due clear_of"),
     "retention.disposed": ("disposal/{disposal}", "disposal item method due copies copies_confirmed"),
     "retention.confirmed": ("disposal/{disposal}", "disposal reference"),
+    "segments.disposed": ("disposal/{disposal}", "disposal kind segments"),
+    "retention.clock.confirmed": ("retention/clock", "from to reference"),
     "payload.compacted": ("node/{node}", "node incarnation number old new? rows_removed left? because?"),
     "hold.placed": ("hold/{hold}", "hold on reference review_due"),
     "hold.released": ("hold/{hold}", "hold reference"),
@@ -166,7 +168,7 @@ EVENTS = {
         "request kind subjects actor? channel received_at due_at sealed_sha256",
     ),
     "request.identity.checked": ("request/{request}", "request method result reference"),
-    "request.searched": ("request/{request}", "request counts concerns keys models"),
+    "request.searched": ("request/{request}", "request counts concerns keys models left_out?"),
     "request.assessed": ("request/{request}", "request model version assessment action reference"),
     "request.started": ("request/{request}", "request"),
     "request.step": ("request/{request}", "request step counts keys?"),
@@ -1415,9 +1417,36 @@ class Package:
                 report.fail("segment.chain", f"entry {seq}", "a segment does not follow", "completeness")
             chain.append(body)
             overlaps = body["t1"] >= manifest["from"] * 1000 and body["t0"] < manifest["to"] * 1000
-            if overlaps and seq not in listed:
+            gone = self.disposed_segment(kind, body)
+            if gone and seq in listed:
+                report.fail("segment.kept", f"entry {seq}", "its records were disposed of, and are still here", "erasure")
+            elif gone and overlaps:
+                self.check_disposed(*gone, body)
+            elif overlaps and seq not in listed:
                 report.fail("segment.absent", f"entry {seq}", "a segment of the window is not there", "completeness")
         return chains
+
+    def disposed_segment(self, kind, sealed):
+        """The entry that says that a segment's records went, and what it says of it."""
+        word = "access_core" if kind == "accesses" else "inference_core"
+        name = (sealed["node"], sealed["incarnation"], sealed["number"])
+        found = None
+        for seq, body in self.of_type("segments.disposed"):
+            for gone in body["segments"]:
+                if body["kind"] == word and (gone["node"], gone["incarnation"], gone["number"]) == name:
+                    found = (seq, body["disposal"], gone)
+        return found
+
+    def check_disposed(self, seq, disposal, gone, sealed):
+        where = "segment {}-{}-{}".format(gone["node"], gone["incarnation"], gone["number"])
+        rules = [body["rule"] for at, body in self.of_type("retention.disposing") if body["disposal"] == disposal and at < seq]
+        if not rules:
+            self.report.fail("segment.disposal", where, f"entry {seq} is of a disposal that never began")
+        elif any(gone[member] != sealed[member] for member in ("root", "n", "core")):
+            self.report.fail("segment.disposal", where, f"entry {seq} says it of another segment than was sealed")
+        else:
+            message = f"its records were disposed of by rule {rules[-1]} (event {seq})"
+            self.report.note("erasure", "segment.disposed", where, message)
 
     def check_progress(self, kind, chains, newest):
         furthest = {}

@@ -3,7 +3,7 @@
 //! The layout is specified in `docs/format.md`, section "Packages". Results are not copied from anywhere: each is
 //! computed again at the size its event names, and must come out the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -120,7 +120,7 @@ struct Walked {
 fn walk(engine: &Engine, size: u64, request: ExportRequest) -> Result<Walked, AssuranceError> {
     let mut walked =
         Walked { segments: Vec::new(), compacted: BTreeMap::new(), runs: BTreeMap::new(), reviews: Vec::new() };
-    let mut unknown = None;
+    let (mut unknown, mut gone) = (None, BTreeSet::new());
     let each = &mut |seq: u64, bytes: &[u8]| match Entry::decode(bytes) {
         Ok(entry) => match entry.event {
             Event::ControlRan(run)
@@ -130,6 +130,9 @@ fn walk(engine: &Engine, size: u64, request: ExportRequest) -> Result<Walked, As
             }
             Event::ReviewCompleted(done) if (request.from..request.to).contains(&entry.ts) => {
                 walked.reviews.push(done.review);
+            }
+            Event::SegmentsDisposed(body) => {
+                gone.extend(body.segments.into_iter().map(|segment| segment.core.path));
             }
             Event::PayloadCompacted(body) => {
                 walked.compacted.insert((body.node, body.incarnation, body.number), body.new);
@@ -142,6 +145,8 @@ fn walk(engine: &Engine, size: u64, request: ExportRequest) -> Result<Walked, As
         Err(error) => unknown = Some(format!("event {seq}: {error}")),
     };
     engine.log().for_each_entry(0..size, each).map_err(io)?;
+    // Their records went by a rule of retention, as an entry of the package says.
+    walked.segments.retain(|(_, _, sealed)| !gone.contains(&sealed.core.path));
     match unknown {
         Some(why) => Err(AssuranceError::Io(why)),
         None => Ok(walked),

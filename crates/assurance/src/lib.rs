@@ -53,6 +53,9 @@ pub enum AssuranceError {
     /// No such inference or event, or it is not provable yet.
     #[error("{0}")]
     NotFound(String),
+    /// There may have been such a record, and the records of its time went by a rule of retention.
+    #[error("{0}")]
+    Gone(String),
     /// A window that makes no sense.
     #[error("the window makes no sense: it must begin before it ends, and end no later than now")]
     Window,

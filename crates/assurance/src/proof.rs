@@ -1,5 +1,6 @@
 //! Proofs of one event and of one record, as text that anybody can verify.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use domain::people::AccessCore;
@@ -82,6 +83,17 @@ async fn proof_of<R: Record>(
         format!("select node, incarnation, segment, node_seq from {table} where {noun}_id = '{}'", id.as_hyphenated());
     let rows = database.at(At::Latest { tail: false }).await?.sql(&query, None).await?.rows()?;
     let Some(row) = rows.first() else {
+        let engine = Arc::clone(engine);
+        let gone = tokio::task::spawn_blocking(move || gone_by(&engine, R::SCHEMA, id));
+        if let Some(gone) = gone.await.map_err(|e| AssuranceError::Io(e.to_string()))?? {
+            let (n, day) = (gone.segments, &gone.day);
+            return Err(AssuranceError::Gone(format!(
+                "there is no record of {noun} `{name}` any more, if there was one: by its identifier it is of {day}, and the \
+                 records of {n} segments of that time were disposed of by rule `{}` (event {}); what was sealed of them is \
+                 in the ledger",
+                gone.rule, gone.event
+            )));
+        }
         let hint = "it does not exist, or its segment is not sealed yet: see `counterfoil records seal`";
         return Err(AssuranceError::NotFound(format!("no sealed record of {noun} `{name}`: {hint}")));
     };
@@ -91,6 +103,56 @@ async fn proof_of<R: Record>(
     let engine = Arc::clone(engine);
     let prove = move || prove::<R>(&engine, &place.0, place.1, place.2, place.3);
     tokio::task::spawn_blocking(prove).await.map_err(|e| AssuranceError::Io(e.to_string()))?
+}
+
+/// Segments that were of the time of a record, and whose records went.
+struct GoneBy {
+    rule: String,
+    event: u64,
+    segments: usize,
+    day: String,
+}
+
+/// How long after its identifier was made a record may end, in milliseconds.
+const LONGEST_CALL_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// What went of the time that an identifier names. Which records a segment had is not known without them. Reads the whole
+/// ledger. Blocks.
+fn gone_by(engine: &Engine, schema: u32, id: uuid::Uuid) -> Result<Option<GoneBy>, AssuranceError> {
+    let Some(made) = id.get_timestamp() else { return Ok(None) };
+    let (seconds, nanos) = made.to_unix();
+    let at =
+        i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000).saturating_add(i64::from(nanos / 1_000_000));
+    let mut sealed: BTreeSet<String> = BTreeSet::new();
+    let mut rules: BTreeMap<String, String> = BTreeMap::new();
+    let mut found: Option<GoneBy> = None;
+    let mut each = |seq: u64, bytes: &[u8]| {
+        let Ok(entry) = Entry::decode(bytes) else { return };
+        match entry.event {
+            Event::RetentionDisposing(body) => {
+                rules.insert(body.disposal, body.rule);
+            }
+            Event::SegmentsDisposed(body) => {
+                let of_then = body.segments.iter().filter(|segment| sealed.contains(&segment.core.path)).count();
+                if of_then > 0 {
+                    let rule = rules.get(&body.disposal).cloned().unwrap_or_default();
+                    let gone =
+                        found.get_or_insert_with(|| GoneBy { rule, event: seq, segments: 0, day: query::day_of(at) });
+                    gone.segments += of_then;
+                }
+            }
+            event => {
+                let of_then = |sealed: &SegmentSealed| {
+                    sealed.t1.div_euclid(1000) >= at && sealed.t0.div_euclid(1000) <= at.saturating_add(LONGEST_CALL_MS)
+                };
+                if let Some((_, body)) = event.sealed().filter(|(kind, body)| *kind == schema && of_then(body)) {
+                    sealed.insert(body.core.path.clone());
+                }
+            }
+        }
+    };
+    engine.log().for_each_entry(0..engine.log().size(), &mut each).map_err(|e| AssuranceError::Io(e.to_string()))?;
+    Ok(found)
 }
 
 fn prove<R: Record>(

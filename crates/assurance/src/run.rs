@@ -102,7 +102,7 @@ fn chosen(engine: &Engine, names: Option<&[String]>) -> Result<Vec<&'static Cont
 /// # Errors
 /// When a query fails, returns other columns than it must, or finds a violation outside its population.
 pub async fn test(session: &Session, control: &Control, params: RunParams) -> Result<Finished, AssuranceError> {
-    let reason = unfilled(control);
+    let reason = unfilled(control).or_else(|| gone(session, control, params));
     let (population, violations) = match &reason {
         Some(_) => (Items::default(), Items::default()),
         None => {
@@ -170,6 +170,16 @@ fn unfilled(control: &Control) -> Option<String> {
         }
     };
     needed.iter().find_map(area)
+}
+
+/// Why a control cannot be tested over a past state: records of its window went since by a rule of retention.
+fn gone(session: &Session, control: &Control, params: RunParams) -> Option<String> {
+    let mut needed: BTreeSet<String> = query::needed_tables(&control.query).into_iter().collect();
+    needed.extend(query::needed_tables(&control.population));
+    let under: Vec<String> = needed.iter().flat_map(|name| query::tables_under(name)).collect();
+    let reads = |table: &str| needed.contains(table) || under.iter().any(|name| name == table);
+    let lost = session.gone_since().iter().find(|gone| gone.newest >= params.start && reads(gone.table));
+    lost.map(ToString::to_string)
 }
 
 /// Asks one of a control's queries: items as text when `columns` is one column, else rows as compact JSON.

@@ -205,6 +205,8 @@ enum Way {
 pub struct Answer {
     /// Its body.
     pub body: Bytes,
+    /// What it lacks, as the server says, because a rule of retention ended it since the time that was asked about.
+    pub gone: Option<String>,
 }
 
 impl Client {
@@ -238,8 +240,9 @@ impl Client {
     /// # Errors
     /// The server's refusal, or that it cannot be reached.
     pub async fn send(&self, method: Method, path: &str, kind: &str, body: Vec<u8>) -> Result<Answer, Failure> {
-        let body = self.request(method, path, kind, Body::from(body)).await?;
-        Ok(Answer { body: whole(path, body).await? })
+        let (parts, body) = self.request(method, path, kind, Body::from(body)).await?;
+        let gone = parts.headers.get("x-counterfoil-gone").and_then(|gone| gone.to_str().ok()).map(str::to_owned);
+        Ok(Answer { body: whole(path, body).await?, gone })
     }
 
     /// Sends a file as it lies there, in constant memory, and reads the whole answer.
@@ -254,8 +257,8 @@ impl Client {
             piece.truncate(read);
             Ok::<_, std::io::Error>((read > 0).then(|| (Bytes::from(piece), file)))
         });
-        let body = self.request(Method::PUT, path, "application/octet-stream", Body::from_stream(pieces)).await?;
-        Ok(Answer { body: whole(path, body).await? })
+        let (_, body) = self.request(Method::PUT, path, "application/octet-stream", Body::from_stream(pieces)).await?;
+        Ok(Answer { body: whole(path, body).await?, gone: None })
     }
 
     /// Reads an answer into a file as it comes, in constant memory; returns how many bytes there were.
@@ -263,7 +266,7 @@ impl Client {
     /// # Errors
     /// The server's refusal, that it cannot be reached, that the answer broke off, or that the file cannot be written.
     pub async fn download(&self, path: &str, to: &mut std::fs::File) -> Result<u64, Failure> {
-        let body = self.request(Method::GET, path, "application/json", Body::empty()).await?;
+        let (_, body) = self.request(Method::GET, path, "application/json", Body::empty()).await?;
         let mut pieces = body.into_data_stream();
         let mut bytes = 0;
         while let Some(piece) = pieces.next().await {
@@ -274,8 +277,14 @@ impl Client {
         Ok(bytes)
     }
 
-    /// Sends a request; gives the body of an answer that is no refusal.
-    async fn request(&self, method: Method, path: &str, kind: &str, body: Body) -> Result<Body, Failure> {
+    /// Sends a request; gives an answer that is no refusal.
+    async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        kind: &str,
+        body: Body,
+    ) -> Result<(http::response::Parts, Body), Failure> {
         let base = match &self.way {
             Way::Remote { base, .. } => base.as_str(),
             Way::Local { .. } => "",
@@ -303,7 +312,7 @@ impl Client {
             },
         };
         match parts.status.is_success() {
-            true => Ok(body),
+            true => Ok((parts, body)),
             false => Err(refusal(parts.status, path, &whole(path, body).await?)),
         }
     }

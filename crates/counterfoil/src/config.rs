@@ -248,6 +248,8 @@ settings! {
         connections: usize = 4096;
         /// Seconds that one streamed answer may take in all.
         stream_seconds: u64 = 1800;
+        /// Values in an hour for which one person or program may have tokens made in one scope: whoever tries all values that there are confirms a guess.
+        tokens_an_hour: u64 = 1_000_000;
         /// Bytes of memory that one SQL query may use.
         sql_memory_bytes: usize = 1 << 30;
         /// Seconds that one SQL query may take.

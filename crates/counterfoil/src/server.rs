@@ -102,6 +102,7 @@ impl Server {
             answer_time: Duration::from_secs(config.limits.stream_seconds),
             ..gateway::Limits::default()
         };
+        engine.pace_tokens(config.limits.tokens_an_hour);
         let gateway = Gateway::new(Arc::clone(&engine), limits, &mut registry);
         let certificate = certificate_metrics(&config, &mut registry);
         let (app, notifier) = app(&config, &engine, registry)?;

@@ -246,6 +246,10 @@ commands! {
     "retention.begin" BeginDisposal(keys::retention::BeginDisposal) on |b| format!("disposal/{}", b.disposal);
     /// Report that it went.
     "retention.dispose" ReportDisposal(keys::retention::RetentionDisposed) on |b| format!("disposal/{}", b.disposal);
+    /// Say which segments of records go.
+    "segments.dispose" DisposeSegments(keys::retention::SegmentsDisposed) on |b| format!("disposal/{}", b.disposal);
+    /// Say that the clock is right, although it leapt ahead.
+    "retention.clock.confirm" ConfirmClock(keys::retention::ConfirmClock) on |_| "retention/clock".into();
     /// Confirm that it went.
     "retention.confirm" ConfirmDisposal(keys::retention::DisposalConfirmed) on |b| format!("disposal/{}", b.disposal);
     /// Report a payload file that was written anew without some rows.
@@ -354,6 +358,10 @@ pub struct Given {
     /// The checkpoint of a history that is remembered and that this ledger does not extend, and its size, for
     /// `ledger.rollback.accept`.
     pub other_history: Option<(String, u64)>,
+    /// How the clock is ahead of what the ledger was told by it, for `retention.begin` and `retention.clock.confirm`.
+    pub clock_leap: Option<keys::retention::ClockLeap>,
+    /// What is held now of whom the request is of, or why that cannot be said, for `request.execute`.
+    pub held: Option<Result<keys::requests::SearchRequest, Refusal>>,
 }
 
 /// A stable code for a refusal. Clients and control tests may depend on it.

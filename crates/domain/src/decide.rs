@@ -139,6 +139,8 @@ pub(crate) fn rules(state: &State, given: &Given, command: &Command) -> Result<V
         Command::KeepPayloads(body) => keys::disposals::keep(state, body),
         Command::BeginDisposal(body) => keys::disposals::begin(state, given, body),
         Command::ReportDisposal(body) => keys::disposals::dispose(state, body),
+        Command::ConfirmClock(body) => keys::disposals::confirm_clock(given, body),
+        Command::DisposeSegments(body) => keys::disposals::dispose_segments(state, body),
         Command::ConfirmDisposal(body) => keys::disposals::confirm(state, given, body),
         Command::CompactPayload(body) => keys::disposals::compact(state, body),
         Command::PlaceHold(body) => keys::holds::place(state, given, body),
@@ -147,7 +149,7 @@ pub(crate) fn rules(state: &State, given: &Given, command: &Command) -> Result<V
         Command::CheckRequestIdentity(body) => keys::requests::check_identity(state, body),
         Command::SearchRequest(body) => keys::requests::searched(state, given, body),
         Command::AssessRequest(body) => keys::requests::assess(state, body),
-        Command::ExecuteRequest(body) => keys::requests::execute(state, body),
+        Command::ExecuteRequest(body) => keys::requests::execute(state, given, body),
         Command::StepRequest(body) => keys::requests::stepped(state, given, body),
         Command::CloseRequest(body) => keys::requests::close(state, given, body),
         Command::ScopeControls(body) => scope_controls(state, body),
@@ -313,6 +315,13 @@ fn register_model(state: &State, given: &Given, body: &crate::command::RegisterM
 fn declare_service(state: &State, given: &Given, body: &ServiceDeclared) -> Result<Vec<Event>, Refusal> {
     name_is_valid("service", &body.service)?;
     name_is_valid("classification", &body.spec.classification)?;
+    let before = state.services.get(&body.service).map(|known| &known.classification);
+    if keys::retention::RESERVED.contains(&body.spec.classification.as_str())
+        && before != Some(&body.spec.classification)
+    {
+        let message = format!("`{}` is no class of data: rules of retention use that word", body.spec.classification);
+        return Err(refuse(RefusalCode::Invalid, message));
+    }
     name_is_valid("environment", &body.spec.environment)?;
     body.spec.subject_country.as_ref().map_or(Ok(()), |country| data::residency::country_is_valid(country))?;
     let mut events = Vec::new();

@@ -276,6 +276,10 @@ events! {
     "retention.disposing" RetentionDisposing(keys::retention::RetentionDisposing) on |b| format!("disposal/{}", b.disposal);
     /// It went.
     "retention.disposed" RetentionDisposed(keys::retention::RetentionDisposed) on |b| format!("disposal/{}", b.disposal);
+    /// Segments of records go by a disposal.
+    "segments.disposed" SegmentsDisposed(keys::retention::SegmentsDisposed) on |b| format!("disposal/{}", b.disposal);
+    /// Somebody says that the clock, which leapt ahead, is right.
+    "retention.clock.confirmed" ClockConfirmed(keys::retention::ClockConfirmed) on |_| "retention/clock".into();
     /// Another person found it gone.
     "retention.confirmed" DisposalConfirmed(keys::retention::DisposalConfirmed) on |b| format!("disposal/{}", b.disposal);
     /// A segment's payload file was written anew without some of its rows.

@@ -615,9 +615,12 @@ impl State {
             | Event::AccessesProgress(_)
             | Event::GatewayCounted(_)
             | Event::GatewayCountLost(_)
-            | Event::EvidenceExported(_)
             | Event::TransferMade(_)
-            | Event::TransferRefused(_) => {}
+            | Event::TransferRefused(_)
+            // What is gone of records is asked of the entries, and is no part of the state.
+            | Event::SegmentsDisposed(_)
+            | Event::ClockConfirmed(_)
+            | Event::EvidenceExported(_) => {}
         }
     }
 }

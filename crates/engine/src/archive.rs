@@ -378,12 +378,16 @@ impl Engine {
     fn due_for_archive(&self, from: u64) -> Result<Due, String> {
         let end = self.log.size().min(from.saturating_add(SCAN));
         let (mut due, mut failed) = (Due { files: Vec::new(), through: from }, None);
+        let went = self.went_since(from)?;
         let mut each = |seq: u64, bytes: &[u8]| {
             if due.files.len() >= BATCH || failed.is_some() {
                 return;
             }
             match Entry::decode(bytes).map(|entry| entry.event) {
-                Ok(Event::SegmentSealed(sealed) | Event::AccessesSealed(sealed)) => {
+                // One whose records went before they were copied has nothing to copy.
+                Ok(Event::SegmentSealed(sealed) | Event::AccessesSealed(sealed))
+                    if !went.contains(&sealed.core.path) =>
+                {
                     due.files.push(File::Core(sealed.core))
                 }
                 Ok(_) => {}
@@ -394,6 +398,23 @@ impl Engine {
         };
         self.log.for_each_entry(from..end, &mut each).map_err(|e| e.to_string())?;
         failed.map_or(Ok(due), Err)
+    }
+
+    /// Files of records that entries from `from` on say went. Their seals, if they are not copied yet, are after it too.
+    fn went_since(&self, from: u64) -> Result<BTreeSet<String>, String> {
+        let mut went = BTreeSet::new();
+        // Most of the time everything was copied long before it goes, and there is little to read.
+        let under_rule = self.read(|state| state.disposals.values().any(|one| one.disposing.item.kind.is_core()));
+        if !under_rule {
+            return Ok(went);
+        }
+        let mut each = |_: u64, bytes: &[u8]| {
+            if let Ok(Event::SegmentsDisposed(body)) = Entry::decode(bytes).map(|entry| entry.event) {
+                went.extend(body.segments.into_iter().map(|segment| segment.core.path));
+            }
+        };
+        self.log.for_each_entry(from..self.log.size(), &mut each).map_err(|e| e.to_string())?;
+        Ok(went)
     }
 
     /// The name and the bytes of a file, which must be those that the ledger speaks of.

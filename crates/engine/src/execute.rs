@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use domain::infrastructure::{CommandRefused, StateDigest};
+use domain::keys::retention::ClockLeap;
 use domain::people::{RoleDefined, roles};
 use domain::{Command, Entry, Event, Given, Refusal, RefusalCode, State, decide};
 
 use crate::authorize::{ACTIONS, Policies};
+use crate::requests::HeldNow;
 use crate::{Engine, Principal};
 
 /// How many events lie between two digests of the state.
@@ -70,14 +72,20 @@ impl Engine {
     pub async fn execute(self: &Arc<Self>, who: &Principal, ask: impl Into<Ask>) -> Result<Done, ExecuteError> {
         let (engine, who, ask) = (Arc::clone(self), who.clone(), ask.into());
         let work = tokio::spawn(async move {
+            let held = engine.held_before(&who, &ask.command).await?;
             let _turn = engine.turn.lock().await;
-            engine.execute_in_turn(&who, ask).await
+            engine.execute_in_turn(&who, ask, held).await
         });
         work.await.map_err(|e| ExecuteError::Internal(e.to_string()))?
     }
 
-    async fn execute_in_turn(self: &Arc<Self>, who: &Principal, ask: Ask) -> Result<Done, ExecuteError> {
-        match self.settle(who, &ask).await {
+    async fn execute_in_turn(
+        self: &Arc<Self>,
+        who: &Principal,
+        ask: Ask,
+        held: Option<HeldNow>,
+    ) -> Result<Done, ExecuteError> {
+        match self.settle(who, &ask, held).await {
             Ok(Settled::Before(done)) => Ok(done),
             Ok(Settled::Events(events, _)) if events.is_empty() => {
                 let size = self.read(|state| state.size);
@@ -149,7 +157,7 @@ impl Engine {
     }
 
     /// Permission, then whether it was done before, then facts, then expectation and the rules.
-    async fn settle(self: &Arc<Self>, who: &Principal, ask: &Ask) -> Result<Settled, Refusal> {
+    async fn settle(self: &Arc<Self>, who: &Principal, ask: &Ask, held: Option<HeldNow>) -> Result<Settled, Refusal> {
         self.authorize(who, ask.command.name(), &self.resource_of(&ask.command))?;
         for further in ask.command.further_resources() {
             self.authorize(who, ask.command.name(), &further)?;
@@ -161,7 +169,7 @@ impl Engine {
         self.feasible(&ask.command)?;
         self.has_bytes(&ask.command).await?;
         self.not_held_for_somebody(&ask.command).await?;
-        let given = self.gather(who, &ask.command).await;
+        let given = Given { held, ..self.gather(who, &ask.command).await };
         let events = self.read(|state| {
             if let Some((stream, seen)) = &ask.expect {
                 let version = state.version(stream);
@@ -280,9 +288,28 @@ impl Engine {
             Command::AcceptRollback(_) => self.other_history(),
             _ => None,
         };
+        let clock_leap = match command {
+            Command::BeginDisposal(_) | Command::ConfirmClock(_) => {
+                let looked = self.blocking(|engine| engine.clock_leap()).await.and_then(|leap| leap);
+                // What cannot be read is not believed.
+                looked.unwrap_or(Some(ClockLeap { from: 0, to: Self::now_ms() }))
+            }
+            _ => None,
+        };
         let authenticated_at = who.session.as_ref().map(|visit| visit.authenticated_at);
         let (by, fresh) = (who.actor.clone(), uuid::Uuid::now_v7().simple().to_string());
-        Given { now: Self::now_ms(), by, authenticated_at, fresh, model, enclosed, object, other_history }
+        Given {
+            now: Self::now_ms(),
+            by,
+            authenticated_at,
+            fresh,
+            model,
+            enclosed,
+            object,
+            other_history,
+            clock_leap,
+            held: None,
+        }
     }
 
     /// Appends events, waits until they are durable, and folds them.
@@ -396,7 +423,7 @@ impl Engine {
         let (state, sha256) = digested.await?.map_err(|e| ExecuteError::Internal(e.to_string()))?;
         let digest = StateDigest { size: state.size, sha256 };
         let system = self.system.clone();
-        match self.settle(&system, &Ask::from(Command::DigestState(digest))).await? {
+        match self.settle(&system, &Ask::from(Command::DigestState(digest)), None).await? {
             Settled::Events(events, now) => self.commit(&system, events, None, now).await.map(|_| state),
             Settled::Before(_) => Ok(state),
         }
@@ -404,7 +431,7 @@ impl Engine {
 }
 
 /// What Counterfoil alone does, whatever a role permits.
-const SYSTEM_ALONE: [&str; 38] = [
+const SYSTEM_ALONE: [&str; 39] = [
     "accesses.progress",
     "accesses.seal",
     "archive.lock.report",
@@ -438,6 +465,7 @@ const SYSTEM_ALONE: [&str; 38] = [
     "retention.keep",
     "segment.progress",
     "segment.seal",
+    "segments.dispose",
     "session.open",
     "signin.refused.count",
     "state.digest",
@@ -446,7 +474,7 @@ const SYSTEM_ALONE: [&str; 38] = [
 ];
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
-const BOOKKEEPING: [(&str, &str); 35] = [
+const BOOKKEEPING: [(&str, &str); 36] = [
     ("policies.install", "policies"),
     ("node.join", "node/n1"),
     ("node.stop", "node/n1"),
@@ -478,6 +506,7 @@ const BOOKKEEPING: [(&str, &str); 35] = [
     ("retention.begin", "disposal/x_1"),
     ("retention.dispose", "disposal/x_1"),
     ("retention.keep", "payloads/internal"),
+    ("segments.dispose", "disposal/x_1"),
     ("request.search", "request/q_1"),
     ("request.step", "request/q_1"),
     ("store.locate", "regions"),

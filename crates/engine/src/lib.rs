@@ -8,7 +8,9 @@ pub mod accesses;
 mod approvals;
 mod archive;
 mod artifacts;
+mod aside;
 mod authorize;
+mod clock;
 mod counters;
 mod custody;
 mod datasets;
@@ -47,6 +49,7 @@ mod workloads;
 pub use accesses::{Answered, Attempt, Unrecorded};
 pub use approvals::Asked;
 pub use archive::{ArchiveOptions, ArchiveStanding};
+pub use aside::{ASIDE_DAYS, Aside};
 pub use authorize::{Permit, Policies, PolicyError};
 pub use custody::{Custodied, CustodyOptions, move_custodian, retire_custodian};
 pub use datasets::{About, HeldRows, MAX_VERSION_BYTES, Reading, RewrittenVersion};
@@ -114,10 +117,16 @@ pub struct Engine {
     /// One payload file is written anew at a time.
     compacting: tokio::sync::Mutex<()>,
     disposing: tokio::sync::Mutex<()>,
+    clock: Mutex<clock::Clock>,
+    /// Whether the clock was found ahead of the ledger.
+    clock_leapt: std::sync::atomic::AtomicBool,
     /// The day on which what was due was last disposed of, since the epoch.
     disposed_on: std::sync::atomic::AtomicI64,
     /// The day on which all objects were last looked through, since the epoch.
     tidied_on: std::sync::atomic::AtomicI64,
+    token_pace: tokens::Pace,
+    /// By what people who act here are found.
+    profile_index: Mutex<requests::ProfileIndex>,
     /// One erasure at a time.
     eraser: tokio::sync::Mutex<()>,
     last_progress: Mutex<Option<SegmentProgress>>,

@@ -114,11 +114,23 @@ impl Engine {
         let doomed = self.read(|state| state.doomed_objects.clone());
         for (object, doomed) in doomed {
             let named = object.clone();
-            self.blocking(move |engine| {
-                engine.forget_ended(&doomed.dataset, &doomed.version)?;
-                engine.scrap_object(&doomed.class, &named)
-            })
-            .await??;
+            {
+                // A hold is placed by a command: none comes between the look and what is destroyed.
+                let _turn = self.turn.lock().await;
+                if let Some(hold) = self.read(|state| state.doomed_kept_since(&object)) {
+                    tracing::warn!(
+                        object,
+                        hold,
+                        "a hold keeps an object that a rule of retention was to end: it waits"
+                    );
+                    continue;
+                }
+                self.blocking(move |engine| {
+                    engine.forget_ended(&doomed.dataset, &doomed.version)?;
+                    engine.scrap_object(&doomed.class, &named)
+                })
+                .await??;
+            }
             self.execute(self.system(), Command::DestroyObject(ObjectNamed { object })).await?;
         }
         Ok(())
@@ -170,7 +182,9 @@ impl Engine {
             let stored = versions.map(|version| version.stored.object.clone());
             stored.chain(state.doomed_objects.keys().cloned()).collect()
         });
-        for object in ours.iter().filter(|object| !begun.contains(*object) && !spoken_of.contains(*object)) {
+        let unnamed =
+            ours.into_iter().filter(|object| !begun.contains(object) && !spoken_of.contains(object)).collect();
+        for object in &self.not_aside(unnamed)? {
             tracing::info!(object, "an object that nothing speaks of is removed");
             let header = place.open(object).map_err(failed)?.map(|mut found| ObjectHeader::read(&mut found));
             match header {

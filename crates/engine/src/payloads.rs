@@ -27,8 +27,8 @@ pub struct DroppedRows {
 /// What rows are taken out.
 #[derive(Clone, Debug)]
 pub(crate) enum Doomed {
-    /// All of one subject, because of this.
-    Subject(SubjectRef, String),
+    /// All of these subjects, because of this.
+    Subjects(BTreeSet<[u8; 16]>, String),
     /// All of these days, by class; each with the disposal because of which it goes.
     Days(BTreeMap<String, BTreeMap<String, String>>),
 }
@@ -37,7 +37,7 @@ impl Doomed {
     /// Why a row is taken out, if it is.
     fn cause(&self, owner: &PayloadOwner) -> Option<&String> {
         match self {
-            Self::Subject(subject, cause) => (owner.subject_ref == subject.0).then_some(cause),
+            Self::Subjects(subjects, cause) => subjects.contains(&owner.subject_ref).then_some(cause),
             Self::Days(classes) => classes.get(&owner.classification)?.get(&owner.day),
         }
     }
@@ -55,7 +55,7 @@ pub(crate) struct Held {
 /// A class and a day.
 pub(crate) type ClassDay = (String, String);
 
-fn failed(error: &RecordError) -> ExecuteError {
+pub(crate) fn failed(error: &RecordError) -> ExecuteError {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
@@ -76,8 +76,18 @@ impl Engine {
         subject: &SubjectRef,
         because: &str,
     ) -> Result<DroppedRows, ExecuteError> {
+        self.drop_rows_of(&[*subject].into(), because).await
+    }
+
+    /// The same of several subjects, in one pass over the files.
+    pub(crate) async fn drop_rows_of(
+        self: &Arc<Self>,
+        subjects: &BTreeSet<SubjectRef>,
+        because: &str,
+    ) -> Result<DroppedRows, ExecuteError> {
         self.seal(true).await?;
-        self.drop_rows("", Doomed::Subject(*subject, because.to_owned())).await
+        let subjects = subjects.iter().map(|subject| subject.0).collect();
+        self.drop_rows("", Doomed::Subjects(subjects, because.to_owned())).await
     }
 
     /// Takes rows out of the payload files that are stored under `from` or a later day.

@@ -3,7 +3,12 @@
 //! For each class and day: an entry that says what is to go and by which rule, then the day's key is destroyed, then its
 //! rows are taken out of the payload files, then both are looked for again, then an entry says what became of it. Every
 //! step can be done again, so a process that died in between is gone on from by the next that looks. Versions of data sets
-//! and artifacts go the same way, each with its own key and file.
+//! and artifacts go the same way, each with its own key and file, and so do the files of records, which have no key.
+//!
+//! Right before anything is destroyed it is asked again, in a turn of commands, whether a hold keeps it: one that is placed
+//! while a disposal is under way keeps what is not destroyed yet.
+
+mod cores;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -12,13 +17,15 @@ use std::sync::atomic::Ordering;
 
 use domain::keys::holds::{self, HoldPlaced, HoldReleased};
 use domain::keys::retention::{
-    BeginDisposal, Disposal, DisposalConfirmed, Expiring, Item, Kind, Method, RetentionDisposed, RetentionDisposing,
-    RetentionKept,
+    BeginDisposal, ClockLeap, ConfirmClock, Disposal, DisposalConfirmed, Expiring, Item, Kind, Method,
+    RetentionDisposed, RetentionDisposing, RetentionKept,
 };
 use domain::serving::InferenceCore;
-use domain::{Command, Record};
+use domain::{Command, Record, Refusal, RefusalCode};
 use ledger::records::segment;
 use vault::{KeyKind, KeyState, SubjectRef};
+
+use cores::{CoreDay, HeldCores};
 
 use crate::payloads::{ClassDay, Doomed, Held};
 use crate::{Engine, ExecuteError, Principal, identity};
@@ -32,7 +39,7 @@ pub struct Upcoming {
     pub expiring: Expiring,
     /// What an object is of, such as `dataset/NAME/VERSION`; `None` for a day of payloads.
     pub source: Option<String>,
-    /// How many payloads there are; `None` for an object, whose rows nobody counts.
+    /// How many payloads there are; `None` for an object and for segments of records, whose rows nobody counts.
     pub rows: Option<u64>,
     /// How many bytes they take, about; of an object, those of its file.
     pub bytes: u64,
@@ -48,12 +55,17 @@ struct Looked {
     served: BTreeMap<String, BTreeSet<ClassDay>>,
     /// The objects of data sets with rows about somebody, by the hold on them.
     about: BTreeMap<String, BTreeSet<String>>,
+    /// What segments of records hold.
+    cores: BTreeMap<CoreDay, HeldCores>,
     holds: BTreeMap<String, String>,
 }
 
 impl Looked {
     /// The holds on people and services that have something in an item.
     fn keeping(&self, item: &Item, holds: &[String]) -> Vec<String> {
+        if item.kind.is_core() {
+            return self.keeping_cores(item, holds);
+        }
         if let Some(object) = &item.object {
             // One that was placed since: it was not looked for, so it keeps.
             let has = |hold: &&String| self.about.get(*hold).is_none_or(|objects| objects.contains(object));
@@ -137,9 +149,11 @@ impl Engine {
             let held = looked.days.get(&(expiring.item.class.clone(), day)).map_or(Held::default(), |(held, _)| *held);
             let mut held_by = looked.keeping(&expiring.item, &expiring.unless_clear);
             held_by.extend(expiring.held_by.clone());
-            let (rows, bytes) = match &expiring.item.object {
-                Some(object) => (None, sizes.get(object).copied().unwrap_or(0)),
-                None => (Some(held.rows), held.bytes),
+            let cores = looked.cores.get(&(expiring.item.kind, expiring.item.day.clone().unwrap_or_default()));
+            let (rows, bytes) = match (&expiring.item.object, cores) {
+                (Some(object), _) => (None, sizes.get(object).copied().unwrap_or(0)),
+                (None, Some(cores)) => (None, cores.bytes),
+                (None, None) => (Some(held.rows), held.bytes),
             };
             Upcoming { expiring, source, rows, bytes, held_by }
         });
@@ -160,13 +174,32 @@ impl Engine {
     /// Disposes of what is due and not held, having finished what was begun before; returns the disposals that are done.
     ///
     /// # Errors
-    /// When a key, a file or the ledger cannot be written or read; what was done stays done, and the next time goes on.
+    /// A refusal when the clock leapt ahead; when a key, a file or the ledger cannot be written or read: what was done stays
+    /// done, and the next time goes on.
     pub async fn dispose_due(self: &Arc<Self>) -> Result<Vec<String>, ExecuteError> {
         let _one = self.disposing.lock().await;
+        if let Some(ClockLeap { from, to }) = self.blocking(|engine| engine.clock_leap()).await?? {
+            let message = format!(
+                "the clock leapt ahead by {} hours (from {from} to {to} milliseconds since the epoch), or the server was down for as \
+                 long: nothing is disposed of until somebody looked and confirms that it is right, with `counterfoil retention \
+                 clock --reference REFERENCE`",
+                to.saturating_sub(from) / (60 * 60 * 1000)
+            );
+            tracing::error!("ALERT {message}");
+            return Err(Refusal::new(RefusalCode::Conflict, message).into());
+        }
         self.seal(true).await?;
         self.note_kept().await?;
         let now = Self::now_ms();
-        let due = self.read(|state| state.due(now));
+        let mut due = self.read(|state| state.due(now));
+        // Policies from before records could go do not permit it.
+        let cores = self.policies().decide(self.system(), "segments.dispose", "disposal/any");
+        if let Err(refusal) = &cores
+            && due.iter().any(|one| one.item.kind.is_core())
+        {
+            tracing::warn!(%refusal, "records are not disposed of: install policies that permit it");
+            due.retain(|one| !one.item.kind.is_core());
+        }
         let looked = self.look(&due).await?;
         for one in due {
             let keeping = looked.keeping(&one.item, &one.unless_clear);
@@ -183,6 +216,15 @@ impl Engine {
             }
         }
         self.carry_out_disposals().await
+    }
+
+    /// Says that the clock is right, although it leapt ahead: `reference` says where it is written down how that was found out.
+    ///
+    /// # Errors
+    /// As [`Engine::execute`].
+    pub async fn confirm_clock(self: &Arc<Self>, who: &Principal, reference: &str) -> Result<(), ExecuteError> {
+        let confirm = ConfirmClock { reference: reference.to_owned() };
+        self.execute(who, Command::ConfirmClock(confirm)).await.map(drop)
     }
 
     /// Runs [`Self::dispose_due`] when that was not done yet on this day.
@@ -218,14 +260,56 @@ impl Engine {
                 self.execute(self.system(), Command::KeepPayloads(kept)).await?;
             }
         }
+        for (class, kind, days) in self.blocking(|engine| engine.days_of_cores()).await?? {
+            for day in days {
+                let kept = RetentionKept { kind, class: class.to_owned(), day };
+                self.execute(self.system(), Command::KeepPayloads(kept)).await?;
+            }
+        }
         Ok(())
+    }
+
+    /// Whether a hold that was placed since a disposal began keeps what is left of it.
+    fn is_kept_since(&self, disposing: &RetentionDisposing) -> bool {
+        let hold = self.read(|state| state.kept_since(disposing));
+        if let Some(hold) = &hold {
+            tracing::warn!(disposal = disposing.disposal, hold, "a hold keeps what is left of a disposal: it waits");
+        }
+        hold.is_some()
+    }
+
+    /// Destroys something, unless a hold keeps it by now. To place one is a command, and this takes its turn among them: so
+    /// none is placed between the look and the end of it.
+    async fn unless_kept<T: Send + 'static>(
+        self: &Arc<Self>,
+        disposing: &RetentionDisposing,
+        destroy: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Result<Option<T>, ExecuteError> {
+        let _turn = self.turn.lock().await;
+        match self.is_kept_since(disposing) {
+            true => Ok(None),
+            false => self.blocking(destroy).await.map(Some),
+        }
     }
 
     /// Looks at what there is of items, and of whom.
     async fn look(self: &Arc<Self>, items: &[Expiring]) -> Result<Looked, ExecuteError> {
         let holds: BTreeMap<String, String> =
             self.read(|state| holds::live(state).map(|(id, hold)| (id.clone(), hold.placed.on.clone())).collect());
-        let mut looked = Looked { days: BTreeMap::new(), served: BTreeMap::new(), about: BTreeMap::new(), holds };
+        let mut looked = Looked {
+            days: BTreeMap::new(),
+            served: BTreeMap::new(),
+            about: BTreeMap::new(),
+            cores: BTreeMap::new(),
+            holds,
+        };
+        let cores = items.iter().filter(|one| one.item.kind.is_core());
+        let cores: BTreeSet<CoreDay> =
+            cores.map(|one| (one.item.kind, one.item.day.clone().unwrap_or_default())).collect();
+        if !cores.is_empty() {
+            let holds = looked.holds.clone();
+            looked.cores = self.blocking(move |engine| engine.look_at_cores(&cores, &holds)).await??;
+        }
         if items.iter().any(|one| one.item.object.is_some()) {
             let holds = looked.holds.clone();
             looked.about = self.blocking(move |engine| engine.held_objects(&holds)).await??;
@@ -302,10 +386,13 @@ impl Engine {
     /// Carries out every disposal that is under way, and reports it.
     pub(crate) async fn carry_out_disposals(self: &Arc<Self>) -> Result<Vec<String>, ExecuteError> {
         let under_way: Vec<Disposal> = self.read(|state| state.under_way().cloned().collect());
-        let (objects, days) = under_way.into_iter().partition(|one| one.disposing.item.object.is_some());
-        // What cannot be done of one kind does not keep the other.
+        let (cores, others): (Vec<Disposal>, Vec<Disposal>) =
+            under_way.into_iter().partition(|one| one.disposing.item.kind.is_core());
+        let (objects, days) = others.into_iter().partition(|one| one.disposing.item.object.is_some());
+        // What cannot be done of one kind does not keep the others.
         let (days, objects) = (self.dispose_of_days(days).await, self.dispose_of_objects(objects).await);
-        Ok([days?, objects?].concat())
+        let cores = self.dispose_of_cores(cores).await;
+        Ok([days?, objects?, cores?].concat())
     }
 
     /// Destroys the key and the file of each object, looks for both again, and reports it.
@@ -313,49 +400,69 @@ impl Engine {
         if under_way.is_empty() {
             return Ok(Vec::new());
         }
+        let items: Vec<Item> = under_way.iter().map(|one| one.disposing.item.clone()).collect();
+        let found = self.blocking(move |engine| engine.files_of(&items)).await??;
         // A version ended with the entry that began its disposal: it is among what is decided to go.
         self.finish_objects().await?;
-        let items: Vec<Item> = under_way.iter().map(|one| one.disposing.item.clone()).collect();
-        let files = self.blocking(move |engine| engine.scrap_items(&items)).await??;
+        let (mut files, mut went) = (BTreeSet::new(), Vec::new());
+        for Disposal { disposing, .. } in under_way {
+            let item = disposing.item.clone();
+            let Some(there) = self.unless_kept(&disposing, move |engine| engine.scrap_item(&item)).await? else {
+                continue;
+            };
+            if there? {
+                files.extend(disposing.item.object.clone());
+            }
+            went.push(disposing);
+        }
         let gone = self.destroyed(KeyKind::Object).await?;
         let mut done = Vec::new();
-        for Disposal { disposing, .. } in under_way {
+        for disposing in went {
             let object = disposing.item.object.clone().unwrap_or_default();
+            // The key, and the file unless somebody who died removed it.
+            let copies = 1 + u64::from(found.contains(&object));
             let left =
                 u64::from(files.contains(&object)) + u64::from(!gone.contains(&(disposing.item.class.clone(), object)));
-            done.push(self.report_disposal(disposing, 2, left).await?);
+            done.push(self.report_disposal(disposing, Method::KeyDestroyed, copies, left).await?);
         }
         Ok(done)
     }
 
-    /// Destroys objects; returns those of which there is a file still.
-    fn scrap_items(&self, items: &[Item]) -> Result<BTreeSet<String>, ExecuteError> {
-        let mut left = BTreeSet::new();
-        for item in items {
-            let Some(object) = &item.object else { continue };
-            let artifact = self.read(|state| state.artifacts.get(object).cloned());
-            let there = match artifact.filter(|_| item.kind == Kind::Artifact) {
-                Some(artifact) => {
-                    self.scrap_artifact(&artifact.sha256, &item.class, object)?;
-                    self.lies_in(&artifact.sha256, object)?
-                }
-                None => {
-                    self.scrap_object(&item.class, object)?;
-                    let opened = self.places.objects.open(object);
-                    opened.map_err(|e| ExecuteError::Unavailable(format!("object `{object}`: {e}")))?.is_some()
-                }
-            };
-            if there {
-                left.insert(object.clone());
+    /// The objects of which there is a file. Blocks.
+    fn files_of(&self, items: &[Item]) -> Result<BTreeSet<String>, ExecuteError> {
+        let mut found = BTreeSet::new();
+        for object in items.iter().filter_map(|item| item.object.as_ref()) {
+            let artifact = self.read(|state| state.artifacts.get(object).map(|kept| kept.sha256.clone()));
+            let opened = self.places.objects.open(artifact.as_ref().unwrap_or(object));
+            if opened.map_err(|e| ExecuteError::Unavailable(format!("object `{object}`: {e}")))?.is_some() {
+                found.insert(object.clone());
             }
         }
-        Ok(left)
+        Ok(found)
+    }
+
+    /// Destroys an object; whether there is a file of it still. Blocks.
+    fn scrap_item(&self, item: &Item) -> Result<bool, ExecuteError> {
+        let Some(object) = &item.object else { return Ok(false) };
+        let artifact = self.read(|state| state.artifacts.get(object).cloned());
+        match artifact.filter(|_| item.kind == Kind::Artifact) {
+            Some(artifact) => {
+                self.scrap_artifact(&artifact.sha256, &item.class, object)?;
+                self.lies_in(&artifact.sha256, object)
+            }
+            None => {
+                self.scrap_object(&item.class, object)?;
+                let opened = self.places.objects.open(object);
+                Ok(opened.map_err(|e| ExecuteError::Unavailable(format!("object `{object}`: {e}")))?.is_some())
+            }
+        }
     }
 
     /// Says of a disposal that it is done, when nothing is left of it.
     async fn report_disposal(
         self: &Arc<Self>,
         disposing: RetentionDisposing,
+        method: Method,
         copies: u64,
         left: u64,
     ) -> Result<String, ExecuteError> {
@@ -364,7 +471,7 @@ impl Engine {
             let message = format!("{left} copies of disposal `{disposal}` are still there");
             return Err(ExecuteError::Internal(message));
         }
-        let (named, method) = (disposal.clone(), Method::KeyDestroyed);
+        let named = disposal.clone();
         let disposed = RetentionDisposed { disposal: named, item, method, due, copies, copies_confirmed: copies };
         self.execute(self.system(), Command::ReportDisposal(disposed)).await?;
         Ok(disposal)
@@ -373,18 +480,22 @@ impl Engine {
     /// Destroys the key of each day, takes its rows out of the payload files, looks for both again, and reports it.
     async fn dispose_of_days(self: &Arc<Self>, under_way: Vec<Disposal>) -> Result<Vec<String>, ExecuteError> {
         let mut days: BTreeSet<ClassDay> = BTreeSet::new();
-        for Disposal { disposing, .. } in &under_way {
+        let mut went = Vec::new();
+        for Disposal { disposing, .. } in under_way {
             let Some(day) = disposing.item.day.clone() else { continue };
-            self.destroy_day(&disposing.item.class, &day).await?;
-            days.insert((disposing.item.class.clone(), day));
+            if self.destroy_day(&disposing, &day).await? {
+                days.insert((disposing.item.class.clone(), day));
+                went.push(disposing);
+            }
         }
         let Some(from) = days.iter().map(|(_, day)| day.clone()).min() else { return Ok(Vec::new()) };
         let before = self.payloads_by_day(&from, BTreeSet::new()).await?;
         // What came late of days that went before goes too: a call that a crash cut off is sealed by the next start.
         let mut doomed: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
         self.read(|state| {
-            for (id, known) in &state.disposals {
-                let item = &known.disposing.item;
+            let before = state.disposals.iter().filter(|(_, known)| known.disposed.is_some());
+            let before = before.map(|(id, known)| (id, &known.disposing.item));
+            for (id, item) in before.chain(went.iter().map(|disposing| (&disposing.disposal, &disposing.item))) {
                 let days = doomed.entry(item.class.clone()).or_default();
                 days.extend(item.day.clone().map(|day| (day, format!("disposal/{id}"))));
             }
@@ -393,21 +504,25 @@ impl Engine {
         let after = self.payloads_by_day(&from, BTreeSet::new()).await?;
         let gone = self.destroyed(KeyKind::Day).await?;
         let mut done = Vec::new();
-        for Disposal { disposing, .. } in under_way {
+        for disposing in went {
             let Some(day) = disposing.item.day.clone() else { continue };
             let key = (disposing.item.class.clone(), day);
             let files = |held: &BTreeMap<ClassDay, (Held, _)>| held.get(&key).map_or(0, |(held, _)| held.files);
             let (copies, left) = (1 + files(&before), files(&after) + u64::from(!gone.contains(&key)));
-            done.push(self.report_disposal(disposing, copies, left).await?);
+            done.push(self.report_disposal(disposing, Method::KeyDestroyed, copies, left).await?);
         }
         Ok(done)
     }
 
-    async fn destroy_day(self: &Arc<Self>, class: &str, day: &str) -> Result<(), ExecuteError> {
-        let (class, day) = (class.to_owned(), day.to_owned());
+    /// Whether the key of a day was destroyed: a hold that was placed since keeps it.
+    async fn destroy_day(self: &Arc<Self>, disposing: &RetentionDisposing, day: &str) -> Result<bool, ExecuteError> {
+        let (class, day) = (disposing.item.class.clone(), day.to_owned());
         let now = u64::try_from(Self::now_ms()).unwrap_or(0);
-        let destroyed = self.blocking(move |engine| engine.vault.destroy_day(&class, &day, now)).await?;
-        destroyed.map(drop).map_err(|e| ExecuteError::Unavailable(format!("the key of a day was not destroyed: {e}")))
+        let destroyed =
+            self.unless_kept(disposing, move |engine| engine.vault.destroy_day(&class, &day, now).map(drop)).await?;
+        let Some(destroyed) = destroyed else { return Ok(false) };
+        destroyed.map_err(|e| ExecuteError::Unavailable(format!("the key of a day was not destroyed: {e}")))?;
+        Ok(true)
     }
 
     /// The classes and units of a kind of keys that the key store says were destroyed.

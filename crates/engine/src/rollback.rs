@@ -52,10 +52,21 @@ impl Engine {
         }
         let who = engine.authenticate(key)?;
         let wish = Command::AcceptRollback(AcceptRollback { reference: reference.to_owned() });
-        let done = engine.execute(&who, wish).await?;
+        // What the older copy does not name is not to be destroyed by the next start, wherever this one ends.
+        engine.blocking(|engine| engine.mark_aside()).await??;
+        let done = match engine.execute(&who, wish).await {
+            Ok(done) => done,
+            Err(error) => {
+                engine.blocking(|engine| engine.unmark_aside()).await??;
+                return Err(error.into());
+            }
+        };
         // Dying before the next checkpoint is remembered leaves the copy refused, to be accepted once more.
         engine.log.give_up_other_history();
         engine.recover(recovered).await?;
+        if let Err(error) = engine.blocking(|engine| engine.tidy_objects()).await? {
+            tracing::warn!(%error, "objects that the older copy does not name are moved aside by the next start");
+        }
         engine.start().await?;
         Ok((engine, done))
     }

@@ -1,7 +1,9 @@
 //! The engine over a real data directory: what is durable, what is refused, what a restart finds.
 
 mod accesses;
+mod aside;
 mod authorize;
+mod cores;
 mod datasets;
 mod disposals;
 mod encryption;

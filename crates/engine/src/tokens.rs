@@ -2,7 +2,9 @@
 //! Keys and ciphers are worked with off the threads that serve requests.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use domain::keys::tokens::{KnownScope, TokenKind, TokenMethod, TokenScope, may_reveal, scope_is_free};
 use domain::{Refusal, RefusalCode};
@@ -45,6 +47,38 @@ pub struct HeldToken {
     pub value: Option<String>,
 }
 
+/// For how many values in an hour somebody may have tokens made in a scope, when nothing else is set.
+const AN_HOUR: u64 = 1_000_000;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// How many values had tokens made in the hour, by whom and scope.
+pub(crate) struct Pace {
+    most: AtomicU64,
+    made: Mutex<BTreeMap<(String, String), (Instant, u64)>>,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { most: AtomicU64::new(AN_HOUR), made: Mutex::default() }
+    }
+}
+
+impl Pace {
+    /// Counts values in, or says how long to wait.
+    fn take(&self, actor: &str, scope: &str, count: u64, now: Instant) -> Result<(), Duration> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.retain(|_, (since, _)| now.duration_since(*since) < HOUR);
+        let (since, so_far) = made.entry((actor.to_owned(), scope.to_owned())).or_insert((now, 0));
+        let wanted = so_far.saturating_add(count);
+        if wanted > self.most.load(Ordering::Relaxed) {
+            return Err(HOUR.saturating_sub(now.duration_since(*since)));
+        }
+        *so_far = wanted;
+        Ok(())
+    }
+}
+
 impl Engine {
     /// The tokens of values in a scope, in their order.
     ///
@@ -58,6 +92,7 @@ impl Engine {
         wanted: Untokenized,
     ) -> Result<Vec<String>, ExecuteError> {
         let known = self.may_token(who, "token.make", scope, wanted.values.len())?;
+        self.is_within_pace(who, scope, wanted.values.len())?;
         if known.retired {
             let message =
                 format!("scope `{scope}` is retired and gets no more tokens: declare it again, or use another");
@@ -152,6 +187,29 @@ impl Engine {
         Ok(known)
     }
 
+    /// Refuses more values in an hour than somebody may have tokens made for in a scope: whoever has a token and may make others
+    /// finds out what it stands for by trying all that there is, where there are few.
+    fn is_within_pace(&self, who: &Principal, scope: &str, count: usize) -> Result<(), ExecuteError> {
+        let most = self.token_pace.most.load(Ordering::Relaxed);
+        let taken = self.token_pace.take(&who.actor, scope, count as u64, Instant::now());
+        let Err(wait) = taken else { return Ok(()) };
+        let minutes = wait.as_secs().div_ceil(60);
+        let message = format!(
+            "more than {most} values in an hour would have tokens made in scope `{scope}` for `{}`, which is the most \
+             (`limits.tokens_an_hour`): go on in {minutes} minutes",
+            who.actor
+        );
+        let policies = vec!["token-pace".to_owned()];
+        let refused = Err(Refusal { policies, ..Refusal::new(RefusalCode::Forbidden, message) });
+        self.note_decision(who, "token.make", &format!("tokens/{scope}"), &refused, |_| false);
+        Ok(refused.map(drop)?)
+    }
+
+    /// Sets for how many values in an hour somebody may have tokens made in a scope.
+    pub fn pace_tokens(&self, an_hour: u64) {
+        self.token_pace.most.store(an_hour, Ordering::Relaxed);
+    }
+
     /// The live vaulted tokens of a subject, over all scopes. Format-preserving tokens are nobody's.
     ///
     /// # Errors
@@ -227,4 +285,23 @@ fn invalid(message: String) -> ExecuteError {
 
 fn now() -> u64 {
     u64::try_from(Engine::now_ms()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_a_pace_when_somebody_tries_one_after_the_other_then_they_wait_and_others_do_not() {
+        let (pace, start) = (Pace::default(), Instant::now());
+        pace.most.store(1_000, Ordering::Relaxed);
+        assert_eq!(pace.take("a_1", "phones", 600, start), Ok(()));
+        let later = start + Duration::from_secs(600);
+        assert_eq!(pace.take("a_1", "phones", 600, later), Err(Duration::from_secs(3_000)));
+        assert_eq!(pace.take("a_1", "phones", 400, later), Ok(()), "what fits is made");
+        for (actor, scope) in [("a_2", "phones"), ("a_1", "cards")] {
+            assert_eq!(pace.take(actor, scope, 1_000, later), Ok(()));
+        }
+        assert_eq!(pace.take("a_1", "phones", 1_000, start + HOUR), Ok(()), "another hour");
+    }
 }

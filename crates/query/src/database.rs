@@ -91,13 +91,16 @@ impl Database {
             let tail = if at == (At::Latest { tail: true }) { inner.source.tail() } else { Tail::default() };
             let fold = inner.fold(at)?;
             let root = inner.source.root_at(fold.size).map_err(QueryError::Source)?;
+            // What went since is missing from any past state too.
+            let newest = inner.newest(inner.source.size())?;
             let tail = Tail { inferences: open(&fold, tail.inferences), accesses: open(&fold, tail.accesses) };
-            Ok::<_, QueryError>((fold, root, tail))
+            Ok::<_, QueryError>((fold, newest, root, tail))
         });
         let stopped = |_| QueryError::Internal("the thread that folds the ledger stopped".into());
-        let (fold, root, tail) = folded.await.map_err(stopped)??;
+        let (fold, newest, root, tail) = folded.await.map_err(stopped)??;
         let inner = &self.0;
-        Session::open(Arc::clone(&inner.source), fold, root, &tail, Arc::clone(&inner.runtime), inner.limits).await
+        let (source, runtime) = (Arc::clone(&inner.source), Arc::clone(&inner.runtime));
+        Session::open(source, fold, &newest.went, root, &tail, runtime, inner.limits).await
     }
 }
 
@@ -146,6 +149,12 @@ impl Inner {
         }
         Ok(Arc::clone(&past))
     }
+}
+
+/// The UTC day of a time in milliseconds since the epoch, `yyyy-mm-dd`.
+#[must_use]
+pub fn day_of(ms: i64) -> String {
+    timestamp_ms_to_datetime(ms).map_or_else(|| ms.to_string(), |time| time.format("%F").to_string())
 }
 
 /// A time in milliseconds since the epoch, as people write it.

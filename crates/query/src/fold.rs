@@ -1,5 +1,7 @@
 //! The fold: what all tables hold after a number of entries. Extended entry by entry, never rewritten.
 
+use std::collections::BTreeMap;
+
 use domain::serving::SegmentSealed;
 use domain::{Entry, Event, Record};
 use merkle::{Hash, VerifierKey};
@@ -31,8 +33,22 @@ impl Sealed {
             node: segment.node.clone(),
             incarnation: segment.incarnation,
             end: segment.first.saturating_add(segment.n),
+            newest: segment.t1.div_euclid(1000),
         }
     }
+}
+
+/// How the records of a segment went.
+#[derive(Clone, Debug)]
+pub(crate) struct Went {
+    /// The entry that says so.
+    pub seq: u64,
+    /// By which disposal.
+    pub disposal: String,
+    /// The rule by which it was due.
+    pub rule: String,
+    /// How many records it had.
+    pub n: u64,
 }
 
 impl Leaf<'_> {
@@ -60,6 +76,8 @@ pub(crate) struct Sealed {
     pub incarnation: u64,
     /// `node_seq` after its last record.
     pub end: u64,
+    /// When its newest record ended, in milliseconds since the epoch.
+    pub newest: i64,
 }
 
 /// Everything that follows from the first `size` entries.
@@ -73,6 +91,10 @@ pub(crate) struct Fold {
     pub tables: Folded,
     /// The segments sealed so far, in order.
     pub sealed: Vec<Sealed>,
+    /// Those whose records went, by their path.
+    pub went: BTreeMap<String, Went>,
+    /// The rules of disposals.
+    rules: BTreeMap<String, String>,
     /// The log's key, from the first entry.
     log: Option<VerifierKey>,
 }
@@ -113,6 +135,14 @@ impl Fold {
         let leaf = Leaf { seq, hash: merkle::leaf_hash(bytes), entry: &entry, kept };
         match &entry.event {
             Event::OrgCreated(org) => self.log = org.log_vkey.parse().ok(),
+            Event::RetentionDisposing(body) => {
+                self.rules.insert(body.disposal.clone(), body.rule.clone());
+            }
+            Event::SegmentsDisposed(body) => {
+                let rule = self.rules.get(&body.disposal).cloned().unwrap_or_default();
+                let went = |n| Went { seq, disposal: body.disposal.clone(), rule: rule.clone(), n };
+                self.went.extend(body.segments.iter().map(|gone| (gone.core.path.clone(), went(gone.n))));
+            }
             event => self.sealed.extend(event.sealed().map(|sealed| Sealed::new(leaf.origin(), sealed))),
         }
         self.tables.apply(&leaf);

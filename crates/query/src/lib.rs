@@ -31,14 +31,14 @@ mod table;
 mod tables;
 
 pub use answer::Answer;
-pub use database::{At, Database, Limits};
+pub use database::{At, Database, Limits, day_of};
 pub use error::QueryError;
 pub use holders::{role_holders, unacknowledged};
 pub use sample::sample;
 pub use schedule::due_times;
-pub use session::{Params, Session};
+pub use session::{GoneSince, Params, Session};
 pub use source::{EachEntry, Source, Tail};
-pub use statement::needed_tables;
+pub use statement::{needed_tables, tables_under};
 pub use table::{Column, Filled, TableInfo, Type};
 pub use tables::tables;
 

@@ -1,5 +1,6 @@
 //! A session: the tables at one size, and read-only SQL over them within bounds of memory, time and rows.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider};
@@ -22,7 +23,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::answer::Answer;
 use crate::database::Limits;
-use crate::fold::{Fold, Sealed};
+use crate::fold::{Fold, Sealed, Went};
 use crate::schema::LedgerSchema;
 use crate::segments::{SealedRecords, unsealed};
 use crate::source::Tail;
@@ -49,6 +50,37 @@ pub struct Session {
     size: u64,
     root: Hash,
     limits: Limits,
+    gone: Vec<GoneSince>,
+}
+
+/// Segments that were there at a session's size, and whose records went since by one disposal: no answer has them any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GoneSince {
+    /// The table that lacks them.
+    pub table: &'static str,
+    /// The disposal.
+    pub disposal: String,
+    /// The rule by which they were due.
+    pub rule: String,
+    /// The entry that says so, the first when there are several.
+    pub event: u64,
+    /// How many segments.
+    pub segments: u64,
+    /// How many records.
+    pub records: u64,
+    /// When the newest of them ended, in milliseconds since the epoch.
+    pub newest: i64,
+}
+
+impl std::fmt::Display for GoneSince {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { table, rule, event, segments, records, .. } = self;
+        write!(
+            f,
+            "{records} records of `{table}` in {segments} segments were disposed of by rule `{rule}` since (event {event}): they \
+             are not in the answer"
+        )
+    }
 }
 
 impl std::fmt::Debug for Session {
@@ -61,6 +93,7 @@ impl Session {
     pub(crate) async fn open(
         source: Arc<dyn Source>,
         fold: Arc<Fold>,
+        went: &BTreeMap<String, Went>,
         root: Hash,
         tail: &Tail,
         runtime: Arc<RuntimeEnv>,
@@ -76,18 +109,20 @@ impl Session {
         for function in UNBOUNDED {
             context.deregister_udf(function);
         }
-        let sealed: Vec<Sealed> = fold.sealed.iter().filter(|segment| source.holds(&segment.path)).cloned().collect();
+        let there = |segment: &&Sealed| source.holds(&segment.path) && !went.contains_key(&segment.path);
+        let sealed: Vec<Sealed> = fold.sealed.iter().filter(there).cloned().collect();
+        let gone = gone_since(&fold, went);
         let schema = Arc::new(LedgerSchema::new(source, Arc::clone(&fold)));
         let catalog = Arc::new(MemoryCatalogProvider::new());
         context.register_catalog("counterfoil", Arc::clone(&catalog) as _);
-        let session = Self { context, size: fold.size, root, limits };
+        let session = Self { context, size: fold.size, root, limits, gone };
         let defined = session.define(&catalog, &schema, &sealed, tail).await;
         defined.map(|()| session)
     }
 
     /// A session over tables that are in `context` already; it follows from no ledger.
     pub(crate) fn over(context: SessionContext, limits: Limits) -> Self {
-        Self { context, size: 0, root: merkle::empty_root(), limits }
+        Self { context, size: 0, root: merkle::empty_root(), limits, gone: Vec::new() }
     }
 
     /// Fills `schema` with the tables that queries define over record files and tail. The relations under them are
@@ -146,6 +181,12 @@ impl Session {
     #[must_use]
     pub fn root(&self) -> Hash {
         self.root
+    }
+
+    /// What was there at that size and went since, by a rule of retention: answers lack it.
+    #[must_use]
+    pub fn gone_since(&self) -> &[GoneSince] {
+        &self.gone
     }
 
     /// The same session with other limits on time and rows. Memory is shared by all sessions of the database.
@@ -228,6 +269,29 @@ impl Session {
     fn engine(&self, error: DataFusionError) -> QueryError {
         QueryError::from_engine(error, self.limits.memory_bytes)
     }
+}
+
+/// What went of the segments of a fold after it.
+fn gone_since(fold: &Fold, went: &BTreeMap<String, Went>) -> Vec<GoneSince> {
+    let mut gone: BTreeMap<(&'static str, &str), GoneSince> = BTreeMap::new();
+    for segment in fold.sealed.iter().filter(|segment| !fold.went.contains_key(&segment.path)) {
+        let Some(how) = went.get(&segment.path) else { continue };
+        let table = if segment.schema == AccessCore::SCHEMA { AccessCore::NAME } else { InferenceCore::NAME };
+        let one = gone.entry((table, how.disposal.as_str())).or_insert_with(|| GoneSince {
+            table,
+            disposal: how.disposal.clone(),
+            rule: how.rule.clone(),
+            event: how.seq,
+            segments: 0,
+            records: 0,
+            newest: i64::MIN,
+        });
+        one.event = one.event.min(how.seq);
+        one.newest = one.newest.max(segment.newest);
+        one.segments += 1;
+        one.records = one.records.saturating_add(how.n);
+    }
+    gone.into_values().collect()
 }
 
 /// The same plan with joins that let other tasks run now and then: the engine's own only do so where they read input,

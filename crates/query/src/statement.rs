@@ -33,6 +33,13 @@ pub fn needed_tables(sql: &str) -> Vec<String> {
     read(sql).and_then(|statement| names(&statement)).unwrap_or_default()
 }
 
+/// The tables that another is a query over; none when it is none.
+#[must_use]
+pub fn tables_under(table: &str) -> Vec<String> {
+    let view = tables::VIEWS.iter().find(|(name, _)| *name == table);
+    view.map(|(_, query)| needed_tables(&query())).unwrap_or_default()
+}
+
 fn read(sql: &str) -> Result<Statement, QueryError> {
     let unreadable = |error| QueryError::from_engine(error, 0);
     let mut statements =

@@ -4,7 +4,8 @@
 //! rows, and `secure_delete` wipes only what is deleted, not such copies. So what must be forgotten
 //! lies in tables that only ever grow at their end (`wrapped`, `blind`, `held`, `token`), where pages are never split
 //! in the middle, and it is destroyed by overwriting it in place with as many bytes, never by
-//! deleting it. Then the write-ahead file is copied back and truncated. Indexes hold names only.
+//! deleting it. Then the write-ahead file is copied back and truncated. Indexes hold names, and beginnings of references that
+//! tell nobody from thousands of others.
 //!
 //! What the disk itself keeps (wear levelling, snapshots, backups) is beyond this file; the keys in
 //! here are wrapped, and a destroyed key's wrapping key is replaced too.
@@ -29,7 +30,7 @@ use crate::tokens;
 const OLDEST_SQLITE: i32 = 3_051_003;
 /// "CFKS": marks the file as ours.
 const APPLICATION_ID: i32 = 0x4346_4b53;
-const SCHEMA_VERSION: i32 = 2;
+const SCHEMA_VERSION: i32 = 3;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many rows are looked through at once for what a rotation has left to do.
 const LOOK_ROWS: u64 = 20_000;
@@ -65,9 +66,11 @@ const ADDED: &str = "
     CREATE TABLE IF NOT EXISTS held (
         id INTEGER PRIMARY KEY,
         holder TEXT NOT NULL,
-        subject BLOB NOT NULL            -- deliberately without an index, as in blind
+        subject BLOB NOT NULL            -- deliberately without an index of it whole, as in blind
     ) STRICT;
     CREATE INDEX IF NOT EXISTS held_holder ON held (holder);
+    -- What pages of an index keep of two bytes of a random reference, thousands of others begin with too.
+    CREATE INDEX IF NOT EXISTS held_beginning ON held (substr(subject, 1, 2));
 ";
 
 const SELECT_KEY: &str = "
@@ -306,7 +309,7 @@ impl KeyStore for SqliteKeys {
     fn holders(&self, subject: &SubjectRef) -> Result<Vec<String>, BoxError> {
         let connection = self.lock();
         let found = connection
-            .prepare_cached("SELECT DISTINCT holder FROM held WHERE subject = ?1 ORDER BY holder")
+            .prepare_cached("SELECT DISTINCT holder FROM held WHERE substr(subject, 1, 2) = substr(?1, 1, 2) AND subject = ?1 ORDER BY holder")
             .and_then(|mut select| select.query_map([subject.0], |row| row.get(0))?.collect())
             .map_err(failed("look up who holds data of a subject"))?;
         Ok(found)
@@ -375,7 +378,7 @@ fn check_or_create_schema(connection: &mut Connection, path: &Path) -> Result<()
     let tables = number("SELECT count(*) FROM sqlite_schema")?;
     match (application_id, schema_version, tables) {
         (APPLICATION_ID, SCHEMA_VERSION, _) => Ok(()),
-        (APPLICATION_ID, 1, _) => tx
+        (APPLICATION_ID, 1 | 2, _) => tx
             .execute_batch(ADDED)
             .and_then(|()| tx.execute_batch(&format!("PRAGMA user_version = {SCHEMA_VERSION};")))
             .and_then(|()| tx.commit())
@@ -466,7 +469,11 @@ fn bury(tx: &Transaction<'_>, name: &KeyName, at_ms: u64) -> Result<(), KeyStore
 fn forget_subject(tx: &Transaction<'_>, subject: &SubjectRef, at_ms: u64) -> Result<(), KeyStoreError> {
     let wipe = "UPDATE blind SET idx = randomblob(32), subject = zeroblob(16) WHERE subject = ?1";
     execute(tx, wipe, [subject.0])?;
-    execute(tx, "UPDATE held SET subject = zeroblob(16) WHERE subject = ?1", [subject.0])?;
+    execute(
+        tx,
+        "UPDATE held SET subject = zeroblob(16) WHERE substr(subject, 1, 2) = substr(?1, 1, 2) AND subject = ?1",
+        [subject.0],
+    )?;
     tokens::forget(tx, subject)?;
     let mark = "INSERT OR IGNORE INTO erased (subject, at_ms) VALUES (?1, ?2)";
     execute(tx, mark, params![subject.0, time(at_ms)?])

@@ -30,7 +30,7 @@ use zstd::zstd_safe;
 
 use crate::commit::{commitment, commitment_root, salt};
 use crate::error::VaultError;
-use crate::wrap::{SecretKey, decrypt_in_place, encrypt_in_place, push_prefixed};
+use crate::wrap::{SecretKey, decrypt_in_place, encrypt_in_place, push_prefixed, scrub_stack};
 
 /// Largest encoded payload, in bytes, before compression.
 pub const MAX_PLAIN_BYTES: usize = 64 << 20;
@@ -96,6 +96,13 @@ pub(crate) struct RecordKeys {
 
 impl RecordKeys {
     pub(crate) fn derive(context: &[u8], r: &[u8; 24], subject_key: &SecretKey, day_key: &SecretKey) -> RecordKeys {
+        let keys = Self::derived(context, r, subject_key, day_key);
+        scrub_stack();
+        keys
+    }
+
+    #[inline(never)]
+    fn derived(context: &[u8], r: &[u8; 24], subject_key: &SecretKey, day_key: &SecretKey) -> RecordKeys {
         let mut extract = HkdfExtract::<Sha256>::new(Some(r));
         extract.input_ikm(subject_key.expose());
         extract.input_ikm(day_key.expose());

@@ -15,7 +15,7 @@ use aes_gcm::aead::{AeadInOut, Buffer, KeyInit};
 use aes_gcm::{Aes256Gcm, Nonce};
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::VaultError;
 use crate::names::{KeyName, decode_hex, encode_hex};
@@ -23,9 +23,14 @@ use crate::names::{KeyName, decode_hex, encode_hex};
 const LABEL: &[u8] = b"cf/wrap/v1";
 const NONCE_BYTES: usize = 12;
 
-/// 32 secret bytes, wiped when dropped.
-#[derive(Zeroize, ZeroizeOnDrop)]
-pub struct SecretKey([u8; 32]);
+/// 32 secret bytes, wiped when dropped. They lie on the heap, so that moving a key leaves no copy of it behind.
+pub struct SecretKey(Box<[u8; 32]>);
+
+impl Drop for SecretKey {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
 
 impl SecretKey {
     /// A fresh random key.
@@ -33,13 +38,17 @@ impl SecretKey {
     /// # Errors
     /// When the operating system gives no random bytes.
     pub fn random() -> Result<SecretKey, VaultError> {
-        random_bytes().map(SecretKey)
+        let mut key = SecretKey(Box::new([0; 32]));
+        getrandom::fill(&mut key.0[..]).map_err(VaultError::Random)?;
+        Ok(key)
     }
 
     /// A key from bytes that came from somewhere safe; wipe the source afterwards.
     #[must_use]
     pub fn from_bytes(bytes: &[u8; 32]) -> SecretKey {
-        SecretKey(*bytes)
+        let mut key = SecretKey(Box::new([0; 32]));
+        key.0.copy_from_slice(bytes);
+        key
     }
 
     /// The key itself.
@@ -51,20 +60,20 @@ impl SecretKey {
     /// The key as 64 lower-case hexadecimal digits, for a custodian that must write it down.
     #[must_use]
     pub fn to_hex(&self) -> Zeroizing<String> {
-        Zeroizing::new(encode_hex(&self.0))
+        Zeroizing::new(encode_hex(&self.0[..]))
     }
 
     /// Reads what [`SecretKey::to_hex`] writes, and nothing else.
     #[must_use]
     pub fn from_hex(text: &str) -> Option<SecretKey> {
-        decode_hex(text).map(SecretKey)
+        decode_hex::<32>(text).map(|bytes| SecretKey::from_bytes(&Zeroizing::new(bytes)))
     }
 
     /// A public name of this key: the first 8 bytes, in hexadecimal, of
     /// `SHA-256("cf/key-id/v1" ‖ key)`. It reveals nothing of a random key.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let digest: [u8; 32] = Sha256::new().chain_update(b"cf/key-id/v1").chain_update(self.0).finalize().into();
+        let digest: [u8; 32] = Sha256::new().chain_update(b"cf/key-id/v1").chain_update(&self.0[..]).finalize().into();
         encode_hex(&digest[..8])
     }
 
@@ -92,7 +101,9 @@ impl SecretKey {
 
     /// HMAC-SHA-256 of the parts, one after the other.
     pub(crate) fn hmac(&self, parts: &[&[u8]]) -> [u8; 32] {
-        hmac_sha256(&self.0, parts)
+        let mac = hmac_sha256(&self.0, parts);
+        scrub_stack();
+        mac
     }
 }
 
@@ -121,19 +132,32 @@ pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], VaultError> {
     Ok(bytes)
 }
 
+/// The cipher, made of the key where it lies.
+fn cipher(key: &[u8; 32]) -> Aes256Gcm {
+    Aes256Gcm::new_from_slice(key).expect("the key has 32 bytes")
+}
+
+/// Writes over what calls before this one left on the stack: hashes buffer what they are fed, keys too, and leave it there.
+#[inline(never)]
+pub(crate) fn scrub_stack() {
+    let mut below = [0_u8; 4096];
+    std::hint::black_box(&mut below);
+}
+
 /// AES-256-GCM; the 16-byte tag is appended.
 pub(crate) fn encrypt_in_place(key: &[u8; 32], nonce: &[u8; 12], aad: &[u8], buffer: &mut Vec<u8>) {
-    Aes256Gcm::new(&(*key).into())
+    cipher(key)
         .encrypt_in_place(&Nonce::from(*nonce), aad, buffer)
         .expect("buffers are far below the 64 GiB limit of GCM");
 }
 
 /// AES-256-GCM; `None`, and an unusable buffer, when it does not authenticate.
 pub(crate) fn decrypt_in_place(key: &[u8; 32], nonce: &[u8; 12], aad: &[u8], buffer: &mut dyn Buffer) -> Option<()> {
-    Aes256Gcm::new(&(*key).into()).decrypt_in_place(&Nonce::from(*nonce), aad, buffer).ok()
+    cipher(key).decrypt_in_place(&Nonce::from(*nonce), aad, buffer).ok()
 }
 
 /// HMAC-SHA-256 of the parts, one after the other.
+#[inline(never)]
 pub(crate) fn hmac_sha256(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     for part in parts {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::serving::{GatewayCountLost, GatewayCounted, InferenceCore, SegmentSealed};
 use domain::{Entry, Event, Record};
 
+use crate::erasure::Removals;
 use crate::history::History;
 use crate::package::{MANIFEST, Manifest, Package};
 use crate::report::{Claim::Completeness, Findings, instant, span};
@@ -38,7 +39,7 @@ struct Told<'h> {
 }
 
 /// Checks everything that could show a gap.
-pub(crate) fn check(package: &Package, history: &History<'_>, findings: &mut Findings) {
+pub(crate) fn check(package: &Package, history: &History<'_>, removals: &Removals<'_>, findings: &mut Findings) {
     let missing = history.raw.iter().filter(|entry| entry.is_none()).count() as u64;
     let missing = missing + package.manifest().size.saturating_sub(history.raw.len() as u64);
     if missing > 0 {
@@ -49,7 +50,7 @@ pub(crate) fn check(package: &Package, history: &History<'_>, findings: &mut Fin
     for ((_, node, incarnation), sealed) in &told.sealed {
         check_chain(node, *incarnation, sealed, findings);
     }
-    check_present(package.manifest(), &told, findings);
+    check_present(package.manifest(), &told, removals, findings);
     check_progress(&told, findings);
     check_counts(package.manifest(), &told, history.newest().unwrap_or(0), findings);
     check_heartbeats(package.manifest(), &history.entries, findings);
@@ -129,17 +130,18 @@ fn check_chain(node: &str, incarnation: u64, sealed: &[(u64, &SegmentSealed)], f
     }
 }
 
-/// Every segment with a record that ended in the window is in the package.
-fn check_present(manifest: &Manifest, told: &Told<'_>, findings: &mut Findings) {
+/// Every segment with a record that ended in the window is in the package, or an entry says that its records went.
+fn check_present(manifest: &Manifest, told: &Told<'_>, removals: &Removals<'_>, findings: &mut Findings) {
     let listed: BTreeSet<u64> = manifest.segments.iter().map(|segment| segment.event).collect();
     let (from, to) = (manifest.from.saturating_mul(1000), manifest.to.saturating_mul(1000));
     let mut overlapping = 0_u64;
-    for (seq, body) in told.sealed.values().flatten() {
+    let sealed = told.sealed.iter().flat_map(|((schema, ..), sealed)| sealed.iter().map(move |one| (*schema, one)));
+    for (schema, (seq, body)) in sealed {
         if body.t1 < from || body.t0 >= to {
             continue;
         }
         overlapping += 1;
-        if !listed.contains(seq) {
+        if !listed.contains(seq) && !removals.explains(schema, body, findings) {
             let name = format!("{}-{}-{}", body.node, body.incarnation, body.number);
             let message = format!("segment {name} has records of the window, and the package lacks it");
             findings.fail(Completeness, "segment.absent", MANIFEST, message);

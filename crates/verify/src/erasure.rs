@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use domain::keys::requests::ErasureStep;
-use domain::keys::retention::{PayloadCompacted, RetentionDisposing};
-use domain::serving::SegmentSealed;
+use domain::keys::retention::{Kind, PayloadCompacted, RetentionDisposing, SegmentGone};
+use domain::people::AccessCore;
+use domain::serving::{InferenceCore, SegmentSealed};
 use domain::{Event, Record, record};
 
 use crate::history::History;
@@ -22,12 +23,23 @@ pub(crate) struct Removals<'h> {
     /// Disposals that are done, by class and day.
     disposed: BTreeMap<(&'h str, &'h str), &'h RetentionDisposing>,
     disposals: u64,
+    /// Segments whose records went, by kind of records, node, incarnation and number.
+    went: BTreeMap<(u32, &'h str, u64, u64), Went<'h>>,
     /// Steps of erasures by request, in the order of the history.
     erasures: BTreeMap<&'h str, Vec<ErasureStep>>,
     /// Entries that say of payloads that they were taken out because of something that was not under way.
     uncaused: Vec<(u64, String)>,
     /// The same, and not why: entries from before that was said.
     unexplained: u64,
+}
+
+/// How the records of a segment went.
+struct Went<'h> {
+    /// The entry that says so.
+    seq: u64,
+    /// The rule of the disposal, when that began.
+    rule: Option<&'h str>,
+    gone: &'h SegmentGone,
 }
 
 /// Payloads that a package with payloads lacks.
@@ -57,6 +69,14 @@ impl<'h> Removals<'h> {
                 }
                 Event::RetentionDisposing(body) => {
                     begun.insert(body.disposal.as_str(), body);
+                }
+                Event::SegmentsDisposed(body) => {
+                    let schema = if body.kind == Kind::AccessCore { AccessCore::SCHEMA } else { InferenceCore::SCHEMA };
+                    let rule = begun.get(body.disposal.as_str()).map(|disposing| disposing.rule.as_str());
+                    for gone in &body.segments {
+                        let name = (schema, gone.node.as_str(), gone.incarnation, gone.number);
+                        removals.went.insert(name, Went { seq: *seq, rule, gone });
+                    }
                 }
                 Event::RetentionDisposed(done) => {
                     removals.disposals += 1;
@@ -88,6 +108,38 @@ impl<'h> Removals<'h> {
         let told = self.compacted.get(&(sealed.node.as_str(), sealed.incarnation, sealed.number))?;
         let (seq, body) = told.last()?;
         Some((*seq, body.left.as_deref()?))
+    }
+
+    /// Whether a segment of the window that a package lacks is one whose records went by a rule. What says so must be of the
+    /// segment that was sealed, and its disposal must have begun.
+    pub fn explains(&self, schema: u32, sealed: &SegmentSealed, findings: &mut Findings) -> bool {
+        let name = (schema, sealed.node.as_str(), sealed.incarnation, sealed.number);
+        let Some(Went { seq, rule, gone }) = self.went.get(&name) else { return false };
+        let place = format!("segment {}-{}-{}", sealed.node, sealed.incarnation, sealed.number);
+        match rule {
+            Some(rule) if (&gone.root, gone.n, &gone.core) == (&sealed.root, sealed.n, &sealed.core) => {
+                let message = format!("its {} records were disposed of by rule `{rule}` (event {seq})", sealed.n);
+                findings.note(Erasure, "segment.disposed", place, message);
+            }
+            Some(_) => {
+                let message = format!("entry {seq} says of another segment than was sealed that its records went");
+                findings.fail(Integrity, "segment.disposal", place, message);
+            }
+            None => {
+                let message = format!("entry {seq} says that its records went by a disposal that never began");
+                findings.fail(Integrity, "segment.disposal", place, message);
+            }
+        }
+        true
+    }
+
+    /// Names a segment whose records are in a package although an entry says that they went.
+    pub fn not_kept(&self, schema: u32, sealed: &SegmentSealed, dir: &str, findings: &mut Findings) {
+        let name = (schema, sealed.node.as_str(), sealed.incarnation, sealed.number);
+        if let Some(Went { seq, .. }) = self.went.get(&name) {
+            let message = format!("entry {seq} says that its records were disposed of, and they are still here");
+            findings.fail(Erasure, "segment.kept", dir, message);
+        }
     }
 
     /// How many payloads were taken out of a segment. Each file must be the one that was written before it.

@@ -74,7 +74,7 @@ pub fn verify_package(bytes: Vec<u8>, options: &Options) -> Report {
     let gone = segments::check(&package, &history, &removals, &digests, &mut findings);
     controls::check(&package, &history, &mut findings);
     reviews::check(&package, &history, &mut findings);
-    completeness::check(&package, &history, &mut findings);
+    completeness::check(&package, &history, &removals, &mut findings);
     trust::freshness(&log, &history, options, &mut findings);
     trust::independence(log.note.as_ref(), options, &mut findings);
     removals.conclude(&gone, package.manifest().payloads, &mut findings);

@@ -70,6 +70,7 @@ pub(crate) fn check(
         let name = (schema, listed.node.as_str(), listed.incarnation, listed.number);
         let told = progress.get(&name).map_or(&[][..], Vec::as_slice);
         against.checked.segments += 1;
+        removals.not_kept(schema, sealed, &listed.dir, findings);
         let records = match schema {
             AccessCore::SCHEMA => {
                 Segment::<AccessCore>::new(package, listed, sealed).check(told, &mut against, findings)

@@ -36,6 +36,7 @@ pub(crate) struct Metrics {
     archive_lag: Gauge,
     archive_trouble: Gauge,
     objects_trouble: Gauge,
+    clock_leapt: Gauge,
 }
 
 impl Metrics {
@@ -61,6 +62,10 @@ impl Metrics {
         let objects_trouble = Gauge::default();
         let help = "Whether nothing can be stored in the bucket of objects, or it keeps what is deleted";
         registry.register("objects_trouble", help, objects_trouble.clone());
+        let clock_leapt = Gauge::default();
+        let help =
+            "Whether the clock leapt ahead of the ledger, so that nothing is disposed of until that is confirmed";
+        registry.register("retention_clock_leapt", help, clock_leapt.clone());
         Self {
             registry,
             requests,
@@ -72,6 +77,7 @@ impl Metrics {
             archive_lag,
             archive_trouble,
             objects_trouble,
+            clock_leapt,
         }
     }
 
@@ -94,6 +100,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>) -> Result<Response, PageEr
     app.metrics.archive_trouble.set(archive.is_some_and(|archive| !archive.is_well()).into());
     let objects = app.engine.objects_standing();
     app.metrics.objects_trouble.set(objects.is_some_and(|objects| objects.trouble.is_some()).into());
+    app.metrics.clock_leapt.set(app.engine.clock_leapt().into());
     let mut text = String::new();
     encode(&mut text, &app.metrics.registry).map_err(|e| Failure::internal("write the metrics", &e))?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -17,6 +17,7 @@ use crate::serving::{InferencePage, InferencesPage, ServicesPage};
 use crate::ui::{Section, Shell};
 
 mod accesses;
+mod disposed;
 mod door;
 mod kept_out;
 mod names;

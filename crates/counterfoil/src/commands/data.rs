@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
+use domain::data::{DataClass, LawfulBasis};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -25,6 +27,8 @@ pub enum Data {
     Get(Get),
     /// List data sets
     List,
+    /// List objects that an older copy of the ledger, which was gone on with, does not name: they are destroyed at their time
+    Aside,
     /// Show a data set with its versions
     Show {
         /// Its name
@@ -40,8 +44,8 @@ pub struct Declare {
     /// Its name
     dataset: String,
     /// How sensitive it is
-    #[arg(long, value_enum)]
-    class: Class,
+    #[arg(long, value_parser = classes())]
+    class: String,
     /// Who answers for it, by pseudonym
     #[arg(long)]
     owner: String,
@@ -52,8 +56,8 @@ pub struct Declare {
     #[arg(long)]
     licence: String,
     /// Why data about people may be processed; needed for classes personal and sensitive
-    #[arg(long, value_enum)]
-    lawful_basis: Option<Basis>,
+    #[arg(long, value_parser = bases())]
+    lawful_basis: Option<String>,
     /// What it may be read for, by the vocabulary of --purpose; give it once for each
     #[arg(long = "purposes", value_name = "PURPOSE", value_delimiter = ',', required = true)]
     purposes: Vec<String>,
@@ -65,37 +69,14 @@ pub struct Declare {
     subject_country: Option<String>,
 }
 
-/// A data class.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum Class {
-    /// Anybody may have it
-    Public,
-    /// For the organisation
-    Internal,
-    /// For those in it who need it
-    Confidential,
-    /// About people
-    Personal,
-    /// About people, and what could harm them most
-    Sensitive,
+/// The words of the classes that there are.
+fn classes() -> PossibleValuesParser {
+    PossibleValuesParser::new(DataClass::ALL.map(DataClass::as_str))
 }
 
-/// A lawful basis.
-#[derive(Clone, Copy, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub enum Basis {
-    /// They agreed
-    Consent,
-    /// A contract with them needs it
-    Contract,
-    /// The law demands it
-    LegalObligation,
-    /// Somebody's life is at stake
-    VitalInterests,
-    /// A public task needs it
-    PublicTask,
-    /// An interest that outweighs theirs
-    LegitimateInterests,
+/// The words of the lawful bases that there are.
+fn bases() -> PossibleValuesParser {
+    PossibleValuesParser::new(LawfulBasis::ALL.map(LawfulBasis::as_str))
 }
 
 /// A version to store.
@@ -165,6 +146,7 @@ impl Data {
                 output::line(format!("written: {}, {} bytes", wish.output.display(), answer["bytes"]))
             }
             (false, Self::List) => output::text(listed(&answer)),
+            (false, Self::Aside) => output::text(aside(&answer)),
             (false, Self::Show { .. }) => output::text(described(&answer)),
             (false, Self::Destroy(wish)) => {
                 output::line(format!("destroyed: {} version {}", wish.dataset, wish.version))
@@ -185,6 +167,7 @@ impl Data {
             Self::Put(wish) => wish.put(client).await,
             Self::Get(wish) => wish.get(client).await,
             Self::List => client.json(Method::GET, "/api/v1/datasets", None).await,
+            Self::Aside => client.json(Method::GET, "/api/v1/objects/aside", None).await,
             Self::Show { dataset } => client.json(Method::GET, &at(&[dataset]), None).await,
             Self::Destroy(wish) => {
                 let path = at(&[&wish.dataset, "versions", &wish.version, "destroy"]);
@@ -194,15 +177,28 @@ impl Data {
     }
 }
 
+/// What lies aside, for people.
+fn aside(answer: &Value) -> String {
+    let objects = answer["objects"].as_array().map_or(&[][..], Vec::as_slice);
+    let line = |one: &Value| {
+        let until = output::time(one["until"].as_i64().unwrap_or(0));
+        let class = one["class"].as_str().unwrap_or("unknown");
+        format!("{}  {class}  {} bytes, destroyed at {until}\n", word(one, "object"), one["bytes"])
+    };
+    match objects.is_empty() {
+        true => "nothing lies aside\n".to_owned(),
+        false => objects.iter().map(line).collect(),
+    }
+}
+
 impl Declare {
     fn body(&self) -> Value {
-        let name = |value: Option<clap::builder::PossibleValue>| value.map(|value| value.get_name().to_owned());
         let mut spec = json!({
-            "class": name(self.class.to_possible_value()), "owner": self.owner, "source": self.source,
+            "class": self.class, "owner": self.owner, "source": self.source,
             "licence": self.licence, "purposes": self.purposes,
         });
-        if let Some(basis) = self.lawful_basis {
-            spec["lawful_basis"] = json!(name(basis.to_possible_value()));
+        if let Some(basis) = &self.lawful_basis {
+            spec["lawful_basis"] = json!(basis);
         }
         if let Some(region) = &self.region {
             spec["region"] = json!(region);

@@ -54,7 +54,8 @@ pub struct Receive {
     /// How it came in
     #[arg(long, value_enum, default_value = "staff")]
     channel: Channel,
-    /// File with names, addresses or numbers by which they may be known, one on each line; `-` for standard input
+    /// File with what they may be known by, one on each line: addresses and numbers as they are, anything else as `[PLACE]
+    /// VALUE` with the service or scope where it is theirs, `[people]`, or `[any]`; `-` for standard input
     #[arg(long, short, default_value = "-")]
     file: PathBuf,
     /// File with where to answer

@@ -28,6 +28,12 @@ pub enum Retention {
     },
     /// Dispose of what is due and not held, now instead of once a day
     Run,
+    /// Say that the clock is right, although it leapt ahead or the server was down for long: until then nothing is disposed of
+    Clock {
+        /// Where it is written down how that was found out, such as a ticket's number; never a name
+        #[arg(long)]
+        reference: String,
+    },
     /// Say that you looked for what went and did not find it; for whoever did not make the rule
     Confirm {
         /// The disposals, such as x_0123456789abcdef
@@ -44,7 +50,7 @@ pub enum Retention {
 pub struct Set {
     /// Its name
     rule: String,
-    /// inference_payload, access_record, dataset or artifact
+    /// inference_payload, inference_core, access_record, access_core, dataset or artifact
     #[arg(long, default_value = "inference_payload")]
     kind: String,
     /// Of which class; `*` for every class that no other rule names
@@ -133,6 +139,18 @@ impl Retention {
                         output::line(format!("disposed of: {done}"))
                     }
                 }
+            }
+            Self::Clock { reference } => {
+                let body = json!({"reference": reference});
+                say(
+                    json,
+                    connect,
+                    Method::POST,
+                    "/api/v1/retention/clock/confirm",
+                    Some(&body),
+                    "confirmed: the clock is right",
+                )
+                .await
             }
             Self::Confirm { disposals, reference } => {
                 let client = connect.open().await?;

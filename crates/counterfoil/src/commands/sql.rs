@@ -81,7 +81,9 @@ impl Sql {
             Some(time) => query::At::Time(output::parse_time(time.as_str().unwrap_or("")).map_err(Failure::usage)?),
         };
         let wrong = |e: query::QueryError| Failure::usage(e.to_string());
-        let answer = database.at(at).await.map_err(wrong)?.sql(&self.query, None).await.map_err(wrong)?;
+        let session = database.at(at).await.map_err(wrong)?;
+        session.gone_since().iter().for_each(|gone| output::note(&gone.to_string()));
+        let answer = session.sql(&self.query, None).await.map_err(wrong)?;
         match format {
             Format::Table => answer.to_table().map(String::into_bytes),
             Format::Csv => answer.to_csv(),
@@ -104,6 +106,9 @@ async fn ask(connect: &Connect, body: &Value) -> Result<Vec<u8>, Failure> {
     let text = body.to_string().into_bytes();
     let answer = client.send(Method::POST, "/api/v1/sql", "application/json", text).await?;
     client.close().await?;
+    if let Some(gone) = &answer.gone {
+        output::note(gone);
+    }
     Ok(answer.body.to_vec())
 }
 

@@ -167,7 +167,8 @@ impl People {
         };
         let (first, second, administrator) =
             (first.open().await?, second.open().await?, self.administrator.open().await?);
-        let wish = json!({"kind": "erasure", "channel": "email", "identifiers": [customer]});
+        let wish =
+            json!({"kind": "erasure", "channel": "email", "identifiers": [format!("[support-assistant] {customer}")]});
         let received = first.json(Method::POST, "/api/v1/requests", Some(&wish)).await?;
         let request = received["request"].as_str().unwrap_or_default();
         let path = format!("/api/v1/requests/{request}");

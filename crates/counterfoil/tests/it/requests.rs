@@ -5,14 +5,15 @@ use std::path::Path;
 
 use engine::Engine;
 use serde_json::{Value, json};
-use vault::KeyKind;
 
 use crate::directory::{self, Directory};
 use crate::retention::{node, options};
-use crate::support::{World, eventually, memory, people, tools};
+use crate::support::{World, attacker, eventually, memory, people, tools};
 
 const USER: &str = "canary.user.7f3a@example.com";
 const PHONE: &str = "+61412307777";
+/// The number of somebody else.
+const STAYS: &str = "+61412000001";
 const PROMPT: &str = "canary-prompt-91bc";
 const CONTACT: &str = "canary-street-12-55d0";
 const ERROR: &str = "canary-error-0c4e";
@@ -83,7 +84,7 @@ fn elsewhere(world: &World, door: &Directory<'_>, officer: &str, steward: &peopl
     declare.extend(["--licence", "MSA-7", "--lawful-basis", "contract", "--purposes", "development", "--owner"]);
     declare.push(&steward.0);
     world.json(&[&by[..], &declare].concat());
-    let rows = world.file("loans.csv", &format!("phone,note\n{PHONE},{ROW}\n+61400000000,of another\n"));
+    let rows = world.file("loans.csv", &format!("phone,note\n{PHONE},{ROW}\n{STAYS},of another\n"));
     let put =
         ["data", "put", "loans", &rows, "--version", "1", "--subject-column", "phone", "--subject-scope", "phone"];
     world.json(&[&by[..], &put].concat());
@@ -93,25 +94,58 @@ fn elsewhere(world: &World, door: &Directory<'_>, officer: &str, steward: &peopl
     user["id"].as_str().expect("an id").to_owned()
 }
 
-/// No number out of many, the right one among them, is found by any index of names, with its key at hand.
-fn nothing_confirms(world: &World, node: &str) {
+/// A guess of a million: an Australian mobile number, the person's among them.
+fn guess(number: u32) -> String {
+    format!("+61412{number:06}")
+}
+
+/// How many guesses there are.
+const GUESSES: u32 = 1_000_000;
+
+/// No number out of a million, the right one among them, is confirmed by anything that is stored, nor found by any index of
+/// names, with every key at hand that there still is.
+fn nothing_confirms(world: &World, node: &str, origin: &str) {
+    let copied = attacker::Copied::take(&world.data, &world.path("stolen"), origin);
+    let indexes = copied.indexes();
+    assert!(indexes.iter().any(|(scope, _)| scope == "phone"), "the indexes' keys are there as before");
+    let confirmed = attacker::confirmed(&[&world.data], &indexes, guess, GUESSES);
+    // Another person's number is in the data set still, and is found in the same way: the method finds what is there.
+    assert_eq!(confirmed, [STAYS.to_owned()].into(), "of a million numbers");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let engine = Engine::open(options(world, node)).await.expect("the data directory opens");
         let vault = engine.vault();
-        let keys = vault.inventory().expect("readable").into_iter();
-        let scopes: Vec<String> =
-            keys.filter(|key| key.kind == KeyKind::Index && !key.id.starts_with("tokens/")).map(|key| key.id).collect();
-        assert!(scopes.iter().any(|scope| scope == "phone"), "{scopes:?}");
-        let guesses: Vec<String> = (0..20_000).map(|n| format!("+614123{n:05}")).chain([USER.to_owned()]).collect();
-        assert!(guesses.iter().any(|guess| guess == PHONE));
-        for scope in &scopes {
-            for guess in &guesses {
+        for (scope, _) in indexes.iter().filter(|(scope, _)| !scope.starts_with("tokens/")) {
+            for guess in [USER, PHONE] {
                 assert_eq!(vault.known_subject(scope, guess, 1).expect("looked up"), None, "{guess} in `{scope}`");
             }
         }
         assert!(vault.known_subject("support", OTHER, 1).expect("looked up").is_some(), "another is known as before");
         engine.shutdown().await.expect("ends well");
+    });
+}
+
+/// The references of a person, as the request that was received has them.
+fn references(world: &World, request: &str) -> Vec<String> {
+    let received =
+        world.sql(&format!("select body from events where type = 'request.received' and stream = 'request/{request}'"));
+    let body: Value = serde_json::from_str(received[0]["body"].as_str().expect("text")).expect("JSON");
+    body["subjects"].as_array().expect("references").iter().map(|one| one.as_str().expect("text").to_owned()).collect()
+}
+
+/// No key of a person is in the memory of the process that had them all and destroyed them. What is freed is wiped; what a
+/// thread had on its stack is written over by the next that it does, so it is given something to do.
+fn no_key_is_left_in_memory(world: &World, keys: &[[u8; 32]]) {
+    let words: Vec<&[u8]> = keys.iter().map(|key| &key[..]).collect();
+    if memory::places_in(world.server().id(), &words).is_none() {
+        return eprintln!("skipped: the memory of the server, which cannot be read here");
+    }
+    eventually("no key is left in memory", || {
+        for words in 0..20 {
+            assert_eq!(chat(world, "chat", OTHER, &format!("of another, again {words}")), 200);
+        }
+        world.json(&["people", "list"]);
+        memory::places_in(world.server().id(), &words).filter(|found| found.is_empty()).map(drop)
     });
 }
 
@@ -168,14 +202,25 @@ fn given_a_person_when_they_ask_to_be_forgotten_then_no_byte_of_theirs_is_left_a
     let mut assess = vec!["--token", &officer, "requests", "assess", &request, "--model", "credit-risk/1"];
     assess.extend(["--assessment", "not-trained", "--action", "keep", "--reference", "DSR-8"]);
     world.json(&assess);
-    // A copy of the keys from before, as a backup would be.
-    world.stop();
+    // A copy of the keys from before, as a backup would be. The process is up all along: it has had every key.
     let parts =
         ["", "-wal"].map(|part| (world.data.join(format!("keys.sqlite{part}")), world.path(&format!("older{part}"))));
     for (keys, copy) in parts.iter().filter(|(keys, _)| keys.exists()) {
         std::fs::copy(keys, copy).expect("copied");
     }
-    world.start();
+    let vkey = world.log_vkey();
+    let (origin, _) = vkey.split_once('+').expect("an origin and a key");
+    let origin = origin.to_owned();
+    let copied = attacker::Copied::take(&world.data, &world.path("backup"), &origin);
+    let theirs: Vec<[u8; 32]> =
+        references(&world, &request).iter().flat_map(|subject| copied.keys_of(subject)).collect();
+    assert!(theirs.len() >= 3, "an older backup opens the keys of a person: {}", theirs.len());
+    let before = attacker::confirmed(&[&world.data], &copied.indexes(), guess, GUESSES);
+    assert_eq!(
+        before,
+        [PHONE.to_owned(), STAYS.to_owned()].into(),
+        "before, with keys at hand, a digest confirms a guess"
+    );
 
     let asked = world.json(&["requests", "ask", &request, "--reference", "DSR-8"]);
     let approval = asked["approval"].as_str().expect("an approval").to_owned();
@@ -197,6 +242,7 @@ fn given_a_person_when_they_ask_to_be_forgotten_then_no_byte_of_theirs_is_left_a
     let pdf = world.path("certificate.pdf").display().to_string();
     world.json(&["--token", &officer, "requests", "certificate", &request, "--pdf", "-o", &pdf]);
     assert!(std::fs::read(&pdf).expect("written").starts_with(b"%PDF-"));
+    no_key_is_left_in_memory(&world, &theirs);
     let close = ["--token", &officer, "requests", "close", &request, "--outcome", "done", "--reference", "DSR-8"];
     world.json(&close);
     let row = &world
@@ -216,7 +262,7 @@ fn given_a_person_when_they_ask_to_be_forgotten_then_no_byte_of_theirs_is_left_a
     assert!(archive.windows(10).any(|part| part == b"of another"), "what is held of another opens as before");
     let pack = world.path("pack.zip").display().to_string();
     world.json(&["evidence", "export", "--from", "2020-01-01", "-o", &pack, "--payloads"]);
-    let (vkey, node) = (world.log_vkey(), node(&world));
+    let node = node(&world);
     world.stop();
 
     let mut found = Vec::new();
@@ -224,11 +270,13 @@ fn given_a_person_when_they_ask_to_be_forgotten_then_no_byte_of_theirs_is_left_a
         canaries_below(dir, &mut found);
     }
     assert!(found.is_empty(), "{found:?}");
+    let keys = attacker::keys_in(&[&world.data, &temporary], &theirs);
+    assert!(keys.is_empty(), "a key of theirs lies in {keys:?}");
     for canary in CANARIES {
         assert!(!world.log().contains(canary), "the server's own log has {canary}");
     }
     verified(&world, &certificate, &pack, &vkey);
-    nothing_confirms(&world, &node);
+    nothing_confirms(&world, &node, &origin);
 
     // Freed memory keeps what lay in it until it is used again; whatever starts anew has nothing of theirs to read.
     world.start();
@@ -238,6 +286,9 @@ fn given_a_person_when_they_ask_to_be_forgotten_then_no_byte_of_theirs_is_left_a
         Some(found) => assert!(found.is_empty(), "{found:?} in memory after a restart"),
         None => eprintln!("skipped: the memory of the server, which cannot be read here"),
     }
+    let words: Vec<&[u8]> = theirs.iter().map(|key| &key[..]).collect();
+    let keys = memory::places_in(world.server().id(), &words);
+    assert!(keys.is_none_or(|keys| keys.is_empty()), "a key of theirs in memory after a restart");
     world.stop();
 
     // The root of the keys is a new one: what was wrapped under the old one is of no use.

@@ -74,6 +74,16 @@ pub enum LawfulBasis {
 }
 
 impl LawfulBasis {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Consent,
+        Self::Contract,
+        Self::LegalObligation,
+        Self::VitalInterests,
+        Self::PublicTask,
+        Self::LegitimateInterests,
+    ];
+
     /// The word used in the ledger and in tables.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -1,8 +1,8 @@
 //! What of disposals is decided: that something is due and not held, that it went, that somebody else looked.
 
 use super::retention::{
-    BeginDisposal, Disposal, DisposalConfirmed, Item, Kind, PayloadCompacted, RetentionDisposed, RetentionDisposing,
-    RetentionKept, day_start,
+    BeginDisposal, ClockConfirmed, ClockLeap, ConfirmClock, Disposal, DisposalConfirmed, Item, Kind, MOST_SEGMENTS,
+    PayloadCompacted, RetentionDisposed, RetentionDisposing, RetentionKept, SegmentsDisposed, day_start,
 };
 use crate::data::{VersionEnded, datasets};
 use crate::decide::{digest_is_valid, identifier_is_valid, name_is_valid, reference_is_valid, refuse};
@@ -15,7 +15,9 @@ pub(crate) fn keep(state: &State, body: &RetentionKept) -> Result<Vec<Event>, Re
     }
     let day = Some(body.day.clone());
     let item = Item { kind: body.kind, class: body.class.clone(), day, object: None };
-    let known = state.kept.get(&body.class).is_some_and(|days| days.contains(&body.day)) || state.is_disposed(&item);
+    // A key is destroyed once; of segments, one may be sealed late, of a day whose others are gone.
+    let gone = !body.kind.is_core() && state.is_disposed(&item);
+    let known = state.kept.get(&body.class).is_some_and(|days| days.contains(&body.day)) || gone;
     Ok(if known { vec![] } else { vec![Event::RetentionKept(body.clone())] })
 }
 
@@ -24,6 +26,9 @@ pub(crate) fn begin(state: &State, given: &Given, body: &BeginDisposal) -> Resul
     identifier_is_valid("disposal", &body.disposal)?;
     if state.disposals.contains_key(&body.disposal) {
         return Err(refuse(RefusalCode::Exists, format!("disposal `{}` is there already", body.disposal)));
+    }
+    if given.clock_leap.is_some() {
+        return conflict("the clock leapt ahead, and nobody confirmed yet that it is right".into());
     }
     let Some(due) = state.expiring().into_iter().find(|one| one.item == body.item) else {
         return conflict("no rule says when this is due, or it was disposed of".into());
@@ -64,6 +69,33 @@ pub(crate) fn dispose(state: &State, body: &RetentionDisposed) -> Result<Vec<Eve
         return Err(refuse(RefusalCode::Conflict, format!("disposal `{}` is of something else", body.disposal)));
     }
     Ok(if known.disposed.is_some() { vec![] } else { vec![Event::RetentionDisposed(body.clone())] })
+}
+
+/// Whoever says so looked at the clock. A leap that there is not is not confirmed: it would be believed later.
+pub(crate) fn confirm_clock(given: &Given, body: &ConfirmClock) -> Result<Vec<Event>, Refusal> {
+    reference_is_valid(&body.reference)?;
+    let Some(ClockLeap { from, to }) = given.clock_leap else {
+        return Err(refuse(RefusalCode::Conflict, "the clock did not leap ahead: there is nothing to confirm"));
+    };
+    Ok(vec![Event::ClockConfirmed(ClockConfirmed { from, to, reference: body.reference.clone() })])
+}
+
+/// Said before the files go, as of payloads that are written anew: nothing is missing without an entry that says so.
+pub(crate) fn dispose_segments(state: &State, body: &SegmentsDisposed) -> Result<Vec<Event>, Refusal> {
+    let known = known(state, &body.disposal)?;
+    let under_way = known.disposed.is_none() && known.disposing.item.kind == body.kind;
+    if !under_way || !body.kind.is_core() {
+        let message = format!("disposal `{}` is not one of segments that is under way", body.disposal);
+        return Err(refuse(RefusalCode::Conflict, message));
+    }
+    if !(1..=MOST_SEGMENTS).contains(&body.segments.len()) {
+        return Err(refuse(RefusalCode::Invalid, format!("name 1 to {MOST_SEGMENTS} segments at once")));
+    }
+    for segment in &body.segments {
+        digest_is_valid("segment", &segment.root)?;
+        digest_is_valid("file of records", &segment.core.sha256)?;
+    }
+    Ok(vec![Event::SegmentsDisposed(body.clone())])
 }
 
 pub(crate) fn confirm(state: &State, given: &Given, body: &DisposalConfirmed) -> Result<Vec<Event>, Refusal> {

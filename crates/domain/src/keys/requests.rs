@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use crate::State;
 use crate::keys::holds;
 
-pub use rules::may_have_learned;
 pub(crate) use rules::{assess, check_identity, close, execute, receive, searched, stepped};
 
 /// Within how long a request is to be answered when nothing else is said, in milliseconds.
@@ -254,8 +253,16 @@ pub struct RequestSearched {
     pub concerns: BTreeSet<String>,
     /// Their keys, by name.
     pub keys: BTreeSet<String>,
-    /// Model versions to be assessed, as `model/version`.
+    /// Model versions to be assessed, as `model/version`: as many as an entry holds, those first that nobody has assessed.
     pub models: BTreeSet<String>,
+    /// How many more nobody has assessed: the next search names them, when these are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Somebody said what an erasure means for a model version.
@@ -411,6 +418,7 @@ impl Request {
             (None, None) if !self.is_confirmed() => "identity",
             (None, None) if self.searched.is_none() => "search",
             (None, None) if self.unassessed().next().is_some() => "assess",
+            (None, None) if self.searched.as_ref().is_some_and(|found| found.left_out > 0) => "search",
             (None, None) => "answer",
         }
     }

@@ -24,6 +24,21 @@ pub const ANY_CLASS: &str = "*";
 /// The class under which the texts of queries are committed to: see the room of people.
 pub const QUERIES: &str = "queries";
 
+/// What the days of segments with records of inferences are kept under, in place of a class: a segment holds records of any.
+pub const INFERENCE_CORES: &str = "inference_core";
+
+/// The same of records of accesses.
+pub const ACCESS_CORES: &str = "access_core";
+
+/// How far the clock may be ahead of the newest entry before nothing is disposed of by it, in milliseconds.
+pub const CLOCK_LEAP_MS: i64 = DAY_MS;
+
+/// Words that stand in the place of a class, so that nothing else may be of a class of that name.
+pub const RESERVED: [&str; 3] = [QUERIES, INFERENCE_CORES, ACCESS_CORES];
+
+/// The most segments that one entry says are gone.
+pub const MOST_SEGMENTS: usize = 100;
+
 /// How long something may be kept, in days: shortest and longest.
 pub const DAYS: (u32, u32) = (1, 36_500);
 
@@ -42,6 +57,8 @@ pub enum Kind {
     InferenceCore,
     /// What accesses asked, committed to and not kept.
     AccessRecord,
+    /// The records of accesses themselves.
+    AccessCore,
     /// Versions of data sets.
     Dataset,
     /// Artifacts, such as models.
@@ -54,17 +71,29 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::InferencePayload => "inference_payload",
-            Self::InferenceCore => "inference_core",
+            Self::InferenceCore => INFERENCE_CORES,
             Self::AccessRecord => "access_record",
+            Self::AccessCore => ACCESS_CORES,
             Self::Dataset => "dataset",
             Self::Artifact => "artifact",
         }
     }
 
-    /// The kind of what is sealed under the day keys of a class.
+    /// The kind of what is kept by the day under a class: what is sealed under its day keys, or segments of records.
     #[must_use]
     pub fn sealed_in(class: &str) -> Self {
-        if class == QUERIES { Self::AccessRecord } else { Self::InferencePayload }
+        match class {
+            QUERIES => Self::AccessRecord,
+            INFERENCE_CORES => Self::InferenceCore,
+            ACCESS_CORES => Self::AccessCore,
+            _ => Self::InferencePayload,
+        }
+    }
+
+    /// Whether it is segments of records, which go as files and have no key.
+    #[must_use]
+    pub fn is_core(self) -> bool {
+        matches!(self, Self::InferenceCore | Self::AccessCore)
     }
 }
 
@@ -197,6 +226,66 @@ pub struct DisposalConfirmed {
     pub disposal: String,
     /// Where it is written down what was looked at.
     pub reference: String,
+}
+
+/// Segments whose records go, by a disposal that is under way. What proves of them that they were is in the entries that
+/// sealed them, and again here: a file that is gone is one of these.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SegmentsDisposed {
+    /// Which disposal.
+    pub disposal: String,
+    /// What records they are of: `inference_core` or `access_core`.
+    pub kind: Kind,
+    /// The segments.
+    pub segments: Vec<SegmentGone>,
+}
+
+/// The wish to have what is due disposed of, although the clock leapt ahead: it is right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmClock {
+    /// Where it is written down how that was found out. Never a name.
+    pub reference: String,
+}
+
+/// The clock leapt ahead, and somebody says that it is right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClockConfirmed {
+    /// From when, in milliseconds since the epoch.
+    pub from: i64,
+    /// To when.
+    pub to: i64,
+    /// Where it is written down how that was found out. Never a name.
+    pub reference: String,
+}
+
+/// A clock that is ahead of what the ledger was told by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockLeap {
+    /// From when, in milliseconds since the epoch.
+    pub from: i64,
+    /// To when.
+    pub to: i64,
+}
+
+/// A segment whose file of records is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SegmentGone {
+    /// The node that wrote it.
+    pub node: String,
+    /// Its incarnation.
+    pub incarnation: u64,
+    /// The segment's number.
+    pub number: u64,
+    /// How many records it had.
+    pub n: u64,
+    /// The root over them, hexadecimal.
+    pub root: String,
+    /// The file that held them.
+    pub core: SegmentFile,
 }
 
 /// A segment's payload file was written anew without some of its rows.
@@ -343,7 +432,7 @@ fn classes(state: &State) -> BTreeSet<&str> {
 /// Whether something may be of a class: a rule or a hold on a mistyped one would be about nothing.
 pub(super) fn class_is_known(state: &State, class: &str) -> Result<(), Refusal> {
     let known = classes(state);
-    if known.contains(class) {
+    if known.contains(class) || RESERVED.contains(&class) {
         return Ok(());
     }
     let known: Vec<&str> = known.into_iter().collect();
@@ -368,7 +457,7 @@ impl State {
             let item = Item { kind, class: class.clone(), day: Some(day.clone()), object: None };
             // What is sealed on a day may be of its last moment.
             let since = day_start(day)?.saturating_add(DAY_MS);
-            let about_people = kind == Kind::InferencePayload;
+            let about_people = matches!(kind, Kind::InferencePayload | Kind::InferenceCore);
             self.expires(Object { item, since, kept_by: None, held_as: None, about_people })
         });
         let whole = objects(self).into_iter().filter_map(|one| self.expires(one));
@@ -402,21 +491,52 @@ impl State {
     }
 
     fn expires(&self, object: Object) -> Option<Expiring> {
-        let Object { item, since, kept_by, held_as, about_people } = object;
-        let rule = self.retention_rule(item.kind, &item.class)?;
+        let rule = self.retention_rule(object.item.kind, &object.item.class)?;
         let days = rule.scheduled.days;
-        let expires_at = since.saturating_add(i64::from(days).saturating_mul(DAY_MS));
+        let expires_at = object.since.saturating_add(i64::from(days).saturating_mul(DAY_MS));
+        let (held_by, unless_clear) = self.kept_by(&object);
+        Some(Expiring { rule: rule.scheduled.rule.clone(), item: object.item, days, expires_at, held_by, unless_clear })
+    }
+
+    /// What keeps an object, and holds that may, of whom it must be looked whether they have something in it.
+    fn kept_by(&self, object: &Object) -> (Option<String>, Vec<String>) {
+        let Object { item, kept_by, held_as, about_people, .. } = object;
         let class = format!("class/{}", item.class);
         let held = || held_as.iter().chain([&class]).find_map(|on| holds::blocking(self, on));
-        let held_by = kept_by.or_else(held);
-        // Of whom something is, and which services it came by, the ledger does not say.
+        let held_by = kept_by.clone().or_else(held);
+        // Of whom something is, and which services it came by, the ledger does not say; nor of which classes records are.
         let looked_for = |on: &str| {
-            (about_people && on.starts_with("subject/"))
-                || (item.kind == Kind::InferencePayload && on.starts_with("service/"))
+            (*about_people && on.starts_with("subject/"))
+                || (matches!(item.kind, Kind::InferencePayload | Kind::InferenceCore) && on.starts_with("service/"))
+                || (item.kind == Kind::InferenceCore && on.starts_with("class/"))
         };
         let unless_clear = holds::live(self).filter(|(_, hold)| looked_for(&hold.placed.on));
-        let unless_clear = unless_clear.map(|(id, _)| id.clone()).collect();
-        Some(Expiring { rule: rule.scheduled.rule.clone(), item, days, expires_at, held_by, unless_clear })
+        (held_by, unless_clear.map(|(id, _)| id.clone()).collect())
+    }
+
+    /// What keeps something whose disposal has begun: a hold that was placed since. One that may have something in it keeps
+    /// it too, for nobody looked.
+    #[must_use]
+    pub fn kept_since(&self, disposing: &RetentionDisposing) -> Option<String> {
+        let item = &disposing.item;
+        let about_people = matches!(item.kind, Kind::InferencePayload | Kind::InferenceCore);
+        let doomed = item.object.as_ref().and_then(|object| self.doomed_objects.get(object));
+        let object = Object {
+            item: item.clone(),
+            since: 0,
+            kept_by: None,
+            held_as: doomed.map(|doomed| format!("dataset/{}", doomed.dataset)),
+            about_people: about_people || doomed.is_some(),
+        };
+        let (held_by, unless_clear) = self.kept_by(&object);
+        held_by.or_else(|| unless_clear.into_iter().find(|hold| !disposing.clear_of.contains(hold)))
+    }
+
+    /// What keeps an object of a data set that goes by a rule of retention.
+    #[must_use]
+    pub fn doomed_kept_since(&self, object: &str) -> Option<String> {
+        let of = self.under_way().find(|one| one.disposing.item.object.as_deref() == Some(object))?;
+        self.kept_since(&of.disposing)
     }
 
     fn is_going(&self, item: &Item) -> bool {
@@ -463,6 +583,9 @@ impl State {
     /// Whether there may be something of a kind and class. Of what this cannot see, there may be.
     fn may_hold(&self, kind: Kind, class: &str) -> bool {
         match kind {
+            // Days of segments are told of once a day: there may be some that were not told of yet, of a start before this too.
+            Kind::InferenceCore => self.nodes.values().any(|node| node.incarnation > 1 || node.sealed_records > 0),
+            Kind::AccessCore => self.nodes.values().any(|node| node.incarnation > 1 || node.sealed_accesses > 0),
             Kind::InferencePayload | Kind::AccessRecord => {
                 let here = |(known, days): (&String, &BTreeSet<String>)| {
                     let named = class == ANY_CLASS || class == known;
@@ -475,7 +598,6 @@ impl State {
                 versions.any(|version| class == ANY_CLASS || class == version.stored.class)
             }
             Kind::Artifact => self.artifacts.values().any(|artifact| class == ANY_CLASS || class == artifact.class),
-            Kind::InferenceCore => true,
         }
     }
 
@@ -525,11 +647,11 @@ pub(crate) fn schedule(state: &State, body: &RetentionScheduled) -> Result<Vec<E
     if !(shortest..=longest).contains(&body.days) {
         return invalid(format!("rule `{}`: keep for {shortest} to {longest} days", body.rule));
     }
-    if body.kind == Kind::InferenceCore {
+    if body.kind.is_core() && body.class != ANY_CLASS {
+        let (rule, kind) = (&body.rule, body.kind.as_str());
         return invalid(format!(
-            "rule `{}`: records of inferences hold no personal data, and the proofs are made of them: nothing here \
-             disposes of them, so no rule says that it does; make a rule for `inference_payload`",
-            body.rule
+            "rule `{rule}`: a segment holds records of every class and goes as a whole: make it for `{kind}` of class \
+             `{ANY_CLASS}`"
         ));
     }
     reference_is_valid(&body.basis)?;

@@ -339,6 +339,7 @@ pub fn is_critical(command: &Command) -> bool {
             | Command::ExecuteRequest(_)
             | Command::DestroyVersion(_)
             | Command::ReleaseHold(_)
+            | Command::ConfirmClock(_)
             | Command::ScheduleRetention(_)
             | Command::UnscheduleRetention(_)
     );

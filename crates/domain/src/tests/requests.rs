@@ -9,7 +9,7 @@ use crate::keys::requests::{
     RequestReceived, RequestStep, SearchRequest,
 };
 use crate::people::ActorLeft;
-use crate::{Command, RefusalCode};
+use crate::{Command, Refusal, RefusalCode};
 
 const SUBJECT: &str = "0123456789abcdef0123456789abcdef";
 
@@ -31,13 +31,17 @@ fn identity(result: IdentityResult) -> Command {
     Command::CheckRequestIdentity(RequestIdentityChecked { request, method, result, reference })
 }
 
-fn search(datasets: u64) -> Command {
-    Command::SearchRequest(SearchRequest {
+fn found(datasets: u64) -> SearchRequest {
+    SearchRequest {
         request: "q_1".into(),
         counts: [("datasets".to_owned(), datasets)].into(),
         concerns: [].into(),
         keys: [format!("subject/personal/{SUBJECT}")].into(),
-    })
+    }
+}
+
+fn search(datasets: u64) -> Command {
+    Command::SearchRequest(found(datasets))
 }
 
 fn assess(model: &str) -> Command {
@@ -72,6 +76,8 @@ fn officers() -> Company {
     for officer in ["a_other", "a_deployer"] {
         company.grant(officer, "privacy_officer", "a_lead");
     }
+    // Nothing came since whatever search there was.
+    company.given.held = Some(Ok(found(0)));
     company
 }
 
@@ -135,6 +141,59 @@ fn given_an_erasure_when_not_ready_then_nobody_can_ask_for_its_approval() {
     company.done("a_deployer", approve("p_1"));
     assert_eq!(company.rule("a_other", execute(None)), "approve-not-carry-out");
     company.done("a_admin", execute(None));
+}
+
+#[test]
+fn given_an_approved_erasure_when_something_came_since_the_search_then_it_does_not_begin_by_whichever_door() {
+    let mut company = approved();
+    company.given.held = None;
+    assert_eq!(company.code("a_admin", execute(None)), RefusalCode::Conflict, "nobody looked again");
+    company.given.held = Some(Ok(SearchRequest { request: "q_2".into(), ..found(0) }));
+    assert_eq!(company.code("a_admin", execute(None)), RefusalCode::Conflict, "what is held of another");
+    company.given.held = Some(Err(Refusal::new(RefusalCode::Conflict, "they are known as more now")));
+    assert_eq!(company.code("a_admin", execute(None)), RefusalCode::Conflict);
+    company.given.held = Some(Ok(found(1)));
+    let mut other = approved();
+    other.done("a_admin", super::approvals::register_model("1"));
+    other.given.held = Some(Ok(found(1)));
+    assert_eq!(other.code("a_admin", execute(None)), RefusalCode::Conflict, "a model may have learned from them");
+    assert_eq!(company.done("a_admin", execute(None)), ["request.started", "approval.consumed"], "there is no model");
+}
+
+#[test]
+fn given_more_model_versions_than_an_entry_names_when_searched_again_then_the_next_come_until_all_are_assessed() {
+    let mut company = officers();
+    company.done("a_other", receive("q_1", RequestKind::Erasure, None));
+    company.done("a_other", identity(IdentityResult::Confirmed));
+    let versions: Vec<String> = (0..1_500).map(|n| format!("version-{n:05}")).collect();
+    let registered = |version: &String| crate::models::ModelRegistered {
+        model: "m".into(),
+        version: version.clone(),
+        artifact_sha256: "a".repeat(64),
+        facts: crate::models::ModelFacts { bytes: 1, operators: vec![], inputs: vec![], outputs: vec![] },
+        enclosed: None,
+    };
+    let models = versions.iter().map(|version| (version.clone(), registered(version))).collect();
+    company.state.models.insert("m".into(), models);
+    company.given.held = Some(Ok(found(1)));
+    let mut rounds = 0;
+    loop {
+        company.done("a_system", search(1));
+        let known = company.state.requests["q_1"].clone();
+        let open: Vec<String> = known.unassessed().cloned().collect();
+        if open.is_empty() {
+            break;
+        }
+        assert!(company.code("a_admin", ask("p_1", execute(None))) == RefusalCode::Conflict);
+        rounds += 1;
+        for name in open {
+            let (model, version) = name.split_once('/').expect("both");
+            let Command::AssessRequest(assessed) = assess(model) else { unreachable!() };
+            company.done("a_other", Command::AssessRequest(RequestAssessed { version: version.into(), ..assessed }));
+        }
+    }
+    assert!(rounds > 1 && company.state.requests["q_1"].assessed.len() == versions.len(), "in {rounds} rounds");
+    company.done("a_admin", ask("p_1", execute(None)));
 }
 
 #[test]

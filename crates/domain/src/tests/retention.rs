@@ -7,13 +7,14 @@ use proptest::prelude::*;
 use super::keys::{Company, DAY};
 use super::{approvals, datasets};
 use crate::data::{Form, SubjectColumn};
+use crate::infrastructure::Node;
 use crate::keys::holds::{HoldPlaced, HoldReleased, blocking};
 use crate::keys::retention::{
-    BeginDisposal, DisposalConfirmed, Item, Kind, Method, RetentionDisposed, RetentionKept, RetentionScheduled,
-    RetentionUnscheduled, day_start,
+    BeginDisposal, DisposalConfirmed, INFERENCE_CORES, Item, Kind, Method, RetentionDisposed, RetentionKept,
+    RetentionScheduled, RetentionUnscheduled, SegmentGone, SegmentsDisposed, day_start,
 };
 use crate::models::{Enclosed, ModelFacts};
-use crate::serving::{Route, ServiceDeclared, ServiceSpec, Target};
+use crate::serving::{Route, SegmentFile, ServiceDeclared, ServiceSpec, Target};
 use crate::{Command, RefusalCode, State};
 
 const SUBJECT: &str = "0123456789abcdef0123456789abcdef";
@@ -101,7 +102,7 @@ fn given_wrong_rules_when_made_then_they_are_refused() {
         (scheduled(Kind::InferencePayload, "Ada Lovelace", 3, "POL-7"), "not a name for a class"),
         (scheduled(Kind::InferencePayload, "nosuch", 3, "POL-7"), "name one of confidential, internal"),
         (scheduled(Kind::InferencePayload, "internal", 3, "because Ada said so"), "a reference is needed"),
-        (scheduled(Kind::InferenceCore, "*", 3, "POL-7"), "nothing here disposes of them"),
+        (scheduled(Kind::InferenceCore, "internal", 3, "POL-7"), "goes as a whole"),
         (Command::UnscheduleRetention(RetentionUnscheduled { rule: "r".into() }), "no such rule"),
     ] {
         let refusal = company.refused("a_admin", command);
@@ -179,6 +180,58 @@ fn given_something_due_when_disposed_of_then_it_is_once_and_another_person_confi
     assert_eq!(company.refused("a_1", confirm()).policies, ["rule-not-confirm"]);
     company.done("a_admin", confirm());
     assert_eq!(company.refused("a_admin", confirm()).code, RefusalCode::Conflict);
+}
+
+#[test]
+fn given_days_of_records_when_due_then_they_go_while_nothing_is_held_and_their_segments_are_named_meanwhile() {
+    let mut company = Company::new();
+    let core = |day: &str| {
+        let (class, day) = (INFERENCE_CORES.to_owned(), Some(day.to_owned()));
+        Item { kind: Kind::InferenceCore, class, day, object: None }
+    };
+    let rule = Command::ScheduleRetention(RetentionScheduled {
+        rule: "records".into(),
+        kind: Kind::InferenceCore,
+        class: "*".into(),
+        days: 1,
+        basis: "POL-7".into(),
+    });
+    company.done("a_1", rule);
+    let wrong = RetentionKept { kind: Kind::InferencePayload, class: INFERENCE_CORES.into(), day: "1970-01-01".into() };
+    assert_eq!(company.refused("a_system", Command::KeepPayloads(wrong.clone())).code, RefusalCode::Invalid);
+    let kept = Command::KeepPayloads(RetentionKept { kind: Kind::InferenceCore, ..wrong });
+    company.done("a_system", kept.clone());
+    company.given.now = 2 * DAY;
+    company.done("a_1", hold("h_1", "class/internal"));
+    let refusal = company.refused("a_system", begin("x_1", core("1970-01-01"), &[]));
+    assert!(refusal.message.contains("look whether"), "of which classes they are, only the records tell: {refusal}");
+    let gone = |disposal: &str| {
+        let (kind, disposal) = (Kind::InferenceCore, disposal.to_owned());
+        let core = SegmentFile { path: "inferences/a.core.parquet".into(), sha256: "a".repeat(64), len: 3 };
+        let segment = SegmentGone { node: "n1".into(), incarnation: 1, number: 0, n: 1, root: "b".repeat(64), core };
+        Command::DisposeSegments(SegmentsDisposed { disposal, kind, segments: vec![segment] })
+    };
+    assert_eq!(company.refused("a_system", gone("x_1")).code, RefusalCode::NotFound, "it has not begun");
+    company.done("a_system", begin("x_1", core("1970-01-01"), &["h_1"]));
+    let disposing = company.state.disposals["x_1"].disposing.clone();
+    assert_eq!(company.state.kept_since(&disposing), None);
+    company.done("a_1", hold("h_2", "class/public"));
+    assert_eq!(company.state.kept_since(&disposing).as_deref(), Some("h_2"), "placed since, and nobody looked");
+    company.done("a_admin", release("h_2"));
+    assert_eq!(company.done("a_system", gone("x_1")), ["segments.disposed"]);
+    let due = disposing.due;
+    company.done("a_system", done_with("x_1", core("1970-01-01"), due, 3));
+    assert_eq!(company.refused("a_system", gone("x_1")).code, RefusalCode::Conflict, "it is over");
+    company.state.nodes.insert("n1".into(), Node { incarnation: 2, ..Node::default() });
+    let sooner = Command::ScheduleRetention(RetentionScheduled {
+        rule: "accesses".into(),
+        kind: Kind::AccessCore,
+        class: "*".into(),
+        days: 1,
+        basis: "POL-7".into(),
+    });
+    assert_eq!(company.refused("a_1", sooner).policies, ["approval-required"], "there may be some of an earlier start");
+    assert_eq!(company.done("a_system", kept), ["retention.kept"], "one that was sealed late goes by another disposal");
 }
 
 fn schedule_of(kind: Kind) -> Command {

@@ -4,7 +4,7 @@
 //! reported it is once, for the ledger takes no step twice and none out of order.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use domain::keys::holds;
 use domain::keys::requests::{ErasureStep, Request, RequestStep};
@@ -105,14 +105,9 @@ impl Engine {
             ErasureStep::PayloadRowsRemoved => {
                 // What is not sealed in a file yet would come into one later.
                 self.seal_now().await?;
-                let (mut segments, mut rows) = (0, 0);
-                for subject in subjects_of(&known) {
-                    let dropped = self.drop_payload_rows(&subject, &format!("request/{request}")).await?;
-                    segments += dropped.segments;
-                    rows += dropped.rows;
-                }
+                let dropped = self.drop_rows_of(&subjects_of(&known), &format!("request/{request}")).await?;
                 Ok(Did {
-                    counts: [("rows".to_owned(), rows), ("segments".to_owned(), segments)].into(),
+                    counts: [("rows".to_owned(), dropped.rows), ("segments".to_owned(), dropped.segments)].into(),
                     ..Did::default()
                 })
             }
@@ -187,6 +182,9 @@ impl Engine {
         let count = texts.len() as u64;
         for sha256 in texts {
             self.remove_note(sha256).await?;
+        }
+        if let Some(actor) = &request.received.actor {
+            self.profile_index.lock().unwrap_or_else(PoisonError::into_inner).forget(actor);
         }
         Ok(Did::count("texts", count))
     }

@@ -1,29 +1,31 @@
 //! Requests of people: taking one in, finding what is held, and closing it. How one is carried out that asks to be
 //! forgotten is in [`erasure`].
 //!
-//! What somebody gave to be found by never comes into the ledger. It is looked up in every blind index that there is, and
-//! the references found stand for the person from then on.
+//! What somebody gave to be found by never comes into the ledger. It is looked up in the blind indexes where it is theirs
+//! ([`identifiers`]), and the references found stand for the person from then on.
 
 mod erasure;
 mod found;
+mod identifiers;
 
 use std::collections::BTreeSet;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use domain::keys::requests::{
     DUE_MS, ExecuteRequest, Intake, Request, RequestAssessed, RequestClosed, RequestIdentityChecked, RequestKind,
-    RequestReceived, SearchRequest, may_have_learned,
+    RequestReceived, SearchRequest,
 };
-use domain::people::IdentitySource;
 use domain::{Command, Refusal, RefusalCode};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use vault::{KeyKind, SubjectRef};
+use vault::SubjectRef;
 
 pub use found::{HeldElsewhere, HeldInference};
+use identifiers::KnownBy;
+pub(crate) use identifiers::ProfileIndex;
 
-use crate::directory::alike;
-use crate::profiles::{CLASS as PEOPLE, NAMES, unavailable};
+use crate::profiles::unavailable;
 use crate::{Engine, ExecuteError, Principal, identity};
 
 /// The vault's class for what people wrote when they asked.
@@ -61,7 +63,8 @@ pub struct NewRequest {
     pub received_at: Option<i64>,
     /// Until when it must be answered; in thirty days when nothing is said.
     pub due_at: Option<i64>,
-    /// By what the person may be known: names of their accounts, addresses, numbers.
+    /// By what the person may be known: addresses and numbers; names of their accounts, as `[PLACE] VALUE` with the service
+    /// or scope where they have that name, or `any`.
     pub identifiers: Vec<String>,
     /// Where to answer.
     pub contact: String,
@@ -77,14 +80,8 @@ pub struct RequestText {
     pub contact: String,
 }
 
-/// The actors whose sealed profile has something that was given.
-#[derive(Default)]
-struct Profiled {
-    /// By what is one person's alone: an address, a number, a user name.
-    addressed: BTreeSet<String>,
-    /// By their name.
-    named: BTreeSet<String>,
-}
+/// What is held now of whom a request is of, or why that cannot be said.
+pub(crate) type HeldNow = Result<SearchRequest, Refusal>;
 
 impl Engine {
     /// Takes a request in; returns its identifier and how many references the identifiers led to.
@@ -100,16 +97,14 @@ impl Engine {
         self.authorize(who, "request.receive", &format!("request/{request}"))?;
         let NewRequest { kind, channel, received_at, due_at, identifiers, contact } = new;
         let identifiers: Vec<String> = identifiers.iter().map(|one| one.trim().to_owned()).collect();
-        let fits = |one: &String| (1..=IDENTIFIER_BYTES).contains(&one.len());
-        if !(1..=MAX_IDENTIFIERS).contains(&identifiers.len()) || !identifiers.iter().all(fits) {
-            let message = format!("give 1 to {MAX_IDENTIFIERS} identifiers of 1 to {IDENTIFIER_BYTES} bytes");
-            return Err(Refusal::new(RefusalCode::Invalid, message).into());
-        }
+        let placed = identifiers::read(&identifiers)?;
         if contact.len() > CONTACT_BYTES {
             let message = format!("where to answer has at most {CONTACT_BYTES} bytes");
             return Err(Refusal::new(RefusalCode::Invalid, message).into());
         }
-        let (known, actor) = self.known_by(&identifiers).await?;
+        let known_by = self.known_by(&placed).await?;
+        let placed = self.blocking(move |engine| engine.is_placed(&placed, &known_by).map(|()| known_by));
+        let KnownBy { subjects: known, actor, .. } = placed.await??;
         let found = known.len();
         let text = serde_json::to_vec(&RequestText { identifiers, contact });
         let text = text.map_err(|e| ExecuteError::Internal(e.to_string()))?;
@@ -186,7 +181,7 @@ impl Engine {
     async fn look_for_now(self: &Arc<Self>, request: &str) -> Result<SearchRequest, ExecuteError> {
         let known = self.request(request)?;
         if let Some(text) = self.request_text(request).await? {
-            let (found, _) = self.known_by(&text.identifiers).await?;
+            let found = self.known_by(&identifiers::read(&text.identifiers)?).await?.subjects;
             if !found.is_subset(&subjects_of(&known)) {
                 let message = format!(
                     "request `{request}`: its identifiers lead to more than when it was received: close it as withdrawn, and \
@@ -200,23 +195,36 @@ impl Engine {
         self.blocking(move |engine| engine.look_for(&name, &known)).await?
     }
 
-    /// Refuses an erasure when what came since the search would have to be assessed first. Nothing is written: it would
-    /// be another thing than what was approved.
-    async fn nothing_came_since(self: &Arc<Self>, request: &str) -> Result<(), ExecuteError> {
-        let found = self.look_for_now(request).await?;
-        let known = self.request(request)?;
-        let models = self.read(|state| may_have_learned(state, known.received.kind, &found.counts));
-        let assessed = known.searched.map(|searched| searched.models).unwrap_or_default();
-        match models.iter().find(|model| !assessed.contains(*model)) {
-            Some(model) => {
-                let message = format!(
-                    "request `{request}`: model version `{model}` may have learned from data of theirs that came since the \
-                     search: search again, assess it, and ask for the approval anew"
-                );
-                Err(Refusal::new(RefusalCode::Conflict, message).into())
+    /// What is held now of whom an erasure is about, when one is asked for or to begin: what came since the search counts
+    /// too. Looked for before the command has its turn, since looking seals what is not sealed yet, which is a command. Nothing
+    /// is looked up for who may not ask, nor of a request that nobody confirmed.
+    ///
+    /// Sealing executes commands, and each command comes by here: so the future's type is erased.
+    pub(crate) fn held_before<'a>(
+        self: &'a Arc<Self>,
+        who: &'a Principal,
+        command: &'a Command,
+    ) -> Pin<Box<dyn Future<Output = Result<Option<HeldNow>, ExecuteError>> + Send + 'a>> {
+        let Some(body) = erasure_in(command) else { return Box::pin(std::future::ready(Ok(None))) };
+        Box::pin(async move {
+            let ready = self.read(|state| {
+                let known = state.requests.get(&body.request);
+                known.is_some_and(|known| {
+                    known.is_confirmed()
+                        && known.searched.is_some()
+                        && known.started_at.is_none()
+                        && known.closed.is_none()
+                })
+            });
+            if !ready || self.policies().decide(who, command.name(), &command.resource()).is_err() {
+                return Ok(None);
             }
-            None => Ok(()),
-        }
+            match self.look_for_now(&body.request).await {
+                Ok(found) => Ok(Some(Ok(found))),
+                Err(ExecuteError::Refused(refusal)) => Ok(Some(Err(refusal))),
+                Err(error) => Err(error),
+            }
+        })
     }
 
     /// Says what an erasure means for a model version.
@@ -246,10 +254,6 @@ impl Engine {
     /// As [`Engine::execute`].
     pub async fn execute_request(self: &Arc<Self>, who: &Principal, request: &str) -> Result<(), ExecuteError> {
         let command = self.erasure_of(request)?;
-        // What came since the search counts too: holds on it, and models that may have learned from it.
-        if self.authorize(who, "request.execute", &format!("request/{request}")).is_ok() {
-            self.nothing_came_since(request).await?;
-        }
         self.execute(who, command).await?;
         if let Err(error) = self.carry_out_erasures().await {
             tracing::warn!(request, %error, "an erasure has begun and is not completed yet; it goes on by itself");
@@ -295,101 +299,6 @@ impl Engine {
         let Some(text) = opened.await?? else { return Ok(None) };
         let text = serde_json::from_slice(&text);
         text.map(Some).map_err(|e| ExecuteError::Internal(format!("the text of `{request}` cannot be read: {e}")))
-    }
-
-    /// The references that identifiers lead to, and the actor who the person is, if they act here.
-    async fn known_by(
-        self: &Arc<Self>,
-        identifiers: &[String],
-    ) -> Result<(BTreeSet<SubjectRef>, Option<String>), ExecuteError> {
-        let mut known = BTreeSet::new();
-        let mut actors = BTreeSet::new();
-        for identifier in identifiers {
-            if self.read(|state| state.actors.contains_key(identifier)) {
-                actors.insert(identifier.clone());
-            }
-            for form in crate::directory::forms_of(identifier).chain([identifier.clone()]) {
-                for source in [IdentitySource::Oidc, IdentitySource::Scim, IdentitySource::Hand] {
-                    let Some(reference) = self.known_name_reference(source, &form).await? else { continue };
-                    actors.extend(self.read(|state| state.identities.get(&reference).map(|one| one.actor.clone())));
-                    known.extend(SubjectRef::from_hex(&reference));
-                }
-            }
-        }
-        let given = identifiers.to_vec();
-        let profiled = self.blocking(move |engine| engine.profiled_as(&given)).await??;
-        actors.extend(profiled.addressed);
-        if actors.is_empty() {
-            // Two may have one name, so it counts when nothing else says who it is.
-            actors = profiled.named;
-        }
-        if actors.len() > 1 {
-            let several = actors.into_iter().collect::<Vec<_>>().join("`, `");
-            let message = format!(
-                "what was given leads to several who act here, `{several}`: give what is one person's alone, or the pseudonym \
-                 instead of a name, and receive a request for each"
-            );
-            return Err(Refusal::new(RefusalCode::Conflict, message).into());
-        }
-        let actor = actors.pop_first();
-        let (identifiers, person) = (identifiers.to_vec(), actor.clone());
-        let looked_up = self.blocking(move |engine| engine.look_up(&identifiers, person.as_deref()));
-        known.extend(looked_up.await?.map_err(|e| unavailable(&e))?);
-        let theirs = known.iter().map(SubjectRef::to_string).collect::<BTreeSet<_>>();
-        // What they wrote when they asked before goes with the rest. Not what somebody gave whom nobody confirmed: that may be
-        // another person's.
-        let before = self.read(|state| {
-            let open = state.requests.values().filter(|request| request.is_confirmed() && !request.is_erased());
-            let same = open.filter(|request| request.received.subjects.iter().any(|one| theirs.contains(one)));
-            same.flat_map(|request| request.received.subjects.clone()).collect::<Vec<_>>()
-        });
-        known.extend(before.iter().filter_map(|subject| SubjectRef::from_hex(subject)));
-        Ok((known, actor))
-    }
-
-    /// The actors whose sealed profile has one of these. They are few, and one profile at a time is in memory. One that
-    /// cannot be read ends it: nobody can say that it is not theirs. Blocks.
-    fn profiled_as(&self, identifiers: &[String]) -> Result<Profiled, ExecuteError> {
-        let given = identifiers.iter().map(|one| alike(one)).collect::<BTreeSet<_>>();
-        let mut found = Profiled::default();
-        for actor in self.read(|state| state.profiles.keys().cloned().collect::<Vec<_>>()) {
-            let Some(profile) = self.read_profile(&actor)? else { continue };
-            let listed =
-                ["emails", "phoneNumbers"].into_iter().filter_map(|member| profile.extra.get(member)?.as_array());
-            let listed = listed.flatten().filter_map(|one| one.get("value")?.as_str());
-            let mut addresses = listed.chain(profile.email.as_deref()).chain(profile.user_name.as_deref());
-            if addresses.any(|one| given.contains(&alike(one))) {
-                found.addressed.insert(actor);
-            } else if profile.name.as_deref().is_some_and(|name| given.contains(&alike(name))) {
-                found.named.insert(actor);
-            }
-        }
-        Ok(found)
-    }
-
-    /// The references of identifiers in every blind index that there is. Blocks.
-    fn look_up(&self, identifiers: &[String], actor: Option<&str>) -> Result<BTreeSet<SubjectRef>, vault::VaultError> {
-        let (vault, now) = (self.vault(), now());
-        let mut known = BTreeSet::new();
-        let keys = vault.inventory()?;
-        // Names of people who act here are looked up by their source before; an index of tokens leads to nobody, and a scope
-        // of tokens is nobody: to erase it would end the tokens of everybody.
-        let leads = |id: &str| ![NAMES, PEOPLE, vault::tokens::SCOPES].contains(&id) && !id.starts_with(TOKEN_INDEX);
-        let scopes = keys.iter().filter(|key| key.kind == KeyKind::Index && leads(&key.id));
-        for scope in scopes {
-            for identifier in identifiers {
-                known.extend(vault.known_subject(&scope.id, identifier, now)?);
-            }
-        }
-        if let Some(actor) = actor {
-            known.extend(vault.known_subject(PEOPLE, actor, now)?);
-            let names = self.read(|state| {
-                let theirs = state.identities.iter().filter(|(_, known)| known.actor == actor);
-                theirs.filter_map(|(subject, _)| SubjectRef::from_hex(subject)).collect::<Vec<_>>()
-            });
-            known.extend(names);
-        }
-        Ok(known)
     }
 
     /// Seals what was written under the first of the person's references, a new one when there is none, and keeps it.
@@ -457,6 +366,15 @@ impl Engine {
         }
         let keys = keys.into_iter().take(MOST_KEYS).collect();
         Ok(SearchRequest { request: name.to_owned(), counts, concerns, keys })
+    }
+}
+
+/// The erasure that a command begins, or asks the approval of.
+fn erasure_in(command: &Command) -> Option<&ExecuteRequest> {
+    match command {
+        Command::ExecuteRequest(body) => Some(body),
+        Command::RequestApproval(body) => erasure_in(&body.command),
+        _ => None,
     }
 }
 

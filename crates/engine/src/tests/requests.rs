@@ -231,13 +231,15 @@ async fn given_somebody_nobody_knows_when_they_ask_then_they_have_a_reference_of
         identifiers,
         contact: String::new(),
     };
-    for wrong in [vec![], vec![String::new()], vec!["x".repeat(1025)]] {
+    for wrong in
+        [vec![], vec![String::new()], vec!["x".repeat(1025)], vec!["nobody".into()], vec!["[nowhere] 1".into()]]
+    {
         assert!(engine.receive_request(&officer, new(wrong)).await.is_err());
     }
-    let (request, known) = engine.receive_request(&officer, new(vec!["nobody".into()])).await.expect("received");
+    let (request, known) = engine.receive_request(&officer, new(vec!["[any] nobody".into()])).await.expect("received");
     assert_eq!(known, 0);
     let received_at = Engine::now_ms() - 10 * 24 * 60 * 60 * 1000;
-    let earlier = NewRequest { received_at: Some(received_at), ..new(vec!["nobody".into()]) };
+    let earlier = NewRequest { received_at: Some(received_at), ..new(vec!["[any] nobody".into()]) };
     let (earlier, _) = engine.receive_request(&officer, earlier).await.expect("received");
     let due_at = engine.request(&earlier).expect("known").received.due_at;
     assert_eq!(due_at, received_at + domain::keys::requests::DUE_MS, "the time to answer runs from the receipt");
@@ -247,6 +249,31 @@ async fn given_somebody_nobody_knows_when_they_ask_then_they_have_a_reference_of
     let stranger =
         Principal { actor: "a_1".into(), roles: vec![("monitor".into(), "org".into())], ..Principal::default() };
     assert!(engine.search_request(&stranger, &request).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_one_number_of_two_customers_when_one_asks_then_the_other_is_not_touched() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    let [officer, _] = officers(&engine).await;
+    let zoe = served(&engine, "17", "canary of zoe").await;
+    let max = engine.vault().subject("lending", "17", now()).expect("a reference");
+    let new = |identifier: &str| NewRequest {
+        kind: RequestKind::Access,
+        channel: Intake::Web,
+        received_at: None,
+        due_at: None,
+        identifiers: vec![identifier.into()],
+        contact: String::new(),
+    };
+    let bare = engine.receive_request(&officer, new("17")).await.expect_err("whose is it?").to_string();
+    assert!(bare.contains("[PLACE] VALUE") && bare.contains("support"), "{bare}");
+    let (request, known) = engine.receive_request(&officer, new("[support] 17")).await.expect("received");
+    let subjects = engine.request(&request).expect("known").received.subjects;
+    assert_eq!((known, subjects), (1, vec![zoe.subject.to_string()]));
+    let (request, _) = engine.receive_request(&officer, new("[any] 17")).await.expect("received");
+    let subjects = engine.request(&request).expect("known").received.subjects;
+    assert!(subjects.contains(&max.to_string()) && subjects.len() == 2, "as was asked for");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -356,6 +383,27 @@ async fn given_somebody_in_tokens_and_data_sets_when_they_ask_then_what_is_their
     engine.execute_request(&operator(&engine), &request).await.expect("begun");
     let held = engine.held_elsewhere(&access).await.expect("readable");
     assert!(held.tokens.is_empty() && held.rows.is_empty(), "{held:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_an_approved_erasure_when_what_came_since_is_held_then_no_door_begins_it() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    let officers = officers(&engine).await;
+    served(&engine, "zoe@example.com", "canary of zoe").await;
+    let request = searched(&engine, &officers[0], "zoe@example.com", RequestKind::Erasure).await;
+    approved(&engine, &officers, &request).await;
+    elsewhere(&engine, &officers[0], "zoe@example.com").await;
+    let hold = engine.place_hold(&officers[0], "dataset/loans", "CASE-1", i64::MAX).await.expect("placed");
+    let command = || engine.erasure_of(&request).expect("known");
+    // As `POST /commands` and `approvals carry-out` do it, which know nothing of searches.
+    let refusal = engine.execute(&operator(&engine), command()).await.expect_err("held").to_string();
+    assert!(refusal.contains(&hold) && refusal.contains("since the search"), "{refusal}");
+    let refusal = engine.execute_request(&operator(&engine), &request).await.expect_err("held").to_string();
+    assert!(refusal.contains(&hold), "{refusal}");
+    assert_eq!(steps(&engine), []);
+    engine.release_hold(&officers[1], &hold, "CASE-1").await.expect("released");
+    engine.execute(&operator(&engine), command()).await.expect("nothing that came since stands in its way");
 }
 
 #[tokio::test(flavor = "multi_thread")]

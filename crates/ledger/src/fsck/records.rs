@@ -26,6 +26,8 @@ pub(super) struct Named {
     /// Rows that entries say were taken out.
     rows_removed: u64,
     days_disposed: u64,
+    /// Paths of files of records that entries say are gone.
+    gone: BTreeSet<String>,
     unreadable: u64,
 }
 
@@ -40,6 +42,9 @@ impl Named {
             Event::AccessesSealed(body) => self.cores.push(body.core),
             Event::PayloadCompacted(body) => self.compacted(body),
             Event::RetentionDisposed(_) => self.days_disposed += 1,
+            Event::SegmentsDisposed(body) => {
+                self.gone.extend(body.segments.into_iter().map(|segment| segment.core.path));
+            }
             _ => {}
         }
     }
@@ -59,7 +64,8 @@ impl Named {
     pub fn check(&self, vfs: &dyn Vfs, records: &Path) -> (Outcome, String) {
         let standing = self.payloads.values().flatten();
         let mut files = 0_u64;
-        for file in self.cores.iter().chain(standing) {
+        let cores = self.cores.iter().filter(|core| !self.gone.contains(&core.path));
+        for file in cores.chain(standing) {
             if let Err((fault, what)) = compare(vfs, records, file) {
                 return (Outcome::Failed(fault), what);
             }
@@ -79,8 +85,10 @@ impl Named {
         }
         let gone = self.payloads.values().filter(|file| file.is_none()).count();
         let detail = format!(
-            "{files} files; {} payloads were taken out and {gone} payload files are gone, as entries say, {} by retention",
+            "{files} files; {} payloads were taken out, {gone} payload files and {} files of records are gone, as entries say, \
+             {} by retention",
             self.rows_removed,
+            self.gone.len(),
             match self.days_disposed {
                 1 => "one disposal".to_owned(),
                 days => format!("{days} disposals"),

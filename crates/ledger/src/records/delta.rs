@@ -49,11 +49,6 @@ impl TableKind {
     pub fn suffix(self) -> &'static str {
         if self.payloads { "payload" } else { "core" }
     }
-
-    /// Cores stay for the whole retention term; payloads of forgotten people are physically removed.
-    fn configuration(self) -> Value {
-        if self.payloads { json!({}) } else { json!({"delta.appendOnly": "true"}) }
-    }
 }
 
 /// A file to be added to a table.
@@ -150,13 +145,7 @@ impl Table {
         }})];
         if self.next_version == 0 {
             actions.push(json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}));
-            actions.push(json!({"metaData": {
-                "id": self.table_id, "name": self.kind.name(),
-                "format": {"provider": "parquet", "options": {}},
-                "schemaString": schema_string(self.kind),
-                "partitionColumns": [SEGMENT_DAY], "configuration": self.kind.configuration(),
-                "createdTime": created_ms,
-            }}));
+            actions.push(self.metadata(created_ms));
         }
         let app_id = format!("counterfoil/{}-{}", add.node, add.incarnation);
         actions.push(json!({"txn": {"appId": app_id, "version": add.segment, "lastUpdated": created_ms}}));
@@ -179,6 +168,10 @@ impl Table {
             "timestamp": old.now_ms, "operation": "DELETE", "engineInfo": "counterfoil", "isBlindAppend": false,
             "operationParameters": {},
         }})];
+        if !self.kind.payloads {
+            // Tables that were begun when records never went say so, and nothing is removed from such a one.
+            actions.push(self.metadata(old.now_ms));
+        }
         actions.push(json!({"remove": {
             "path": old.path, "deletionTimestamp": old.now_ms, "dataChange": true, "extendedFileMetadata": true,
             "partitionValues": {SEGMENT_DAY: old.day}, "size": old.len,
@@ -195,6 +188,16 @@ impl Table {
         self.commit(lines.as_bytes())?;
         self.last_added = new.map(|new| new.path.to_owned()).into_iter().collect();
         Ok(())
+    }
+
+    fn metadata(&self, created_ms: i64) -> Value {
+        json!({"metaData": {
+            "id": self.table_id, "name": self.kind.name(),
+            "format": {"provider": "parquet", "options": {}},
+            "schemaString": schema_string(self.kind),
+            "partitionColumns": [SEGMENT_DAY], "configuration": {},
+            "createdTime": created_ms,
+        }})
     }
 
     fn stats(&self, add: &Add<'_>) -> Value {

@@ -13,6 +13,7 @@
 mod begins;
 mod compact;
 mod delta;
+mod dispose;
 mod error;
 mod frame;
 mod recover;

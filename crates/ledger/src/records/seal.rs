@@ -46,6 +46,11 @@ pub(super) struct Tables {
 }
 
 impl Tables {
+    /// That of the records.
+    pub fn cores(&mut self) -> &mut Table {
+        &mut self.cores
+    }
+
     /// That of the payloads; `None` for a kind without.
     pub fn payloads(&mut self) -> Option<&mut Table> {
         self.payloads.as_mut()

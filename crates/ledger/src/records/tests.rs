@@ -221,7 +221,7 @@ fn the_tables_are_what_delta_readers_expect() {
     assert_eq!(action("protocol"), serde_json::json!({"minReaderVersion": 1, "minWriterVersion": 2}));
     let metadata = action("metaData");
     assert_eq!(metadata["partitionColumns"], serde_json::json!(["segment_day"]));
-    assert_eq!(metadata["configuration"], serde_json::json!({"delta.appendOnly": "true"}));
+    assert_eq!(metadata["configuration"], serde_json::json!({}));
     let schema: Value = serde_json::from_str(metadata["schemaString"].as_str().unwrap()).unwrap();
     assert_eq!(schema["fields"].as_array().unwrap().len(), segment::core_schema::<InferenceCore>().fields().len());
     assert_eq!((&schema["fields"][1]["name"], &schema["fields"][1]["type"]), (&"ts_start".into(), &"timestamp".into()));
@@ -234,6 +234,31 @@ fn the_tables_are_what_delta_readers_expect() {
     let payloads = &commits(&disk, "payloads")[0];
     let configuration = payloads.iter().find_map(|action| action.pointer("/metaData/configuration")).unwrap();
     assert_eq!(configuration, &serde_json::json!({}), "payloads of the forgotten are removed");
+}
+
+#[test]
+fn a_file_of_records_goes_from_its_table_once_and_sealing_goes_on() {
+    let disk = SimDisk::new();
+    let mut ledger = Ledger::default();
+    let (log, _) = ledger.start(&disk, 100).unwrap();
+    append(&log, 0).unwrap();
+    ledger.drain(&log).unwrap();
+    let core = ledger.sealed[0].core.clone();
+    assert_eq!(log.core_days(&Default::default()).unwrap(), ["2027-01-15".to_owned()].into());
+    assert!(log.has_core(&core).unwrap());
+    log.remove_core(&core, 7).unwrap();
+    log.remove_core(&core, 7).unwrap();
+    assert!(!log.has_core(&core).unwrap());
+    assert!(log.core_days(&Default::default()).unwrap().is_empty());
+    let told = commits(&disk, "inferences");
+    assert_eq!(told.len(), 2, "once");
+    let gone = told[1].iter().find_map(|action| action.get("remove")).unwrap();
+    assert_eq!(core.path, format!("inferences/{}", gone["path"].as_str().unwrap()));
+    let other = domain::serving::SegmentFile { path: "inferences/segment_day=x/../../LOCK".into(), ..core };
+    assert!(log.remove_core(&other, 7).is_err(), "nothing else is removed");
+    append(&log, 1).unwrap();
+    ledger.drain(&log).unwrap();
+    assert_eq!(log.core_days(&Default::default()).unwrap().len(), 1);
 }
 
 #[test]

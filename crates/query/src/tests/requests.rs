@@ -19,6 +19,7 @@ fn searched(models: &[&str], keys: &[String]) -> Event {
         concerns: [].into(),
         keys: keys.iter().cloned().collect(),
         models: models.iter().map(|model| (*model).to_owned()).collect(),
+        left_out: 0,
     })
 }
 

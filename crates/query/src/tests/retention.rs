@@ -4,7 +4,9 @@ use domain::data::{StoredObject, VersionRewritten, VersionStored};
 use domain::keys::holds::{HoldPlaced, HoldReleased};
 use domain::keys::retention::{
     DisposalConfirmed, Item, Kind, Method, RetentionDisposed, RetentionDisposing, RetentionKept, RetentionScheduled,
+    SegmentGone, SegmentsDisposed,
 };
+use domain::serving::SegmentFile;
 
 use super::*;
 
@@ -113,5 +115,37 @@ fn a_version_that_was_disposed_of_is_gone_in_both_tables_and_one_that_was_rewrit
         let gone = "SELECT deleted_at IS NULL FROM data_objects WHERE object_id = '0b'";
         assert_eq!(ask(&world.session().await, gone).await, ["false"]);
         assert_eq!(ask(&world.session().await, GONE).await, ["x_1|0b|false|2|2|-|sets"]);
+    });
+}
+
+#[test]
+fn records_that_went_are_missing_from_any_size_and_an_answer_of_before_says_so() {
+    run(async {
+        let world = World::filled();
+        let database = world.database();
+        let before = world.size();
+        let path = "inferences/segment_day=2026-11-22/n1-1-0-00.core.parquet".to_owned();
+        let (class, day) = ("inference_core".into(), Some("2026-11-22".into()));
+        let item = Item { kind: Kind::InferenceCore, class, day, object: None };
+        let (disposal, rule) = ("x_1".to_owned(), "records".to_owned());
+        let disposing =
+            RetentionDisposing { disposal: disposal.clone(), item, rule, days: 30, due: T0, clear_of: vec![] };
+        world.add(T0 + 3 * HOUR, Event::RetentionDisposing(disposing));
+        let (root, core) = ("00".to_owned(), SegmentFile { path: path.clone(), sha256: String::new(), len: 1 });
+        let gone = SegmentGone { node: "n1".into(), incarnation: 1, number: 0, n: 3, root, core };
+        let told = SegmentsDisposed { disposal, kind: Kind::InferenceCore, segments: vec![gone] };
+        let told = world.add(T0 + 3 * HOUR, Event::SegmentsDisposed(told));
+        std::fs::remove_file(world.records_dir().join(path)).unwrap();
+        let count = "SELECT count(*) FROM inference_records";
+        let past = database.at(At::Size(before)).await.unwrap();
+        assert_eq!(ask(&past, count).await, ["2"]);
+        let [lost] = past.gone_since() else { panic!("{:?}", past.gone_since()) };
+        assert_eq!((lost.rule.as_str(), lost.event, lost.segments, lost.records), ("records", told, 1, 3));
+        assert!(lost.to_string().contains("since (event "), "{lost}");
+        let now = world.session().await;
+        assert_eq!(ask(&now, count).await, ["2"]);
+        assert!(now.gone_since().is_empty(), "at this size they are gone, as the ledger says");
+        let went = "SELECT segment_id, sum(row_count) FROM segments WHERE disposal_id = 'x_1' GROUP BY 1";
+        assert_eq!(ask(&now, went).await, ["n1/1/0|3"], "what was sealed is counted as before");
     });
 }

@@ -234,8 +234,8 @@ fn files_of_others_are_refused_and_left_alone() {
 
     let newer = dir.path().join("newer.db");
     drop(SqliteKeys::open(&newer).unwrap());
-    Connection::open(&newer).unwrap().pragma_update(None, "user_version", 3).unwrap();
-    assert!(refusal(&newer).contains("has schema 3, this program knows 2"));
+    Connection::open(&newer).unwrap().pragma_update(None, "user_version", 4).unwrap();
+    assert!(refusal(&newer).contains("has schema 4, this program knows 3"));
 
     let garbage = dir.path().join("garbage.db");
     std::fs::write(&garbage, b"not a database, but long enough to look at").unwrap();

@@ -288,6 +288,29 @@ fn a_day_that_was_disposed_of_is_named_by_its_rule_and_nothing_of_it_is_left() {
 }
 
 #[test]
+fn a_segment_whose_records_went_by_a_rule_is_named_and_is_no_gap() {
+    let mut world = World::full();
+    world.dispose_first(|_| {});
+    let report = verify(world.package());
+    for claim in [Claim::Integrity, Claim::Completeness] {
+        assert_eq!(report.verdict(claim), Verdict::Pass, "{report}");
+    }
+    assert!(report.to_string().contains("disposed of by rule `records` (event "), "{report}");
+    assert!(!report.has("segment.absent"), "{report}");
+    let mut world = World::full();
+    let kept = world.package();
+    world.dispose_first(|gone| gone.n += 1);
+    assert_fails(&verify(world.package()), Claim::Integrity, "segment.disposal");
+    let mut world = World::full();
+    world.dispose_first(|_| {});
+    let mut parts = world.package();
+    // Whoever says that they went, and hands them out, is found.
+    parts.manifest.segments = kept.manifest.segments;
+    parts.files.extend(kept.files.into_iter().filter(|(path, _)| path.starts_with("segments/")));
+    assert_fails(&verify(parts), Claim::Erasure, "segment.kept");
+}
+
+#[test]
 fn files_that_the_manifest_does_not_describe_are_found() {
     let check = |code: &str, damage: &dyn Fn(&mut Parts)| {
         let mut parts = World::full().package();

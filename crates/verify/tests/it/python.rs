@@ -158,6 +158,15 @@ fn both_verifiers_judge_what_is_gone_alike() {
     let package = world.package().zip();
     assert_eq!(second_opinion(&package).0["verdicts"][4]["verdict"], "fail");
     agree(package);
+    for wrong in [false, true] {
+        let mut world = World::full();
+        world.dispose_first(|gone| gone.n += u64::from(wrong));
+        let package = world.package().zip();
+        let (report, _) = second_opinion(&package);
+        let verdicts = [0, 1].map(|at| report["verdicts"][at]["verdict"].clone());
+        assert_eq!(verdicts, [Value::from(if wrong { "fail" } else { "pass" }), "pass".into()], "{report:#}");
+        agree(package);
+    }
 }
 
 #[test]

@@ -6,7 +6,9 @@ use std::io::{Cursor, Write as _};
 
 use domain::assurance::{ControlRan, ControlsScoped, Outcome, RunParams, ScopedControl};
 use domain::infrastructure::{CommandRefused, LedgerHeartbeat, NodeJoined, OrgCreated, RollbackAccepted, StateDigest};
-use domain::keys::retention::{Item, Kind, Method, PayloadCompacted, RetentionDisposed, RetentionDisposing};
+use domain::keys::retention::{
+    Item, Kind, Method, PayloadCompacted, RetentionDisposed, RetentionDisposing, SegmentGone, SegmentsDisposed,
+};
 use domain::people::AccessCore;
 use domain::serving::{GatewayCountLost, GatewayCounted, InferenceCore, SegmentFile, SegmentProgress, SegmentSealed};
 use domain::{Entry, Event, Record, RefusalCode, State, canonical};
@@ -263,6 +265,36 @@ impl World {
         let item = self.begin_disposal("x_1", day);
         let (disposal, due, method) = ("x_1".to_owned(), self.now, Method::KeyDestroyed);
         let disposed = RetentionDisposed { disposal, item, method, due, copies: 3, copies_confirmed: 3 };
+        self.event(Event::RetentionDisposed(disposed));
+    }
+
+    /// Has the first segment's records go by a disposal; `told` changes what the entry says of it.
+    pub fn dispose_first(&mut self, told: impl FnOnce(&mut SegmentGone)) {
+        let item = Item {
+            kind: Kind::InferenceCore,
+            class: "inference_core".into(),
+            day: Some("2026-10-30".into()),
+            object: None,
+        };
+        let (disposal, rule, due) = ("x_2".to_owned(), "records".to_owned(), self.now);
+        let begun = disposal.clone();
+        let item_of = item.clone();
+        self.event(Event::RetentionDisposing(RetentionDisposing {
+            disposal: begun,
+            item: item_of,
+            rule,
+            days: 30,
+            due,
+            clear_of: vec![],
+        }));
+        let Sealed { body, .. } = self.segments.remove(0);
+        let SegmentSealed { node, incarnation, number, n, root, core, .. } = body;
+        let mut gone = SegmentGone { node, incarnation, number, n, root, core };
+        told(&mut gone);
+        let (disposal_of, kind) = (disposal.clone(), Kind::InferenceCore);
+        self.event(Event::SegmentsDisposed(SegmentsDisposed { disposal: disposal_of, kind, segments: vec![gone] }));
+        let method = Method::FileDeleted;
+        let disposed = RetentionDisposed { disposal, item, method, due, copies: 1, copies_confirmed: 1 };
         self.event(Event::RetentionDisposed(disposed));
     }
 

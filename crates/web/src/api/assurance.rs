@@ -100,6 +100,7 @@ pub(crate) fn failure(error: AssuranceError) -> Failure {
         AssuranceError::Database(error) => rows::failure(error),
         AssuranceError::Record(error) => error.into(),
         AssuranceError::NotFound(message) => Failure::new(StatusCode::NOT_FOUND, "no_proof", message),
+        AssuranceError::Gone(message) => Failure::new(StatusCode::GONE, "disposed", message),
         AssuranceError::NoControl(_) | AssuranceError::Window => Failure::invalid(error.to_string()),
         AssuranceError::Query { .. } | AssuranceError::Logic { .. } | AssuranceError::Io(_) => {
             Failure::internal("compute the result", &error)

@@ -53,6 +53,21 @@ pub(crate) async fn list(State(app): State<Arc<App>>, Caller(who): Caller) -> Re
     Ok(Answer(json!({ "datasets": datasets })))
 }
 
+/// `GET /objects/aside`: what an older copy of the ledger that was gone on with does not name.
+pub(crate) async fn aside(State(app): State<Arc<App>>, Caller(who): Caller) -> Result<Answer<Value>, ApiError> {
+    app.may_read(&who, "retention")?;
+    let engine = Arc::clone(&app.engine);
+    let found = tokio::task::spawn_blocking(move || engine.objects_aside()).await;
+    let found = found.map_err(|e| Failure::internal("list what lies aside", &e))??;
+    let objects: Vec<Value> = found
+        .iter()
+        .map(|one| {
+            json!({ "object": one.object, "class": one.class, "bytes": one.bytes, "since": one.since, "until": one.until })
+        })
+        .collect();
+    Ok(Answer(json!({ "objects": objects })))
+}
+
 /// `GET /datasets/{id}`
 pub(crate) async fn show(
     State(app): State<Arc<App>>,

@@ -215,6 +215,11 @@ pub(crate) async fn sql(
     let answer = session.sql(&question.query, params).await.map_err(rows::failure)?;
     let mut response = download(&answer, &question.format)?;
     response.headers_mut().insert("x-counterfoil-size", session.size().into());
+    let gone: Vec<String> = session.gone_since().iter().map(ToString::to_string).collect();
+    // Names of rules and tables have no character that a header could not.
+    if let Some(gone) = http::HeaderValue::from_str(&gone.join("; ")).ok().filter(|_| !gone.is_empty()) {
+        response.headers_mut().insert("x-counterfoil-gone", gone);
+    }
     Ok(response)
 }
 

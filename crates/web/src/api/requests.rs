@@ -114,6 +114,14 @@ pub(crate) struct Identity {
     reference: String,
 }
 
+impl Identity {
+    /// What to say of a request.
+    pub(crate) fn of(self, request: &str) -> RequestIdentityChecked {
+        let Self { method, result, reference } = self;
+        RequestIdentityChecked { request: request.to_owned(), method, result, reference: reference.trim().to_owned() }
+    }
+}
+
 /// `POST /requests/{id}/identity`
 pub(crate) async fn identity(
     State(app): State<Arc<App>>,
@@ -121,9 +129,7 @@ pub(crate) async fn identity(
     Path(id): Path<String>,
     Json(checked): Json<Identity>,
 ) -> Result<Answer<Value>, ApiError> {
-    let Identity { method, result, reference } = checked;
-    let checked = RequestIdentityChecked { request: id.clone(), method, result, reference };
-    app.engine.check_request_identity(&who, checked).await?;
+    app.engine.check_request_identity(&who, checked.of(&id)).await?;
     now(&app, &id)
 }
 
@@ -149,6 +155,15 @@ pub(crate) struct Assessed {
     reference: String,
 }
 
+impl Assessed {
+    /// What to say of a request.
+    pub(crate) fn of(self, request: &str) -> RequestAssessed {
+        let Self { model, version, assessment, action, reference } = self;
+        let (request, reference) = (request.to_owned(), reference.trim().to_owned());
+        RequestAssessed { request, model, version, assessment, action, reference }
+    }
+}
+
 /// `POST /requests/{id}/assess`
 pub(crate) async fn assess(
     State(app): State<Arc<App>>,
@@ -156,9 +171,7 @@ pub(crate) async fn assess(
     Path(id): Path<String>,
     Json(said): Json<Assessed>,
 ) -> Result<Answer<Value>, ApiError> {
-    let Assessed { model, version, assessment, action, reference } = said;
-    let assessed = RequestAssessed { request: id.clone(), model, version, assessment, action, reference };
-    app.engine.assess_request(&who, assessed).await?;
+    app.engine.assess_request(&who, said.of(&id)).await?;
     now(&app, &id)
 }
 
@@ -166,7 +179,7 @@ pub(crate) async fn assess(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Reason {
-    reference: String,
+    pub(crate) reference: String,
 }
 
 /// `POST /requests/{id}/approval`: asks for the approval of an erasure.

@@ -114,6 +114,16 @@ pub(crate) async fn run(State(app): State<Arc<App>>, Caller(who): Caller) -> Res
     Ok(Answer(json!({ "disposals": disposals })))
 }
 
+/// `POST /retention/clock/confirm`
+pub(crate) async fn confirm_clock(
+    State(app): State<Arc<App>>,
+    Caller(who): Caller,
+    Json(why): Json<Reference>,
+) -> Result<Answer<Value>, ApiError> {
+    app.engine.confirm_clock(&who, &why.reference).await?;
+    Ok(Answer(json!({ "confirmed": true })))
+}
+
 /// `POST /retention/disposals/{id}/confirm`
 pub(crate) async fn confirm(
     State(app): State<Arc<App>>,

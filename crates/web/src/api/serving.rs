@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use assurance::AssuranceError;
 use axum::Json as Answer;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -22,7 +23,12 @@ pub(crate) async fn inference(
 ) -> Result<Answer<Value>, ApiError> {
     app.may_read(&who, "inferences")?;
     let found = app.ask(&record_sql(&id)).await?;
-    let row = found.rows.into_iter().next().ok_or_else(|| Failure::not_found("inference", &id))?;
+    let Some(row) = found.rows.into_iter().next() else {
+        return Err(match assurance::record_proof(&app.engine, &app.db, &id).await {
+            Err(error @ AssuranceError::Gone(_)) => failure(error).into(),
+            _ => Failure::not_found("inference", &id).into(),
+        });
+    };
     Ok(Answer(json!({ "inference": row, "at_size": found.size })))
 }
 

@@ -39,6 +39,8 @@ pub(crate) struct SqlPage {
     table: Option<Table>,
     total: u64,
     problem: Option<String>,
+    /// What the answer lacks.
+    gone: Vec<String>,
     known: Table,
 }
 
@@ -56,9 +58,10 @@ impl SqlPage {
                 table: None,
                 total: 0,
                 problem: None,
+                gone: vec!["2 records of `inferences` went".into()],
                 known: known_tables(),
             },
-            Self { shell: shell(), asked, table: None, total: 0, problem, known },
+            Self { shell: shell(), asked, table: None, total: 0, problem, gone: vec![], known },
         ]
     }
 }
@@ -97,24 +100,28 @@ pub(crate) async fn show(
     app.may(&who, "sql", "ledger")?;
     let shell = Shell::new(&app, &who, Section::Sql).await?;
     if asked.query.trim().is_empty() {
-        return page(&SqlPage { shell, asked, table: None, total: 0, problem: None, known: known_tables() });
+        let (problem, gone, known) = (None, vec![], known_tables());
+        return page(&SqlPage { shell, asked, table: None, total: 0, problem, gone, known });
     }
     let result = run(&app, &who, &asked).await;
     match result {
-        Ok((answer, _)) if !asked.format.is_empty() => download(&answer, &asked.format).map_err(PageError::from),
-        Ok((answer, size)) => {
+        Ok((answer, ..)) if !asked.format.is_empty() => download(&answer, &asked.format).map_err(PageError::from),
+        Ok((answer, size, gone)) => {
             let (table, total) = result_table(&answer, &asked.query, size)?;
-            page(&SqlPage { shell, asked, table: Some(table), total, problem: None, known: known_tables() })
+            let (table, problem, known) = (Some(table), None, known_tables());
+            page(&SqlPage { shell, asked, table, total, problem, gone, known })
         }
         Err(failure) if !asked.format.is_empty() => Err(failure.into()),
         Err(failure) => {
             let problem = Some(failure.message);
-            page(&SqlPage { shell, asked, table: None, total: 0, problem, known: known_tables() })
+            let (gone, known) = (vec![], known_tables());
+            page(&SqlPage { shell, asked, table: None, total: 0, problem, gone, known })
         }
     }
 }
 
-async fn run(app: &App, who: &Principal, asked: &Asked) -> Result<(Answer, u64), Failure> {
+/// The answer, the size that it is of, and what it lacks.
+async fn run(app: &App, who: &Principal, asked: &Asked) -> Result<(Answer, u64, Vec<String>), Failure> {
     let at = match asked.at.trim() {
         "" => At::Latest { tail: true },
         text => At::Size(text.parse().map_err(|_| Failure::invalid(format!("`{text}` is not a ledger size")))?),
@@ -122,7 +129,7 @@ async fn run(app: &App, who: &Principal, asked: &Asked) -> Result<(Answer, u64),
     let session = app.db.at(at).await.map_err(rows::failure)?;
     App::asked(who, &asked.query, Some(session.size()));
     let answer = session.sql(&asked.query, None).await.map_err(rows::failure)?;
-    Ok((answer, session.size()))
+    Ok((answer, session.size(), session.gone_since().iter().map(ToString::to_string).collect()))
 }
 
 fn result_table(answer: &Answer, sql: &str, size: u64) -> Result<(Table, u64), Failure> {

@@ -7,12 +7,12 @@ use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::{Redirect, Response};
 use domain::keys::requests::{
-    Assessment, ErasureStep, IdentityMethod, IdentityResult, ModelAction, RefusalReason, Request, RequestAssessed,
-    RequestClosed, RequestIdentityChecked, RequestKind, RequestOutcome,
+    Assessment, ErasureStep, IdentityMethod, IdentityResult, ModelAction, RefusalReason, Request, RequestClosed,
+    RequestKind, RequestOutcome,
 };
 use serde::Deserialize;
 
-use crate::api::requests::{ask_for, certified, exported, may_see};
+use crate::api::requests::{Assessed, Identity, Reason, ask_for, certified, exported, may_see};
 use crate::app::App;
 use crate::auth::Visitor;
 use crate::failure::PageError;
@@ -129,6 +129,7 @@ impl RequestPage {
             concerns: ["service/credit-risk".to_owned()].into(),
             keys: [].into(),
             models: ["credit-risk/1".to_owned()].into(),
+            left_out: 0,
         };
         let fresh = Request {
             received,
@@ -184,14 +185,6 @@ fn back(id: &str) -> Back {
     Ok(Redirect::to(&format!("/requests/{id}")))
 }
 
-/// Who asks, as a form says it.
-#[derive(Deserialize)]
-pub(crate) struct Identity {
-    method: IdentityMethod,
-    result: IdentityResult,
-    reference: String,
-}
-
 /// `POST /requests/{id}/identity`
 pub(crate) async fn identity(
     State(app): State<Arc<App>>,
@@ -199,9 +192,7 @@ pub(crate) async fn identity(
     Path(id): Path<String>,
     Form(form): Form<Identity>,
 ) -> Back {
-    let Identity { method, result, reference } = form;
-    let checked = RequestIdentityChecked { request: id.clone(), method, result, reference: reference.trim().into() };
-    app.engine.check_request_identity(&who, checked).await?;
+    app.engine.check_request_identity(&who, form.of(&id)).await?;
     back(&id)
 }
 
@@ -212,16 +203,6 @@ pub(crate) async fn search(State(app): State<Arc<App>>, Visitor(who): Visitor, P
     back(&id)
 }
 
-/// What an erasure means for a model version, as a form says it.
-#[derive(Deserialize)]
-pub(crate) struct Assessed {
-    model: String,
-    version: String,
-    assessment: Assessment,
-    action: ModelAction,
-    reference: String,
-}
-
 /// `POST /requests/{id}/assess`
 pub(crate) async fn assess(
     State(app): State<Arc<App>>,
@@ -229,17 +210,8 @@ pub(crate) async fn assess(
     Path(id): Path<String>,
     Form(form): Form<Assessed>,
 ) -> Back {
-    let Assessed { model, version, assessment, action, reference } = form;
-    let reference = reference.trim().to_owned();
-    let assessed = RequestAssessed { request: id.clone(), model, version, assessment, action, reference };
-    app.engine.assess_request(&who, assessed).await?;
+    app.engine.assess_request(&who, form.of(&id)).await?;
     back(&id)
-}
-
-/// Where a reason is written down.
-#[derive(Deserialize)]
-pub(crate) struct Reason {
-    reference: String,
 }
 
 /// `POST /requests/{id}/approval`

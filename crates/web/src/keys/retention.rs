@@ -44,6 +44,8 @@ pub(crate) struct RetentionPage {
     held: Vec<(String, String)>,
     /// Disposals that are done and confirmed by nobody.
     unconfirmed: Vec<(String, String)>,
+    /// Whether nothing is disposed of because the clock is not believed.
+    clock_leapt: bool,
 }
 
 /// What queries found for the page.
@@ -54,7 +56,7 @@ struct Asked {
 }
 
 impl RetentionPage {
-    fn new(shell: Shell, asked: &Asked, upcoming: &[Upcoming]) -> Self {
+    fn new(shell: Shell, asked: &Asked, upcoming: &[Upcoming], clock_leapt: bool) -> Self {
         let pair = |row: &Row, id: &str, about: &str| (rows::text(row, id), rows::text(row, about));
         let live = asked.holds.rows.iter().filter(|row| rows::instant(row, "released_at").is_none());
         // An erasure is confirmed where its request is closed.
@@ -71,6 +73,7 @@ impl RetentionPage {
             gone: gone(&asked.gone),
             held: live.map(|row| pair(row, "hold_id", "held")).collect(),
             unconfirmed: asked.gone.rows.iter().filter(done).map(|row| pair(row, "deletion_id", "object_id")).collect(),
+            clock_leapt,
         }
     }
 
@@ -106,7 +109,7 @@ impl RetentionPage {
         let none = || Found { rows: vec![], size: 18_204 };
         let nothing = Asked { rules: none(), holds: none(), gone: none() };
         let shell = || Shell::sample(Section::Retention);
-        [Self::new(shell(), &asked, &[free, held]), Self::new(shell(), &nothing, &[])]
+        [Self::new(shell(), &asked, &[free, held], true), Self::new(shell(), &nothing, &[], false)]
     }
 }
 
@@ -217,7 +220,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
     let upcoming = app.engine.upcoming(clock().saturating_add(AHEAD_MS)).await?;
     let asked = Asked { rules: app.ask(RULES).await?, holds: app.ask(HOLDS).await?, gone: app.ask(GONE).await? };
     let shell = Shell::new(&app, &who, Section::Retention).await?;
-    page(&RetentionPage::new(shell, &asked, &upcoming))
+    page(&RetentionPage::new(shell, &asked, &upcoming, app.engine.clock_leapt()))
 }
 
 /// What a button leads to.

@@ -225,11 +225,16 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor, Pat
     app.may_read(&who, "inferences")?;
     let sql = record_sql(&id);
     let found = app.ask(&sql).await?;
-    let row = found.rows.first().ok_or_else(|| Failure::not_found("inference", &id))?;
+    let Some(row) = found.rows.first() else {
+        return Err(match assurance::record_proof(&app.engine, &app.db, &id).await {
+            Err(error @ AssuranceError::Gone(_)) => assurance_failure(error).into(),
+            _ => Failure::not_found("inference", &id).into(),
+        });
+    };
     // A record that is not sealed yet has no proof; that is a state to show, not a failure.
     let story = match assurance::record_proof(&app.engine, &app.db, &id).await {
         Ok(p) => Story::new(&p.record, p.index, &p.hashes, &p.event, p.log.index, p.to_string()),
-        Err(AssuranceError::NotFound(_)) => None,
+        Err(AssuranceError::NotFound(_) | AssuranceError::Gone(_)) => None,
         Err(error) => return Err(assurance_failure(error).into()),
     };
     let shell = Shell::new(&app, &who, Section::Inferences).await?;

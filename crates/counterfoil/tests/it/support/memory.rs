@@ -12,6 +12,12 @@ const OVERLAP: usize = 256;
 
 /// Which of these words are in what a process can write; `None` where that cannot be read.
 pub fn found_in(process: u32, words: &[&str]) -> Option<BTreeSet<String>> {
+    let bytes: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+    Some(places_in(process, &bytes)?.into_iter().map(|at| words[at].to_owned()).collect())
+}
+
+/// The same of bytes, by their place in the list.
+pub fn places_in(process: u32, words: &[&[u8]]) -> Option<BTreeSet<usize>> {
     let maps = std::fs::read_to_string(format!("/proc/{process}/maps")).ok()?;
     let memory = File::open(format!("/proc/{process}/mem")).ok()?;
     let mut found = BTreeSet::new();
@@ -27,8 +33,8 @@ pub fn found_in(process: u32, words: &[&str]) -> Option<BTreeSet<String>> {
             let Ok(read @ 1..) = memory.read_at(&mut piece[..wanted], at) else { break };
             let bytes = &piece[..read];
             if bytes.iter().any(|byte| *byte != 0) {
-                let has = |word: &&&str| bytes.windows(word.len()).any(|part| part == word.as_bytes());
-                found.extend(words.iter().filter(has).map(|word| (*word).to_owned()));
+                let has = |(_, word): &(usize, &&[u8])| bytes.windows(word.len()).any(|part| part == **word);
+                found.extend(words.iter().enumerate().filter(has).map(|(at, _)| at));
             }
             at += PIECE as u64;
         }

@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+pub mod attacker;
 pub mod bucket;
 pub mod custodians;
 pub mod http;

@@ -3,16 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    ErasureStep, ExecuteRequest, MAX_DUE_MS, MAX_SUBJECTS, Request, RequestAssessed, RequestClosed,
+    ErasureStep, ExecuteRequest, MAX_DUE_MS, MAX_SUBJECTS, ModelAction, Request, RequestAssessed, RequestClosed,
     RequestIdentityChecked, RequestKind, RequestOutcome, RequestReceived, RequestSearched, RequestStarted, RequestStep,
     SearchRequest,
 };
 use crate::decide::{digest_is_valid, identifier_is_valid, reference_is_valid};
+use crate::keys::holds;
 use crate::people::actors::is_the_system;
 use crate::{Event, Given, Refusal, RefusalCode, State};
 
 /// The most places, concerns or keys that an event of a request names.
 const MAX_NAMES: usize = 512;
+
+/// The most bytes that names of model versions take in an entry.
+const MODELS_BYTES: usize = 16_000;
 
 pub(crate) fn receive(state: &State, given: &Given, body: &RequestReceived) -> Result<Vec<Event>, Refusal> {
     identifier_is_valid("request", &body.request)?;
@@ -60,17 +64,32 @@ pub(crate) fn searched(state: &State, given: &Given, body: &SearchRequest) -> Re
     if names > MAX_NAMES {
         return invalid(format!("a search names at most {MAX_NAMES} things of a kind"));
     }
-    let models = may_have_learned(state, request.received.kind, &body.counts);
+    let all = may_have_learned(state, request.received.kind, &body.counts);
+    let (models, left_out) = named(all, &request.assessed);
     let SearchRequest { request, counts, concerns, keys } = body.clone();
-    Ok(vec![Event::RequestSearched(RequestSearched { request, counts, concerns, keys, models })])
+    Ok(vec![Event::RequestSearched(RequestSearched { request, counts, concerns, keys, models, left_out })])
+}
+
+/// Those that an entry has room for, what nobody has assessed first, and how many of that it has no room for.
+fn named(all: BTreeSet<String>, assessed: &BTreeMap<String, ModelAction>) -> (BTreeSet<String>, u64) {
+    let (known, open): (Vec<String>, Vec<String>) = all.into_iter().partition(|model| assessed.contains_key(model));
+    let (mut named, mut bytes, mut left_out) = (BTreeSet::new(), 0_usize, 0_u64);
+    for (model, is_open) in open.into_iter().map(|one| (one, true)).chain(known.into_iter().map(|one| (one, false))) {
+        bytes = bytes.saturating_add(model.len()).saturating_add(3);
+        if bytes <= MODELS_BYTES {
+            named.insert(model);
+        } else {
+            left_out = left_out.saturating_add(u64::from(is_open));
+        }
+    }
+    (named, left_out)
 }
 
 /// Model versions that may have learned from what was found, as `model/version`.
 ///
 /// Which model learned from which data set is not on record, so whoever is in one may be in each. What is to become of
 /// models is asked when somebody is to be forgotten, and only then.
-#[must_use]
-pub fn may_have_learned(state: &State, kind: RequestKind, counts: &BTreeMap<String, u64>) -> BTreeSet<String> {
+fn may_have_learned(state: &State, kind: RequestKind, counts: &BTreeMap<String, u64>) -> BTreeSet<String> {
     let in_data = counts.get("datasets").is_some_and(|count| *count > 0);
     let versions = state.models.iter().filter(|_| kind == RequestKind::Erasure && in_data);
     versions.flat_map(|(model, versions)| versions.keys().map(move |version| format!("{model}/{version}"))).collect()
@@ -92,7 +111,7 @@ pub(crate) fn assess(state: &State, body: &RequestAssessed) -> Result<Vec<Event>
 }
 
 /// That two people approved is asked for by the rule of approvals, as of every other command that needs one.
-pub(crate) fn execute(state: &State, body: &ExecuteRequest) -> Result<Vec<Event>, Refusal> {
+pub(crate) fn execute(state: &State, given: &Given, body: &ExecuteRequest) -> Result<Vec<Event>, Refusal> {
     let request = open(state, &body.request)?;
     not_begun(request)?;
     if request.received.kind != RequestKind::Erasure {
@@ -107,6 +126,13 @@ pub(crate) fn execute(state: &State, body: &ExecuteRequest) -> Result<Vec<Event>
     if request.searched.is_none() {
         return conflict(request, "was not searched for: look first what is held");
     }
+    let left_out = request.searched.as_ref().map_or(0, |found| found.left_out);
+    if left_out > 0 && request.unassessed().next().is_none() {
+        return conflict(
+            request,
+            &format!("has {left_out} more model versions to assess: search again, which names the next"),
+        );
+    }
     if let Some(model) = request.unassessed().next() {
         return conflict(request, &format!("has model version `{model}` to assess first"));
     }
@@ -114,7 +140,35 @@ pub(crate) fn execute(state: &State, body: &ExecuteRequest) -> Result<Vec<Event>
         return conflict(request, &format!("is of `{actor}`, who acts here still: have them leave first"));
     }
     not_held(state, request)?;
+    nothing_came_since(state, given, request)?;
     Ok(vec![Event::RequestStarted(RequestStarted { request: body.request.clone() })])
+}
+
+/// What came since the search counts too: models that may have learned from it, and holds on it. It would be another thing
+/// than what was assessed and approved.
+fn nothing_came_since(state: &State, given: &Given, request: &Request) -> Result<(), Refusal> {
+    let found = match &given.held {
+        Some(Ok(found)) if found.request == request.received.request => found,
+        Some(Err(refusal)) => return Err(refusal.clone()),
+        _ => return conflict(request, "was not looked for again just now, as it must be before it is carried out"),
+    };
+    let models = may_have_learned(state, request.received.kind, &found.counts);
+    if let Some(model) = models.iter().find(|model| !request.assessed.contains_key(*model)) {
+        return conflict(
+            request,
+            &format!(
+                "has model version `{model}`, which may have learned from data of theirs that came since the search: search \
+                 again, assess it, and ask for the approval anew"
+            ),
+        );
+    }
+    match found.concerns.iter().find_map(|on| holds::blocking(state, on).map(|hold| (on, hold))) {
+        Some((on, hold)) => conflict(
+            request,
+            &format!("concerns `{on}` since the search, which legal hold `{hold}` keeps: release that, or refuse"),
+        ),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn stepped(state: &State, given: &Given, body: &RequestStep) -> Result<Vec<Event>, Refusal> {

@@ -35,6 +35,7 @@ pub(super) fn requests() -> Vec<Event> {
             concerns: [s("class/confidential"), s("service/credit-risk")].into(),
             keys: [key.clone()].into(),
             models: [s("credit-risk/1")].into(),
+            left_out: 0,
         }),
         Event::RequestAssessed(RequestAssessed {
             request: request(),

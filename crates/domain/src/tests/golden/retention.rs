@@ -4,8 +4,8 @@ use super::s;
 use crate::Event;
 use crate::keys::holds::{HoldPlaced, HoldReleased};
 use crate::keys::retention::{
-    DisposalConfirmed, Item, Kind, Method, PayloadCompacted, RetentionDisposed, RetentionDisposing, RetentionKept,
-    RetentionScheduled, RetentionUnscheduled,
+    ClockConfirmed, DisposalConfirmed, Item, Kind, Method, PayloadCompacted, RetentionDisposed, RetentionDisposing,
+    RetentionKept, RetentionScheduled, RetentionUnscheduled, SegmentGone, SegmentsDisposed,
 };
 use crate::serving::SegmentFile;
 
@@ -45,6 +45,19 @@ pub fn events() -> Vec<Event> {
             copies_confirmed: 3,
         }),
         Event::DisposalConfirmed(DisposalConfirmed { disposal: s("x_1"), reference: s("TICKET-9") }),
+        Event::ClockConfirmed(ClockConfirmed { from: 1, to: 2, reference: s("INC-7") }),
+        Event::SegmentsDisposed(SegmentsDisposed {
+            disposal: s("x_1"),
+            kind: Kind::InferenceCore,
+            segments: vec![SegmentGone {
+                node: s("n1"),
+                incarnation: 1,
+                number: 77,
+                n: 2,
+                root: s("bb"),
+                core: SegmentFile { path: s("inferences/a.core.parquet"), ..old.clone() },
+            }],
+        }),
         Event::PayloadCompacted(PayloadCompacted {
             node: s("n1"),
             incarnation: 1,

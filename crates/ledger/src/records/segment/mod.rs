@@ -77,6 +77,12 @@ pub struct Place<'a> {
     pub day: &'a str,
 }
 
+/// The day that a file of a segment is stored under, by its path.
+#[must_use]
+pub fn day_of(path: &str) -> Option<&str> {
+    path.split('/').find_map(|part| part.strip_prefix(SEGMENT_DAY)?.strip_prefix('='))
+}
+
 /// The columns of the core table: one for each of the kind's fields, then [`LEAF`], [`SEGMENT`] and [`SEGMENT_DAY`].
 #[must_use]
 pub fn core_schema<R: Record>() -> SchemaRef {

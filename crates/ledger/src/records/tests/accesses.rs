@@ -49,7 +49,7 @@ fn accesses_and_inferences_are_kept_beside_each_other() {
     assert_eq!(merkle::hex(&root_of(&segment::leaves(&cores))), sealed.root);
     let commit = &commits(&disk, "accesses")[0];
     let metadata = commit.iter().find_map(|action| action.get("metaData")).unwrap();
-    assert_eq!(metadata["configuration"], serde_json::json!({"delta.appendOnly": "true"}));
+    assert_eq!(metadata["configuration"], serde_json::json!({}));
     ledger.drain(&inferences).unwrap();
     assert_eq!(ledger.records(&disk).len(), 1);
 }

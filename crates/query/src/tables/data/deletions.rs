@@ -41,7 +41,7 @@ impl Table for Deletions {
         text("method", "`key_destroyed` or `file_deleted`; NULL while it is under way"),
         int(
             "replicas_total",
-            "Copies in this installation: the key, and each file with ciphertext; of an erasure 1, for all of it",
+            "Copies in this installation: the key, and each file that was found; of an erasure the keys of that reference, NULL before they are destroyed and where they were too many to be named",
         ),
         int("replicas_confirmed", "Those of them that were looked for again and not found, by the program itself"),
         text(

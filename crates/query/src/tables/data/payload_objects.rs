@@ -20,6 +20,7 @@ pub(super) struct PayloadObjects {
 pub(super) fn object_id(item: &Item) -> String {
     match (&item.object, &item.day) {
         (Some(object), _) => object.clone(),
+        (None, day) if item.kind.is_core() => format!("records/{}/{}", item.class, day.as_deref().unwrap_or_default()),
         (None, day) => format!("payloads/{}/{}", item.class, day.as_deref().unwrap_or_default()),
     }
 }
@@ -28,6 +29,8 @@ impl PayloadObjects {
     pub fn apply(&mut self, leaf: &Leaf<'_>) {
         match &leaf.entry.event {
             Event::StoreLocated(body) if body.store.starts_with("node/") => self.here.clone_from(&body.region),
+            // Records are no data of anybody's, and in no inventory of what must be encrypted.
+            Event::RetentionKept(body) if body.kind.is_core() => {}
             Event::RetentionKept(body) => {
                 let day = Some(body.day.clone());
                 let item = Item { kind: body.kind, class: body.class.clone(), day, object: None };

@@ -114,7 +114,9 @@ impl Table for DsrImpacts {
     fn apply(&mut self, leaf: &Leaf<'_>) {
         match &leaf.entry.event {
             Event::RequestSearched(body) => {
-                self.0.retain(|(request, model), _| *request != body.request || body.models.contains(model));
+                // What is assessed may be left out for want of room in the entry.
+                let stays = |model: &String, impact: &Impact| impact.said.is_some() || body.models.contains(model);
+                self.0.retain(|(request, model), impact| *request != body.request || stays(model, impact));
                 for model in &body.models {
                     let fresh = || Impact { origin: leaf.origin(), said: None };
                     self.0.entry((body.request.clone(), model.clone())).or_insert_with(fresh);

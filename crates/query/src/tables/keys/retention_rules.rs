@@ -26,7 +26,7 @@ impl Table for RetentionRules {
     const DOC: &'static str = "Rules of how long data is kept, as they were last said.";
     const COLUMNS: &'static [Column] = &[
         text("rule_id", "Name of the rule"),
-        text("kind", "`inference_payload`, `access_record`, `dataset` or `artifact`"),
+        text("kind", "`inference_payload`, `inference_core`, `access_record`, `access_core`, `dataset` or `artifact`"),
         text("classification", "Of which class; `*` for every class that no other rule names"),
         int("days", "For how many whole days after the day on which it came to be"),
         text("basis", "Where it is written down why"),

@@ -1,5 +1,7 @@
 //! `segments` and `access_segments`: the sealed segments of records, hour by hour.
 
+use std::collections::BTreeSet;
+
 use domain::Event;
 use domain::serving::SegmentSealed;
 
@@ -11,6 +13,8 @@ struct Row {
     origin: Origin,
     segment: SegmentSealed,
     anchored_at: Option<i64>,
+    /// The disposal by which its records went.
+    disposal: Option<String>,
 }
 
 /// Segments of one kind of record, and when each was anchored.
@@ -35,13 +39,20 @@ const COLUMNS: &[Column] = &[
         "anchored_at",
         "Time of the first heartbeat that keeps a checkpoint which covers the segment, signed and consistent; NULL before",
     ),
+    text("disposal_id", "The disposal in `deletions` by which its records went; NULL while they are there"),
 ];
 
 impl Anchored {
     /// Takes in an entry, and the segment that it seals if it is of this kind.
     fn apply(&mut self, leaf: &Leaf<'_>, sealed: Option<&SegmentSealed>) {
         if let Some(body) = sealed {
-            self.rows.push(Row { origin: leaf.origin(), segment: body.clone(), anchored_at: None });
+            self.rows.push(Row { origin: leaf.origin(), segment: body.clone(), anchored_at: None, disposal: None });
+        }
+        if let Event::SegmentsDisposed(body) = &leaf.entry.event {
+            let paths: BTreeSet<&str> = body.segments.iter().map(|gone| gone.core.path.as_str()).collect();
+            for row in self.rows.iter_mut().filter(|row| paths.contains(row.segment.core.path.as_str())) {
+                row.disposal = Some(body.disposal.clone());
+            }
         }
         let Some(kept) = &leaf.kept else { return };
         let Some((size, _)) = kept.tree.filter(|_| kept.signature_ok && kept.consistency_ok) else { return };
@@ -63,6 +74,7 @@ impl Anchored {
                     (&segment.root).into(),
                     Cell::Time(segment.t1),
                     row.anchored_at.map_or(Cell::Null, ms),
+                    row.disposal.as_ref().into(),
                 ];
                 out.push(row.origin, cells);
             }
