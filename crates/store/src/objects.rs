@@ -156,8 +156,6 @@ pub fn remove(dir: &Path, name: &str) -> io::Result<()> {
     }
 }
 
-/// Moves what is kept under `name` in one directory to another of the same file system; that is durable on return.
-///
 /// The names of all that is kept in `dir`, in order.
 ///
 /// # Errors
