@@ -1,8 +1,10 @@
 //! Data: which data sets there are, their versions, and the encrypted objects that those lie in.
 
+pub mod content;
 pub mod datasets;
 pub mod objects;
 
+pub use content::{Content, ContentColumn, VersionDescribed};
 pub use datasets::{
     DataClass, Dataset, DatasetDeclared, DatasetRetired, DatasetSpec, DestroyVersion, Form, LawfulBasis,
     RewriteVersion, StoreVersion, SubjectColumn, Version, VersionEnded, VersionRewritten, VersionStored,
