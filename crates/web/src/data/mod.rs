@@ -1,20 +1,25 @@
 //! Data sets: which there are and who answers for each, and the versions of one.
 
+mod content;
 mod dataset;
 mod datasets;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use crate::App;
 
 pub(crate) fn routes() -> Router<Arc<App>> {
-    Router::new().route("/data", get(datasets::show)).route("/data/{id}", get(dataset::show))
+    Router::new()
+        .route("/data", get(datasets::show))
+        .route("/data/{id}", get(dataset::show))
+        .route("/data/{id}/versions", post(content::upload))
+        .route("/data/{id}/diff", get(content::show))
 }
 
 pub(crate) use datasets::readable;
 
 #[cfg(test)]
-pub(crate) use {dataset::DatasetPage, datasets::DataPage};
+pub(crate) use {content::DiffPage, dataset::DatasetPage, datasets::DataPage};
