@@ -3,8 +3,8 @@
 use super::s;
 use crate::Event;
 use crate::data::{
-    Content, ContentColumn, DataClass, DatasetDeclared, DatasetRetired, DatasetSpec, Form, LawfulBasis, ObjectDestroyed, StoredObject,
-    SubjectColumn, VersionDescribed, VersionEnded, VersionRewritten, VersionStored,
+    Content, ContentColumn, DataClass, DatasetDeclared, DatasetRetired, DatasetSpec, Form, LawfulBasis,
+    ObjectDestroyed, StoredObject, SubjectColumn, VersionDescribed, VersionEnded, VersionRewritten, VersionStored,
 };
 use crate::people::Purpose;
 
