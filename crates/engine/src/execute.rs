@@ -281,6 +281,10 @@ impl Engine {
             Command::RewriteVersion(body) => self.transfers.written(&body.object),
             _ => None,
         };
+        let content = match command {
+            Command::StoreVersion(body) => self.transfers.content(&body.object),
+            _ => None,
+        };
         if let Command::RequestApproval(body) = command {
             self.keep_asked(&body.command).await;
         }
@@ -306,6 +310,7 @@ impl Engine {
             model,
             enclosed,
             object,
+            content,
             other_history,
             clock_leap,
             held: None,

@@ -77,6 +77,19 @@ impl Object for File {
     }
 }
 
+impl vault::ReadAt for Box<dyn Object> {
+    fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        let mut filled = 0;
+        while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match self.read_at(rest, offset.saturating_add(filled as u64))? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                read => filled += read,
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Objects in a directory.
 pub struct Directory(pub PathBuf);
 

@@ -11,7 +11,7 @@ use domain::{Refusal, RefusalCode};
 use sha2::{Digest, Sha256};
 use vault::{KeyKind, SubjectRef};
 
-use super::{IDENTIFIER_BYTES, MAX_IDENTIFIERS, TOKEN_INDEX, now};
+use super::{IDENTIFIER_BYTES, MAX_IDENTIFIERS, now};
 use crate::directory::alike;
 use crate::profiles::{CLASS as PEOPLE, NAMES, unavailable};
 use crate::{Engine, ExecuteError, Profile};
@@ -271,7 +271,7 @@ impl Engine {
     /// The scopes in whose blind indexes people are known. Names of people who act here are looked up by their source; an
     /// index of tokens leads to nobody, and a scope of tokens is nobody: to erase it would end the tokens of everybody. Blocks.
     fn scopes_of_people(&self) -> Result<BTreeSet<String>, vault::VaultError> {
-        let leads = |id: &str| ![NAMES, PEOPLE, vault::tokens::SCOPES].contains(&id) && !id.starts_with(TOKEN_INDEX);
+        let leads = |id: &str| ![NAMES, PEOPLE, vault::tokens::SCOPES].contains(&id) && !id.contains('/');
         let keys = self.vault().inventory()?;
         Ok(keys.into_iter().filter(|key| key.kind == KeyKind::Index && leads(&key.id)).map(|key| key.id).collect())
     }

@@ -37,9 +37,6 @@ const SCOPE: &str = "request";
 /// What sealed texts are about, for the vault.
 const TOPIC: &str = "request";
 
-/// What indexes of tokens are called by: `vault::KeyName::token_index`.
-const TOKEN_INDEX: &str = "tokens/";
-
 /// The most keys that an event names, so that it fits into an entry; the count beside them is of all.
 const MOST_KEYS: usize = 256;
 

@@ -4,7 +4,8 @@ mod accesses;
 pub(crate) mod approvals;
 mod archive;
 mod assurance;
-mod datasets;
+pub(crate) mod content;
+pub(crate) mod datasets;
 mod directory;
 mod documents;
 mod emergencies;
@@ -157,6 +158,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/datasets", get(datasets::list))
         .route("/objects/aside", get(datasets::aside))
         .route("/datasets/{id}", get(datasets::show))
+        .route("/datasets/{id}/diff", get(content::diff))
         .route("/datasets/{id}/versions/{version}/destroy", post(datasets::destroy))
         .route("/tokens", get(tokens::list))
         .route("/tokens/placeholders", post(tokens::place))

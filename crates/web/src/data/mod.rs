@@ -1,5 +1,6 @@
 //! Data sets: which there are and who answers for each, the versions of one, and where data is.
 
+mod content;
 mod dataset;
 mod datasets;
 mod residency;
@@ -7,7 +8,7 @@ mod residency;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use crate::App;
 
@@ -16,10 +17,12 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/data", get(datasets::show))
         .route("/data/{id}", get(dataset::show))
         .route("/data/residency", get(residency::show))
+        .route("/data/{id}/versions", post(content::upload))
+        .route("/data/{id}/diff", get(content::show))
 }
 
 pub(crate) use datasets::readable;
 pub(crate) use residency::{places, report};
 
 #[cfg(test)]
-pub(crate) use {dataset::DatasetPage, datasets::DataPage, residency::ResidencyPage};
+pub(crate) use {content::DiffPage, dataset::DatasetPage, datasets::DataPage, residency::ResidencyPage};

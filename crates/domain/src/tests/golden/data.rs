@@ -3,8 +3,8 @@
 use super::s;
 use crate::Event;
 use crate::data::{
-    DataClass, DatasetDeclared, DatasetRetired, DatasetSpec, Form, LawfulBasis, ObjectDestroyed, StoredObject,
-    SubjectColumn, VersionEnded, VersionRewritten, VersionStored,
+    Content, ContentColumn, DataClass, DatasetDeclared, DatasetRetired, DatasetSpec, Form, LawfulBasis,
+    ObjectDestroyed, StoredObject, SubjectColumn, VersionDescribed, VersionEnded, VersionRewritten, VersionStored,
 };
 use crate::people::Purpose;
 
@@ -40,6 +40,23 @@ pub(super) fn events() -> Vec<Event> {
             version: version.clone(),
             stored: stored("0a"),
             subjects: Some(SubjectColumn { form: Form::Csv, column: s("email"), scope: s("email") }),
+        }),
+        Event::VersionDescribed(VersionDescribed {
+            dataset: dataset.clone(),
+            version: version.clone(),
+            content: Content {
+                form: Form::Csv,
+                rows: 4,
+                width: 2,
+                columns: vec![
+                    ContentColumn { name: s("id"), kind: s("integer") },
+                    ContentColumn { name: s("email"), kind: s("text") },
+                ],
+                schema: s("c3"),
+                digest: Some(s("c4")),
+                groups: vec![s("c5")],
+                groups_each: 1,
+            },
         }),
         Event::VersionRewritten(VersionRewritten {
             dataset: dataset.clone(),
