@@ -15,7 +15,6 @@ mod diff;
 mod numbers;
 mod take;
 
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
@@ -23,12 +22,12 @@ pub use diff::{ColumnDiff, Diff, DiffError, Moved, Quantiles, RowDiff, Side, dif
 pub use take::{Outcome, Wish, ingest};
 
 use query::rows::RangeRead;
-use vault::ObjectPieces;
+use vault::{ObjectPieces, ReadAt};
 
 /// A version that lies encrypted, for a frame to read.
-pub struct Pieces(pub Arc<ObjectPieces<File>>);
+pub struct Pieces<R>(pub Arc<ObjectPieces<R>>);
 
-impl RangeRead for Pieces {
+impl<R: ReadAt> RangeRead for Pieces<R> {
     fn len(&self) -> u64 {
         self.0.bytes()
     }
