@@ -1,5 +1,7 @@
 //! What can be asked for, and how asking can fail.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{assurance, data, infrastructure, keys, models, people, serving, vendors};
@@ -198,6 +200,12 @@ commands! {
     /// Report that an object's key was destroyed and its file removed.
     "object.destroy" DestroyObject(data::ObjectNamed) on |b| format!("object/{}", b.object);
 
+    // lineage
+    /// Report what was made from what.
+    "lineage.report" ReportLineage(data::ReportLineage) on |_| "lineage/reported".into();
+    /// Say what a data set is called elsewhere.
+    "lineage.alias" AliasLineage(data::LineageAliased) on |_| "lineage/aliases".into();
+
     /// Commit to a sealed segment.
     "segment.seal" SealSegment(serving::SegmentSealed) on |b| format!("node/{}", b.node);
     /// Commit to an unsealed segment's progress.
@@ -307,6 +315,12 @@ pub struct RegisterModel {
     pub version: String,
     /// SHA-256 of the uploaded artifact, hexadecimal.
     pub artifact_sha256: String,
+    /// The versions of data sets that it learned from, each as `NAME@VERSION`, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trained_on: Vec<String>,
+    /// The run that made it, a UUID: what that read, it learned from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
 }
 
 /// The wish to go on with an older copy of the ledger.
@@ -334,6 +348,8 @@ pub struct Given {
     pub enclosed: Option<models::Enclosed>,
     /// The object that was written and waits to be stored, for `dataset.version.store` and `dataset.version.rewrite`.
     pub object: Option<data::StoredObject>,
+    /// Commitments to reports of lineage that were sealed here and wait, for `lineage.report`.
+    pub lineage: BTreeSet<String>,
     /// The checkpoint of a history that is remembered and that this ledger does not extend, and its size, for
     /// `ledger.rollback.accept`.
     pub other_history: Option<(String, u64)>,

@@ -240,6 +240,13 @@ events! {
     "dataset.version.ended" VersionEnded(data::VersionEnded) on |b| format!("dataset/{}", b.dataset);
     /// An object's key was destroyed and its file removed.
     "object.destroyed" ObjectDestroyed(data::ObjectDestroyed) on |b| format!("object/{}", b.object);
+
+    // lineage
+    /// Somebody reported what was made from what.
+    "lineage.reported" LineageReported(data::LineageReported) on |_| "lineage/reported".into();
+    /// What a data set is called elsewhere.
+    "lineage.aliased" LineageAliased(data::LineageAliased) on |_| "lineage/aliases".into();
+
     /// When keys that data are encrypted under are replaced.
     "encryption.configured" EncryptionConfigured(keys::EncryptionConfigured) on |_| "encryption/root".into();
     /// Somebody wants such a key replaced before it is due.

@@ -115,6 +115,8 @@ pub struct State {
     pub datasets: BTreeMap<String, Dataset>,
     /// Objects that are decided to go and are not reported as gone.
     pub doomed_objects: BTreeMap<String, Doomed>,
+    /// Data sets by what they are called elsewhere: namespace, then name.
+    pub lineage_aliases: BTreeMap<String, BTreeMap<String, String>>,
     /// Nodes by name.
     pub nodes: BTreeMap<String, infrastructure::Node>,
     /// Write-once buckets: all files that entries below this number speak of are stored there.
@@ -502,6 +504,7 @@ impl State {
             Event::VersionStored(body) => self.store_version(body, by, ts),
             Event::VersionRewritten(body) => self.rewrite_version(body),
             Event::VersionEnded(body) => self.end_version(body),
+            Event::LineageAliased(body) => self.alias(body),
             Event::ObjectDestroyed(body) => {
                 self.doomed_objects.remove(&body.object);
             }
@@ -595,6 +598,7 @@ impl State {
             | Event::StateDigest(_)
             | Event::EndpointsProbed(_)
             | Event::ArchiveProbed(_)
+            | Event::LineageReported(_)
             | Event::CommandRefused(_)
             | Event::SigninRefused(_)
             | Event::GrantWithheld(_)

@@ -276,13 +276,17 @@ impl Engine {
         if let Command::RequestApproval(body) = command {
             self.keep_asked(&body.command).await;
         }
+        let lineage = match command {
+            Command::ReportLineage(_) => self.lineage.waiting(),
+            _ => Default::default(),
+        };
         let other_history = match command {
             Command::AcceptRollback(_) => self.other_history(),
             _ => None,
         };
         let authenticated_at = who.session.as_ref().map(|visit| visit.authenticated_at);
         let (by, fresh) = (who.actor.clone(), uuid::Uuid::now_v7().simple().to_string());
-        Given { now: Self::now_ms(), by, authenticated_at, fresh, model, enclosed, object, other_history }
+        Given { now: Self::now_ms(), by, authenticated_at, fresh, model, enclosed, object, lineage, other_history }
     }
 
     /// Appends events, waits until they are durable, and folds them.

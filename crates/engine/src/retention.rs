@@ -375,6 +375,10 @@ impl Engine {
         for Disposal { disposing, .. } in &under_way {
             let Some(day) = disposing.item.day.clone() else { continue };
             self.destroy_day(&disposing.item.class, &day).await?;
+            if disposing.item.kind == Kind::LineageEvent {
+                let day = day.clone();
+                self.blocking(move |engine| engine.drop_reports(&day)).await??;
+            }
             days.insert((disposing.item.class.clone(), day));
         }
         let Some(from) = days.iter().map(|(_, day)| day.clone()).min() else { return Ok(Vec::new()) };

@@ -44,7 +44,7 @@ pub enum Retention {
 pub struct Set {
     /// Its name
     rule: String,
-    /// inference_payload, access_record, dataset or artifact
+    /// inference_payload, access_record, dataset, artifact or lineage_event
     #[arg(long, default_value = "inference_payload")]
     kind: String,
     /// Of which class; `*` for every class that no other rule names

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::holds;
-use crate::data::{DataClass, datasets};
+use crate::data::{DataClass, datasets, lineage};
 use crate::decide::{name_is_valid, reference_is_valid, refuse};
 use crate::serving::SegmentFile;
 use crate::{Command, Event, Refusal, RefusalCode, State};
@@ -46,6 +46,8 @@ pub enum Kind {
     Dataset,
     /// Artifacts, such as models.
     Artifact,
+    /// Reports of lineage as they were sent.
+    LineageEvent,
 }
 
 impl Kind {
@@ -58,13 +60,18 @@ impl Kind {
             Self::AccessRecord => "access_record",
             Self::Dataset => "dataset",
             Self::Artifact => "artifact",
+            Self::LineageEvent => "lineage_event",
         }
     }
 
     /// The kind of what is sealed under the day keys of a class.
     #[must_use]
     pub fn sealed_in(class: &str) -> Self {
-        if class == QUERIES { Self::AccessRecord } else { Self::InferencePayload }
+        match class {
+            QUERIES => Self::AccessRecord,
+            lineage::CLASS => Self::LineageEvent,
+            _ => Self::InferencePayload,
+        }
     }
 }
 
@@ -326,7 +333,7 @@ pub fn day_start(day: &str) -> Option<i64> {
 /// declare, and what payloads are kept of.
 fn classes(state: &State) -> BTreeSet<&str> {
     let mut all: BTreeSet<&str> = DataClass::ALL.iter().map(|class| class.as_str()).collect();
-    all.insert(QUERIES);
+    all.extend([QUERIES, lineage::CLASS]);
     all.extend(state.services.values().map(|service| service.classification.as_str()));
     all.extend(state.token_scopes.values().map(|known| known.spec.class.as_str()));
     all.extend(state.kept.keys().map(String::as_str));
@@ -456,7 +463,7 @@ impl State {
     /// Whether there may be something of a kind and class. Of what this cannot see, there may be.
     fn may_hold(&self, kind: Kind, class: &str) -> bool {
         match kind {
-            Kind::InferencePayload | Kind::AccessRecord => {
+            Kind::InferencePayload | Kind::AccessRecord | Kind::LineageEvent => {
                 let here = |(known, days): (&String, &BTreeSet<String>)| {
                     let named = class == ANY_CLASS || class == known;
                     named && Kind::sealed_in(known) == kind && !days.is_empty()

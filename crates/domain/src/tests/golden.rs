@@ -2,6 +2,7 @@
 
 mod data;
 mod encryption;
+mod lineage;
 mod requests;
 mod retention;
 
@@ -490,6 +491,8 @@ fn supply() -> Vec<Event> {
                 outputs: vec![tensor],
             },
             enclosed: None,
+            trained_on: vec![],
+            run: None,
         }),
     ]
 }
@@ -616,6 +619,7 @@ pub fn one_of_each() -> Vec<Event> {
         serving(),
         encryption::events(),
         data::events(),
+        lineage::events(),
         retention::events(),
         requests::requests(),
         assurance(),

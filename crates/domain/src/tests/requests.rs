@@ -37,6 +37,7 @@ fn search(datasets: u64) -> Command {
         counts: [("datasets".to_owned(), datasets)].into(),
         concerns: [].into(),
         keys: [format!("subject/personal/{SUBJECT}")].into(),
+        learned: [].into(),
     })
 }
 

@@ -205,7 +205,7 @@ impl Engine {
     async fn nothing_came_since(self: &Arc<Self>, request: &str) -> Result<(), ExecuteError> {
         let found = self.look_for_now(request).await?;
         let known = self.request(request)?;
-        let models = self.read(|state| may_have_learned(state, known.received.kind, &found.counts));
+        let models = self.read(|state| may_have_learned(state, known.received.kind, &found.counts, &found.learned));
         let assessed = known.searched.map(|searched| searched.models).unwrap_or_default();
         match models.iter().find(|model| !assessed.contains(*model)) {
             Some(model) => {
@@ -456,7 +456,8 @@ impl Engine {
             counts.insert("accesses".to_owned(), self.count_accesses(actor)?);
         }
         let keys = keys.into_iter().take(MOST_KEYS).collect();
-        Ok(SearchRequest { request: name.to_owned(), counts, concerns, keys })
+        let learned = self.learned_from(&datasets)?;
+        Ok(SearchRequest { request: name.to_owned(), counts, concerns, keys, learned })
     }
 }
 
