@@ -482,7 +482,7 @@ class State:
 
     def __init__(self):
         maps = "actors left accounts identities profiles groups grants passkeys recovery links sessions keys key_by_secret" \
-               " workloads spent_tokens datasets doomed_objects providers models services deployments nodes controls runs" \
+               " workloads spent_tokens datasets doomed_objects lineage_aliases providers models services deployments nodes controls runs" \
                " streams recent"
         maps += " approvals delegations emergencies registrants custom_roles notified permitted retired documents training"
         maps += " registrations"
@@ -832,6 +832,12 @@ class State:
             if body.get("enclosed"):
                 artifact = {"sha256": body["artifact_sha256"], "class": body["enclosed"]["class"], "at": entry["ts"]}
                 state["artifacts"][body["enclosed"]["object"]] = artifact
+        elif type_ == "lineage.aliased":
+            names = state["lineage_aliases"].setdefault(body["namespace"], {})
+            names.pop(body["name"], None)
+            if body.get("dataset"):
+                names[body["name"]] = body["dataset"]
+            state["lineage_aliases"] = {namespace: names for namespace, names in state["lineage_aliases"].items() if names}
         elif type_.startswith("dataset.") or type_ == "object.destroyed":
             self.apply_data(entry)
         elif type_ == "deployment.started":
