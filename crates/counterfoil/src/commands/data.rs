@@ -126,6 +126,9 @@ pub struct Get {
     /// The file to write; what is there is replaced when all has come
     #[arg(long, short)]
     output: PathBuf,
+    /// The run that reads it, a UUID: what that makes is then known to have learned from it
+    #[arg(long)]
+    run: Option<String>,
 }
 
 /// A version to destroy.
@@ -245,7 +248,10 @@ impl Get {
         let _ = std::fs::remove_file(&beside);
         let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside);
         let mut file = opened.map_err(failed)?;
-        let path = at(&[&self.dataset, "versions", &self.version]);
+        let mut path = at(&[&self.dataset, "versions", &self.version]);
+        if let Some(run) = &self.run {
+            path += &format!("?run={}", form_urlencoded::byte_serialize(run.as_bytes()).collect::<String>());
+        }
         let came = client.download(&path, &mut file).await;
         let kept = came.and_then(|bytes| {
             file.sync_all().and_then(|()| std::fs::rename(&beside, &self.output)).map_err(failed)?;

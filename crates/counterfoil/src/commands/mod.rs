@@ -16,6 +16,7 @@ mod groups;
 mod holds;
 mod keys;
 mod ledger;
+mod lineage;
 mod login;
 mod notifications;
 mod orgfile;
@@ -82,6 +83,9 @@ enum Command {
     /// Data sets: declare, store, read, destroy
     #[command(subcommand)]
     Data(data::Data),
+    /// What was made from what: what learned from a data set, and where a model came from
+    #[command(subcommand)]
+    Lineage(lineage::Lineage),
     /// Keys of applications and operators
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -197,6 +201,7 @@ impl Cli {
             Command::Apply(command) => command.run(json, connect).await,
             Command::Services(command) => command.run(json, connect).await,
             Command::Data(command) => command.run(json, connect).await,
+            Command::Lineage(command) => command.run(json, connect).await,
             Command::Keys(command) => command.run(json, connect).await,
             Command::People(command) => command.run(json, connect).await,
             Command::Groups(command) => command.run(json, connect).await,
