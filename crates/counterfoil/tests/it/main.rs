@@ -14,6 +14,7 @@ mod every_door;
 mod governance;
 mod infrastructure;
 mod keys;
+mod lineage;
 mod notifications;
 mod passkeys;
 mod people;

@@ -116,7 +116,8 @@ fn given_each_kind_of_event_when_read_then_what_the_graph_needs_is_there_and_unk
     let without_type = read(&event(|event| drop(event.as_object_mut().expect("an object").remove("eventType"))));
     assert_eq!(without_type.report.status, Some(RunStatus::Other));
 
-    let dataset = json!({"eventTime": "2026-11-22T19:50:10Z", "dataset": {"namespace": "n", "name": "d", "facets": {}}});
+    let dataset =
+        json!({"eventTime": "2026-11-22T19:50:10Z", "dataset": {"namespace": "n", "name": "d", "facets": {}}});
     let report = read(&dataset).report;
     assert_eq!((report.kind, report.outputs.len(), report.run), (Reported::Dataset, 1, None));
     let job = json!({"eventTime": "2026-11-22T19:50:10Z", "job": {"namespace": "n", "name": "j"}, "inputs": null});
@@ -136,7 +137,10 @@ fn given_malformed_events_when_read_then_the_place_is_named() {
         (|event| event["inputs"][0]["name"] = json!(7), "inputs[0].name"),
         (|event| event["outputs"][0]["namespace"] = json!(""), "outputs[0].namespace"),
         (|event| event["eventTime"] = json!(1_795_377_010), "eventTime"),
-        (|event| event["outputs"][0]["facets"] = json!({"columnLineage": {"fields": {"a": {"inputFields": [{}]}}}}), "columnLineage"),
+        (
+            |event| event["outputs"][0]["facets"] = json!({"columnLineage": {"fields": {"a": {"inputFields": [{}]}}}}),
+            "columnLineage",
+        ),
         (|event| *event = json!([]), "object"),
     ];
     for (change, place) in wrong {
@@ -147,8 +151,7 @@ fn given_malformed_events_when_read_then_the_place_is_named() {
             Err(error) => assert!(error.to_string().contains(place), "{error} names {place}"),
         }
     }
-    let many: Vec<Value> =
-        (0..=MAX_PORTS).map(|at| json!({"namespace": "n", "name": format!("d{at}")})).collect();
+    let many: Vec<Value> = (0..=MAX_PORTS).map(|at| json!({"namespace": "n", "name": format!("d{at}")})).collect();
     assert!(parse(&event(|event| event["inputs"] = json!(many))).is_err());
 }
 
@@ -202,7 +205,8 @@ fn given_names_of_elsewhere_when_reported_then_data_sets_here_are_known_by_addre
     ] {
         assert_eq!(resolved(&mut company, report(&[(namespace, name)], &[])), [expected], "{namespace} {name}");
     }
-    for (name, code) in [("cars", RefusalCode::NotFound), ("loans/9", RefusalCode::NotFound), ("a/b/c", RefusalCode::Invalid)]
+    for (name, code) in
+        [("cars", RefusalCode::NotFound), ("loans/9", RefusalCode::NotFound), ("a/b/c", RefusalCode::Invalid)]
     {
         assert_eq!(company.refused("a_1", send(report(&[("counterfoil", name)], &[]))).code, code, "{name}");
     }
@@ -266,7 +270,8 @@ fn given_checksums_when_one_is_read_that_was_not_written_then_it_shows_and_a_run
     let mut written = Written::default();
     let mut take = |run: &str, read: Option<(ChecksumOf, &str)>, wrote: Option<(ChecksumOf, &str)>, seq: u64| {
         let ports = |one: Option<(ChecksumOf, &str)>| one.map(|_| port("n", "d", one)).into_iter().collect();
-        let report = LineageReported { run: Some(run.into()), inputs: ports(read), outputs: ports(wrote), ..report(&[], &[]) };
+        let report =
+            LineageReported { run: Some(run.into()), inputs: ports(read), outputs: ports(wrote), ..report(&[], &[]) };
         let mut found = Vec::new();
         written.take(&report, seq, |at, wrote, same| found.push((at, wrote.seq, same)));
         found
@@ -285,7 +290,8 @@ fn given_checksums_when_one_is_read_that_was_not_written_then_it_shows_and_a_run
 #[test]
 fn given_a_model_when_registered_with_what_it_learned_from_then_that_must_be_here_and_stays_with_it() {
     let mut company = with_loans();
-    company.given.model = Some(Ok(crate::models::ModelFacts { bytes: 1, operators: vec![], inputs: vec![], outputs: vec![] }));
+    company.given.model =
+        Some(Ok(crate::models::ModelFacts { bytes: 1, operators: vec![], inputs: vec![], outputs: vec![] }));
     let learned = |versions: &[&str], run: Option<&str>| {
         let Command::RegisterModel(mut body) = register_model("1") else { unreachable!() };
         body.trained_on = versions.iter().map(|one| (*one).to_owned()).collect();
@@ -304,5 +310,9 @@ fn given_a_model_when_registered_with_what_it_learned_from_then_that_must_be_her
     assert_eq!(company.refused("a_1", learned(&[], Some("a run"))).code, RefusalCode::Invalid);
     assert_eq!(company.done("a_1", learned(&["loans@1"], Some(RUN))), ["model.registered"]);
     assert!(company.done("a_1", learned(&["loans@1"], Some(RUN))).is_empty());
-    assert_eq!(company.refused("a_1", learned(&[], None)).code, RefusalCode::Exists, "what it learned from does not change");
+    assert_eq!(
+        company.refused("a_1", learned(&[], None)).code,
+        RefusalCode::Exists,
+        "what it learned from does not change"
+    );
 }

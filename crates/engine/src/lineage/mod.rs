@@ -157,8 +157,7 @@ impl Engine {
         let commitments: Vec<String> = sealed.iter().map(|one| one.commitment.clone()).collect();
         let waiting = || self.lineage.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting().extend(commitments.iter().cloned());
-        let files: Vec<(String, String)> =
-            sealed.iter().map(|one| (one.day.clone(), one.commitment.clone())).collect();
+        let files: Vec<(String, String)> = sealed.iter().map(|one| (one.day.clone(), one.commitment.clone())).collect();
         let reports = sealed.into_iter().map(|one| one.report).collect();
         let done = self.execute(who, Command::ReportLineage(ReportLineage { reports })).await;
         waiting().retain(|one| !commitments.contains(one));
@@ -217,7 +216,8 @@ impl Engine {
     }
 
     fn open_report(&self, seq: u64) -> Result<Vec<u8>, ExecuteError> {
-        let none = || Refusal::new(RefusalCode::NotFound, format!("entry {seq} has no report of lineage that was sent"));
+        let none =
+            || Refusal::new(RefusalCode::NotFound, format!("entry {seq} has no report of lineage that was sent"));
         let size = self.read(|state| state.size);
         if seq >= size {
             return Err(none().into());

@@ -168,9 +168,7 @@ async fn given_a_version_read_for_a_run_when_a_model_comes_of_it_then_that_learn
     // Of the fourth nobody said what it learned from, so that it may have learned from anybody.
     let counts = [("datasets".to_owned(), 1)].into();
     let kind = domain::keys::requests::RequestKind::Erasure;
-    let concerned = engine.read(|state| {
-        domain::keys::requests::may_have_learned(state, kind, &counts, &expected)
-    });
+    let concerned = engine.read(|state| domain::keys::requests::may_have_learned(state, kind, &counts, &expected));
     assert_eq!(concerned.into_iter().collect::<Vec<_>>(), ["risk/1", "risk/2", "risk/4"]);
     let refused = engine.report_read(&steward, ("loans", "9"), RUN).await;
     assert!(matches!(refused, Err(ExecuteError::Refused(refusal)) if refusal.code == RefusalCode::NotFound));

@@ -30,11 +30,7 @@ pub(super) const MAX_BATCH_BYTES: usize = 32 << 20;
 const MAX_BATCH: usize = 1_000;
 
 /// The bytes of a body, unpacked when they are packed, at most `most` of them.
-async fn unpacked(
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-    most: usize,
-) -> Result<Bytes, Failure> {
+async fn unpacked(headers: &HeaderMap, body: Result<Bytes, BytesRejection>, most: usize) -> Result<Bytes, Failure> {
     let too_large = || {
         let message = format!("the body has more than {most} bytes: send less at once");
         Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "malformed", message)
@@ -57,9 +53,8 @@ async fn unpacked(
             };
             let out = tokio::task::spawn_blocking(unpack).await;
             let out = out.map_err(|panicked| Failure::internal("unpack the body", &panicked))?;
-            let out = out.map_err(|_| {
-                Failure::new(StatusCode::BAD_REQUEST, "malformed", "the body is not what gzip makes")
-            })?;
+            let out =
+                out.map_err(|_| Failure::new(StatusCode::BAD_REQUEST, "malformed", "the body is not what gzip makes"))?;
             if out.len() > most { Err(too_large()) } else { Ok(out.into()) }
         }
         Some(_) => {
@@ -170,9 +165,7 @@ pub(crate) async fn around(
 
 /// What Marquez calls a node: a run is its job.
 fn called(node: &Node) -> (String, &'static str, Value) {
-    let named = |of: &str, namespace: &str, name: &str| {
-        json!({ "id": {"namespace": namespace, "name": name}, "type": of, "namespace": namespace, "name": name })
-    };
+    let named = |of: &str, namespace: &str, name: &str| json!({ "id": {"namespace": namespace, "name": name}, "type": of, "namespace": namespace, "name": name });
     match &node.kind {
         NodeKind::Run { job: Some((namespace, name)), .. } | NodeKind::Job { namespace, name } => {
             (format!("job:{namespace}:{name}"), "JOB", named("BATCH", namespace, name))
@@ -249,9 +242,7 @@ pub(crate) async fn impact(
     let depth = asked.depth.unwrap_or(engine::MAX_DEPTH);
     if let Some(column) = &asked.column {
         let found = column_impact(&app, &asked.node, column, direction, depth).await?;
-        let shown = |(dataset, column, distance): &(String, String, u32)| {
-            json!({ "dataset": dataset, "column": column, "distance": distance })
-        };
+        let shown = |(dataset, column, distance): &(String, String, u32)| json!({ "dataset": dataset, "column": column, "distance": distance });
         return Ok(Answer(json!({
             "node": asked.node, "column": column, "columns": found.iter().map(shown).collect::<Vec<_>>(),
         })));
@@ -299,11 +290,8 @@ fn shown(node: &str, direction: Direction, reached: &Reached, counted: Option<&B
             shown
         })
         .collect();
-    let edges: Vec<Value> = reached
-        .edges
-        .iter()
-        .map(|(from, to)| json!([reached.nodes[*from].0.id, reached.nodes[*to].0.id]))
-        .collect();
+    let edges: Vec<Value> =
+        reached.edges.iter().map(|(from, to)| json!([reached.nodes[*from].0.id, reached.nodes[*to].0.id])).collect();
     json!({
         "node": node, "direction": if direction == Direction::Down { "down" } else { "up" }, "nodes": nodes,
         "edges": edges, "truncated": reached.truncated,

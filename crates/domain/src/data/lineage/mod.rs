@@ -89,8 +89,7 @@ pub enum RunStatus {
 
 impl RunStatus {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Start, Self::Running, Self::Complete, Self::Abort, Self::Fail, Self::Other];
+    pub const ALL: [Self; 6] = [Self::Start, Self::Running, Self::Complete, Self::Abort, Self::Fail, Self::Other];
 
     /// The word used in the ledger and in tables.
     #[must_use]
@@ -393,16 +392,13 @@ pub fn resolved(state: &State, report: &LineageReported) -> Result<LineageReport
 }
 
 /// A data set that is named as one here must be one: else what a pipeline says would lead nowhere, and nobody would know.
-fn is_here(
-    state: &State,
-    dataset: &str,
-    version: Option<String>,
-) -> Result<(Option<String>, Option<String>), Refusal> {
+fn is_here(state: &State, dataset: &str, version: Option<String>) -> Result<(Option<String>, Option<String>), Refusal> {
     let Some(known) = state.datasets.get(dataset) else {
         let message = format!("there is no data set `{dataset}`: declare it, or name it otherwise");
         return Err(refuse(RefusalCode::NotFound, message));
     };
-    if let Some(version) = version.as_ref().filter(|one| !known.versions.contains_key(*one) && !known.ended.contains(*one))
+    if let Some(version) =
+        version.as_ref().filter(|one| !known.versions.contains_key(*one) && !known.ended.contains(*one))
     {
         let message = format!("data set `{dataset}` never had a version `{version}`: store it first, or name none");
         return Err(refuse(RefusalCode::NotFound, message));

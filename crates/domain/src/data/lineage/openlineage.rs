@@ -47,7 +47,11 @@ pub fn parse(event: &Value) -> Result<Parsed, Malformed> {
         (Some(run), None, _) if !run.is_null() => Reported::Run,
         (_, Some(dataset), _) if !dataset.is_null() => Reported::Dataset,
         (_, _, Some(job)) if !job.is_null() => Reported::Job,
-        _ => return malformed("the event has neither `run`, `dataset` nor `job`: send a RunEvent, DatasetEvent or JobEvent"),
+        _ => {
+            return malformed(
+                "the event has neither `run`, `dataset` nor `job`: send a RunEvent, DatasetEvent or JobEvent",
+            );
+        }
     };
     let mut reading = Reading::default();
     let mut report = LineageReported {
@@ -105,7 +109,9 @@ impl<'a> Reading<'a> {
         let (inputs, outputs) = (list(event.get("inputs"), "inputs")?, list(event.get("outputs"), "outputs")?);
         let most = inputs.len().max(outputs.len());
         if most > MAX_PORTS {
-            return malformed(format!("the event names {most} data sets, {MAX_PORTS} is the most: report them in several"));
+            return malformed(format!(
+                "the event names {most} data sets, {MAX_PORTS} is the most: report them in several"
+            ));
         }
         for (at, dataset) in inputs.iter().enumerate() {
             let read = port(dataset, &format!("inputs[{at}]"))?;

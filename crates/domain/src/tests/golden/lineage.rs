@@ -27,11 +27,7 @@ pub(super) fn events() -> Vec<Event> {
             outputs: vec![port("features", None, Some(checksum))],
             columns: vec![ColumnEdge { input: 0, input_column: s("age"), output: 0, output_column: s("age2") }],
             columns_left_out: 0,
-            sealed: Some(SealedReport {
-                day: s("2026-11-22"),
-                subject: "0b".repeat(16),
-                commitment: "c1".repeat(32),
-            }),
+            sealed: Some(SealedReport { day: s("2026-11-22"), subject: "0b".repeat(16), commitment: "c1".repeat(32) }),
         }),
         Event::LineageAliased(LineageAliased {
             namespace: s("s3://lake"),

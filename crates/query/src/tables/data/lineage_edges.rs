@@ -50,16 +50,28 @@ impl Table for LineageEdges {
     const COLUMNS: &'static [Column] = &[
         text("edge_id", "Unique in the table"),
         text("run_id", "The run, when there was one"),
-        text("input_id", "What was read: the object of a version kept here, as in `data_objects`, else the node's name"),
-        text("input_checksum", "Reference of the vault for the checksum that was read, equal for equal ones; NULL when none was reported"),
+        text(
+            "input_id",
+            "What was read: the object of a version kept here, as in `data_objects`, else the node's name",
+        ),
+        text(
+            "input_checksum",
+            "Reference of the vault for the checksum that was read, equal for equal ones; NULL when none was reported",
+        ),
         text("output_id", "What was written, as `input_id`"),
         text("output_checksum", "Reference for the checksum that was written"),
         time("ts", "When it was reported last"),
-        text("kind", "`run`, `job`, `dataset` (reported without either), `read` (a version read here for a run), `training` or `deployment`"),
+        text(
+            "kind",
+            "`run`, `job`, `dataset` (reported without either), `read` (a version read here for a run), `training` or `deployment`",
+        ),
         text("job_id", "The job, as the node `job:NAMESPACE:NAME`"),
         text("input_node", "The node that was read, as the API and pages call it"),
         text("output_node", "The node that was written"),
-        text("written_checksum", "Reference for the checksum that was written to the input before, by another run, of the same kind as `input_checksum`"),
+        text(
+            "written_checksum",
+            "Reference for the checksum that was written to the input before, by another run, of the same kind as `input_checksum`",
+        ),
         boolean("checksum_matches", "Whether that is what was read; NULL when there is nothing to compare"),
     ];
 

@@ -33,12 +33,7 @@ pub(crate) async fn ask<R: Send + 'static>(
 }
 
 /// What can be reached from a node; `None` when there is none of that name.
-pub(crate) async fn look(
-    app: &App,
-    node: &str,
-    direction: Direction,
-    depth: u32,
-) -> Result<Option<Reached>, Failure> {
+pub(crate) async fn look(app: &App, node: &str, direction: Direction, depth: u32) -> Result<Option<Reached>, Failure> {
     if depth > MAX_DEPTH {
         return Err(Failure::invalid(format!("`depth` is at most {MAX_DEPTH}")));
     }
@@ -289,11 +284,7 @@ fn of_listed(found: &[(String, String)]) -> Table {
 }
 
 /// `GET /data/lineage`
-pub(crate) async fn show(
-    State(app): State<Arc<App>>,
-    Visitor(who): Visitor,
-    Query(asked): Query<Asked>,
-) -> Page {
+pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor, Query(asked): Query<Asked>) -> Page {
     app.may_read(&who, "datasets")?;
     let wish = asked.clone();
     let found = ask(&app, move |graph| find(graph, &wish)).await?;
@@ -301,11 +292,11 @@ pub(crate) async fn show(
 }
 
 fn find(graph: &mut Graph, asked: &Asked) -> Found {
-    let mut found =
-        Found { mismatches: graph.mismatches().take(SHOWN).cloned().collect(), ..Found::default() };
+    let mut found = Found { mismatches: graph.mismatches().take(SHOWN).cloned().collect(), ..Found::default() };
     if asked.node.is_empty() {
         let listed = graph.listed();
-        let each = listed.iter().flat_map(|(kind, ids)| ids.iter().map(move |id| ((*kind).to_owned(), (*id).to_owned())));
+        let each =
+            listed.iter().flat_map(|(kind, ids)| ids.iter().map(move |id| ((*kind).to_owned(), (*id).to_owned())));
         found.listed = each.take(SHOWN).collect();
         return found;
     }

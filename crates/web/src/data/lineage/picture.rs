@@ -108,7 +108,13 @@ impl fmt::Display for Picture {
             write!(f, r#"<a href="{link}" class="node node-{kind}"{current}><title>{kind}: "#)?;
             Html.write_escaped_str(&mut *f, label)?;
             write!(f, r#"</title><rect x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="5"/>"#)?;
-            write!(f, r#"<text x="{}" y="{}" class="kind">{kind}</text><text x="{0}" y="{}">"#, x + 10, y + 16, y + 34)?;
+            write!(
+                f,
+                r#"<text x="{}" y="{}" class="kind">{kind}</text><text x="{0}" y="{}">"#,
+                x + 10,
+                y + 16,
+                y + 34
+            )?;
             Html.write_escaped_str(&mut *f, &short(label))?;
             f.write_str("</text></a>")?;
         }
