@@ -1,6 +1,7 @@
 //! Lineage: reports come in, are sealed and become events; the graph that they make is folded from the ledger when somebody
 //! asks.
 
+mod digraph;
 pub mod graph;
 
 use std::collections::BTreeSet;
