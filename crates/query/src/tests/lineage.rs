@@ -69,15 +69,15 @@ fn a_run_is_one_step_however_it_is_reported_and_versions_here_are_their_objects(
         assert_eq!(
             ask(&world.session().await, sql).await,
             [
-                "run|0a|dataset:n:mid|NULL",
+                "run|0a|dataset:n:mid|-",
                 "run|dataset:n:mid|dataset:n:out|false",
                 "run|dataset:n:mid|model:risk:1|false",
-                "training|0a|model:risk:1|NULL",
+                "training|0a|model:risk:1|-",
             ]
         );
         let sql = "SELECT substr(input_checksum, 1, 1), substr(written_checksum, 1, 1), job_id, input_node FROM lineage_edges \
                    WHERE output_id = 'dataset:n:out'";
-        assert_eq!(ask(&world.session().await, sql).await, ["1|1|job:ml:j|dataset:n:mid"]);
+        assert_eq!(ask(&world.session().await, sql).await, ["2|1|job:ml:j|dataset:n:mid"]);
         let unique = "SELECT count(*) = count(DISTINCT edge_id) FROM lineage_edges";
         assert_eq!(ask(&world.session().await, unique).await, ["true"]);
     });

@@ -208,11 +208,14 @@ fn note(ends: &mut BTreeMap<String, End>, port: &Port, written: Option<(String, 
     let fresh = End { origin, at, checksum: None, written: None, version };
     let end = ends.entry(port.id()).or_insert(fresh);
     (end.origin, end.at) = (origin, at);
+    // What once did not match stays as it was found: a later report of the same run does not make it good.
+    if matches!(end.written, Some((_, false))) {
+        return;
+    }
     if let Some(checksum) = &port.checksum {
         end.checksum = Some(checksum.reference.clone());
     }
-    // What once did not match is not made good by a later report of the same run.
-    if written.is_some() && end.written.as_ref().is_none_or(|(_, same)| *same) {
+    if written.is_some() {
         end.written = written;
     }
 }
