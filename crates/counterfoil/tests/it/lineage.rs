@@ -200,7 +200,7 @@ fn given_a_model_when_it_says_what_it_learned_from_then_impact_leads_to_it_from_
     let read = world.path("read.csv").display().to_string();
     let get = ["--purpose", "development", "data", "get", "loans", "1", "-o", &read, "--run", RUN];
     as_(&world, &staff.trainer.1, &get);
-    let model = tools::repository("examples/demo/model.onnx");
+    let model = tools::repository("examples/credit-risk/model.onnx");
     let text = format!(
         "[[model]]\nname = \"learned\"\nversion = \"1\"\nfile = \"{0}\"\ntrained_on = [\"loans@1\"]\n\n\
          [[model]]\nname = \"learned\"\nversion = \"2\"\nfile = \"{0}\"\nrun = \"{RUN}\"\n",
