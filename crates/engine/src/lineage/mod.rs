@@ -128,7 +128,7 @@ impl Engine {
     fn seal_reports(&self, events: Vec<(Parsed, Value)>) -> Result<Vec<Sealed>, ExecuteError> {
         let day = crate::accesses::day(Self::now_ms());
         let subject = self.vault.anonymous_subject(&day).map_err(|e| unavailable(&e))?;
-        let seal = |(Parsed { mut report, checksums }, event): (Parsed, Value)| {
+        let seal = |(Parsed { mut report, checksums }, event): (Parsed, Value)| -> Result<Sealed, ExecuteError> {
             let ports = report.inputs.iter_mut().chain(&mut report.outputs);
             for (port, checksum) in ports.zip(checksums) {
                 port.checksum = checksum.map(|(of, text)| self.checksum(of, &text)).transpose()?;

@@ -196,7 +196,8 @@ fn port(dataset: &Value, place: &str) -> Result<Read, Malformed> {
     for (key, facet) in facets.flatten() {
         let word = |member: &str| facet.get(member).and_then(Value::as_str).filter(|text| !text.is_empty());
         if key == "checksum" || key.ends_with("_checksum") {
-            checksum = word("checksum").or_else(|| word("value")).map(|text| (ChecksumOf::Content, text.to_owned()));
+            let found = word("checksum").or_else(|| word("value"));
+            checksum = found.map(|text| (ChecksumOf::Content, text.to_owned())).or(checksum);
         } else if key == "version" && checksum.is_none() {
             checksum = word("datasetVersion").map(|text| (ChecksumOf::Version, text.to_owned()));
         }
