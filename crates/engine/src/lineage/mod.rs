@@ -75,11 +75,12 @@ struct Sealed {
 }
 
 impl Engine {
-    /// Takes OpenLineage events; for each, nothing or why it was not taken. Those that are right are taken all together.
+    /// Takes OpenLineage events; for each, nothing or why it was not taken. Those that are right are taken in parts of
+    /// [`MAX_REPORTS`].
     ///
     /// # Errors
     /// [`ExecuteError::Refused`] when whoever asks may not report, [`ExecuteError::Unavailable`] when nothing can be
-    /// written. Then none is taken.
+    /// written. Then no more is taken, and whoever sends all of them again does no harm.
     pub async fn report_lineage(
         self: &Arc<Self>,
         who: &Principal,
