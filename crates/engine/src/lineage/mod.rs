@@ -112,16 +112,12 @@ impl Engine {
     fn read_event(&self, event: &Value) -> Result<Parsed, Rejected> {
         let invalid = |reason: String| Rejected { code: RefusalCode::Invalid, reason };
         let parsed = openlineage::parse(event).map_err(|error| invalid(error.to_string()))?;
-        let report = &parsed.report;
-        let ports = report.inputs.iter().chain(&report.outputs).map(|port| &port.name);
-        let columns = report.columns.iter().flat_map(|edge| [&edge.input_column, &edge.output_column]);
-        let mut names = report.job.iter().map(|job| &job.name).chain(ports).chain(columns);
-        if names.any(|name| !find(name, &[Kind::Email]).is_empty()) {
+        if names_somebody(&parsed.report) {
             let reason = "the name of a job, data set or column has an address of mail in it, and names stand in the \
                           ledger for good: call it something that names nobody";
             return Err(invalid(reason.to_owned()));
         }
-        self.read(|state| resolved(state, report).map(drop))?;
+        self.read(|state| resolved(state, &parsed.report).map(drop))?;
         Ok(parsed)
     }
 
@@ -300,6 +296,14 @@ impl Engine {
     fn lineage_dir(&self, day: &str) -> PathBuf {
         self.data_dir().join("lineage").join(day)
     }
+}
+
+/// Whether a name that would stand in the ledger has an address of mail in it. Namespaces of stores look like one and are none.
+fn names_somebody(report: &LineageReported) -> bool {
+    let ports = report.inputs.iter().chain(&report.outputs).map(|port| &port.name);
+    let columns = report.columns.iter().flat_map(|edge| [&edge.input_column, &edge.output_column]);
+    let mut names = report.job.iter().map(|job| &job.name).chain(ports).chain(columns);
+    names.any(|name| !find(name, &[Kind::Email]).is_empty())
 }
 
 #[cfg(test)]
