@@ -61,15 +61,8 @@ impl Digraph {
     }
 
     /// How many edges there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn edges(&self) -> usize {
         self.edges.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.edges.is_empty()
     }
 
     fn sort(&mut self) {

@@ -452,7 +452,7 @@ impl Graph {
     /// How many edges there are.
     #[must_use]
     pub fn edges(&self) -> usize {
-        self.digraph.len()
+        self.digraph.edges()
     }
 }
 
