@@ -76,12 +76,15 @@ async fn given_an_event_when_reported_then_what_it_said_is_sealed_opens_for_some
     let answers = engine.report_lineage(&steward, vec![sent.clone()]).await.expect("may report");
     assert_eq!(answers, [Ok(())]);
     assert!(!lies_in(engine.data_dir(), "canary"), "nothing of it lies in clear");
-    let entry = events(&engine).pop().expect("an entry");
-    let Event::LineageReported(report) = &entry.event else { panic!("{entry:?}") };
+    let all = events(&engine);
+    let found = all.iter().zip(0..).find_map(|(entry, seq)| match &entry.event {
+        Event::LineageReported(report) => Some((report, seq)),
+        _ => None,
+    });
+    let (report, seq) = found.expect("an entry");
     assert_eq!(report.inputs[0].id(), "version:loans:1");
     let checksum = report.outputs[0].checksum.as_ref().expect("a reference");
     assert_eq!((checksum.of, checksum.reference.len()), (ChecksumOf::Version, 32));
-    let seq = engine.read(|state| state.size) - 1;
     let opened = engine.lineage_event(&steward, seq).await.expect("opens");
     assert_eq!(serde_json::from_slice::<Value>(&opened).expect("JSON"), sent);
     let monitor = with(&engine, "monitor").await;
