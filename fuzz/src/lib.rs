@@ -45,6 +45,7 @@ pub const TARGETS: &[(&str, Target, &[&[u8]])] = &[
     ("recovery_code", recovery_code, &[b"0000-0000-0000-0000-0000-0000-0000"]),
     ("scim_filter", scim_filter, &[FILTER, b"members[value eq \"a_1\" or not (type pr)]"]),
     ("scim_patch", scim_patch, &[PATCH]),
+    ("openlineage", openlineage, &[OPENLINEAGE]),
 ];
 
 const LEAKED: &[u8] = b"key = \"cfk_00000000000000000000000000000000000000000002CZclj\"\n";
@@ -114,6 +115,21 @@ pub fn placeholders(data: &[u8]) {
     }
     if let Ok(placed) = scan::placeholders::place(text, &[("person".to_owned(), "Ann".to_owned())], &Kind::ALL) {
         assert_eq!(scan::placeholders::restore(&placed.text, &placed.map), text);
+    }
+}
+
+const OPENLINEAGE: &[u8] = br#"{"eventTime":"2026-11-22T19:50:10.1Z","eventType":"START","run":{"runId":"01a204ce-f484-7f71-af44-93561f30881c"},"job":{"namespace":"a","name":"b"},"outputs":[{"namespace":"c","name":"d","facets":{"columnLineage":{"fields":{"e":{"inputFields":[{"namespace":"f","name":"g","field":"h"}]}}}}}]}"#;
+
+/// Events of pipelines: what is read of one keeps the limits of the ledger, and edges between columns lead somewhere.
+pub fn openlineage(data: &[u8]) {
+    use domain::data::lineage::{MAX_COLUMNS, MAX_PORTS, openlineage::parse};
+    let Ok(event) = serde_json::from_slice(data) else { return };
+    let Ok(parsed) = parse(&event) else { return };
+    let report = &parsed.report;
+    assert!(report.inputs.len() <= MAX_PORTS && report.outputs.len() <= MAX_PORTS && report.columns.len() <= MAX_COLUMNS);
+    assert_eq!(parsed.checksums.len(), report.inputs.len() + report.outputs.len());
+    for edge in &report.columns {
+        assert!((edge.input as usize) < report.inputs.len() && (edge.output as usize) < report.outputs.len());
     }
 }
 

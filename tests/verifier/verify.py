@@ -122,7 +122,7 @@ EVENTS = {
     "token.scope.retired": ("tokens/{scope}", "scope"),
     "provider.declared": ("provider/{provider}", "provider spec"),
     "provider.retired": ("provider/{provider}", "provider"),
-    "model.registered": ("model/{model}", "model version artifact_sha256 facts enclosed?"),
+    "model.registered": ("model/{model}", "model version artifact_sha256 facts enclosed? trained_on? run?"),
     "service.declared": ("service/{service}", "service spec"),
     "service.registered": ("registration/{service}", "service owner risk_tier"),
     "service.retired": ("service/{service}", "service"),
@@ -143,6 +143,11 @@ EVENTS = {
     "transfer.revoked": ("transfer/{transfer}", "transfer reference"),
     "transfer.refused": ("transfer/{attempt}", "attempt object class by from? to? rule? transfer?"),
     "transfer.made": ("transfer/{attempt}", "attempt object class by from? to? rule? transfer?"),
+    "lineage.reported": (
+        "lineage/reported",
+        "kind happened_at run? parent? status? job? inputs outputs columns columns_left_out sealed?",
+    ),
+    "lineage.aliased": ("lineage/aliases", "namespace name dataset?"),
     "segment.sealed": ("node/{node}", "node incarnation number first n root prev? t0 t1 hours core payload"),
     "segment.progress": ("node/{node}", "node incarnation number n root"),
     "accesses.sealed": ("node/{node}", "node incarnation number first n root prev? t0 t1 hours core"),
@@ -491,7 +496,7 @@ class State:
 
     def __init__(self):
         maps = "actors left accounts identities profiles groups grants passkeys recovery links sessions keys key_by_secret" \
-               " workloads spent_tokens datasets doomed_objects providers models services deployments nodes controls runs" \
+               " workloads spent_tokens datasets doomed_objects lineage_aliases providers models services deployments nodes controls runs" \
                " streams recent"
         maps += " approvals delegations emergencies registrants custom_roles notified permitted retired documents training"
         maps += " registrations"
@@ -844,6 +849,12 @@ class State:
             if body.get("enclosed"):
                 artifact = {"sha256": body["artifact_sha256"], "class": body["enclosed"]["class"], "at": entry["ts"]}
                 state["artifacts"][body["enclosed"]["object"]] = artifact
+        elif type_ == "lineage.aliased":
+            names = state["lineage_aliases"].setdefault(body["namespace"], {})
+            names.pop(body["name"], None)
+            if body.get("dataset"):
+                names[body["name"]] = body["dataset"]
+            state["lineage_aliases"] = {namespace: names for namespace, names in state["lineage_aliases"].items() if names}
         elif type_.startswith("dataset.") or type_ == "object.destroyed":
             self.apply_data(entry)
         elif type_ in ("regions.declared", "store.located", "residency.ruled") or type_.startswith("transfer."):

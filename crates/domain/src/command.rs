@@ -1,5 +1,7 @@
 //! What can be asked for, and how asking can fail.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{assurance, data, infrastructure, keys, models, people, serving, vendors};
@@ -215,6 +217,12 @@ commands! {
     "transfer.report" ReportTransfer(data::transfers::ReportTransfer) on |b| format!("transfer/{}", b.attempted.attempt);
 
 
+    // lineage
+    /// Report what was made from what.
+    "lineage.report" ReportLineage(data::ReportLineage) on |_| "lineage/reported".into();
+    /// Say what a data set is called elsewhere.
+    "lineage.alias" AliasLineage(data::LineageAliased) on |_| "lineage/aliases".into();
+
     /// Commit to a sealed segment.
     "segment.seal" SealSegment(serving::SegmentSealed) on |b| format!("node/{}", b.node);
     /// Commit to an unsealed segment's progress.
@@ -328,6 +336,12 @@ pub struct RegisterModel {
     pub version: String,
     /// SHA-256 of the uploaded artifact, hexadecimal.
     pub artifact_sha256: String,
+    /// The versions of data sets that it learned from, each as `NAME@VERSION`, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trained_on: Vec<String>,
+    /// The run that made it, a UUID: what that read, it learned from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
 }
 
 /// The wish to go on with an older copy of the ledger.
@@ -357,6 +371,8 @@ pub struct Given {
     pub object: Option<data::StoredObject>,
     /// What was found to be in it, for `dataset.version.store`; `None` when nobody looked.
     pub content: Option<data::Content>,
+    /// Commitments to reports of lineage that were sealed here and wait, for `lineage.report`.
+    pub lineage: BTreeSet<String>,
     /// The checkpoint of a history that is remembered and that this ledger does not extend, and its size, for
     /// `ledger.rollback.accept`.
     pub other_history: Option<(String, u64)>,

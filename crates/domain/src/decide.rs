@@ -118,6 +118,9 @@ pub(crate) fn rules(state: &State, given: &Given, command: &Command) -> Result<V
         Command::AuthoriseTransfer(body) => data::transfers::authorise(state, given, body),
         Command::RevokeTransfer(body) => data::transfers::revoke(state, body),
         Command::ReportTransfer(body) => data::transfers::report(state, given, body),
+        // lineage
+        Command::ReportLineage(body) => data::lineage::report(state, given, body),
+        Command::AliasLineage(body) => data::lineage::alias(state, body),
         Command::SealSegment(body) => seal_segment(state, body, body.payload.is_some(), Event::SegmentSealed, |node| {
             (node.last_segment.as_ref(), node.sealed_records)
         }),
@@ -279,15 +282,16 @@ fn register_model(state: &State, given: &Given, body: &crate::command::RegisterM
     name_is_valid("model", &body.model)?;
     name_is_valid("version", &body.version)?;
     if let Some(known) = state.models.get(&body.model).and_then(|versions| versions.get(&body.version)) {
-        if known.artifact_sha256 == body.artifact_sha256 {
+        let same = known.artifact_sha256 == body.artifact_sha256;
+        if same && (&known.trained_on, &known.run) == (&body.trained_on, &body.run) {
             return Ok(vec![]);
         }
-        let message = format!(
-            "model `{}` version `{}` exists with other bytes: a version is never reused",
-            body.model, body.version
-        );
+        let what = if same { "as having learned from other data" } else { "with other bytes" };
+        let message =
+            format!("model `{}` version `{}` exists {what}: a version is never reused", body.model, body.version);
         return Err(refuse(RefusalCode::Exists, message));
     }
+    data::lineage::learned_from_is_valid(state, &body.trained_on, body.run.as_ref())?;
     if given.enclosed.as_ref().is_some_and(|enclosed| state.is_disposed_of(&enclosed.object)) {
         let sha256 = &body.artifact_sha256;
         let message = format!("artifact `{sha256}` is being disposed of by a rule of retention: upload it again");
@@ -308,6 +312,8 @@ fn register_model(state: &State, given: &Given, body: &crate::command::RegisterM
             artifact_sha256: body.artifact_sha256.clone(),
             facts: facts.clone(),
             enclosed: given.enclosed.clone(),
+            trained_on: body.trained_on.clone(),
+            run: body.run.clone(),
         })]),
     }
 }

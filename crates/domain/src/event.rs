@@ -260,6 +260,12 @@ events! {
     /// A version of a data set goes to a region that whoever asked for it named.
     "transfer.made" TransferMade(data::transfers::TransferAttempted) on |b| format!("transfer/{}", b.attempt);
 
+    // lineage
+    /// Somebody reported what was made from what.
+    "lineage.reported" LineageReported(data::LineageReported) on |_| "lineage/reported".into();
+    /// What a data set is called elsewhere.
+    "lineage.aliased" LineageAliased(data::LineageAliased) on |_| "lineage/aliases".into();
+
     /// When keys that data are encrypted under are replaced.
     "encryption.configured" EncryptionConfigured(keys::EncryptionConfigured) on |_| "encryption/root".into();
     /// Somebody wants such a key replaced before it is due.

@@ -118,6 +118,8 @@ pub struct State {
     pub doomed_objects: BTreeMap<String, Doomed>,
     /// Regions, where data may be, and what may leave.
     pub residency: Residency,
+    /// Data sets by what they are called elsewhere: namespace, then name.
+    pub lineage_aliases: BTreeMap<String, BTreeMap<String, String>>,
     /// Nodes by name.
     pub nodes: BTreeMap<String, infrastructure::Node>,
     /// Write-once buckets: all files that entries below this number speak of are stored there.
@@ -508,6 +510,7 @@ impl State {
             Event::VersionDescribed(body) => self.describe_version(body),
             Event::VersionRewritten(body) => self.rewrite_version(body),
             Event::VersionEnded(body) => self.end_version(body),
+            Event::LineageAliased(body) => self.alias(body),
             Event::ObjectDestroyed(body) => {
                 self.doomed_objects.remove(&body.object);
             }
@@ -608,6 +611,7 @@ impl State {
             | Event::StateDigest(_)
             | Event::EndpointsProbed(_)
             | Event::ArchiveProbed(_)
+            | Event::LineageReported(_)
             | Event::CommandRefused(_)
             | Event::SigninRefused(_)
             | Event::GrantWithheld(_)

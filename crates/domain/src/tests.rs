@@ -11,6 +11,7 @@ mod encryption;
 mod golden;
 mod governance;
 mod keys;
+mod lineage;
 mod notifications;
 mod passkeys;
 mod records;

@@ -445,6 +445,6 @@ fn unrecorded(error: &RecordError) -> Unrecorded {
 }
 
 /// The day of a time in milliseconds since the epoch, as `yyyy-mm-dd` in UTC.
-fn day(ms: i64) -> String {
+pub(crate) fn day(ms: i64) -> String {
     chrono::DateTime::from_timestamp_millis(ms).unwrap_or_default().format("%Y-%m-%d").to_string()
 }

@@ -25,7 +25,7 @@ pub(crate) const SCHEMA: &str = include_str!("../../../policies/counterfoil.ceda
 const FLOOR: &str = include_str!("../../../policies/floor.cedar");
 
 /// Actions that are no commands.
-pub(crate) const ACTIONS: [&str; 14] = [
+pub(crate) const ACTIONS: [&str; 15] = [
     "accesses.import",
     "artifact.put",
     "control.request",
@@ -41,6 +41,8 @@ pub(crate) const ACTIONS: [&str; 14] = [
     // tokens
     "token.make",
     "token.reveal",
+    // lineage
+    "lineage.open",
 ];
 
 /// That something is permitted, with the policies that permitted it. Only [`Policies::decide`] makes one.

@@ -288,6 +288,10 @@ impl Engine {
         if let Command::RequestApproval(body) = command {
             self.keep_asked(&body.command).await;
         }
+        let lineage = match command {
+            Command::ReportLineage(_) => self.lineage.waiting(),
+            _ => Default::default(),
+        };
         let other_history = match command {
             Command::AcceptRollback(_) => self.other_history(),
             _ => None,
@@ -311,6 +315,7 @@ impl Engine {
             enclosed,
             object,
             content,
+            lineage,
             other_history,
             clock_leap,
             held: None,

@@ -21,6 +21,7 @@ mod encryption;
 mod execute;
 mod identity;
 mod keys;
+mod lineage;
 mod notify;
 mod objects;
 mod open;
@@ -59,6 +60,8 @@ pub use encryption::{ClassInventory, KeyInventory};
 pub use execute::{Ask, Done, ExecuteError};
 pub use identity::{AuthError, ClientCertificate, Principal, random_secret};
 pub use keys::{Lookup, NewKey, Opens, Rotated};
+pub use lineage::graph;
+pub use lineage::{MAX_DEPTH, Rejected};
 pub use notify::{Counted, Fault, Gauged, Message, Messenger, Notifier, Sending, Tried, Undelivered};
 pub use open::{EngineOptions, OpenError};
 pub use outbound::{Forbidden, Outbound};
@@ -142,6 +145,8 @@ pub struct Engine {
     artifacts: Mutex<()>,
     /// Versions of data sets that come in or go out.
     transfers: datasets::Transfers,
+    /// What was made from what, and reports of that on their way in.
+    lineage: lineage::Lineage,
     /// Those turned away at the doors.
     refused: refused::Refused,
     /// What browsers were asked to prove, and have not answered.

@@ -395,6 +395,7 @@ impl Disk {
             admitted: workloads::Admitted::default(),
             artifacts: Mutex::default(),
             transfers: Default::default(),
+            lineage: Default::default(),
             refused: Default::default(),
             ceremonies: Ceremonies::default(),
             activity: Activity::new(Engine::now_ms()),

@@ -484,6 +484,10 @@ impl Engine {
         for Disposal { disposing, .. } in under_way {
             let Some(day) = disposing.item.day.clone() else { continue };
             if self.destroy_day(&disposing, &day).await? {
+                if disposing.item.kind == Kind::LineageEvent {
+                    let day = day.clone();
+                    self.blocking(move |engine| engine.drop_reports(&day)).await??;
+                }
                 days.insert((disposing.item.class.clone(), day));
                 went.push(disposing);
             }

@@ -7,6 +7,7 @@ mod data;
 mod encryption;
 mod endpoints;
 mod governance;
+mod lineage;
 mod requests;
 mod retention;
 mod world;

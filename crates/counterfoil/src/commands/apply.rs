@@ -346,7 +346,14 @@ fn models(file: &OrgFile, in_force: &Value, steps: &mut Vec<Step>) -> Result<(),
         if known["artifact_sha256"].as_str() == Some(&sha256) {
             continue;
         }
-        let body = json!({"model": model.name, "version": model.version, "artifact_sha256": sha256});
+        let mut body = json!({"model": model.name, "version": model.version, "artifact_sha256": sha256});
+        let trained_on: std::collections::BTreeSet<&String> = model.trained_on.iter().collect();
+        if !trained_on.is_empty() {
+            body["trained_on"] = json!(trained_on);
+        }
+        if let Some(run) = &model.run {
+            body["run"] = json!(run);
+        }
         steps.push(Step {
             part: Part::Models,
             sign: '+',

@@ -131,6 +131,9 @@ pub struct Get {
     /// The region that it goes to, where a rule says where data of its class may be
     #[arg(long, value_name = "REGION")]
     to_region: Option<String>,
+    /// The run that reads it, a UUID: what that makes is then known to have learned from it
+    #[arg(long)]
+    run: Option<String>,
 }
 
 /// A version to destroy.
@@ -319,9 +322,16 @@ impl Get {
         let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside);
         let mut file = opened.map_err(failed)?;
         let mut path = at(&[&self.dataset, "versions", &self.version]);
+        let mut asked = form_urlencoded::Serializer::new(String::new());
         if let Some(region) = &self.to_region {
-            let query = form_urlencoded::Serializer::new(String::new()).append_pair("to_region", region).finish();
-            path = format!("{path}?{query}");
+            asked.append_pair("to_region", region);
+        }
+        if let Some(run) = &self.run {
+            asked.append_pair("run", run);
+        }
+        let asked = asked.finish();
+        if !asked.is_empty() {
+            path = format!("{path}?{asked}");
         }
         let came = client.download(&path, &mut file).await;
         let kept = came.and_then(|bytes| {

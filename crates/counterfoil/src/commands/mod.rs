@@ -17,6 +17,7 @@ mod groups;
 mod holds;
 mod keys;
 mod ledger;
+mod lineage;
 mod login;
 mod notifications;
 mod objects;
@@ -88,6 +89,9 @@ enum Command {
     /// The bucket that data sets and artifacts are kept in: how it stands, put it to the test
     #[command(subcommand)]
     Objects(objects::Objects),
+    /// What was made from what: what learned from a data set, and where a model came from
+    #[command(subcommand)]
+    Lineage(lineage::Lineage),
     /// Keys of applications and operators
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -207,6 +211,7 @@ impl Cli {
             Command::Services(command) => command.run(json, connect).await,
             Command::Data(command) => command.run(json, connect).await,
             Command::Objects(command) => command.run(json, connect).await,
+            Command::Lineage(command) => command.run(json, connect).await,
             Command::Keys(command) => command.run(json, connect).await,
             Command::People(command) => command.run(json, connect).await,
             Command::Groups(command) => command.run(json, connect).await,

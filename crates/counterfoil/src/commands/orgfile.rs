@@ -149,6 +149,12 @@ pub struct ModelFile {
     /// The data class that it is encrypted as.
     #[serde(default = "internal")]
     pub class: DataClass,
+    /// The versions of data sets that it learned from, each as `NAME@VERSION`.
+    #[serde(default)]
+    pub trained_on: Vec<String>,
+    /// The run that made it, a UUID.
+    #[serde(default)]
+    pub run: Option<String>,
 }
 
 fn internal() -> DataClass {

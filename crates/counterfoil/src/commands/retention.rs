@@ -50,7 +50,7 @@ pub enum Retention {
 pub struct Set {
     /// Its name
     rule: String,
-    /// inference_payload, inference_core, access_record, access_core, dataset or artifact
+    /// inference_payload, inference_core, access_record, access_core, dataset, artifact or lineage_event
     #[arg(long, default_value = "inference_payload")]
     kind: String,
     /// Of which class; `*` for every class that no other rule names

@@ -15,6 +15,7 @@ mod every_door;
 mod governance;
 mod infrastructure;
 mod keys;
+mod lineage;
 mod notifications;
 mod passkeys;
 mod people;

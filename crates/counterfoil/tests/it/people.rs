@@ -8,7 +8,7 @@ use ::http::Method;
 
 use crate::support::{Run, World, http, tools};
 
-const PAGES: [&str; 24] = [
+const PAGES: [&str; 26] = [
     "/",
     "/ledger",
     "/ledger/0",
@@ -24,6 +24,8 @@ const PAGES: [&str; 24] = [
     "/documents",
     "/services",
     "/data",
+    "/data/lineage",
+    "/data/lineage?node=model%2Fcredit-risk%2F1",
     "/emergencies",
     "/encryption",
     "/retention",

@@ -2,6 +2,7 @@
 
 pub mod content;
 pub mod datasets;
+pub mod lineage;
 pub mod objects;
 pub mod places;
 pub mod residency;
@@ -11,5 +12,9 @@ pub use content::{Content, ContentColumn, VersionDescribed};
 pub use datasets::{
     DataClass, Dataset, DatasetDeclared, DatasetRetired, DatasetSpec, DestroyVersion, Form, LawfulBasis,
     RewriteVersion, StoreVersion, SubjectColumn, Version, VersionEnded, VersionRewritten, VersionStored,
+};
+pub use lineage::{
+    Checksum, ChecksumOf, ColumnEdge, LineageAliased, LineageReported, Named, Port, ReportLineage, Reported, RunStatus,
+    SealedReport,
 };
 pub use objects::{Doomed, ObjectDestroyed, ObjectNamed, StoredObject};

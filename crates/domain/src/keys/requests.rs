@@ -239,6 +239,10 @@ pub struct SearchRequest {
     pub concerns: BTreeSet<String>,
     /// Their keys, by name.
     pub keys: BTreeSet<String>,
+    /// Model versions that, as far as lineage tells, learned from versions of data sets with something of theirs, as
+    /// `model/version`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub learned: BTreeSet<String>,
 }
 
 /// What is held of a person was looked for.

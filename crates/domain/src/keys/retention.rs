@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::holds;
-use crate::data::{DataClass, datasets};
+use crate::data::{DataClass, datasets, lineage};
 use crate::decide::{name_is_valid, reference_is_valid, refuse};
 use crate::serving::SegmentFile;
 use crate::{Command, Event, Refusal, RefusalCode, State};
@@ -63,6 +63,8 @@ pub enum Kind {
     Dataset,
     /// Artifacts, such as models.
     Artifact,
+    /// Reports of lineage as they were sent.
+    LineageEvent,
 }
 
 impl Kind {
@@ -76,6 +78,7 @@ impl Kind {
             Self::AccessCore => ACCESS_CORES,
             Self::Dataset => "dataset",
             Self::Artifact => "artifact",
+            Self::LineageEvent => "lineage_event",
         }
     }
 
@@ -86,6 +89,7 @@ impl Kind {
             QUERIES => Self::AccessRecord,
             INFERENCE_CORES => Self::InferenceCore,
             ACCESS_CORES => Self::AccessCore,
+            lineage::CLASS => Self::LineageEvent,
             _ => Self::InferencePayload,
         }
     }
@@ -422,7 +426,7 @@ pub fn day_start(day: &str) -> Option<i64> {
 /// declare, and what payloads are kept of.
 fn classes(state: &State) -> BTreeSet<&str> {
     let mut all: BTreeSet<&str> = DataClass::ALL.iter().map(|class| class.as_str()).collect();
-    all.insert(QUERIES);
+    all.extend([QUERIES, lineage::CLASS]);
     all.extend(state.services.values().map(|service| service.classification.as_str()));
     all.extend(state.token_scopes.values().map(|known| known.spec.class.as_str()));
     all.extend(state.kept.keys().map(String::as_str));
@@ -586,7 +590,7 @@ impl State {
             // Days of segments are told of once a day: there may be some that were not told of yet, of a start before this too.
             Kind::InferenceCore => self.nodes.values().any(|node| node.incarnation > 1 || node.sealed_records > 0),
             Kind::AccessCore => self.nodes.values().any(|node| node.incarnation > 1 || node.sealed_accesses > 0),
-            Kind::InferencePayload | Kind::AccessRecord => {
+            Kind::InferencePayload | Kind::AccessRecord | Kind::LineageEvent => {
                 let here = |(known, days): (&String, &BTreeSet<String>)| {
                     let named = class == ANY_CLASS || class == known;
                     named && Kind::sealed_in(known) == kind && !days.is_empty()

@@ -9,7 +9,7 @@ use crate::{Event, Refusal, RefusalCode, State};
 
 /// Scopes by which the vault knows what is its own; others begin with `tokens/`. An identifier that somebody gives in one
 /// of them would be taken for that.
-pub const RESERVED_SCOPES: [&str; 4] = ["identity", "people", "request", "token-scopes"];
+pub const RESERVED_SCOPES: [&str; 5] = ["identity", "lineage", "people", "request", "token-scopes"];
 
 /// Whether people may be known by identifiers in a scope of the vault.
 ///

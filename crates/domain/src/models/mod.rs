@@ -43,6 +43,12 @@ pub struct ModelRegistered {
     /// How it lies encrypted; absent for one that was kept in clear, before artifacts were encrypted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enclosed: Option<Enclosed>,
+    /// The versions of data sets that it learned from, each as `NAME@VERSION`, sorted, as whoever registered it says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trained_on: Vec<String>,
+    /// The run that made it, as they say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
 }
 
 /// The encrypted object that an artifact lies in.

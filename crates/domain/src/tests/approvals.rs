@@ -120,7 +120,8 @@ pub(super) fn install(text: &str) -> Command {
 
 pub(super) fn register_model(version: &str) -> Command {
     let (model, artifact_sha256) = ("m".into(), format!("sha-{version}"));
-    Command::RegisterModel(RegisterModel { model, version: version.into(), artifact_sha256 })
+    let version = version.into();
+    Command::RegisterModel(RegisterModel { model, version, artifact_sha256, trained_on: vec![], run: None })
 }
 
 /// A service of low risk in `prod`, without a route.

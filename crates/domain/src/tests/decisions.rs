@@ -120,15 +120,19 @@ fn given_bad_names_and_addresses_when_declared_then_each_is_refused_with_the_rul
 #[test]
 fn given_a_registered_version_when_other_bytes_come_then_it_is_refused_and_the_same_bytes_change_nothing() {
     let mut world = World::new();
-    let register = |sha: &str| {
-        Command::RegisterModel(RegisterModel { model: "m".into(), version: "1".into(), artifact_sha256: sha.into() })
+    let versioned = |version: &str, sha: &str| RegisterModel {
+        model: "m".into(),
+        version: version.into(),
+        artifact_sha256: sha.into(),
+        trained_on: vec![],
+        run: None,
     };
+    let register = |sha: &str| Command::RegisterModel(versioned("1", sha));
     assert_eq!(world.done(register("aa")), ["model.registered"]);
     assert!(world.done(register("aa")).is_empty());
     assert_eq!(world.refused(register("bb")).0, RefusalCode::Exists);
     world.given.model = Some(Err("operator `com.acme.Foo` is not supported".into()));
-    let next =
-        Command::RegisterModel(RegisterModel { model: "m".into(), version: "2".into(), artifact_sha256: "cc".into() });
+    let next = Command::RegisterModel(versioned("2", "cc"));
     let (code, message) = world.refused(next);
     assert_eq!(code, RefusalCode::Invalid);
     assert!(message.contains("com.acme.Foo"), "{message}");

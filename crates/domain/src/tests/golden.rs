@@ -2,6 +2,7 @@
 
 mod data;
 mod encryption;
+mod lineage;
 mod requests;
 mod residency;
 mod retention;
@@ -496,6 +497,8 @@ fn supply() -> Vec<Event> {
                 outputs: vec![tensor],
             },
             enclosed: None,
+            trained_on: vec![],
+            run: None,
         }),
     ]
 }
@@ -624,6 +627,7 @@ pub fn one_of_each() -> Vec<Event> {
         encryption::events(),
         data::events(),
         residency::events(),
+        lineage::events(),
         retention::events(),
         requests::requests(),
         assurance(),

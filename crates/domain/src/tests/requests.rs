@@ -37,6 +37,7 @@ fn found(datasets: u64) -> SearchRequest {
         counts: [("datasets".to_owned(), datasets)].into(),
         concerns: [].into(),
         keys: [format!("subject/personal/{SUBJECT}")].into(),
+        learned: [].into(),
     }
 }
 

@@ -362,7 +362,8 @@ impl Engine {
             counts.insert("accesses".to_owned(), self.count_accesses(actor)?);
         }
         let keys = keys.into_iter().take(MOST_KEYS).collect();
-        Ok(SearchRequest { request: name.to_owned(), counts, concerns, keys })
+        let learned = self.learned_from(&datasets)?;
+        Ok(SearchRequest { request: name.to_owned(), counts, concerns, keys, learned })
     }
 }
 

@@ -169,6 +169,8 @@ async fn register(engine: &Arc<Engine>) -> (String, String) {
         artifact_sha256: artifact_sha256.clone(),
         facts: ModelFacts { bytes: 18, operators: vec![], inputs: vec![], outputs: vec![] },
         enclosed: Some(enclosed.clone()),
+        trained_on: vec![],
+        run: None,
     };
     long_ago(engine, Event::ModelRegistered(event)).await;
     (artifact_sha256, enclosed.object)

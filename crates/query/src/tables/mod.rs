@@ -110,6 +110,7 @@ filled! {
     retention_rules: keys::RetentionRules,
     legal_holds: keys::LegalHolds,
     deletions: data::Deletions,
+    lineage_edges: data::LineageEdges,
     control_schedule: assurance::ControlSchedule,
     control_runs: assurance::ControlRuns,
     evidence_packages: assurance::EvidencePackages,

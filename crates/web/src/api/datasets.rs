@@ -12,7 +12,7 @@ use bytes::{Buf, Bytes};
 use domain::data::{Dataset, DestroyVersion, Form, SubjectColumn};
 use engine::{About, Principal, Reading};
 use futures_util::StreamExt;
-use http::header;
+use http::{HeaderMap, header};
 use ingest::{Outcome, Wish};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -196,13 +196,28 @@ impl io::Read for Pieces {
     }
 }
 
+/// The header that names the run that a version is read for.
+const RUN: &str = "x-counterfoil-run";
+
+/// The same as a parameter.
+#[derive(Deserialize)]
+pub(crate) struct ForRun {
+    run: Option<String>,
+}
+
 /// `GET /datasets/{id}/versions/{version}`: the bytes, decrypted as they are sent.
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
     Caller(who): Caller,
     Path((id, version)): Path<(String, String)>,
+    Query(asked): Query<ForRun>,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let reading = app.engine.read_version(&who, &id, &version).await?;
+    let named = headers.get(RUN).map(|value| value.to_str().unwrap_or("?").to_owned());
+    if let Some(run) = named.or(asked.run) {
+        app.engine.report_read(&who, (&id, &version), &run).await?;
+    }
     let name = format!("attachment; filename=\"{id}-{version}\"");
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),

@@ -13,6 +13,7 @@ mod encryption;
 mod groups;
 mod infrastructure;
 mod keys;
+mod lineage;
 mod login;
 mod notifications;
 mod objects;
@@ -36,6 +37,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, Request};
 use axum::routing::{delete, get, post, put};
+use domain::data::lineage::openlineage::MAX_EVENT_BYTES;
 use http::StatusCode;
 use serde::de::DeserializeOwned;
 
@@ -49,6 +51,9 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 const MAX_ARTIFACT_BYTES: usize = 256 << 20;
 
 pub(crate) fn routes() -> Router<Arc<App>> {
+    let events = DefaultBodyLimit::max(MAX_EVENT_BYTES);
+    let lineage = post(lineage::report).get(lineage::around).layer(events);
+    let batch = post(lineage::report_batch).layer(DefaultBodyLimit::max(lineage::MAX_BATCH_BYTES));
     let upload = put(infrastructure::put_artifact).layer(DefaultBodyLimit::max(MAX_ARTIFACT_BYTES));
     Router::new()
         .route("/commands", post(infrastructure::command))
@@ -155,6 +160,9 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/recovery-codes", post(passkeys::recovery_codes))
         .route("/sessions", get(sessions::list))
         .route("/sessions/{id}", delete(sessions::revoke))
+        .route("/lineage/impact", get(lineage::impact))
+        .route("/lineage/nodes", get(lineage::nodes))
+        .route("/lineage/events/{seq}", get(lineage::event))
         .route("/datasets", get(datasets::list))
         .route("/objects/aside", get(datasets::aside))
         .route("/datasets/{id}", get(datasets::show))
@@ -174,6 +182,8 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .fallback(async || ApiError(Failure::not_found("endpoint", "at this address")))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .route("/artifacts", upload)
+        .route("/lineage", lineage)
+        .route("/lineage/batch", batch)
         .route("/datasets/{id}/versions/{version}", put(datasets::put).get(datasets::get))
 }
 

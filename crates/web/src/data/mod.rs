@@ -3,6 +3,7 @@
 mod content;
 mod dataset;
 mod datasets;
+pub(crate) mod lineage;
 mod residency;
 
 use std::sync::Arc;
@@ -15,8 +16,9 @@ use crate::App;
 pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/data", get(datasets::show))
-        .route("/data/{id}", get(dataset::show))
+        .route("/data/lineage", get(lineage::show))
         .route("/data/residency", get(residency::show))
+        .route("/data/{id}", get(dataset::show))
         .route("/data/{id}/versions", post(content::upload))
         .route("/data/{id}/diff", get(content::show))
 }
@@ -25,4 +27,6 @@ pub(crate) use datasets::readable;
 pub(crate) use residency::{places, report};
 
 #[cfg(test)]
-pub(crate) use {content::DiffPage, dataset::DatasetPage, datasets::DataPage, residency::ResidencyPage};
+pub(crate) use {
+    content::DiffPage, dataset::DatasetPage, datasets::DataPage, lineage::LineagePage, residency::ResidencyPage,
+};

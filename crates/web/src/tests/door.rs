@@ -177,6 +177,8 @@ async fn given_a_session_then_every_page_is_whole_and_ends_with_it() {
         "/evidence",
         "/services",
         "/data",
+        "/data/lineage",
+        "/data/lineage?node=dataset%2Floans&column=age",
         "/tokens",
         "/documents",
         "/sql",

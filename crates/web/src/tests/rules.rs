@@ -33,7 +33,9 @@ pub(super) fn broken(html: &str) -> Vec<String> {
     rule(tags(html, "th").iter().all(|tag| tag.contains("scope=\"")), "scopes each heading cell");
     rule(
         html.matches("<svg").count()
-            == html.matches("role=\"img\"").count() + html.matches("aria-hidden=\"true\" fill").count(),
+            == html.matches("role=\"img\"").count()
+                + html.matches("aria-hidden=\"true\" fill").count()
+                + html.matches("role=\"group\" aria-label=").count(),
         "names or hides each picture",
     );
     let ids: Vec<&str> = values(html, "id").collect();

@@ -64,9 +64,9 @@ pub(crate) fn searched(state: &State, given: &Given, body: &SearchRequest) -> Re
     if names > MAX_NAMES {
         return invalid(format!("a search names at most {MAX_NAMES} things of a kind"));
     }
-    let all = may_have_learned(state, request.received.kind, &body.counts);
+    let all = may_have_learned(state, request.received.kind, &body.counts, &body.learned);
     let (models, left_out) = named(all, &request.assessed);
-    let SearchRequest { request, counts, concerns, keys } = body.clone();
+    let SearchRequest { request, counts, concerns, keys, .. } = body.clone();
     Ok(vec![Event::RequestSearched(RequestSearched { request, counts, concerns, keys, models, left_out })])
 }
 
@@ -87,12 +87,24 @@ fn named(all: BTreeSet<String>, assessed: &BTreeMap<String, ModelAction>) -> (BT
 
 /// Model versions that may have learned from what was found, as `model/version`.
 ///
-/// Which model learned from which data set is not on record, so whoever is in one may be in each. What is to become of
-/// models is asked when somebody is to be forgotten, and only then.
-fn may_have_learned(state: &State, kind: RequestKind, counts: &BTreeMap<String, u64>) -> BTreeSet<String> {
+/// Those that lineage leads to from where they are, which are `learned`; and those of which nobody said what they learned
+/// from: whoever is in one data set may be in each of them. What is to become of models is asked when somebody is to be
+/// forgotten, and only then.
+#[must_use]
+pub fn may_have_learned(
+    state: &State,
+    kind: RequestKind,
+    counts: &BTreeMap<String, u64>,
+    learned: &BTreeSet<String>,
+) -> BTreeSet<String> {
     let in_data = counts.get("datasets").is_some_and(|count| *count > 0);
-    let versions = state.models.iter().filter(|_| kind == RequestKind::Erasure && in_data);
-    versions.flat_map(|(model, versions)| versions.keys().map(move |version| format!("{model}/{version}"))).collect()
+    let versions = state.models.values().flat_map(BTreeMap::values).filter(|_| kind == RequestKind::Erasure && in_data);
+    let concerned = versions.filter_map(|version| {
+        let name = format!("{}/{}", version.model, version.version);
+        let unsaid = version.trained_on.is_empty() && version.run.is_none();
+        (unsaid || learned.contains(&name)).then_some(name)
+    });
+    concerned.collect()
 }
 
 pub(crate) fn assess(state: &State, body: &RequestAssessed) -> Result<Vec<Event>, Refusal> {

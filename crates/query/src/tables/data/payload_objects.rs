@@ -55,7 +55,11 @@ impl PayloadObjects {
             let expires = |days: u32| start.saturating_add((i64::from(days) + 1).saturating_mul(86_400_000));
             let class = format!("class/{}", item.class);
             let held = live().any(|on| on == class) || (anybody && item.kind == Kind::InferencePayload);
-            let source = if item.kind == Kind::AccessRecord { "accesses" } else { "gateway" };
+            let source = match item.kind {
+                Kind::AccessRecord => "accesses",
+                Kind::LineageEvent => "lineage",
+                _ => "gateway",
+            };
             let cells = [
                 object_id(item).into(),
                 item.kind.as_str().into(),
