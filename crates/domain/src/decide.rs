@@ -109,6 +109,10 @@ pub(crate) fn rules(state: &State, given: &Given, command: &Command) -> Result<V
         Command::StoreVersion(body) => data::datasets::store(state, given, body),
         Command::RewriteVersion(body) => data::datasets::rewrite(state, given, body),
         Command::DestroyVersion(body) => data::datasets::destroy(state, body),
+        Command::PublishContract(body) => data::contracts::publish(state, body),
+        Command::RetireContract(body) => data::contracts::retire(state, body),
+        Command::CheckVersion(body) => data::checks::check(state, given, body),
+        Command::ReleaseVersion(body) => data::checks::release(state, given, body),
         Command::DestroyObject(body) => data::objects::destroyed(state, body),
         Command::SealSegment(body) => seal_segment(state, body, body.payload.is_some(), Event::SegmentSealed, |node| {
             (node.last_segment.as_ref(), node.sealed_records)

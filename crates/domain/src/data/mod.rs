@@ -1,8 +1,19 @@
-//! Data: which data sets there are, their versions, and the encrypted objects that those lie in.
+//! Data: which data sets there are, their versions, what must be true of those and was checked, and the encrypted objects
+//! that they lie in.
 
+pub mod checks;
+pub mod contracts;
 pub mod datasets;
 pub mod objects;
 
+pub use checks::{
+    CheckVersion, ContractUsed, Found, RuleResult, Standing, Unsure, Verdict, VersionChecked, VersionQuarantined,
+    VersionReleased,
+};
+pub use contracts::{
+    Check, ColumnType, Contract, ContractColumn, ContractError, ContractPublished, ContractRetired, Dimension,
+    KnownContract, Literal, Reference, Tolerance, What,
+};
 pub use datasets::{
     DataClass, Dataset, DatasetDeclared, DatasetRetired, DatasetSpec, DestroyVersion, Form, LawfulBasis,
     RewriteVersion, StoreVersion, SubjectColumn, Version, VersionEnded, VersionRewritten, VersionStored,

@@ -36,8 +36,11 @@ pub struct ApprovalsConfigured {
 }
 
 /// Rules that always hold: command, role, votes, and the risk from which on.
-const ALWAYS: [(&str, &str, u64, Option<RiskTier>); 9] = [
+const ALWAYS: [(&str, &str, u64, Option<RiskTier>); 11] = [
     ("approvals.configure", "security_lead", 1, None),
+    // Whoever approves models relies on what their data was checked for.
+    ("contract.publish", "model_approver", 1, None),
+    ("contract.retire", "model_approver", 1, None),
     ("document.publish", "security_lead", 1, None),
     ("policies.install", "security_lead", 1, None),
     // What is forgotten does not come back.
@@ -51,8 +54,10 @@ const ALWAYS: [(&str, &str, u64, Option<RiskTier>); 9] = [
 ];
 
 /// Commands that can be made to need an approval: what people decide, and can wait for.
-pub const APPROVABLE: [&str; 15] = [
+pub const APPROVABLE: [&str; 17] = [
     "approvals.configure",
+    "contract.publish",
+    "contract.retire",
     "controls.scope",
     "document.publish",
     "key.revoke",
