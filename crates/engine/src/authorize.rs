@@ -25,10 +25,11 @@ pub(crate) const SCHEMA: &str = include_str!("../../../policies/counterfoil.ceda
 const FLOOR: &str = include_str!("../../../policies/floor.cedar");
 
 /// Actions that are no commands.
-pub(crate) const ACTIONS: [&str; 14] = [
+pub(crate) const ACTIONS: [&str; 15] = [
     "accesses.import",
     "artifact.put",
     "control.request",
+    "dataset.quarantine.read",
     "dataset.read",
     "evidence.request",
     "notification.test",

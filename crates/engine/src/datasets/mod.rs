@@ -5,6 +5,7 @@
 //! rows into another object, an event says so, and the object before is destroyed. Each step looks at what was done
 //! already, so that a process that was killed in any of them goes on where it was.
 
+mod checks;
 mod rows;
 
 use std::collections::{BTreeMap, HashSet};
@@ -19,6 +20,8 @@ use domain::{Command, Refusal, RefusalCode};
 use store::objects;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use vault::{ObjectError, ObjectId, ObjectReader, SubjectRef, VaultError};
+
+pub use checks::{MAX_KEPT_BYTES, Recorded};
 
 use crate::artifacts::now;
 use crate::objects::copy;
@@ -48,6 +51,8 @@ pub(crate) struct Transfers {
     permits: Arc<Semaphore>,
     /// Objects that were written and wait for their event.
     written: Mutex<BTreeMap<String, StoredObject>>,
+    /// What checks found that wait for their event, by identifier.
+    found: Mutex<BTreeMap<String, domain::data::Found>>,
     /// One version at a time is written anew.
     rewrites: tokio::sync::Mutex<()>,
     /// Held to read while a version comes in until its event, and alone while a person's keys go: whom a version is about
@@ -58,7 +63,8 @@ pub(crate) struct Transfers {
 impl Default for Transfers {
     fn default() -> Self {
         let permits = Arc::new(Semaphore::new(MAX_TRANSFERS));
-        Self { permits, written: Mutex::default(), rewrites: Default::default(), coming: Default::default() }
+        let (written, found) = (Mutex::default(), Mutex::default());
+        Self { permits, written, found, rewrites: Default::default(), coming: Default::default() }
     }
 }
 
@@ -339,10 +345,11 @@ impl Engine {
                 let policies = vec!["purpose-fits-data-set".to_owned()];
                 return Err(Refusal { code: RefusalCode::Forbidden, message, policies });
             }
-            match known.versions.get(version) {
-                Some(version) => Ok(version.clone()),
-                None => refuse(RefusalCode::NotFound, format!("data set `{dataset}` has no version `{version}`")),
-            }
+            let Some(found) = known.versions.get(version) else {
+                return refuse(RefusalCode::NotFound, format!("data set `{dataset}` has no version `{version}`"));
+            };
+            state.may_see(dataset, version, purpose)?;
+            Ok(found.clone())
         })
     }
 
