@@ -30,7 +30,7 @@ use crate::tables::{RecordTable, VIEWS};
 use crate::{QueryError, Source, statement};
 
 /// Functions that make text of any length from a few bytes, in one step that no limit on memory or time can stop.
-const UNBOUNDED: [&str; 3] = ["repeat", "lpad", "rpad"];
+pub(crate) const UNBOUNDED: [&str; 3] = ["repeat", "lpad", "rpad"];
 
 /// What `$start`, `$end` and `$now` stand for, in milliseconds since the epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -52,6 +52,8 @@ fn samples() -> Vec<(String, String)> {
     add(&mut pages, "services", ServicesPage::samples());
     add(&mut pages, "data", DataPage::samples());
     add(&mut pages, "dataset", [DatasetPage::sample()]);
+    add(&mut pages, "version", VersionPage::samples());
+    add(&mut pages, "contracts", ContractsPage::samples());
     add(&mut pages, "retention", RetentionPage::samples());
     add(&mut pages, "emergencies", EmergenciesPage::samples());
     add(&mut pages, "encryption", EncryptionPage::samples());

@@ -118,13 +118,13 @@ impl Engine {
     async fn keep_offending(self: &Arc<Self>, dataset: &str, rows: Vec<u8>) -> Result<StoredObject, ExecuteError> {
         let class = self.read(|state| state.datasets.get(dataset).map(|known| known.spec.class.as_str()));
         let class = class.ok_or_else(|| ExecuteError::Internal(format!("data set `{dataset}` vanished")))?;
-        let write = move |engine: &Self| {
+        let written = self.blocking(move |engine| {
             engine.write_object(class, |to| {
                 to.write_all(&rows)?;
                 Ok::<(), Unwritten>(())
             })
-        };
-        Ok(self.blocking(write).await??)
+        });
+        Ok(written.await??)
     }
 
     /// The rows that are kept of a quarantined version, as a Parquet file with the rules that each breaks.
@@ -158,9 +158,9 @@ impl Engine {
             while let Some(piece) = reader.next_chunk()? {
                 bytes.extend_from_slice(piece);
             }
-            Ok(bytes)
+            Ok::<_, vault::ObjectError>(bytes)
         });
-        read.await?.map_err(|error: vault::ObjectError| unreadable(dataset, version, &error).into())
+        read.await?.map_err(|error| unreadable(dataset, version, &error).into())
     }
 
     /// Lets a quarantined version be read. The rows that are kept beside it are gone on return.

@@ -81,6 +81,8 @@ filled! {
     datasets: data::Datasets,
     dataset_purposes: data::DatasetPurposes,
     data_objects: data::DataObjects,
+    dataset_checks: data::DatasetChecks,
+    pipeline_steps: data::PipelineSteps,
     dsr: keys::Dsr,
     dsr_impacts: keys::DsrImpacts,
     subject_keys: keys::SubjectKeys,

@@ -1,7 +1,10 @@
-//! Data sets: which there are and who answers for each, and the versions of one.
+//! Data sets: which there are and who answers for each, the versions of one, and what was checked
+//! of them.
 
+mod contracts;
 mod dataset;
 mod datasets;
+mod version;
 
 use std::sync::Arc;
 
@@ -12,9 +15,12 @@ use crate::App;
 
 pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new().route("/data", get(datasets::show)).route("/data/{id}", get(dataset::show))
+        // contracts and checks
+        .route("/data/contracts", get(contracts::show))
+        .route("/data/{id}/{version}", get(version::show))
 }
 
 pub(crate) use datasets::readable;
 
 #[cfg(test)]
-pub(crate) use {dataset::DatasetPage, datasets::DataPage};
+pub(crate) use {contracts::ContractsPage, dataset::DatasetPage, datasets::DataPage, version::VersionPage};

@@ -1,6 +1,7 @@
 //! Data: the room's tables, and those still to be filled, which concern data, its lineage and the rights of its subjects.
 
 mod data_objects;
+mod dataset_checks;
 mod datasets;
 mod deletions;
 mod erasures;
@@ -10,6 +11,7 @@ mod payload_objects;
 use crate::table::Planned;
 
 pub(crate) use data_objects::DataObjects;
+pub(crate) use dataset_checks::{DatasetChecks, PipelineSteps};
 pub(crate) use datasets::{DatasetPurposes, Datasets};
 pub(crate) use deletions::Deletions;
 
@@ -17,8 +19,6 @@ pub(crate) use deletions::Deletions;
 #[rustfmt::skip]
 pub(crate) const PLANNED: &[Planned] = &[
     Planned { name: "dataset_fields", doc: "Fields of data sets with their sensitivity.", area: "data catalogue", columns: "dataset_id version field sensitivity purpose_id justification_hash" },
-    Planned { name: "pipeline_steps", doc: "Steps of data pipelines as they ran.", area: "lineage", columns: "step_id run_id stage ts:time status" },
-    Planned { name: "dataset_checks", doc: "Quality checks of data sets.", area: "data contracts", columns: "check_id step_id dataset_id version dimension status blocking:bool ts:time" },
     Planned { name: "lineage_edges", doc: "What was made from what.", area: "lineage", columns: "edge_id run_id input_id input_checksum output_id output_checksum ts:time" },
     Planned { name: "pii_findings", doc: "Personal data found where it was not declared.", area: "detectors", columns: "finding_id object_id category ts:time resolved_at:time" },
     Planned { name: "subject_index", doc: "Which data sets hold data of which subject.", area: "requests by data subjects", columns: "subject_ref dataset_id version" },
