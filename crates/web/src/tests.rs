@@ -4,7 +4,7 @@
 use askama::Template;
 
 use crate::assurance::{ControlPage, ControlsPage, CriteriaPage, EvidencePage};
-use crate::data::{DataPage, DatasetPage};
+use crate::data::{ContractsPage, DataPage, DatasetPage, VersionPage};
 use crate::failure::{FailurePage, InsidePage, Told};
 use crate::infrastructure::{EventPage, LedgerPage, OverviewPage, SqlPage};
 use crate::keys::{EncryptionPage, RequestPage, RequestsPage, RetentionPage, TokensPage};
