@@ -344,6 +344,8 @@ pub struct Given {
     pub object: Option<data::StoredObject>,
     /// What the check found that waits to be recorded, for `dataset.version.check`.
     pub checked: Option<data::Found>,
+    /// What was found to be in it, for `dataset.version.store`; `None` when nobody looked.
+    pub content: Option<data::Content>,
     /// The checkpoint of a history that is remembered and that this ledger does not extend, and its size, for
     /// `ledger.rollback.accept`.
     pub other_history: Option<(String, u64)>,

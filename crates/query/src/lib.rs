@@ -12,6 +12,8 @@
 //! Answer (text, CSV, JSON, Parquet)           src/answer.rs
 //! ```
 //!
+//! Beside it, and apart from the ledger: SQL over the rows of one version of a data set, in `rows/`.
+//!
 //! A new table is one file in `tables/<room>/` and one line in `tables/mod.rs`.
 
 mod answer;
@@ -21,6 +23,7 @@ mod error;
 mod expression;
 mod fold;
 mod holders;
+pub mod rows;
 mod sample;
 mod schedule;
 mod schema;

@@ -232,7 +232,7 @@ impl Session {
 
 /// The same plan with joins that let other tasks run now and then: the engine's own only do so where they read input,
 /// and a product of tables computes long after it has read all of it.
-fn yielding(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
+pub(crate) fn yielding(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
     let wrapped = plan.transform_up(|node| match node.children().len() {
         0 | 1 => Ok(Transformed::no(node)),
         _ => Ok(Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>)),

@@ -2,6 +2,7 @@
 //! that they lie in.
 
 pub mod checks;
+pub mod content;
 pub mod contracts;
 pub mod datasets;
 pub mod objects;
@@ -14,6 +15,7 @@ pub use contracts::{
     Check, ColumnType, Contract, ContractColumn, ContractError, ContractPublished, ContractRetired, Dimension,
     KnownContract, Literal, Reference, Tolerance, What,
 };
+pub use content::{Content, ContentColumn, VersionDescribed};
 pub use datasets::{
     DataClass, Dataset, DatasetDeclared, DatasetRetired, DatasetSpec, DestroyVersion, Form, LawfulBasis,
     RewriteVersion, StoreVersion, SubjectColumn, Version, VersionEnded, VersionRewritten, VersionStored,
