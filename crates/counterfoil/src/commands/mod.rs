@@ -4,7 +4,9 @@ mod accesses;
 mod apply;
 mod approvals;
 mod authz;
+mod checks;
 mod config;
+mod contracts;
 mod controls;
 mod data;
 mod documents;
@@ -79,9 +81,12 @@ enum Command {
     /// The register of services: who answers for each, and who agreed to that
     #[command(subcommand)]
     Services(services::Services),
-    /// Data sets: declare, store, read, destroy
+    /// Data sets: declare, store, read, check, destroy
     #[command(subcommand)]
     Data(data::Data),
+    /// What must be true of versions of data sets: try, publish, show, retire
+    #[command(subcommand)]
+    Contracts(contracts::Contracts),
     /// Keys of applications and operators
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -197,6 +202,7 @@ impl Cli {
             Command::Apply(command) => command.run(json, connect).await,
             Command::Services(command) => command.run(json, connect).await,
             Command::Data(command) => command.run(json, connect).await,
+            Command::Contracts(command) => command.run(json, connect).await,
             Command::Keys(command) => command.run(json, connect).await,
             Command::People(command) => command.run(json, connect).await,
             Command::Groups(command) => command.run(json, connect).await,

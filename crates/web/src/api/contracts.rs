@@ -188,6 +188,27 @@ pub(crate) async fn check(
     Ok(Answer(found(&outcome)))
 }
 
+/// Checks a version that has just come in, when there is a contract in force for its data set. A check that cannot be run is
+/// told, and the version waits for one that can.
+pub(crate) async fn on_arrival(app: &Arc<App>, who: &Principal, dataset: &str, version: &str) -> Option<Value> {
+    app.engine.contract_in_force(dataset)?;
+    let (engine, who) = (Arc::clone(&app.engine), who.clone());
+    let wish = Wish {
+        dataset: dataset.to_owned(),
+        version: version.to_owned(),
+        under: Under::InForce,
+        stage: "ingest".to_owned(),
+        run: None,
+    };
+    // Whoever sent the version may be gone, and it is checked all the same.
+    let work = tokio::spawn(async move { check_version(&engine, &who, wish).await });
+    let outcome = work.await.unwrap_or_else(|error| Err(engine::ExecuteError::Internal(error.to_string())));
+    Some(match outcome {
+        Ok(outcome) => found(&outcome),
+        Err(error) => json!({ "verdict": "unknown", "message": Failure::from(error).message }),
+    })
+}
+
 /// What a check found, as it is answered.
 pub(crate) fn found(outcome: &Outcome) -> Value {
     let checked = &outcome.checked;

@@ -102,8 +102,9 @@ pub(crate) async fn put(
         sending.abort();
     }
     let done = done?;
+    let check = super::contracts::on_arrival(&app, &who, &id, &version).await;
     let stored = app.engine.read(|state| state.dataset_version(&id, &version).map(|known| known.stored.clone()));
-    Ok(Answer(json!({ "dataset": id, "version": version, "stored": stored, "size": done.size })))
+    Ok(Answer(json!({ "dataset": id, "version": version, "stored": stored, "size": done.size, "check": check })))
 }
 
 /// Hands on what comes in, until it ends, breaks off or pauses too long, or nobody takes it any more.
