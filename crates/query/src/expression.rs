@@ -15,7 +15,8 @@ use crate::session::UNBOUNDED;
 /// [`QueryError::Sql`] when it is not one expression, or has a question, a window or a parameter in it.
 pub fn expression(text: &str) -> Result<String, QueryError> {
     let unreadable = |error| QueryError::from_engine(error, 0);
-    let parsed = DFParserBuilder::new(text).build().and_then(|mut parser| parser.parse_into_expr()).map_err(unreadable)?;
+    let parsed =
+        DFParserBuilder::new(text).build().and_then(|mut parser| parser.parse_into_expr()).map_err(unreadable)?;
     if parsed.alias.is_some() {
         return Err(QueryError::Sql("an expression of a rule has no name: leave out `as`".into()));
     }

@@ -114,8 +114,12 @@ pub fn told(found: &Value) -> String {
             None => word(one, "why"),
         };
         let blocks = if one["blocking"] == true { "" } else { "  warning" };
-        text +=
-            &format!("{:<8} {:<13} {:<32} {said}{blocks}\n", word(one, "verdict"), word(one, "dimension"), word(one, "rule"));
+        text += &format!(
+            "{:<8} {:<13} {:<32} {said}{blocks}\n",
+            word(one, "verdict"),
+            word(one, "dimension"),
+            word(one, "rule")
+        );
     }
     if found["quarantined"] == true {
         let version = format!("{}@{}", word(found, "dataset"), word(found, "version"));

@@ -101,9 +101,7 @@ impl Contracts {
                 let asked = client.json(Method::POST, &at(""), Some(&body)).await;
                 asked.map_err(|failure| of_file(&wish.file, failure))
             }
-            Self::Show { contract, .. } => {
-                client.json(Method::GET, &at(&format!("/{}", named(contract))), None).await
-            }
+            Self::Show { contract, .. } => client.json(Method::GET, &at(&format!("/{}", named(contract))), None).await,
             Self::List => client.json(Method::GET, &at(""), None).await,
             Self::Retire(wish) => {
                 let body = json!({"reference": wish.reference, "ask": wish.ask});
@@ -118,7 +116,12 @@ fn listed(answer: &Value) -> String {
         let word = |name: &str| one[name].as_str().unwrap_or_default();
         let at = output::time(one["published_at"].as_i64().unwrap_or_default());
         let standing = if one["retired_at"].is_null() { "" } else { "  retired" };
-        format!("{:<24} version {:<4} data set {:<24} {at}{standing}\n", word("contract"), one["version"], word("dataset"))
+        format!(
+            "{:<24} version {:<4} data set {:<24} {at}{standing}\n",
+            word("contract"),
+            one["version"],
+            word("dataset")
+        )
     };
     match answer["contracts"].as_array() {
         Some(contracts) if !contracts.is_empty() => contracts.iter().map(line).collect(),

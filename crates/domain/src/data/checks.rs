@@ -319,7 +319,9 @@ impl State {
     /// What keeps a version from being trained on.
     fn may_train_on(&self, dataset: &str, version: &str) -> Result<(), String> {
         let Some(contract) = self.contract_of(dataset).map(|known| &known.published) else {
-            return Err("the data set has no contract in force: publish one with `counterfoil contracts publish`".into());
+            return Err(
+                "the data set has no contract in force: publish one with `counterfoil contracts publish`".into()
+            );
         };
         let (name, number) = (&contract.contract, contract.version);
         let again = format!("run `counterfoil data check {dataset}@{version}`");
@@ -428,8 +430,10 @@ pub(crate) fn check(state: &State, given: &Given, body: &CheckVersion) -> Result
     digest_is_valid("contract", &checked.contract.sha256)?;
     let version = state.dataset_version(&body.dataset, &body.version);
     if version.map(|known| &known.stored.object) != Some(&checked.object) {
-        let message =
-            format!("version `{}` of data set `{}` changed while it was checked: check it again", body.version, body.dataset);
+        let message = format!(
+            "version `{}` of data set `{}` changed while it was checked: check it again",
+            body.version, body.dataset
+        );
         return refuse(RefusalCode::Conflict, message);
     }
     let mut events = vec![Event::VersionChecked(checked.clone())];
@@ -441,7 +445,8 @@ pub(crate) fn check(state: &State, given: &Given, body: &CheckVersion) -> Result
     };
     let standing = state.standing(&body.dataset, &body.version);
     let settled = standing.is_some_and(|standing| {
-        standing.quarantine.is_some() || standing.released.as_ref() == Some(&(contract.contract.clone(), contract.version))
+        standing.quarantine.is_some()
+            || standing.released.as_ref() == Some(&(contract.contract.clone(), contract.version))
     });
     if checked.verdict == Verdict::Failed && !settled {
         let broken = checked.results.iter().filter(|one| one.blocking && one.verdict == Verdict::Failed);
@@ -467,7 +472,10 @@ pub(crate) fn release(state: &State, given: &Given, body: &VersionReleased) -> R
     };
     let quarantine = state.standing(dataset, version).and_then(|standing| standing.quarantine.as_ref());
     let Some(quarantine) = quarantine else {
-        return refuse(RefusalCode::Conflict, format!("version `{version}` of data set `{dataset}` is not quarantined"));
+        return refuse(
+            RefusalCode::Conflict,
+            format!("version `{version}` of data set `{dataset}` is not quarantined"),
+        );
     };
     if quarantine.check != body.check {
         let message = format!("version `{version}` is quarantined by check `{}`: look at that one", quarantine.check);

@@ -11,11 +11,11 @@ pub use checks::{
     CheckVersion, ContractUsed, Found, RuleResult, Standing, Unsure, Verdict, VersionChecked, VersionQuarantined,
     VersionReleased,
 };
+pub use content::{Content, ContentColumn, VersionDescribed};
 pub use contracts::{
     Check, ColumnType, Contract, ContractColumn, ContractError, ContractPublished, ContractRetired, Dimension,
     KnownContract, Literal, Reference, Tolerance, What,
 };
-pub use content::{Content, ContentColumn, VersionDescribed};
 pub use datasets::{
     DataClass, Dataset, DatasetDeclared, DatasetRetired, DatasetSpec, DestroyVersion, Form, LawfulBasis,
     RewriteVersion, StoreVersion, SubjectColumn, Version, VersionEnded, VersionRewritten, VersionStored,

@@ -71,7 +71,8 @@ fn checked(company: &mut Company, by: &str, number: u64, results: Vec<RuleResult
         results,
     };
     company.given.checked = Some(Found { checked, offending: Some((stored("0c", "internal"), 1)) });
-    let done = company.done(by, Command::CheckVersion(CheckVersion { dataset: "loans".into(), version: "1".into(), check }));
+    let done =
+        company.done(by, Command::CheckVersion(CheckVersion { dataset: "loans".into(), version: "1".into(), check }));
     company.given.checked = None;
     done
 }

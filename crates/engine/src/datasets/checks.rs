@@ -51,7 +51,8 @@ impl Engine {
         (stage, run): (&str, Option<&str>),
     ) -> Result<String, ExecuteError> {
         let resource = format!("dataset/{dataset}");
-        let missing = || Refusal::new(RefusalCode::NotFound, format!("data set `{dataset}` has no version `{version}`"));
+        let missing =
+            || Refusal::new(RefusalCode::NotFound, format!("data set `{dataset}` has no version `{version}`"));
         let allowed = self.authorize(who, "dataset.version.check", &resource).map(drop);
         let allowed = allowed.and_then(|()| stage_is_valid(stage, run));
         let object = allowed.and_then(|()| {
@@ -90,8 +91,7 @@ impl Engine {
         let done = self.execute(who, Command::CheckVersion(wish)).await;
         self.transfers.found.lock().unwrap_or_else(PoisonError::into_inner).remove(&check);
         let is_quarantine = |event: &Event| matches!(event, Event::VersionQuarantined(_));
-        let quarantined =
-            done.as_ref().is_ok_and(|done| done.events.iter().any(|entry| is_quarantine(&entry.event)));
+        let quarantined = done.as_ref().is_ok_and(|done| done.events.iter().any(|entry| is_quarantine(&entry.event)));
         if let Some(stored) = stored {
             self.unless_decided(&done, &stored).await;
             if done.is_ok() && !quarantined {

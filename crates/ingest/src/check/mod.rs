@@ -221,7 +221,13 @@ async fn try_each(contract: &Contract, frame: &Frame) -> Result<(), String> {
             (_, Some(number)) => format!("SELECT {number} FROM {} t", compiled.typed()),
             _ => continue,
         };
-        gathered(frame, &sql).await.map_err(|error| format!("rule `{}`: {error}", check.name))?;
+        let wrong = |error: RowsError| format!("rule `{}`: {error}", check.name);
+        if let What::Pattern(_, pattern) = &check.what {
+            // Over no rows nobody looks at it.
+            let sql = format!("SELECT regexp_like('', {}) AS n", text(pattern));
+            gathered(frame, &sql).await.map_err(wrong)?;
+        }
+        gathered(frame, &sql).await.map_err(wrong)?;
     }
     Ok(())
 }
@@ -323,3 +329,6 @@ pub async fn in_form(parquet: Vec<u8>, form: Form) -> Result<Vec<u8>, RowsError>
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

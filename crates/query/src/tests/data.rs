@@ -114,7 +114,8 @@ fn checks_are_rows_by_rule_and_what_comes_in_is_a_step_whether_it_was_checked_or
         ];
         world.add(T0 + HOUR, checked("k_1", "ingest", Verdict::Failed, failed));
         world.add(T0 + HOUR, checked("k_2", "features", Verdict::Passed, vec![result("sum", Verdict::Passed, None)]));
-        let sql = "SELECT check_id, step_id, status, violations, reason, contract_version FROM dataset_checks ORDER BY 1";
+        let sql =
+            "SELECT check_id, step_id, status, violations, reason, contract_version FROM dataset_checks ORDER BY 1";
         assert_eq!(
             ask(&world.session().await, sql).await,
             [

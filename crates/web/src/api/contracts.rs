@@ -112,8 +112,7 @@ pub(crate) async fn publish(
     let contract = read(&wish.text).await?;
     let newest = app.engine.read(|state| state.contracts.get(&contract.name).map(|known| known.published.version));
     let (name, version) = (contract.name, newest.unwrap_or(0) + 1);
-    let body =
-        ContractPublished { contract: name.clone(), version, dataset: contract.dataset, text: wish.text };
+    let body = ContractPublished { contract: name.clone(), version, dataset: contract.dataset, text: wish.text };
     let mut answer = settle(&app, &who, Command::PublishContract(body), wish.ask).await?;
     (answer["contract"], answer["version"]) = (json!(name), json!(version));
     Ok(Answer(answer))

@@ -14,7 +14,9 @@ use axum::routing::get;
 use crate::App;
 
 pub(crate) fn routes() -> Router<Arc<App>> {
-    Router::new().route("/data", get(datasets::show)).route("/data/{id}", get(dataset::show))
+    Router::new()
+        .route("/data", get(datasets::show))
+        .route("/data/{id}", get(dataset::show))
         // contracts and checks
         .route("/data/contracts", get(contracts::show))
         .route("/data/{id}/{version}", get(version::show))

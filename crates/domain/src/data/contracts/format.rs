@@ -366,7 +366,10 @@ impl Contract {
     fn fits_together(&self) -> Result<(), String> {
         let checks: Vec<Check> = self.checks();
         if checks.len() > MAX_CHECKS {
-            return Err(format!("it checks {} things, and a contract checks {MAX_CHECKS} at most: split it", checks.len()));
+            return Err(format!(
+                "it checks {} things, and a contract checks {MAX_CHECKS} at most: split it",
+                checks.len()
+            ));
         }
         if self.columns.is_empty() {
             return Err("it names no columns: write a [[column]] for each".to_owned());
@@ -411,7 +414,10 @@ fn read(form: FileForm) -> Result<Contract, Wrong> {
             let column = form.column.into_inner();
             let kind = known(&column).map(|column| column.kind);
             if !matches!(kind, Some(ColumnType::Date | ColumnType::Timestamp)) {
-                return Err((start, format!("freshness needs a column of dates or timestamps, and `{column}` is none")));
+                return Err((
+                    start,
+                    format!("freshness needs a column of dates or timestamps, and `{column}` is none"),
+                ));
             }
             let why = || (start, format!("`{}` is no length of time: write 90m, 12h or 7d", form.max_age));
             let max_age_ms = duration_ms(&form.max_age).ok_or_else(why)?;
@@ -572,7 +578,8 @@ fn literal(value: Value, kind: ColumnType) -> Result<Literal, String> {
         | (ColumnType::Text, Literal::Text(_))
         | (ColumnType::Boolean, Literal::Boolean(_)) => true,
         (ColumnType::Date | ColumnType::Timestamp, Literal::Text(text)) => {
-            let digits = text.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | ':' | 'T' | 'Z' | '.' | '+' | ' '));
+            let digits =
+                text.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | ':' | 'T' | 'Z' | '.' | '+' | ' '));
             (10..=40).contains(&text.len()) && digits
         }
         _ => false,

@@ -86,7 +86,8 @@ pub(crate) fn publish(state: &State, body: &ContractPublished) -> Result<Vec<Eve
     let read = Contract::parse(&body.text)
         .map_err(|error| Refusal::new(RefusalCode::Invalid, format!("contract `{name}`: {error}")))?;
     if (&read.name, &read.dataset) != (name, &body.dataset) {
-        let message = format!("the file is contract `{}` of data set `{}`: publish it as that", read.name, read.dataset);
+        let message =
+            format!("the file is contract `{}` of data set `{}`: publish it as that", read.name, read.dataset);
         return refuse(RefusalCode::Invalid, message);
     }
     let others = read.references.iter().map(|reference| &reference.dataset);

@@ -3,9 +3,9 @@
 use super::s;
 use crate::Event;
 use crate::data::{
-    ContractPublished, ContractRetired, ContractUsed, DataClass, DatasetDeclared, DatasetRetired, DatasetSpec, Dimension, Form, LawfulBasis, ObjectDestroyed,
-    RuleResult, StoredObject, SubjectColumn, Unsure, Verdict, VersionChecked, VersionEnded, VersionQuarantined,
-    VersionReleased, VersionRewritten, VersionStored,
+    ContractPublished, ContractRetired, ContractUsed, DataClass, DatasetDeclared, DatasetRetired, DatasetSpec,
+    Dimension, Form, LawfulBasis, ObjectDestroyed, RuleResult, StoredObject, SubjectColumn, Unsure, Verdict,
+    VersionChecked, VersionEnded, VersionQuarantined, VersionReleased, VersionRewritten, VersionStored,
 };
 use crate::people::Purpose;
 

@@ -44,10 +44,7 @@ impl Table for DatasetChecks {
         text("step_id", "The step of a pipeline that it was run at, as in `pipeline_steps`"),
         text("dataset_id", "Name of the data set"),
         text("version", "Its version"),
-        text(
-            "dimension",
-            "`completeness`, `accuracy`, `consistency`, `uniqueness`, `validity` or `timeliness`",
-        ),
+        text("dimension", "`completeness`, `accuracy`, `consistency`, `uniqueness`, `validity` or `timeliness`"),
         text("status", "`passed`, `failed`, or `unknown` when it could not be evaluated"),
         boolean("blocking", "Whether breaking it quarantines the version"),
         time("ts", "When it was recorded"),
