@@ -13,6 +13,7 @@
 pub mod check;
 mod describe;
 mod diff;
+mod numbers;
 mod take;
 
 use std::fs::File;

@@ -4,7 +4,7 @@
 use askama::Template;
 
 use crate::assurance::{ControlPage, ControlsPage, CriteriaPage, EvidencePage};
-use crate::data::{ContractsPage, DataPage, DatasetPage, VersionPage};
+use crate::data::{ContractsPage, DataPage, DatasetPage, DiffPage, VersionPage};
 use crate::failure::{FailurePage, InsidePage, Told};
 use crate::infrastructure::{EventPage, LedgerPage, OverviewPage, SqlPage};
 use crate::keys::{EncryptionPage, RequestPage, RequestsPage, RetentionPage, TokensPage};
@@ -54,6 +54,7 @@ fn samples() -> Vec<(String, String)> {
     add(&mut pages, "dataset", [DatasetPage::sample()]);
     add(&mut pages, "version", VersionPage::samples());
     add(&mut pages, "contracts", ContractsPage::samples());
+    add(&mut pages, "diff", [DiffPage::sample()]);
     add(&mut pages, "retention", RetentionPage::samples());
     add(&mut pages, "emergencies", EmergenciesPage::samples());
     add(&mut pages, "encryption", EncryptionPage::samples());

@@ -40,8 +40,8 @@ const MAX_PARTS: usize = 4;
 /// The longest piece of an answer, with its texts written out.
 const MAX_PIECE_BYTES: usize = 256 << 20;
 
-/// Bounds on a question that is not asked by a person who waits: half a gigabyte, half an hour.
-const LIMITS: Limits = Limits { memory_bytes: 512 << 20, timeout: Duration::from_secs(1800), max_rows: usize::MAX };
+/// Bounds on a question that is not asked by a person who waits: memory for two at once in a gigabyte, half an hour.
+const LIMITS: Limits = Limits { memory_bytes: 384 << 20, timeout: Duration::from_secs(1800), max_rows: usize::MAX };
 
 /// The rows of one version, and tables beside them.
 pub struct Frame {

@@ -58,7 +58,7 @@ impl Lines {
         let text = std::str::from_utf8(&self.line);
         let text = text.or_else(|_| malformed(format!("line {number}: no UTF-8: write the text as UTF-8")))?;
         let text = if number == 1 { text.trim_start_matches('\u{feff}') } else { text };
-        Ok(Some((text, number)))
+        Ok(Some((text.trim_end(), number)))
     }
 }
 

@@ -4,8 +4,9 @@ mod accesses;
 pub(crate) mod approvals;
 mod archive;
 mod assurance;
+pub(crate) mod content;
 pub(crate) mod contracts;
-mod datasets;
+pub(crate) mod datasets;
 mod directory;
 mod documents;
 mod emergencies;
@@ -145,6 +146,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/sessions/{id}", delete(sessions::revoke))
         .route("/datasets", get(datasets::list))
         .route("/datasets/{id}", get(datasets::show))
+        .route("/datasets/{id}/diff", get(content::diff))
         .route("/datasets/{id}/versions/{version}/destroy", post(datasets::destroy))
         .route("/contracts", get(contracts::list).post(contracts::publish))
         .route("/contracts/try", post(contracts::attempt))

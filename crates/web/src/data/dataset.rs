@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use domain::data::Dataset;
 
 use crate::App;
+use crate::api::content::form;
 use crate::auth::Visitor;
 use crate::failure::Failure;
 use crate::people::Names;
@@ -20,11 +21,14 @@ pub(crate) struct DatasetPage {
     name: String,
     dataset: Dataset,
     versions: Table,
+    /// Versions whose form is known, which can be compared.
+    known: Vec<String>,
+    may_store: bool,
 }
 
 impl DatasetPage {
-    fn new(shell: Shell, name: String, dataset: Dataset) -> Self {
-        let columns = ["version", "stored (UTC)", "by", "bytes", "whom rows are about", "key"];
+    fn new(shell: Shell, name: String, dataset: Dataset, may_store: bool) -> Self {
+        let columns = ["version", "stored (UTC)", "by", "bytes", "form", "rows", "columns", "whom rows are about", "key"];
         let empty = Empty::new("No version is stored", "Store one:")
             .command(format!("counterfoil data put {name} FILE --version 1"));
         let mut versions = Table::new("Versions", columns.map(Column::text).into(), empty);
@@ -35,12 +39,17 @@ impl DatasetPage {
                 Cell::Time(Instant::at(&known.at)),
                 Cell::actor(&known.by),
                 Cell::count(known.stored.bytes),
+                Cell::maybe(form(known).map(|form| form.as_str().to_owned())),
+                known.content.as_ref().map_or(Cell::maybe(None), |content| Cell::count(content.rows)),
+                known.content.as_ref().map_or(Cell::maybe(None), |content| Cell::count(content.width)),
                 Cell::maybe(about),
                 Cell::Code(known.stored.key.clone()),
             ]
         };
         versions.rows = dataset.versions.iter().map(row).collect();
-        Self { shell, name, dataset, versions }
+        let forms = dataset.versions.iter().filter(|(_, known)| form(known).is_some());
+        let known = forms.map(|(version, _)| version.clone()).collect();
+        Self { shell, name, dataset, versions, known, may_store }
     }
 
     fn purposes(&self) -> String {
@@ -54,7 +63,7 @@ impl DatasetPage {
 
     #[cfg(test)]
     pub(crate) fn sample() -> Self {
-        Self::new(Shell::sample(Section::Data), "loans".to_owned(), sample())
+        Self::new(Shell::sample(Section::Data), "loans".to_owned(), sample(), true)
     }
 }
 
@@ -73,6 +82,10 @@ pub(super) fn sample() -> Dataset {
                 "bytes": 90, "chunks": 1, "commitment": "c2",
             },
             "subjects": { "form": "csv", "column": "email", "scope": "email" },
+            "content": {
+                "form": "csv", "rows": 4, "width": 2, "schema": "c3", "digest": "c4", "groups": ["c5"], "groups_each": 1,
+                "columns": [{ "name": "id", "type": "integer" }, { "name": "email", "type": "text" }],
+            },
             "at": 1_795_000_000_000_i64, "by": "a_91bc77",
         } },
         "ended": [],
@@ -85,7 +98,8 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor, Pat
     app.may_read(&who, &format!("dataset/{id}"))?;
     let dataset = app.engine.read(|state| state.datasets.get(&id).cloned());
     let dataset = dataset.ok_or_else(|| Failure::not_found("data set", &id))?;
-    let mut shown = DatasetPage::new(Shell::new(&app, &who, Section::Data).await?, id, dataset);
+    let may_store = app.decides(&who, "dataset.version.store", &format!("dataset/{id}"));
+    let mut shown = DatasetPage::new(Shell::new(&app, &who, Section::Data).await?, id, dataset, may_store);
     Names::on_page(&app, &who, vec![], &mut [&mut shown.versions]).await;
     page(&shown)
 }

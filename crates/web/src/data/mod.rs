@@ -1,6 +1,7 @@
 //! Data sets: which there are and who answers for each, the versions of one, and what was checked
 //! of them.
 
+mod content;
 mod contracts;
 mod dataset;
 mod datasets;
@@ -9,7 +10,7 @@ mod version;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use crate::App;
 
@@ -20,9 +21,13 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         // contracts and checks
         .route("/data/contracts", get(contracts::show))
         .route("/data/{id}/{version}", get(version::show))
+        .route("/data/{id}/versions", post(content::upload))
+        .route("/data/{id}/diff", get(content::show))
 }
 
 pub(crate) use datasets::readable;
 
 #[cfg(test)]
-pub(crate) use {contracts::ContractsPage, dataset::DatasetPage, datasets::DataPage, version::VersionPage};
+pub(crate) use {
+    content::DiffPage, contracts::ContractsPage, dataset::DatasetPage, datasets::DataPage, version::VersionPage,
+};
