@@ -371,7 +371,10 @@ impl Engine {
             | Event::ServiceDeclared(_)
             | Event::ServiceRetired(_)
             | Event::DeploymentStarted(_)
-            | Event::DeploymentEnded(_) => {}
+            | Event::DeploymentEnded(_)
+            // What they say of a model's inputs is looked at in each request.
+            | Event::ContractPublished(_)
+            | Event::ContractRetired(_) => {}
             _ => return,
         }
         self.governance.fetch_add(1, Ordering::AcqRel);

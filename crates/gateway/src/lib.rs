@@ -23,6 +23,7 @@ mod body;
 mod detached;
 pub mod dialect;
 mod doors;
+mod features;
 mod limits;
 mod metrics;
 mod passage;

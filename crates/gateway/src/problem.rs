@@ -60,6 +60,8 @@ pub(crate) enum Problem {
     Request(#[from] PeekError),
     #[error("{0}")]
     Input(String),
+    #[error("the inputs break contract {0}: see what the contract asks of them")]
+    Contract(String),
     #[error("`{0}` is not a model of this service: see GET /v1/models")]
     ModelUnknown(String),
     #[error("model `{model}` has no version `{version}` here: version `{serves}` answers")]
@@ -128,6 +130,7 @@ impl Problem {
             Self::BodyLate(_) => refused(S::REQUEST_TIMEOUT, "request_timeout"),
             Self::BodyEncoded(_) => refused(S::UNSUPPORTED_MEDIA_TYPE, "request_encoded"),
             Self::Request(_) | Self::Input(_) => refused(S::BAD_REQUEST, "invalid_request"),
+            Self::Contract(_) => refused(S::UNPROCESSABLE_ENTITY, "contract_broken"),
             Self::ModelUnknown(_) | Self::VersionUnknown { .. } => refused(S::NOT_FOUND, "model_not_found"),
             Self::ModelTakesTensors(_) | Self::ModelTakesText(_) => refused(S::BAD_REQUEST, "wrong_protocol"),
             Self::ModelUnavailable { .. } => failed(S::SERVICE_UNAVAILABLE, "model_unavailable"),

@@ -14,6 +14,7 @@ use domain::serving::{ServiceSpec, Target};
 use engine::{Engine, Permit, Principal};
 use sha2::{Digest, Sha256};
 
+use crate::features::Features;
 use crate::problem::Problem;
 use crate::providers::openai::Provider;
 
@@ -64,6 +65,8 @@ pub(crate) struct Route {
     /// When it began to answer, in milliseconds since the epoch.
     pub(crate) since: i64,
     pub(crate) target: Answerer,
+    /// What contracts say of the inputs of a model in this process.
+    pub(crate) features: Arc<[Features]>,
 }
 
 /// Who answers.
@@ -223,6 +226,10 @@ fn make(engine: &Engine, known: &HashMap<String, Arc<Loaded>>) -> Snapshot {
             };
             let deployment = state.deployments.get(name).and_then(|routes| routes.get(&declared.name));
             let (model, version) = declared.target.model_and_version();
+            let features = match &declared.target {
+                Target::Model { model, .. } => features(&state, model),
+                Target::Provider { .. } => Arc::new([]),
+            };
             Some(Arc::new(Route {
                 name: declared.name.clone(),
                 deployment: deployment.map(|deployment| deployment.started.deployment.clone()),
@@ -230,6 +237,7 @@ fn make(engine: &Engine, known: &HashMap<String, Arc<Loaded>>) -> Snapshot {
                 model,
                 version,
                 target,
+                features,
             }))
         });
         let service = Service { name: name.clone(), spec: spec.clone(), routes: routes.collect() };
@@ -240,6 +248,12 @@ fn make(engine: &Engine, known: &HashMap<String, Arc<Loaded>>) -> Snapshot {
         Some((digest_bytes(digest)?, Arc::new(access)))
     });
     Snapshot { governance, config_size: state.size, keys: keys.collect(), models }
+}
+
+/// What contracts in force say of a model's inputs.
+fn features(state: &State, model: &str) -> Arc<[Features]> {
+    let live = state.contracts.values().filter(|known| known.retired_at.is_none());
+    live.filter_map(|known| Features::of(&known.published, model)).collect()
 }
 
 /// The parts of the state that routing needs; the rest can be large.
@@ -253,6 +267,7 @@ fn relevant(state: &State) -> State {
         models: state.models.clone(),
         services: state.services.clone(),
         deployments: state.deployments.clone(),
+        contracts: state.contracts.clone(),
         ..State::default()
     }
 }

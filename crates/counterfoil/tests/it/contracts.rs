@@ -112,7 +112,9 @@ fn given_a_contract_when_versions_come_in_then_what_breaks_it_is_shut_away_and_t
     assert!(lines.iter().all(|line| line["id"] == 3));
 
     let cookie = people::session(&world, &steward);
-    for (path, text) in [("/data/loans/bad", "quarantined"), ("/data/contracts", "paid-not-more"), ("/data/loans", "good")] {
+    for (path, text) in
+        [("/data/loans/bad", "quarantined"), ("/data/contracts", "paid-not-more"), ("/data/loans", "good")]
+    {
         let page = http::send(Method::GET, &format!("{}{path}", world.url), &[("cookie", &cookie)], "").text();
         assert!(page.contains(text), "{path}: {page}");
     }

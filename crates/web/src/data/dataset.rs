@@ -28,7 +28,8 @@ pub(crate) struct DatasetPage {
 
 impl DatasetPage {
     fn new(shell: Shell, name: String, dataset: Dataset, may_store: bool) -> Self {
-        let columns = ["version", "stored (UTC)", "by", "bytes", "form", "rows", "columns", "whom rows are about", "key"];
+        let columns =
+            ["version", "stored (UTC)", "by", "bytes", "form", "rows", "columns", "whom rows are about", "key"];
         let empty = Empty::new("No version is stored", "Store one:")
             .command(format!("counterfoil data put {name} FILE --version 1"));
         let mut versions = Table::new("Versions", columns.map(Column::text).into(), empty);

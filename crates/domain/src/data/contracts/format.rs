@@ -217,6 +217,8 @@ pub struct Contract {
     pub name: String,
     /// The data set that it is for.
     pub dataset: String,
+    /// Models whose inputs it guards.
+    pub models: Vec<String>,
     /// Whether columns that it does not name break it.
     pub closed: bool,
     /// Columns in the order of the file.
@@ -246,6 +248,8 @@ pub struct ContractError {
 struct FileForm {
     name: Spanned<String>,
     dataset: Spanned<String>,
+    #[serde(default)]
+    models: Vec<Spanned<String>>,
     #[serde(default)]
     closed: bool,
     #[serde(default, rename = "column")]
@@ -385,6 +389,7 @@ impl Contract {
 fn read(form: FileForm) -> Result<Contract, Wrong> {
     named("contract", &form.name)?;
     named("data set", &form.dataset)?;
+    form.models.iter().try_for_each(|model| named("model", model))?;
     let mut columns: Vec<ContractColumn> = Vec::new();
     for column in form.columns {
         let (start, read) = (column.name.span().start, self::column(column)?);
@@ -434,7 +439,8 @@ fn read(form: FileForm) -> Result<Contract, Wrong> {
         references.push(read);
     }
     let (name, dataset) = (form.name.into_inner(), form.dataset.into_inner());
-    Ok(Contract { name, dataset, closed: form.closed, columns, keys, freshness, rules, references })
+    let models = form.models.into_iter().map(Spanned::into_inner).collect();
+    Ok(Contract { name, dataset, models, closed: form.closed, columns, keys, freshness, rules, references })
 }
 
 fn named(what: &str, name: &Spanned<String>) -> Result<(), Wrong> {
