@@ -2,6 +2,7 @@
 
 mod accesses;
 mod authorize;
+mod checks;
 mod datasets;
 mod disposals;
 mod encryption;

@@ -228,7 +228,7 @@ fn make(engine: &Engine, known: &HashMap<String, Arc<Loaded>>) -> Snapshot {
             let (model, version) = declared.target.model_and_version();
             let features = match &declared.target {
                 Target::Model { model, .. } => features(&state, model),
-                Target::Provider { .. } => Arc::new([]),
+                Target::Provider { .. } => Arc::default(),
             };
             Some(Arc::new(Route {
                 name: declared.name.clone(),

@@ -181,7 +181,7 @@ async fn inputs_that_break_a_contract_are_refused_and_those_that_break_a_warning
     assert_eq!(infer(&rig, "/v2/models/score/infer", &old(11)).await.0, 200, "it is told");
     let records = rig.records().await;
     let said: Vec<(&str, Option<&str>)> =
-        records.iter().map(|record| (record.status.as_str(), record.code.as_deref())).collect();
+        records.iter().map(|record| (record.status.as_str(), record.error_code.as_deref())).collect();
     let refused = ("refused", Some("contract_broken"));
     assert_eq!(said, [("ok", None), ("ok", None), refused, ("ok", None)]);
 }
