@@ -6,6 +6,7 @@ mod approvals;
 mod authz;
 mod checks;
 mod config;
+pub mod content;
 mod contracts;
 mod controls;
 mod data;

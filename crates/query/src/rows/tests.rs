@@ -259,3 +259,48 @@ async fn given_more_than_memory_holds_when_sorted_then_it_is_refused_and_nothing
     };
     assert!(matches!(failed, RowsError::Query(crate::QueryError::Memory(_) | crate::QueryError::Timeout(_))), "{failed}");
 }
+
+/// Changes a few bytes of a file, the same ones for the same number.
+fn changed(file: &[u8], number: u64) -> Vec<u8> {
+    let mut file = file.to_vec();
+    let mut chance = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    for _ in 0..=number % 4 {
+        chance ^= chance << 13;
+        chance ^= chance >> 7;
+        chance ^= chance << 17;
+        let at = usize::try_from(chance % file.len() as u64).expect("small");
+        file[at] = chance.to_le_bytes()[5];
+    }
+    if number % 7 == 0 {
+        file.truncate(usize::try_from(chance % file.len() as u64).expect("small"));
+    }
+    file
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_files_with_changed_bytes_when_read_then_they_are_read_or_refused_and_nothing_breaks() {
+    let csv = b"id,name,at\n1,\"a, b\",2026-11-22\n2,,2026-11-23T10:00:00Z\n3,\"c\"\"d\",\n".to_vec();
+    let jsonl = b"{\"id\":1,\"name\":\"a\\n\",\"at\":\"2026-11-22\"}\n{\"id\":2.5,\"tags\":[1]}\n".to_vec();
+    let small = [batch(0..50)];
+    for (form, file, times) in [
+        (Form::Csv, csv, 2000),
+        (Form::Jsonl, jsonl, 2000),
+        (Form::Parquet, parquet(&small), 600),
+        (Form::Arrow, arrow(&small, false), 600),
+        (Form::Arrow, arrow(&small, true), 600),
+    ] {
+        for number in 0..times {
+            let changed = changed(&file, number);
+            if form.is_text() {
+                if let Ok((said, read)) = probe(form, changed) {
+                    assert_eq!(said, read, "{form:?} {number}");
+                }
+                continue;
+            }
+            match Frame::surveyed(form, bytes(changed)).await {
+                Ok(_) | Err(RowsError::Malformed(_)) => {}
+                Err(other) => panic!("{form:?} {number}: {other}"),
+            }
+        }
+    }
+}

@@ -84,9 +84,12 @@ impl DiffPage {
         Self { shell, name, diff, columns, moved }
     }
 
-    fn listed(&self, columns: &[[String; 2]]) -> String {
-        let named: Vec<String> = columns.iter().map(|[name, kind]| format!("{name} ({kind})")).collect();
-        if named.is_empty() { "none".to_owned() } else { named.join(", ") }
+    fn added(&self) -> String {
+        listed(&self.diff.columns_added)
+    }
+
+    fn removed(&self) -> String {
+        listed(&self.diff.columns_removed)
     }
 
     fn retyped(&self) -> String {
@@ -123,6 +126,11 @@ impl DiffPage {
         };
         Self::new(Shell::sample(Section::Data), "loans".into(), diff)
     }
+}
+
+fn listed(columns: &[[String; 2]]) -> String {
+    let named: Vec<String> = columns.iter().map(|[name, kind]| format!("{name} ({kind})")).collect();
+    if named.is_empty() { "none".to_owned() } else { named.join(", ") }
 }
 
 fn compared(column: &ColumnDiff) -> Vec<Cell> {

@@ -3,9 +3,10 @@
 use super::s;
 use crate::Event;
 use crate::data::{
-    ContractPublished, ContractRetired, ContractUsed, DataClass, DatasetDeclared, DatasetRetired, DatasetSpec,
-    Dimension, Form, LawfulBasis, ObjectDestroyed, RuleResult, StoredObject, SubjectColumn, Unsure, Verdict,
-    VersionChecked, VersionEnded, VersionQuarantined, VersionReleased, VersionRewritten, VersionStored,
+    Content, ContentColumn, ContractPublished, ContractRetired, ContractUsed, DataClass, DatasetDeclared,
+    DatasetRetired, DatasetSpec, Dimension, Form, LawfulBasis, ObjectDestroyed, RuleResult, StoredObject,
+    SubjectColumn, Unsure, Verdict, VersionChecked, VersionDescribed, VersionEnded, VersionQuarantined,
+    VersionReleased, VersionRewritten, VersionStored,
 };
 use crate::people::Purpose;
 
@@ -40,6 +41,23 @@ pub(super) fn events() -> Vec<Event> {
             version: version.clone(),
             stored: stored("0a"),
             subjects: Some(SubjectColumn { form: Form::Csv, column: s("email"), scope: s("email") }),
+        }),
+        Event::VersionDescribed(VersionDescribed {
+            dataset: dataset.clone(),
+            version: version.clone(),
+            content: Content {
+                form: Form::Csv,
+                rows: 4,
+                width: 2,
+                columns: vec![
+                    ContentColumn { name: s("id"), kind: s("integer") },
+                    ContentColumn { name: s("email"), kind: s("text") },
+                ],
+                schema: s("c3"),
+                digest: Some(s("c4")),
+                groups: vec![s("c5")],
+                groups_each: 1,
+            },
         }),
         Event::VersionRewritten(VersionRewritten {
             dataset: dataset.clone(),
