@@ -130,6 +130,16 @@ pub fn told(found: &Value) -> String {
     text
 }
 
+/// What was checked of a version as it came in; nothing when there is no contract for it.
+pub fn arrived(stored: &Value) -> String {
+    let check = &stored["check"];
+    match (check.is_null(), check["message"].as_str()) {
+        (true, _) => String::new(),
+        (false, Some(why)) => format!("it waits for its check, which could not be run: {why}\n"),
+        (false, None) => told(check),
+    }
+}
+
 /// A check that did not pass has an exit code of its own, so that a pipeline stops.
 ///
 /// # Errors
