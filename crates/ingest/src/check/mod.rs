@@ -40,7 +40,7 @@ enum Measured {
 pub type References = Vec<(Reference, String)>;
 
 fn table_of(references: &References) -> impl Fn(&Reference) -> Option<String> + '_ {
-    |reference| references.iter().find(|(known, _)| known == reference).map(|(_, table)| table.clone())
+    move |reference| references.iter().find(|(known, _)| known == reference).map(|(_, table)| table.clone())
 }
 
 /// Checks all of a contract. `now` is in milliseconds since the epoch.
