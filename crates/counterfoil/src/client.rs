@@ -141,7 +141,8 @@ impl Connect {
     /// When it cannot be had.
     pub async fn fetch(&self, url: &str) -> Result<Body, Failure> {
         let uri: http::Uri = url.parse().map_err(|e| Failure::usage(format!("`{url}` is not an address: {e}")))?;
-        let origin = format!("{}://{}", uri.scheme_str().unwrap_or_default(), uri.authority().map_or("", |a| a.as_str()));
+        let origin =
+            format!("{}://{}", uri.scheme_str().unwrap_or_default(), uri.authority().map_or("", |a| a.as_str()));
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let stranger = Client::remote(&origin, String::new(), None, &self.trust(None))?;
         stranger.request(Method::GET, path, "application/octet-stream", Body::empty()).await

@@ -46,7 +46,8 @@ impl World {
         let operator = engine.authenticate(token.trim()).expect("known");
         let actor = engine.register_actor(&operator, ActorKind::Human).await.expect("registered");
         let (role, scope, reference) = ("data_steward".into(), "org".into(), "CHG-1".into());
-        let wish = engine::Wish { actor: actor.clone(), role, scope, ends_at: Engine::now_ms() + 86_400_000, reference };
+        let wish =
+            engine::Wish { actor: actor.clone(), role, scope, ends_at: Engine::now_ms() + 86_400_000, reference };
         let grant = engine.request_grant(&operator, wish).await.expect("asked for");
         engine.approve_grant(&operator, &grant).await.expect("nobody else can yet");
         let who = engine.read(|state| Principal::of(state, &actor, Engine::now_ms()));
@@ -95,7 +96,8 @@ const ROWS: &[u8] = b"id,email,rate\n1,ann@example.com,1.5\n2,bob@example.com,2\
 #[tokio::test(flavor = "multi_thread")]
 async fn given_a_version_when_it_comes_in_then_it_is_described_and_the_ledger_tells_nothing_that_could_be_guessed() {
     let world = World::new(DataClass::Internal).await;
-    let Outcome::Stored { done, content: Some(content) } = world.put("loans", "1", Form::Csv, ROWS).await.expect("stored")
+    let Outcome::Stored { done, content: Some(content) } =
+        world.put("loans", "1", Form::Csv, ROWS).await.expect("stored")
     else {
         panic!("described")
     };
@@ -143,7 +145,11 @@ async fn given_bytes_that_are_not_as_they_say_when_they_come_in_then_nothing_of_
         let refused = world.put("loans", "1", form, bytes).await;
         let Err(ExecuteError::Refused(refusal)) = refused else { panic!("{refused:?}") };
         assert_eq!(refusal.code, RefusalCode::Invalid);
-        assert!(refusal.message.contains(why) && refusal.message.ends_with("nothing was stored"), "{}", refusal.message);
+        assert!(
+            refusal.message.contains(why) && refusal.message.ends_with("nothing was stored"),
+            "{}",
+            refusal.message
+        );
         assert_eq!(world.objects(), 0);
     }
     assert!(world.engine.read(|state| state.datasets["loans"].versions.is_empty()));
@@ -163,7 +169,8 @@ async fn given_a_person_in_a_version_when_they_are_forgotten_then_the_descriptio
     let ann = world.engine.vault().known_subject("email", "ann@example.com", 0).expect("asked").expect("known");
     let rewritten = world.engine.drop_dataset_rows(&ann).await.expect("rewritten");
     assert_eq!(rewritten.len(), 1);
-    let content = world.engine.read(|state| state.dataset_version("loans", "1").and_then(|known| known.content.clone()));
+    let content =
+        world.engine.read(|state| state.dataset_version("loans", "1").and_then(|known| known.content.clone()));
     let content = content.expect("described");
     assert_eq!((content.rows, content.digest, content.groups), (1, None, vec![]));
     let again = ingest(&world.engine, &world.who, wish("2"), Cursor::new(ROWS)).await.expect("stored");

@@ -86,7 +86,11 @@ fn in_directory(dir: &Path) -> Result<Vec<Source>, Failure> {
         return Err(Failure::usage(message));
     };
     if let Some((other, _)) = files.iter().zip(&forms).find(|(_, other)| **other != Some(*form)) {
-        let message = format!("{} and {} are of different forms: put them into directories of their own", first.display(), other.display());
+        let message = format!(
+            "{} and {} are of different forms: put them into directories of their own",
+            first.display(),
+            other.display()
+        );
         return Err(Failure::usage(message));
     }
     if !form.is_text() {
@@ -178,7 +182,9 @@ async fn at_address(url: &str, connect: &Connect) -> Result<Source, Failure> {
 /// An object in a bucket, by the environment that every client of S3 knows. It is asked for piece by piece, and must not
 /// change meanwhile.
 async fn in_bucket(object: &str) -> Result<Source, Failure> {
-    let (bucket, name) = object.split_once('/').filter(|(bucket, name)| !bucket.is_empty() && !name.is_empty())
+    let (bucket, name) = object
+        .split_once('/')
+        .filter(|(bucket, name)| !bucket.is_empty() && !name.is_empty())
         .ok_or_else(|| Failure::usage("an object in a bucket is named s3://BUCKET/NAME"))?;
     let env = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let region = env("AWS_REGION").or_else(|| env("AWS_DEFAULT_REGION")).unwrap_or_else(|| "us-east-1".to_owned());
@@ -275,14 +281,23 @@ pub fn compared(diff: &Value) -> String {
     if let Some(rows) = diff["by_key"].as_object() {
         text += &format!(
             "by key: {} added, {} removed, {} changed; without a key of their own: {}\n",
-            rows["added"], rows["removed"], rows["changed"], pair(&rows["unclear"])
+            rows["added"],
+            rows["removed"],
+            rows["changed"],
+            pair(&rows["unclear"])
         );
     }
     let columns = |name: &str| diff[name].as_array().cloned().unwrap_or_default();
-    for (mark, list) in [("+", columns("columns_added")), ("-", columns("columns_removed")), ("~", columns("columns_retyped"))] {
+    for (mark, list) in
+        [("+", columns("columns_added")), ("-", columns("columns_removed")), ("~", columns("columns_retyped"))]
+    {
         for column in list {
             let parts: Vec<String> = column.as_array().into_iter().flatten().map(plain).collect();
-            text += &format!("{mark} column {}: {}\n", parts.first().map_or("", String::as_str), parts.get(1..).unwrap_or_default().join(" -> "));
+            text += &format!(
+                "{mark} column {}: {}\n",
+                parts.first().map_or("", String::as_str),
+                parts.get(1..).unwrap_or_default().join(" -> ")
+            );
         }
     }
     let mut lines = vec![["column", "type", "nulls", "distinct", "median", "range", "distance"].map(str::to_owned)];
@@ -299,7 +314,15 @@ pub fn compared(diff: &Value) -> String {
             Some(by) => format!("{by:.4} {}", plain(&column["measure"])),
             None => String::new(),
         };
-        lines.push([plain(&column["name"]), plain(&column["type"]), pair(&column["nulls"]), pair(&column["distinct"]), median, range, distance]);
+        lines.push([
+            plain(&column["name"]),
+            plain(&column["type"]),
+            pair(&column["nulls"]),
+            pair(&column["distinct"]),
+            median,
+            range,
+            distance,
+        ]);
     }
     let width = |at: usize| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..7).map(width).collect();

@@ -278,7 +278,8 @@ impl Put {
         }
         if let (Some(column), Some(scope)) = (&self.subject_column, &self.subject_scope) {
             if form.is_none() {
-                let message = format!("{}: say how rows are written with --form, to say whom they are about", source.name);
+                let message =
+                    format!("{}: say how rows are written with --form, to say whom they are about", source.name);
                 return Err(Failure::usage(message));
             }
             query.append_pair("column", column).append_pair("scope", scope);

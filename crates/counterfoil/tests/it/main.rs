@@ -7,6 +7,7 @@ mod assurance;
 mod contracts;
 mod crash;
 mod data;
+mod data_content;
 mod demo;
 mod directory;
 mod doors;

@@ -2,8 +2,8 @@
 
 use super::duties::{Company, approve, request};
 use crate::data::{
-    Content, ContentColumn, DataClass, DatasetDeclared, DatasetRetired, DatasetSpec, DestroyVersion, Form, LawfulBasis, ObjectNamed,
-    RewriteVersion, StoreVersion, StoredObject, SubjectColumn,
+    Content, ContentColumn, DataClass, DatasetDeclared, DatasetRetired, DatasetSpec, DestroyVersion, Form, LawfulBasis,
+    ObjectNamed, RewriteVersion, StoreVersion, StoredObject, SubjectColumn,
 };
 use crate::people::Purpose;
 use crate::people::roles::{covers, narrow_scopes};

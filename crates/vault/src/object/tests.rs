@@ -65,7 +65,9 @@ fn given_an_object_when_parts_of_it_are_read_then_each_is_what_was_written_there
         let length = bytes.len() as u64;
         let pieces = vault.object_pieces("internal", &id, bytes, length).expect("opens");
         assert_eq!(pieces.bytes(), size as u64);
-        for (from, to) in [(0, size), (size / 2, size), (size.saturating_sub(1), size), (size / 3, size / 2), (size, size)] {
+        for (from, to) in
+            [(0, size), (size / 2, size), (size.saturating_sub(1), size), (size / 3, size / 2), (size, size)]
+        {
             let mut part = vec![0; to - from];
             pieces.read_at(from as u64, &mut part).expect("reads");
             assert_eq!(part, plain[from..to], "{from} to {to} of {size}");
@@ -95,7 +97,13 @@ fn given_an_object_that_was_changed_when_parts_of_it_are_read_then_the_end_is_pr
     let pieces = open(changed).expect("its end is good");
     let mut part = [0; 10];
     pieces.read_at(0, &mut part).expect("the first chunk is good");
-    assert!(pieces.read_at(CHUNK_BYTES as u64 - 5, &mut part).expect_err("the second is not").to_string().contains("chunk 1"));
+    assert!(
+        pieces
+            .read_at(CHUNK_BYTES as u64 - 5, &mut part)
+            .expect_err("the second is not")
+            .to_string()
+            .contains("chunk 1")
+    );
     let once = vault.fingerprints("loans", NOW_MS).expect("a key");
     let print = |of: &Fingerprints, label: &str| {
         let mut print = of.begin(label);

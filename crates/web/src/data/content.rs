@@ -29,7 +29,8 @@ pub(crate) async fn upload(
     let boundary = multipart::boundary(kind)?;
     let mut body = request.into_body().into_data_stream();
     let head = multipart::head(&mut body, &boundary).await?;
-    let field = |name: &str| head.fields.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+    let field =
+        |name: &str| head.fields.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
     let form = match field("form").as_deref() {
         None => Form::of_name(&head.file_name),
         Some("none") => None,
@@ -66,7 +67,15 @@ pub(crate) struct DiffPage {
 
 impl DiffPage {
     fn new(shell: Shell, name: String, diff: Diff) -> Self {
-        let titles = ["column", "type", "without a value", "different values, about", "median", "least and greatest", "apart by"];
+        let titles = [
+            "column",
+            "type",
+            "without a value",
+            "different values, about",
+            "median",
+            "least and greatest",
+            "apart by",
+        ];
         let empty = Empty::new("No column is in both with one type", "");
         let mut columns = Table::new("Columns in both", titles.map(Column::text).into(), empty);
         columns.rows = diff.columns.iter().map(compared).collect();
@@ -141,7 +150,8 @@ fn compared(column: &ColumnDiff) -> Vec<Cell> {
         let ([min, min_then], [max, max_then]) = (ends(min), ends(max));
         format!("{min} to {max}, then {min_then} to {max_then}")
     });
-    let apart = column.measure.zip(column.distance).map(|(measure, by)| format!("{by:.4} ({})", measure.replace('_', " ")));
+    let apart =
+        column.measure.zip(column.distance).map(|(measure, by)| format!("{by:.4} ({})", measure.replace('_', " ")));
     vec![
         Cell::Text(column.name.clone()),
         Cell::Text(column.kind.clone()),

@@ -56,7 +56,10 @@ impl Table for Datasets {
         text("form", "How its rows are written, as it was read when it came in; NULL when nobody looked"),
         int("row_count", "How many rows it has"),
         int("column_count", "How many columns"),
-        text("content_digest", "Keyed digest of its bytes: equal where versions of one data set came in with the same; NULL once rows were taken out"),
+        text(
+            "content_digest",
+            "Keyed digest of its bytes: equal where versions of one data set came in with the same; NULL once rows were taken out",
+        ),
         text("schema_digest", "Keyed digest of the names and types of its columns"),
         int("rows_removed", "Rows that it has no more, because people were forgotten"),
         time("ended_at", "When it was decided that it goes"),
