@@ -184,9 +184,9 @@ impl Data {
             (false, Self::Declare(wish)) => output::line(format!("declared: {}", wish.dataset)),
             (false, Self::Retire { dataset }) => output::line(format!("retired: {dataset}")),
             (false, Self::Put(wish)) => match answer["versions"].as_array() {
-                Some(several) => {
-                    several.iter().try_for_each(|one| output::text(wish.told(one) + "\n" + &super::checks::arrived(one)))
-                }
+                Some(several) => several
+                    .iter()
+                    .try_for_each(|one| output::text(wish.told(one) + "\n" + &super::checks::arrived(one))),
                 None => output::text(wish.told(&answer) + "\n" + &super::checks::arrived(&answer)),
             },
             (false, Self::Diff(_)) => output::text(content::compared(&answer)),

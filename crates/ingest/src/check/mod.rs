@@ -104,7 +104,9 @@ fn result(check: &Check, measured: Measured) -> RuleResult {
 /// The expression whose one whole number says what came of a check, when it can be asked with others.
 fn number(asked: &Asked) -> Option<String> {
     match asked {
-        Asked::Rows(condition) => Some(format!("CAST(coalesce(sum(CASE WHEN {condition} THEN 1 ELSE 0 END), 0) AS BIGINT)")),
+        Asked::Rows(condition) => {
+            Some(format!("CAST(coalesce(sum(CASE WHEN {condition} THEN 1 ELSE 0 END), 0) AS BIGINT)"))
+        }
         Asked::All(condition) => {
             Some(format!("CAST(CASE WHEN ({condition}) THEN 0 WHEN NOT ({condition}) THEN 1 END AS BIGINT)"))
         }
@@ -154,7 +156,8 @@ async fn in_one_pass(
         }
     };
     let rows = rows.and_then(|rows| u64::try_from(rows).ok()).unwrap_or_default();
-    let measured = asked.iter().zip(answered).map(|(asked, value)| value.map(|value| measured(asked, value, rows, now)));
+    let measured =
+        asked.iter().zip(answered).map(|(asked, value)| value.map(|value| measured(asked, value, rows, now)));
     Ok((rows, measured.collect()))
 }
 
@@ -211,9 +214,7 @@ async fn gathered(frame: &Frame, sql: &str) -> Result<Vec<RecordBatch>, RowsErro
 async fn try_each(contract: &Contract, frame: &Frame) -> Result<(), String> {
     let columns = frame.columns();
     let compiled = Compiled::new(contract, &columns);
-    let table = |reference: &Reference| {
-        contract.references.iter().position(|known| known == reference).map(run::table)
-    };
+    let table = |reference: &Reference| contract.references.iter().position(|known| known == reference).map(run::table);
     for check in contract.checks() {
         let asked = compiled.asked(&check, table);
         let sql = match (&asked, number(&asked)) {

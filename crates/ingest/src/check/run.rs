@@ -4,9 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use domain::data::{
-    Contract, ContractUsed, Form, KnownContract, Reference, VersionChecked, What, checks,
-};
+use domain::data::{Contract, ContractUsed, Form, KnownContract, Reference, VersionChecked, What, checks};
 use domain::people::Purpose;
 use domain::{Refusal, RefusalCode};
 use engine::{Engine, ExecuteError, Principal, Recorded};

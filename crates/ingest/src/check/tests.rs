@@ -101,7 +101,11 @@ async fn given_a_fault_of_each_dimension_when_planted_then_the_rule_for_it_count
         (Dimension::Validity, |rows| set(rows, 5, 6, "age_years", "201"), failed("age_years.range", 1)),
         (Dimension::Validity, |rows| set(rows, 5, 9, "dependents", "one"), failed("dependents.type", 4)),
         (Dimension::Validity, |rows| set(rows, 5, 6, "residence_since", "1.5"), failed("residence_since.type", 1)),
-        (Dimension::Validity, |rows| set(rows, 5, 7, "personal_status_sex", "A9"), failed("personal_status_sex.pattern", 2)),
+        (
+            Dimension::Validity,
+            |rows| set(rows, 5, 7, "personal_status_sex", "A9"),
+            failed("personal_status_sex.pattern", 2),
+        ),
         (Dimension::Consistency, |rows| set(rows, 6, 8, "purpose", "A47"), failed("purpose-known", 2)),
         (Dimension::Accuracy, |rows| set(rows, 0, 4, "credit_amount", "1000"), failed("as-booked", 4)),
         (Dimension::Timeliness, |rows| set(rows, 0, 1000, "recorded_at", "2026-09-01"), failed("freshness", 1)),
@@ -118,7 +122,8 @@ async fn given_a_fault_of_each_dimension_when_planted_then_the_rule_for_it_count
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn given_rows_that_are_there_twice_when_checked_then_all_of_them_count_and_rows_without_a_key_are_left_to_others() {
+async fn given_rows_that_are_there_twice_when_checked_then_all_of_them_count_and_rows_without_a_key_are_left_to_others()
+{
     let mut rows = loans();
     rows[1] = rows[0].clone();
     rows[2] = rows[0].clone();
