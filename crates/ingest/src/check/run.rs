@@ -147,7 +147,7 @@ fn contract(engine: &Engine, dataset: &str, under: Under) -> Result<(Contract, C
 fn read(text: &str, version: Option<u64>) -> Result<(Contract, ContractUsed), Refusal> {
     let contract = Contract::parse(text)
         .map_err(|error| Refusal::new(RefusalCode::Invalid, format!("the contract cannot be read: {error}")))?;
-    let sha256 = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = merkle::hex(&Sha256::digest(text.as_bytes()));
     let used = ContractUsed { contract: contract.name.clone(), version, sha256 };
     Ok((contract, used))
 }
