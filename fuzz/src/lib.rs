@@ -46,8 +46,10 @@ pub const TARGETS: &[(&str, Target, &[&[u8]])] = &[
     ("scim_filter", scim_filter, &[FILTER, b"members[value eq \"a_1\" or not (type pr)]"]),
     ("scim_patch", scim_patch, &[PATCH]),
     ("openlineage", openlineage, &[OPENLINEAGE]),
+    ("contract", contract, &[CONTRACT]),
 ];
 
+const CONTRACT: &[u8] = include_bytes!("../../examples/credit-risk/contract.toml");
 const LEAKED: &[u8] = b"key = \"cfk_00000000000000000000000000000000000000000002CZclj\"\n";
 const TOKENS: &[&[u8]] =
     &[b"tok_personal_00000000000000000000000000", b"4111-1111 1111 1111", b"+61 (2) 9999-0000", b"2123 45670 1/2"];
@@ -87,6 +89,19 @@ pub fn leaked_keys(data: &[u8]) {
     let bytewise: Vec<_> = data.iter().flat_map(|byte| scanner.push(&[*byte])).collect();
     assert_eq!(whole, bytewise);
     assert!(whole.iter().all(|finding| scan::keys::is_genuine(finding.secret.as_bytes())));
+}
+
+/// A contract that is read checks something, each thing under its own name, and no more than fit an entry.
+pub fn contract(data: &[u8]) {
+    use domain::data::{Contract, contracts::format::MAX_CHECKS};
+    match Contract::parse(text(data)) {
+        Ok(contract) => {
+            let checks = contract.checks();
+            let names: std::collections::BTreeSet<&String> = checks.iter().map(|check| &check.name).collect();
+            assert!(!checks.is_empty() && checks.len() <= MAX_CHECKS && names.len() == checks.len());
+        }
+        Err(error) => assert!(error.line >= 1 && error.line <= text(data).lines().count().max(1) + 1),
+    }
 }
 
 /// A token has a class that a token can have; a number that is one reads the same however it is written.

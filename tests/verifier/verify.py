@@ -134,6 +134,11 @@ EVENTS = {
     "dataset.version.described": ("dataset/{dataset}", "dataset version content"),
     "dataset.version.rewritten": ("dataset/{dataset}", "dataset version rows_removed old stored"),
     "dataset.version.ended": ("dataset/{dataset}", "dataset version object reference"),
+    "contract.published": ("contract/{contract}", "contract version dataset text"),
+    "contract.retired": ("contract/{contract}", "contract reference"),
+    "dataset.version.checked": ("dataset/{dataset}", "dataset version check object contract stage run? rows verdict results"),
+    "dataset.version.quarantined": ("dataset/{dataset}", "dataset version check rules kept rows?"),
+    "dataset.version.released": ("dataset/{dataset}", "dataset version check reference"),
     "object.destroyed": ("object/{object}", "object class key"),
     # Residency.
     "regions.declared": ("regions", "regions"),
@@ -491,12 +496,25 @@ def reach(run):
     return run["at_size"], run["params"]["end"]
 
 
+def passed_dimensions(results):
+    """Dimensions of which something passed and nothing that blocks did not, in the order of the format."""
+    order = ["completeness", "accuracy", "consistency", "uniqueness", "validity", "timeliness"]
+
+    def holds(dimension):
+        of = [one for one in results if one["dimension"] == dimension]
+        passed = [one["verdict"] == "passed" for one in of]
+        return any(passed) and all(ok or not one["blocking"] for ok, one in zip(passed, of))
+
+    return [dimension for dimension in order if holds(dimension)]
+
+
 class State:
     """The fold of entries, for `state.digest`."""
 
     def __init__(self):
         maps = "actors left accounts identities profiles groups grants passkeys recovery links sessions keys key_by_secret" \
                " workloads spent_tokens datasets doomed_objects lineage_aliases providers models services deployments nodes controls runs" \
+               " workloads spent_tokens datasets doomed_objects contracts checks providers models services deployments nodes controls runs" \
                " streams recent"
         maps += " approvals delegations emergencies registrants custom_roles notified permitted retired documents training"
         maps += " registrations"
@@ -859,6 +877,11 @@ class State:
             self.apply_data(entry)
         elif type_ in ("regions.declared", "store.located", "residency.ruled") or type_.startswith("transfer."):
             self.apply_residency(entry, person)
+        elif type_.startswith("contract."):
+            self.apply_checks(entry)
+        elif type_.startswith("dataset.") or type_ == "object.destroyed":
+            self.apply_data(entry)
+            self.apply_checks(entry)
         elif type_ == "deployment.started":
             started = {"started": body, "at": entry["ts"]}
             state["deployments"].setdefault(body["service"], {})[body["route"]] = started
@@ -965,6 +988,53 @@ class State:
             gone = known["versions"].pop(version, None)
             if gone:
                 doomed[body["object"]] = {"class": gone["stored"]["class"], **named}
+
+    def apply_checks(self, entry):
+        body, type_, contracts, checks = entry["body"], entry["t"], self.all["contracts"], self.all["checks"]
+        if type_ == "contract.published":
+            before = contracts.get(body["contract"])
+            on = before and before["retired_at"] is None and before["published"]["dataset"] == body["dataset"]
+            since = before["since"] if on else entry["ts"]
+            contracts[body["contract"]] = {"published": body, "at": entry["ts"], "since": since, "retired_at": None}
+        elif type_ == "contract.retired":
+            if body["contract"] in contracts:
+                contracts[body["contract"]]["retired_at"] = entry["ts"]
+        elif type_ in ("dataset.version.rewritten", "dataset.version.ended"):
+            self.drop_rows(body)
+            if type_ == "dataset.version.ended":
+                checks.get(body["dataset"], {}).pop(body["version"], None)
+        elif type_ == "dataset.version.checked":
+            used = body["contract"]
+            live = [one for _, one in sorted(contracts.items()) if one["retired_at"] is None]
+            live = [one["published"] for one in live if one["published"]["dataset"] == body["dataset"]]
+            if live and (live[0]["contract"], live[0]["version"]) == (used["contract"], used.get("version")):
+                self.standing(body)["checked"] = {
+                    "check": body["check"], "contract": used["contract"], "number": used["version"], "object": body["object"],
+                    "verdict": body["verdict"], "passed": passed_dimensions(body["results"]), "at": entry["ts"],
+                }
+        elif type_ == "dataset.version.quarantined":
+            self.standing(body)["quarantine"] = {
+                "check": body["check"], "rules": body["rules"], "rows": body.get("rows"), "kept": body["kept"],
+                "by": entry["actor"], "at": entry["ts"],
+            }
+        elif type_ == "dataset.version.released":
+            self.drop_rows(body)
+            standing = checks.get(body["dataset"], {}).get(body["version"])
+            if standing:
+                last = standing["checked"]
+                standing["quarantine"], standing["released"] = None, last and [last["contract"], last["number"]]
+
+    def standing(self, body):
+        fresh = {"checked": None, "quarantine": None, "released": None}
+        return self.all["checks"].setdefault(body["dataset"], {}).setdefault(body["version"], fresh)
+
+    def drop_rows(self, body):
+        standing = self.all["checks"].get(body["dataset"], {}).get(body["version"]) or {}
+        if quarantine := standing.get("quarantine"):
+            rows, quarantine["rows"], quarantine["kept"] = quarantine["rows"], None, 0
+            if rows:
+                named = {"dataset": body["dataset"], "version": body["version"]}
+                self.all["doomed_objects"][rows["object"]] = {"class": rows["class"], **named}
 
     @staticmethod
     def apply_request(entry, request):

@@ -200,6 +200,14 @@ commands! {
     "dataset.version.rewrite" RewriteVersion(data::RewriteVersion) on |b| format!("dataset/{}", b.dataset);
     /// Destroy a version of a data set.
     "dataset.version.destroy" DestroyVersion(data::DestroyVersion) on |b| format!("dataset/{}", b.dataset);
+    /// Put a version of a contract into force.
+    "contract.publish" PublishContract(data::ContractPublished) on |b| format!("contract/{}", b.contract);
+    /// Put a contract out of force.
+    "contract.retire" RetireContract(data::ContractRetired) on |b| format!("contract/{}", b.contract);
+    /// Record what a check of a version found.
+    "dataset.version.check" CheckVersion(data::CheckVersion) on |b| format!("dataset/{}", b.dataset);
+    /// Let a quarantined version be read.
+    "dataset.version.release" ReleaseVersion(data::VersionReleased) on |b| format!("dataset/{}", b.dataset);
     /// Report that an object's key was destroyed and its file removed.
     "object.destroy" DestroyObject(data::ObjectNamed) on |b| format!("object/{}", b.object);
 
@@ -369,6 +377,8 @@ pub struct Given {
     pub enclosed: Option<models::Enclosed>,
     /// The object that was written and waits to be stored, for `dataset.version.store` and `dataset.version.rewrite`.
     pub object: Option<data::StoredObject>,
+    /// What the check found that waits to be recorded, for `dataset.version.check`.
+    pub checked: Option<data::Found>,
     /// What was found to be in it, for `dataset.version.store`; `None` when nobody looked.
     pub content: Option<data::Content>,
     /// Commitments to reports of lineage that were sealed here and wait, for `lineage.report`.

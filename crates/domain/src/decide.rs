@@ -110,6 +110,10 @@ pub(crate) fn rules(state: &State, given: &Given, command: &Command) -> Result<V
         Command::StoreVersion(body) => data::datasets::store(state, given, body),
         Command::RewriteVersion(body) => data::datasets::rewrite(state, given, body),
         Command::DestroyVersion(body) => data::datasets::destroy(state, body),
+        Command::PublishContract(body) => data::contracts::publish(state, body),
+        Command::RetireContract(body) => data::contracts::retire(state, body),
+        Command::CheckVersion(body) => data::checks::check(state, given, body),
+        Command::ReleaseVersion(body) => data::checks::release(state, given, body),
         Command::DestroyObject(body) => data::objects::destroyed(state, body),
         // Residency.
         Command::DeclareRegions(body) => data::residency::declare(state, body),

@@ -242,6 +242,16 @@ events! {
     "dataset.version.rewritten" VersionRewritten(data::VersionRewritten) on |b| format!("dataset/{}", b.dataset);
     /// A version is no more.
     "dataset.version.ended" VersionEnded(data::VersionEnded) on |b| format!("dataset/{}", b.dataset);
+    /// A version of a contract is in force.
+    "contract.published" ContractPublished(data::ContractPublished) on |b| format!("contract/{}", b.contract);
+    /// A contract is no longer in force.
+    "contract.retired" ContractRetired(data::ContractRetired) on |b| format!("contract/{}", b.contract);
+    /// A version was checked against a contract.
+    "dataset.version.checked" VersionChecked(data::VersionChecked) on |b| format!("dataset/{}", b.dataset);
+    /// A version breaks a blocking rule, and is read by nobody.
+    "dataset.version.quarantined" VersionQuarantined(data::VersionQuarantined) on |b| format!("dataset/{}", b.dataset);
+    /// A quarantined version may be read all the same.
+    "dataset.version.released" VersionReleased(data::VersionReleased) on |b| format!("dataset/{}", b.dataset);
     /// An object's key was destroyed and its file removed.
     "object.destroyed" ObjectDestroyed(data::ObjectDestroyed) on |b| format!("object/{}", b.object);
 

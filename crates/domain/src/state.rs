@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use crate::data::residency::Residency;
-use crate::data::{Dataset, Doomed};
+use crate::data::{Dataset, Doomed, KnownContract, Standing};
 use crate::keys::holds::Hold;
 use crate::keys::requests::Request;
 use crate::keys::retention::{Disposal, PayloadCompacted, Rule};
@@ -120,6 +120,10 @@ pub struct State {
     pub residency: Residency,
     /// Data sets by what they are called elsewhere: namespace, then name.
     pub lineage_aliases: BTreeMap<String, BTreeMap<String, String>>,
+    /// Contracts by name, retired ones too.
+    pub contracts: BTreeMap<String, KnownContract>,
+    /// How checked versions stand: data set, then version.
+    pub checks: BTreeMap<String, BTreeMap<String, Standing>>,
     /// Nodes by name.
     pub nodes: BTreeMap<String, infrastructure::Node>,
     /// Write-once buckets: all files that entries below this number speak of are stored there.
@@ -511,6 +515,11 @@ impl State {
             Event::VersionRewritten(body) => self.rewrite_version(body),
             Event::VersionEnded(body) => self.end_version(body),
             Event::LineageAliased(body) => self.alias(body),
+            Event::ContractPublished(body) => self.publish_contract(body, ts),
+            Event::ContractRetired(body) => self.retire_contract(body, ts),
+            Event::VersionChecked(body) => self.check_version(body, ts),
+            Event::VersionQuarantined(body) => self.quarantine_version(body, by, ts),
+            Event::VersionReleased(body) => self.release_version(body),
             Event::ObjectDestroyed(body) => {
                 self.doomed_objects.remove(&body.object);
             }

@@ -1,6 +1,8 @@
 //! The rules of the pure core: golden bytes of every event, and given/when/then of the decisions.
 
 mod approvals;
+mod contract_format;
+mod contracts;
 mod custom;
 mod datasets;
 mod decisions;

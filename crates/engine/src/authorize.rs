@@ -29,6 +29,7 @@ pub(crate) const ACTIONS: [&str; 15] = [
     "accesses.import",
     "artifact.put",
     "control.request",
+    "dataset.quarantine.read",
     "dataset.read",
     "evidence.request",
     "notification.test",

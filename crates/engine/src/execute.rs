@@ -281,6 +281,10 @@ impl Engine {
             Command::RewriteVersion(body) => self.transfers.written(&body.object),
             _ => None,
         };
+        let checked = match command {
+            Command::CheckVersion(body) => self.transfers.found(&body.check),
+            _ => None,
+        };
         let content = match command {
             Command::StoreVersion(body) => self.transfers.content(&body.object),
             _ => None,
@@ -315,6 +319,7 @@ impl Engine {
             enclosed,
             object,
             content,
+            checked,
             lineage,
             other_history,
             clock_leap,
@@ -404,7 +409,10 @@ impl Engine {
             | Event::StoreLocated(_)
             | Event::ResidencyRuled(_)
             | Event::TransferAuthorised(_)
-            | Event::TransferRevoked(_) => {}
+            | Event::TransferRevoked(_)
+            // What they say of a model's inputs is looked at in each request.
+            | Event::ContractPublished(_)
+            | Event::ContractRetired(_) => {}
             _ => return,
         }
         self.governance.fetch_add(1, Ordering::AcqRel);

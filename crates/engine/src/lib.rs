@@ -53,7 +53,7 @@ pub use archive::{ArchiveOptions, ArchiveStanding};
 pub use aside::{ASIDE_DAYS, Aside};
 pub use authorize::{Permit, Policies, PolicyError};
 pub use custody::{Custodied, CustodyOptions, move_custodian, retire_custodian};
-pub use datasets::{About, Arrived, HeldRows, MAX_VERSION_BYTES, Reading, RewrittenVersion};
+pub use datasets::{About, Arrived, HeldRows, MAX_KEPT_BYTES, MAX_VERSION_BYTES, Reading, Recorded, RewrittenVersion};
 pub use directory::{GroupNote, GroupWish, MAX_NAME_BYTES, PersonWish, email_is_valid, label_is_valid};
 pub use documents::MAX_DOCUMENT_BYTES;
 pub use encryption::{ClassInventory, KeyInventory};

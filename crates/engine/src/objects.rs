@@ -180,7 +180,8 @@ impl Engine {
         let spoken_of: BTreeSet<String> = self.read(|state| {
             let versions = state.datasets.values().flat_map(|dataset| dataset.versions.values());
             let stored = versions.map(|version| version.stored.object.clone());
-            stored.chain(state.doomed_objects.keys().cloned()).collect()
+            let beside = state.quarantined_objects().map(|stored| stored.object.clone());
+            stored.chain(beside).chain(state.doomed_objects.keys().cloned()).collect()
         });
         let unnamed =
             ours.into_iter().filter(|object| !begun.contains(object) && !spoken_of.contains(object)).collect();

@@ -3,6 +3,7 @@
 mod accesses;
 mod aside;
 mod authorize;
+mod checks;
 mod cores;
 mod datasets;
 mod disposals;

@@ -23,6 +23,7 @@ mod body;
 mod detached;
 pub mod dialect;
 mod doors;
+mod features;
 mod guard;
 mod limits;
 mod metrics;

@@ -196,8 +196,14 @@ async fn answer(gateway: &Arc<Gateway>, door: &Door, request: Request, draft: &m
             draft.call_begins();
             let answered = predict::run(&permitted, loaded.clone(), body).await;
             draft.call_ends();
+            let (body, broken) = answered?;
+            if !broken.is_empty() {
+                // Sealed with the answer: which checks, and no value.
+                let broken: Vec<String> = broken.iter().map(ToString::to_string).collect();
+                draft.response_meta.put("contract", broken);
+            }
             let (status, headers) = (StatusCode::OK, json_headers());
-            Ok(Reply::Whole { status, headers, body: answered? })
+            Ok(Reply::Whole { status, headers, body })
         }
         (Ask::Text(_, peek), Answerer::Model(_)) => Err(Problem::ModelTakesTensors(peek.model)),
         (Ask::Tensors { model, .. }, Answerer::Provider(..)) => Err(Problem::ModelTakesText(model.to_owned())),

@@ -6,19 +6,26 @@ use bytes::Bytes;
 use onnx::{Model, RunError, Tensor};
 
 use crate::dialect::oip::{self, InferRequest, InferResponse, Output};
+use crate::features::{Broken, Features};
 use crate::permission::Permitted;
 use crate::problem::Problem;
 use crate::snapshot::Loaded;
 
 /// Runs the model of a permitted route. Reading and computing happen on a thread of their own, because both are work
 /// for the processor that a stranger's request may make long.
-pub(crate) async fn run(permitted: &Permitted, loaded: Arc<Loaded>, body: Bytes) -> Result<Bytes, Problem> {
-    let name = permitted.route().name.clone();
-    let answered = tokio::task::spawn_blocking(move || predict(&name, &loaded, &body)).await;
+///
+/// Answers also with what the inputs break of contracts that only warn.
+pub(crate) async fn run(
+    permitted: &Permitted,
+    loaded: Arc<Loaded>,
+    body: Bytes,
+) -> Result<(Bytes, Vec<Broken>), Problem> {
+    let (name, features) = (permitted.route().name.clone(), Arc::clone(&permitted.route().features));
+    let answered = tokio::task::spawn_blocking(move || predict(&name, &loaded, &features, &body)).await;
     answered.map_err(|_| Problem::Internal)?
 }
 
-fn predict(name: &str, loaded: &Loaded, body: &[u8]) -> Result<Bytes, Problem> {
+fn predict(name: &str, loaded: &Loaded, features: &[Features], body: &[u8]) -> Result<(Bytes, Vec<Broken>), Problem> {
     let unavailable = |why: &String| Problem::ModelUnavailable { model: name.to_owned(), why: why.clone() };
     let model = loaded.model.as_ref().map_err(unavailable)?;
     let request = oip::parse_infer(body).map_err(|error| Problem::Input(error.to_string()))?;
@@ -28,6 +35,11 @@ fn predict(name: &str, loaded: &Loaded, body: &[u8]) -> Result<Bytes, Problem> {
         let message = format!("output `{unknown}` is not one of the model's: it gives {}", known.join(", "));
         return Err(Problem::Input(message));
     }
+    let broken: Vec<Broken> = features.iter().flat_map(|features| features.broken(&inputs)).collect();
+    if broken.iter().any(|one| one.blocks) {
+        let blocking = broken.iter().filter(|one| one.blocks).map(Broken::to_string).collect::<Vec<_>>();
+        return Err(Problem::Contract(blocking.join(", ")));
+    }
     let answers = model.run(&inputs).map_err(|error| failed(name, &error, uneven(model, &inputs)))?;
     let response = InferResponse {
         model_name: name,
@@ -36,7 +48,8 @@ fn predict(name: &str, loaded: &Loaded, body: &[u8]) -> Result<Bytes, Problem> {
         parameters: parameters.as_deref(),
         outputs: chosen(&answers, wanted.as_deref()),
     };
-    serde_json::to_vec(&response).map(Bytes::from).map_err(|_| Problem::Internal)
+    let answer = serde_json::to_vec(&response).map_err(|_| Problem::Internal)?;
+    Ok((Bytes::from(answer), broken))
 }
 
 /// The wanted outputs in the order wanted, or all.

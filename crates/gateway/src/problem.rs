@@ -70,6 +70,8 @@ pub(crate) enum Problem {
     PersonalDataBlocked(String),
     #[error("the answer holds what this route does not let through ({0}), so it is not given")]
     AnswerBlocked(String),
+    #[error("the inputs break contract {0}: see what the contract asks of them")]
+    Contract(String),
     #[error("`{0}` is not a model of this service: see GET /v1/models")]
     ModelUnknown(String),
     #[error("model `{model}` has no version `{version}` here: version `{serves}` answers")]
@@ -141,6 +143,7 @@ impl Problem {
             Self::Request(_) | Self::Input(_) => refused(S::BAD_REQUEST, "invalid_request"),
             Self::PersonalDataBlocked(_) => refused(S::BAD_REQUEST, "personal_data_blocked"),
             Self::AnswerBlocked(_) => refused(S::BAD_GATEWAY, "answer_blocked"),
+            Self::Contract(_) => refused(S::UNPROCESSABLE_ENTITY, "contract_broken"),
             Self::ModelUnknown(_) | Self::VersionUnknown { .. } => refused(S::NOT_FOUND, "model_not_found"),
             Self::ModelTakesTensors(_) | Self::ModelTakesText(_) => refused(S::BAD_REQUEST, "wrong_protocol"),
             Self::ModelUnavailable { .. } => failed(S::SERVICE_UNAVAILABLE, "model_unavailable"),

@@ -15,6 +15,7 @@ use domain::serving::{Guard, ServiceSpec, Target};
 use engine::{Engine, Permit, Principal};
 use sha2::{Digest, Sha256};
 
+use crate::features::Features;
 use crate::problem::Problem;
 use crate::providers::openai::Provider;
 
@@ -71,6 +72,8 @@ pub(crate) struct Route {
     pub(crate) target: Answerer,
     /// What is done with personal data that passes.
     pub(crate) guard: Option<Arc<Guard>>,
+    /// What contracts say of the inputs of a model in this process.
+    pub(crate) features: Arc<[Features]>,
 }
 
 /// Who answers.
@@ -231,6 +234,10 @@ fn make(engine: &Engine, known: &HashMap<String, Arc<Loaded>>) -> Snapshot {
             let (region, residency) = placed(engine, &state, (name, spec), &declared.target);
             let deployment = state.deployments.get(name).and_then(|routes| routes.get(&declared.name));
             let (model, version) = declared.target.model_and_version();
+            let features = match &declared.target {
+                Target::Model { model, .. } => features(&state, model),
+                Target::Provider { .. } => Arc::default(),
+            };
             Some(Arc::new(Route {
                 name: declared.name.clone(),
                 deployment: deployment.map(|deployment| deployment.started.deployment.clone()),
@@ -241,6 +248,7 @@ fn make(engine: &Engine, known: &HashMap<String, Arc<Loaded>>) -> Snapshot {
                 residency,
                 target,
                 guard: declared.guard.clone().map(Arc::new),
+                features,
             }))
         });
         let service = Service { name: name.clone(), spec: spec.clone(), routes: routes.collect() };
@@ -275,6 +283,12 @@ fn placed(
     (region, standing)
 }
 
+/// What contracts in force say of a model's inputs.
+fn features(state: &State, model: &str) -> Arc<[Features]> {
+    let live = state.contracts.values().filter(|known| known.retired_at.is_none());
+    live.filter_map(|known| Features::of(&known.published, model)).collect()
+}
+
 /// The parts of the state that routing needs; the rest can be large.
 fn relevant(state: &State) -> State {
     State {
@@ -287,6 +301,7 @@ fn relevant(state: &State) -> State {
         services: state.services.clone(),
         deployments: state.deployments.clone(),
         residency: state.residency.clone(),
+        contracts: state.contracts.clone(),
         ..State::default()
     }
 }

@@ -10,6 +10,7 @@
 //! settle (engine) the events that store and describe it, in one
 //! ```
 
+pub mod check;
 mod describe;
 mod diff;
 mod numbers;

@@ -28,6 +28,13 @@ impl Answer {
         Self { schema, batches: Vec::new() }
     }
 
+    /// The rows of batches that have the same columns; `None` when there are no batches.
+    #[must_use]
+    pub fn of(batches: Vec<RecordBatch>) -> Option<Self> {
+        let schema = batches.first()?.schema();
+        Some(Self { schema, batches })
+    }
+
     pub(crate) fn with(&self, batches: Vec<RecordBatch>) -> Self {
         Self { schema: Arc::clone(&self.schema), batches }
     }

@@ -4,7 +4,7 @@
 use askama::Template;
 
 use crate::assurance::{ControlPage, ControlsPage, CriteriaPage, EvidencePage};
-use crate::data::{DataPage, DatasetPage, DiffPage, LineagePage, ResidencyPage};
+use crate::data::{ContractsPage, DataPage, DatasetPage, DiffPage, LineagePage, ResidencyPage, VersionPage};
 use crate::failure::{FailurePage, InsidePage, Told};
 use crate::infrastructure::{EventPage, LedgerPage, OverviewPage, SqlPage};
 use crate::keys::{EncryptionPage, RequestPage, RequestsPage, RetentionPage, TokensPage};
@@ -54,6 +54,8 @@ fn samples() -> Vec<(String, String)> {
     add(&mut pages, "data", DataPage::samples());
     add(&mut pages, "dataset", [DatasetPage::sample()]);
     add(&mut pages, "residency", ResidencyPage::samples());
+    add(&mut pages, "version", VersionPage::samples());
+    add(&mut pages, "contracts", ContractsPage::samples());
     add(&mut pages, "diff", [DiffPage::sample()]);
     add(&mut pages, "lineage", LineagePage::samples());
     add(&mut pages, "retention", RetentionPage::samples());

@@ -39,6 +39,13 @@ pub enum Data {
     },
     /// Destroy a version: its key first, so that no copy can be opened any more
     Destroy(Destroy),
+    // checks
+    /// Check a version against a contract, and record what was found
+    Check(super::checks::Check),
+    /// Look at rows of a quarantined version
+    Rows(super::checks::Rows),
+    /// Let a quarantined version be read; not by whoever stored it or had it checked
+    Release(super::checks::Release),
 }
 
 /// A declaration.
@@ -155,13 +162,21 @@ impl Data {
         client.close().await?;
         let answer = answer?;
         match (json, self) {
+            (true, Self::Check(_)) => output::json(&answer).and_then(|()| super::checks::passed(&answer)),
+            (false, Self::Check(_)) => {
+                output::text(super::checks::told(&answer)).and_then(|()| super::checks::passed(&answer))
+            }
+            (false, Self::Rows(wish)) => output::text(wish.told(&answer)),
+            (false, Self::Release(wish)) => output::text(wish.told()),
             (true, Self::List) => output::json(&answer["datasets"]),
             (true, _) => output::json(&answer),
             (false, Self::Declare(wish)) => output::line(format!("declared: {}", wish.dataset)),
             (false, Self::Retire { dataset }) => output::line(format!("retired: {dataset}")),
             (false, Self::Put(wish)) => match answer["versions"].as_array() {
-                Some(several) => several.iter().try_for_each(|one| output::line(wish.told(one))),
-                None => output::line(wish.told(&answer)),
+                Some(several) => several
+                    .iter()
+                    .try_for_each(|one| output::text(wish.told(one) + "\n" + &super::checks::arrived(one))),
+                None => output::text(wish.told(&answer) + "\n" + &super::checks::arrived(&answer)),
             },
             (false, Self::Diff(_)) => output::text(content::compared(&answer)),
             (false, Self::Get(wish)) => {
@@ -186,6 +201,9 @@ impl Data {
                 let command = json!({"command": "dataset.retire", "body": {"dataset": dataset}});
                 client.json(Method::POST, "/api/v1/commands", Some(&command)).await
             }
+            Self::Check(wish) => wish.ask(client).await,
+            Self::Rows(wish) => wish.ask(client).await,
+            Self::Release(wish) => wish.ask(client).await,
             Self::Put(wish) => wish.put(client, json, connect).await,
             Self::Diff(wish) => client.json(Method::GET, &wish.path()?, None).await,
             Self::Get(wish) => wish.get(client).await,
@@ -346,7 +364,7 @@ impl Get {
 }
 
 /// An address below that of data sets. What is no name is sent as it is spelled, and refused there.
-fn at(parts: &[&str]) -> String {
+pub(super) fn at(parts: &[&str]) -> String {
     let escaped: Vec<String> =
         parts.iter().map(|part| form_urlencoded::byte_serialize(part.as_bytes()).collect()).collect();
     format!("/api/v1/datasets/{}", escaped.join("/"))

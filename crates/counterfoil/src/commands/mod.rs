@@ -4,8 +4,10 @@ mod accesses;
 mod apply;
 mod approvals;
 mod authz;
+mod checks;
 mod config;
 pub mod content;
+mod contracts;
 mod controls;
 mod data;
 mod documents;
@@ -83,7 +85,7 @@ enum Command {
     /// The register of services: who answers for each, and who agreed to that
     #[command(subcommand)]
     Services(services::Services),
-    /// Data sets: declare, store, read, destroy
+    /// Data sets: declare, store, read, check, destroy
     #[command(subcommand)]
     Data(data::Data),
     /// The bucket that data sets and artifacts are kept in: how it stands, put it to the test
@@ -92,6 +94,9 @@ enum Command {
     /// What was made from what: what learned from a data set, and where a model came from
     #[command(subcommand)]
     Lineage(lineage::Lineage),
+    /// What must be true of versions of data sets: try, publish, show, retire
+    #[command(subcommand)]
+    Contracts(contracts::Contracts),
     /// Keys of applications and operators
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -212,6 +217,7 @@ impl Cli {
             Command::Data(command) => command.run(json, connect).await,
             Command::Objects(command) => command.run(json, connect).await,
             Command::Lineage(command) => command.run(json, connect).await,
+            Command::Contracts(command) => command.run(json, connect).await,
             Command::Keys(command) => command.run(json, connect).await,
             Command::People(command) => command.run(json, connect).await,
             Command::Groups(command) => command.run(json, connect).await,

@@ -4,6 +4,7 @@
 
 mod approvals;
 mod assurance;
+mod contracts;
 mod crash;
 mod data;
 mod data_content;

@@ -350,10 +350,16 @@ impl State {
             version.stored = body.stored.clone();
             version.content = version.content.as_ref().map(|content| content.without(body.rows_removed));
         }
+        // Whoever is forgotten may be in them.
+        self.drop_quarantined_rows(&body.dataset, &body.version);
         self.doom(&body.old, &body.stored.class, &body.dataset, &body.version);
     }
 
     pub(crate) fn end_version(&mut self, body: &VersionEnded) {
+        self.drop_quarantined_rows(&body.dataset, &body.version);
+        if let Some(versions) = self.checks.get_mut(&body.dataset) {
+            versions.remove(&body.version);
+        }
         let dataset = self.datasets.get_mut(&body.dataset);
         let gone = dataset.and_then(|dataset| {
             dataset.ended.insert(body.version.clone());
@@ -364,7 +370,7 @@ impl State {
         }
     }
 
-    fn doom(&mut self, object: &str, class: &str, dataset: &str, version: &str) {
+    pub(super) fn doom(&mut self, object: &str, class: &str, dataset: &str, version: &str) {
         let doomed = Doomed { class: class.to_owned(), dataset: dataset.to_owned(), version: version.to_owned() };
         self.doomed_objects.insert(object.to_owned(), doomed);
     }

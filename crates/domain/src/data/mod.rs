@@ -1,6 +1,9 @@
-//! Data: which data sets there are, their versions, the encrypted objects that those lie in, and where data may be.
+//! Data: which data sets there are, their versions, what must be true of those and was checked, the encrypted objects that they
+//! lie in, and where data may be.
 
+pub mod checks;
 pub mod content;
+pub mod contracts;
 pub mod datasets;
 pub mod lineage;
 pub mod objects;
@@ -8,7 +11,15 @@ pub mod places;
 pub mod residency;
 pub mod transfers;
 
+pub use checks::{
+    CheckVersion, ContractUsed, Found, RuleResult, Standing, Unsure, Verdict, VersionChecked, VersionQuarantined,
+    VersionReleased,
+};
 pub use content::{Content, ContentColumn, VersionDescribed};
+pub use contracts::{
+    Check, ColumnType, Contract, ContractColumn, ContractError, ContractPublished, ContractRetired, Dimension,
+    KnownContract, Literal, Reference, Tolerance, What,
+};
 pub use datasets::{
     DataClass, Dataset, DatasetDeclared, DatasetRetired, DatasetSpec, DestroyVersion, Form, LawfulBasis,
     RewriteVersion, StoreVersion, SubjectColumn, Version, VersionEnded, VersionRewritten, VersionStored,

@@ -92,6 +92,7 @@ purposes! {
     Incident "incident" "finding out about an incident and ending it";
     Support "support" "helping somebody who uses a service";
     Development "development" "building or testing models and services";
+    Training "training" "training a model on data";
     Oversight "oversight" "looking at single decisions as the service's oversight demands";
     SubjectRequest "subject_request" "answering a request of a person whose data it is";
     AccessReview "access_review" "reviewing who has access";

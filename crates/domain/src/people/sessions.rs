@@ -338,6 +338,7 @@ pub fn is_critical(command: &Command) -> bool {
             // What is forgotten does not come back.
             | Command::ExecuteRequest(_)
             | Command::DestroyVersion(_)
+            | Command::ReleaseVersion(_)
             | Command::ReleaseHold(_)
             | Command::ConfirmClock(_)
             | Command::ScheduleRetention(_)

@@ -5,11 +5,12 @@
 //! rows into another object, an event says so, and the object before is destroyed. Each step looks at what was done
 //! already, so that a process that was killed in any of them goes on where it was.
 
+mod checks;
 mod content;
 mod rows;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::data::datasets::may_store;
@@ -19,6 +20,8 @@ use domain::{Command, Refusal, RefusalCode};
 use store::objects::Object;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use vault::{Fingerprints, ObjectError, ObjectHeader, ObjectId, ObjectPieces, ObjectReader, SubjectRef, VaultError};
+
+pub use checks::{MAX_KEPT_BYTES, Recorded};
 
 use crate::artifacts::now;
 use crate::objects::copy;
@@ -47,6 +50,8 @@ const HOLDER: &str = "dataset/";
 /// What is under way with data sets.
 pub(crate) struct Transfers {
     permits: Arc<Semaphore>,
+    /// What checks found that wait for their event, by identifier.
+    found: Mutex<BTreeMap<String, domain::data::Found>>,
     /// Objects that were written and wait for their event, and what is known to be in each.
     written: Mutex<BTreeMap<String, (StoredObject, Option<Content>)>>,
     /// Objects that are being written, or wait for their event.
@@ -61,8 +66,8 @@ pub(crate) struct Transfers {
 impl Default for Transfers {
     fn default() -> Self {
         let permits = Arc::new(Semaphore::new(MAX_TRANSFERS));
-        let (written, begun) = Default::default();
-        Self { permits, written, begun, rewrites: Default::default(), coming: Default::default() }
+        let (written, begun, found) = Default::default();
+        Self { permits, written, begun, found, rewrites: Default::default(), coming: Default::default() }
     }
 }
 
@@ -391,10 +396,11 @@ impl Engine {
                 let policies = vec!["purpose-fits-data-set".to_owned()];
                 return Err(Refusal { code: RefusalCode::Forbidden, message, policies });
             }
-            match known.versions.get(version) {
-                Some(version) => Ok(version.clone()),
-                None => refuse(RefusalCode::NotFound, format!("data set `{dataset}` has no version `{version}`")),
-            }
+            let Some(found) = known.versions.get(version) else {
+                return refuse(RefusalCode::NotFound, format!("data set `{dataset}` has no version `{version}`"));
+            };
+            state.may_see(dataset, version, purpose)?;
+            Ok(found.clone())
         })
     }
 

@@ -135,3 +135,53 @@ async fn what_cannot_be_answered_is_refused_in_this_protocols_words() {
     assert_eq!(records.len(), 11);
     assert!(records.iter().all(|record| record.status == "refused"));
 }
+
+/// Publishes the example's contract with `change` made to it, as whoever administers while nobody could approve.
+async fn contract(rig: &Rig, version: u64, change: impl Fn(&str) -> String) {
+    let founder = |state: &domain::State| {
+        let mut actors = state.actors.values();
+        let founder = actors.find(|actor| actor.roles.iter().any(|role| role == "administrator"));
+        founder.expect("an administrator").actor.clone()
+    };
+    let actor = rig.engine.read(founder);
+    let roles = vec![("data_steward".to_owned(), "org".to_owned())];
+    let steward = Principal { actor: actor.clone(), roles, ..Principal::default() };
+    for dataset in ["german-credit", "bookings", "purposes"] {
+        let spec = json!({"class": "internal", "owner": actor, "source": "uci", "licence": "CC-BY-4.0", "purposes": ["training"]});
+        let declare = json!({"command": "dataset.declare", "body": {"dataset": dataset, "spec": spec}});
+        let declare: Command = serde_json::from_value(declare).expect("a command");
+        rig.engine.execute(&steward, declare).await.expect("declared");
+    }
+    let text = change(include_str!("../../../../examples/credit-risk/contract.toml"));
+    let body = json!({"contract": "german-credit", "version": version, "dataset": "german-credit", "text": text});
+    let publish = json!({"command": "contract.publish", "body": body});
+    let publish: Command = serde_json::from_value(publish).expect("a command");
+    rig.engine.execute(&steward, publish).await.expect("published");
+}
+
+#[tokio::test]
+async fn inputs_that_break_a_contract_are_refused_and_those_that_break_a_warning_are_answered_and_noted() {
+    let rig = rig().await;
+    let old = |years: i64| {
+        let mut body = request(2);
+        let inputs = body["inputs"].as_array_mut().expect("inputs");
+        let input = inputs.iter_mut().find(|input| input["name"] == "age_years").expect("an input");
+        input["data"][1] = json!(years);
+        body
+    };
+    contract(&rig, 1, |text| text.replace("models = [\"credit-risk\"]", "models = []")).await;
+    assert_eq!(infer(&rig, "/v2/models/score/infer", &old(11)).await.0, 200, "it guards no model");
+    contract(&rig, 2, str::to_owned).await;
+    assert_eq!(infer(&rig, "/v2/models/score/infer", &request(20)).await.0, 200, "real loans");
+    let (status, answer) = infer(&rig, "/v2/models/score/infer", &old(11)).await;
+    let error = answer["error"].as_str().expect("an error");
+    assert_eq!(status, 422, "{error}");
+    assert!(error.contains("german-credit 2: age_years.range (1 rows)"), "{error}");
+    contract(&rig, 3, |text| text.replace("unit = \"years\"", "severity = \"warning\"")).await;
+    assert_eq!(infer(&rig, "/v2/models/score/infer", &old(11)).await.0, 200, "it is told");
+    let records = rig.records().await;
+    let said: Vec<(&str, Option<&str>)> =
+        records.iter().map(|record| (record.status.as_str(), record.error_code.as_deref())).collect();
+    let refused = ("refused", Some("contract_broken"));
+    assert_eq!(said, [("ok", None), ("ok", None), refused, ("ok", None)]);
+}

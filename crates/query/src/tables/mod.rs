@@ -87,6 +87,8 @@ filled! {
     residency_rules: data::ResidencyRules,
     transfer_authorisations: data::TransferAuthorisations,
     dataset_transfers: data::DatasetTransfers,
+    dataset_checks: data::DatasetChecks,
+    pipeline_steps: data::PipelineSteps,
     dsr: keys::Dsr,
     dsr_impacts: keys::DsrImpacts,
     subject_keys: keys::SubjectKeys,

@@ -2,8 +2,9 @@
 
 use domain::Event;
 use domain::data::{
-    Content, DataClass, DatasetDeclared, DatasetSpec, Form, LawfulBasis, ObjectDestroyed, StoredObject,
-    VersionDescribed, VersionEnded, VersionRewritten, VersionStored,
+    Content, ContractUsed, DataClass, DatasetDeclared, DatasetSpec, Dimension, Form, LawfulBasis, ObjectDestroyed,
+    RuleResult, StoredObject, Unsure, Verdict, VersionChecked, VersionDescribed, VersionEnded, VersionQuarantined,
+    VersionReleased, VersionRewritten, VersionStored,
 };
 use domain::people::Purpose;
 use domain::serving::InferenceCore;
@@ -184,6 +185,81 @@ fn calls_of_providers_are_transfers_with_the_rule_and_the_authorisation_that_dec
                 "inf-3|allow|au-syd|unknown|true|-|-|none|false",
                 "tm_1|deny|au-syd|unknown|true|personal@1|-|none|true",
             ]
+        );
+    });
+}
+
+#[test]
+fn checks_are_rows_by_rule_and_what_comes_in_is_a_step_whether_it_was_checked_or_not() {
+    run(async {
+        let world = World::filled();
+        let (dataset, version) = (|| "loans".to_owned(), |version: &str| version.to_owned());
+        for (n, name) in ["1", "2"].iter().enumerate() {
+            let stored = stored(&format!("0{n}"));
+            let first = VersionStored { dataset: dataset(), version: version(name), stored, subjects: None };
+            world.add(T0, Event::VersionStored(first));
+        }
+        let result = |rule: &str, verdict, why| RuleResult {
+            rule: rule.into(),
+            dimension: Dimension::Validity,
+            blocking: true,
+            verdict,
+            checked: 9,
+            violations: 2,
+            why,
+        };
+        let checked = |check: &str, stage: &str, verdict, results| {
+            Event::VersionChecked(VersionChecked {
+                dataset: dataset(),
+                version: version("1"),
+                check: check.into(),
+                object: "00".into(),
+                contract: ContractUsed { contract: "loans".into(), version: Some(3), sha256: "ab".into() },
+                stage: stage.into(),
+                run: (stage == "features").then(|| "nightly/7".to_owned()),
+                rows: 9,
+                verdict,
+                results,
+            })
+        };
+        let failed = vec![
+            result("amount.range", Verdict::Failed, None),
+            result("known", Verdict::Unknown, Some(Unsure::ReferenceMissing)),
+        ];
+        world.add(T0 + HOUR, checked("k_1", "ingest", Verdict::Failed, failed));
+        world.add(T0 + HOUR, checked("k_2", "features", Verdict::Passed, vec![result("sum", Verdict::Passed, None)]));
+        let sql =
+            "SELECT check_id, step_id, status, violations, reason, contract_version FROM dataset_checks ORDER BY 1";
+        assert_eq!(
+            ask(&world.session().await, sql).await,
+            [
+                "k_1/amount.range|loans@1|failed|2||3",
+                "k_1/known|loans@1|unknown|2|reference_missing|3",
+                "k_2/sum|k_2|passed|2||3",
+            ]
+        );
+        let steps = "SELECT step_id, run_id, stage, status FROM pipeline_steps ORDER BY 1";
+        let features = "k_2|nightly/7|features|completed";
+        assert_eq!(
+            ask(&world.session().await, steps).await,
+            [features, "loans@1||ingest|stopped", "loans@2||ingest|completed"]
+        );
+        let (rules, rows) = (vec!["amount.range".to_owned()], Some(stored("0c")));
+        let quarantined =
+            VersionQuarantined { dataset: dataset(), version: version("1"), check: "k_1".into(), rules, kept: 2, rows };
+        world.add(T0 + 2 * HOUR, Event::VersionQuarantined(quarantined));
+        let objects = "SELECT source_ref, encrypted FROM data_objects WHERE object_id = '0c'";
+        assert_eq!(ask(&world.session().await, objects).await, ["dataset/loans/1|true"]);
+        let released = VersionReleased {
+            dataset: dataset(),
+            version: version("1"),
+            check: "k_1".into(),
+            reference: "CHG-1".into(),
+        };
+        world.add(T0 + 3 * HOUR, Event::VersionReleased(released));
+        assert_eq!(
+            ask(&world.session().await, steps).await,
+            [features, "loans@1||ingest|released", "loans@2||ingest|completed"]
         );
     });
 }

@@ -39,6 +39,7 @@ pub(crate) async fn request(
     Json(wish): Json<NewApproval>,
 ) -> Result<Answer<Value>, ApiError> {
     let NewApproval { command, evidence, expires_at, reference } = wish;
+    super::contracts::feasible(&command).await?;
     let expires_at = expires_at.unwrap_or_else(|| clock() + WEEK_MS);
     let approval = app.engine.request_approval(&who, Wish { command, evidence, expires_at, reference }).await?;
     Ok(Answer(json!({ "approval": approval, "expires_at": expires_at })))

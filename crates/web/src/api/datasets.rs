@@ -118,10 +118,12 @@ pub(crate) async fn put(
         Outcome::Stored { done, .. } => (version, done.size, false),
         Outcome::Known { version } => (version, app.head()?.0, true),
     };
+    let check = if known { None } else { super::contracts::on_arrival(&app, &who, &id, &version).await };
     let kept = app.engine.read(|state| state.dataset_version(&id, &version).cloned());
     let (stored, content) = kept.map_or((None, None), |kept| (Some(kept.stored), kept.content));
     let answer = json!({
         "dataset": id, "version": version, "known": known, "stored": stored, "content": content, "size": size,
+        "check": check,
     });
     Ok(Answer(answer))
 }

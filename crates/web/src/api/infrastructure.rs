@@ -37,6 +37,7 @@ pub(crate) async fn command(
     if matches!(command, Command::ReceiveRequest(_)) {
         return Err(Failure::invalid("a request is taken in by `POST /api/v1/requests`, not as a command").into());
     }
+    super::contracts::feasible(&command).await?;
     let idempotency = headers
         .get("idempotency-key")
         .map(|value| value.to_str().ok().and_then(|text| text.parse().ok()))

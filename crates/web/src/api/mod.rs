@@ -5,6 +5,7 @@ pub(crate) mod approvals;
 mod archive;
 mod assurance;
 pub(crate) mod content;
+pub(crate) mod contracts;
 pub(crate) mod datasets;
 mod directory;
 mod documents;
@@ -168,6 +169,13 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/datasets/{id}", get(datasets::show))
         .route("/datasets/{id}/diff", get(content::diff))
         .route("/datasets/{id}/versions/{version}/destroy", post(datasets::destroy))
+        .route("/contracts", get(contracts::list).post(contracts::publish))
+        .route("/contracts/try", post(contracts::attempt))
+        .route("/contracts/{id}", get(contracts::show))
+        .route("/contracts/{id}/retire", post(contracts::retire))
+        .route("/checks", post(contracts::check))
+        .route("/datasets/{id}/versions/{version}/quarantine", get(contracts::quarantined))
+        .route("/datasets/{id}/versions/{version}/release", post(contracts::release))
         .route("/tokens", get(tokens::list))
         .route("/tokens/placeholders", post(tokens::place))
         .route("/tokens/placeholders/restore", post(tokens::restore))

@@ -7,10 +7,11 @@ use axum::extract::{Path, Query, Request, State};
 use axum::response::Redirect;
 use domain::data::Form;
 use http::header;
-use ingest::{ColumnDiff, Diff, Wish};
+use ingest::{ColumnDiff, Diff, Outcome, Wish};
 
 use crate::App;
 use crate::api::content::{Compared, compare};
+use crate::api::contracts::on_arrival;
 use crate::api::datasets::{Rows, brought_in};
 use crate::auth::Visitor;
 use crate::failure::{Failure, PageError};
@@ -41,10 +42,15 @@ pub(crate) async fn upload(
     let column = field("column");
     let rows = Rows { form, scope: column.as_ref().and_then(|_| field("scope")), column, subjects: field("subjects") };
     let version = field("version").unwrap_or_default();
-    let wish = Wish { dataset: id.clone(), version, form, about: rows.about()? };
+    let wish = Wish { dataset: id.clone(), version: version.clone(), form, about: rows.about()? };
     let begun = std::io::Cursor::new(head.begun);
-    brought_in(&app, &who, wish, body, |pieces| multipart::File::new(std::io::Read::chain(begun, pieces), head.end))
-        .await?;
+    let outcome = brought_in(&app, &who, wish, body, |pieces| {
+        multipart::File::new(std::io::Read::chain(begun, pieces), head.end)
+    })
+    .await?;
+    if matches!(outcome, Outcome::Stored { .. }) {
+        on_arrival(&app, &who, &id, &version).await;
+    }
     Ok(Redirect::to(&format!("/data/{id}")))
 }
 

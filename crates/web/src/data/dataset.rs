@@ -11,7 +11,7 @@ use crate::api::content::form;
 use crate::auth::Visitor;
 use crate::failure::Failure;
 use crate::people::Names;
-use crate::ui::{Cell, Column, Empty, Instant, Page, Section, Shell, Table, page};
+use crate::ui::{Cell, Column, Empty, Instant, Link, Page, Section, Shell, Table, page};
 
 /// The page.
 #[derive(Template)]
@@ -36,7 +36,7 @@ impl DatasetPage {
         let row = |(version, known): (&String, &domain::data::Version)| {
             let about = known.subjects.as_ref().map(|subjects| format!("column {}", subjects.column));
             vec![
-                Cell::Text(version.clone()),
+                Cell::Stub(version.clone(), Link::into(&format!("/data/{name}"), version)),
                 Cell::Time(Instant::at(&known.at)),
                 Cell::actor(&known.by),
                 Cell::count(known.stored.bytes),

@@ -1,10 +1,12 @@
-//! Data sets: which there are and who answers for each, the versions of one, and where data is.
+//! Data sets: which there are and who answers for each, the versions of one, what was checked of them, and where data is.
 
 mod content;
+mod contracts;
 mod dataset;
 mod datasets;
 pub(crate) mod lineage;
 mod residency;
+mod version;
 
 use std::sync::Arc;
 
@@ -19,6 +21,9 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/data/lineage", get(lineage::show))
         .route("/data/residency", get(residency::show))
         .route("/data/{id}", get(dataset::show))
+        // contracts and checks
+        .route("/data/contracts", get(contracts::show))
+        .route("/data/{id}/{version}", get(version::show))
         .route("/data/{id}/versions", post(content::upload))
         .route("/data/{id}/diff", get(content::show))
 }
@@ -28,5 +33,6 @@ pub(crate) use residency::{places, report};
 
 #[cfg(test)]
 pub(crate) use {
-    content::DiffPage, dataset::DatasetPage, datasets::DataPage, lineage::LineagePage, residency::ResidencyPage,
+    content::DiffPage, contracts::ContractsPage, dataset::DatasetPage, datasets::DataPage, lineage::LineagePage,
+    residency::ResidencyPage, version::VersionPage,
 };

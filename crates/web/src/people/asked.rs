@@ -46,7 +46,7 @@ pub(crate) struct Asked {
     pub differences: Vec<Difference>,
     /// Whether it is open, and can lead to nothing: what it would change has changed since.
     pub stale: bool,
-    /// What a document says that is to be published, when that is a text.
+    /// What a document or a contract says that is to be published, when that is a text.
     pub text: Option<String>,
     /// What other policies would change for whom.
     pub policies: Option<PolicyDiff>,
@@ -89,6 +89,7 @@ impl Asked {
             Some(Command::PublishDocument(body)) => {
                 app.engine.document_bytes(&body.sha256).await.ok().and_then(as_text)
             }
+            Some(Command::PublishContract(body)) => Some(body.text.clone()),
             _ => None,
         };
         let before = match &command {
@@ -141,6 +142,7 @@ fn before(state: &State, command: &Command) -> Value {
         Command::DeclareProvider(body) => state.providers.get(&body.provider).map(|spec| json!(spec)),
         Command::RegisterService(body) => state.registrations.get(&body.service).map(|known| json!(known)),
         Command::PublishDocument(body) => state.documents.get(&body.document).map(|known| json!(known.published)),
+        Command::PublishContract(body) => state.contracts.get(&body.contract).map(|known| json!(known.published)),
         Command::InstallPolicies(_) => state.policies.as_ref().map(|known| json!({"sha256": known.sha256})),
         Command::RuleResidency(body) => {
             let known = state.residency.rules.get(&body.class);

@@ -36,8 +36,11 @@ pub struct ApprovalsConfigured {
 }
 
 /// Rules that always hold: command, role, votes, and the risk from which on.
-const ALWAYS: [(&str, &str, u64, Option<RiskTier>); 12] = [
+const ALWAYS: [(&str, &str, u64, Option<RiskTier>); 14] = [
     ("approvals.configure", "security_lead", 1, None),
+    // Whoever approves models relies on what their data was checked for.
+    ("contract.publish", "model_approver", 1, None),
+    ("contract.retire", "model_approver", 1, None),
     ("document.publish", "security_lead", 1, None),
     ("policies.install", "security_lead", 1, None),
     // What is forgotten does not come back.
@@ -55,8 +58,10 @@ const ALWAYS: [(&str, &str, u64, Option<RiskTier>); 12] = [
 ];
 
 /// Commands that can be made to need an approval: what people decide, and can wait for.
-pub const APPROVABLE: [&str; 18] = [
+pub const APPROVABLE: [&str; 20] = [
     "approvals.configure",
+    "contract.publish",
+    "contract.retire",
     "controls.scope",
     "document.publish",
     "key.revoke",

@@ -3,8 +3,10 @@
 use super::s;
 use crate::Event;
 use crate::data::{
-    Content, ContentColumn, DataClass, DatasetDeclared, DatasetRetired, DatasetSpec, Form, LawfulBasis,
-    ObjectDestroyed, StoredObject, SubjectColumn, VersionDescribed, VersionEnded, VersionRewritten, VersionStored,
+    Content, ContentColumn, ContractPublished, ContractRetired, ContractUsed, DataClass, DatasetDeclared,
+    DatasetRetired, DatasetSpec, Dimension, Form, LawfulBasis, ObjectDestroyed, RuleResult, StoredObject,
+    SubjectColumn, Unsure, Verdict, VersionChecked, VersionDescribed, VersionEnded, VersionQuarantined,
+    VersionReleased, VersionRewritten, VersionStored,
 };
 use crate::people::Purpose;
 
@@ -64,6 +66,58 @@ pub(super) fn events() -> Vec<Event> {
             rows_removed: 3,
             old: s("0a"),
             stored: stored("0b"),
+        }),
+        Event::ContractPublished(ContractPublished {
+            contract: s("loans"),
+            version: 2,
+            dataset: dataset.clone(),
+            text: s("name = \"loans\"\ndataset = \"loans\"\n[[column]]\nname = \"id\"\ntype = \"integer\"\n"),
+        }),
+        Event::ContractRetired(ContractRetired { contract: s("loans"), reference: s("CHG-10") }),
+        Event::VersionChecked(VersionChecked {
+            dataset: dataset.clone(),
+            version: version.clone(),
+            check: s("k_1"),
+            object: s("0b"),
+            contract: ContractUsed { contract: s("loans"), version: Some(2), sha256: s("c3") },
+            stage: s("raw"),
+            run: Some(s("nightly/7")),
+            rows: 1000,
+            verdict: Verdict::Failed,
+            results: vec![
+                RuleResult {
+                    rule: s("id.type"),
+                    dimension: Dimension::Validity,
+                    blocking: true,
+                    verdict: Verdict::Failed,
+                    checked: 1000,
+                    violations: 2,
+                    why: None,
+                },
+                RuleResult {
+                    rule: s("customer-known"),
+                    dimension: Dimension::Consistency,
+                    blocking: false,
+                    verdict: Verdict::Unknown,
+                    checked: 0,
+                    violations: 0,
+                    why: Some(Unsure::ReferenceMissing),
+                },
+            ],
+        }),
+        Event::VersionQuarantined(VersionQuarantined {
+            dataset: dataset.clone(),
+            version: version.clone(),
+            check: s("k_1"),
+            rules: vec![s("id.type")],
+            kept: 2,
+            rows: Some(stored("0c")),
+        }),
+        Event::VersionReleased(VersionReleased {
+            dataset: dataset.clone(),
+            version: version.clone(),
+            check: s("k_1"),
+            reference: s("CHG-11"),
         }),
         Event::VersionEnded(VersionEnded { dataset, version, object: s("0b"), reference: s("CHG-9") }),
         Event::ObjectDestroyed(ObjectDestroyed { object: s("0a"), class: s("personal"), key: s("object/personal/0a") }),

@@ -67,6 +67,14 @@ impl StoredObjects {
                 let since = self.stored.get(&body.old).map_or(at, |old| old.since);
                 self.version(leaf, &body.stored, (&body.dataset, &body.version), (true, since));
             }
+            // Rows that are kept beside a version go with it.
+            Event::VersionQuarantined(body) => {
+                let source = format!("dataset/{}/{}", body.dataset, body.version);
+                let since = self.stored.values().find(|known| known.source == source).map_or(at, |known| known.since);
+                if let Some(rows) = &body.rows {
+                    self.version(leaf, rows, (&body.dataset, &body.version), (true, since));
+                }
+            }
             Event::ObjectDestroyed(body) => {
                 if let Some(known) = self.stored.get_mut(&body.object) {
                     known.end(origin, at, self.here.as_ref());

@@ -1,0 +1,201 @@
+//! `counterfoil data check`, `rows` and `release`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::client::Client;
+use crate::output::{self, Failure};
+
+/// A version to check.
+#[derive(Args)]
+pub struct Check {
+    /// The version, as NAME@VERSION
+    version: String,
+    /// Check against this file instead of the contract in force; it need not be published
+    #[arg(long, value_name = "FILE", conflicts_with = "under")]
+    contract: Option<PathBuf>,
+    /// Check against the contract of this name, of whatever data set
+    #[arg(long, value_name = "NAME")]
+    under: Option<String>,
+    /// At which stage of a pipeline it is checked, such as raw, cleaned, features or training
+    #[arg(long, default_value = "ingest")]
+    stage: String,
+    /// The run of the pipeline, by a name of its own
+    #[arg(long)]
+    run: Option<String>,
+}
+
+/// Rows to look at.
+#[derive(Args)]
+pub struct Rows {
+    /// The version, as NAME@VERSION
+    version: String,
+    /// The rows that had it quarantined; leaves a record
+    #[arg(long, required = true)]
+    quarantined: bool,
+    /// How to write them; by default as the file's name ends
+    #[arg(long, value_enum)]
+    form: Option<RowForm>,
+    /// The file to write
+    #[arg(long, short)]
+    output: PathBuf,
+}
+
+/// How rows are written.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum RowForm {
+    /// Comma-separated, with a header
+    Csv,
+    /// A JSON object a line
+    Jsonl,
+    /// Apache Parquet
+    Parquet,
+}
+
+/// A quarantined version to let out.
+#[derive(Args)]
+pub struct Release {
+    /// The version, as NAME@VERSION
+    version: String,
+    /// Where the reason is written down, such as a ticket's number
+    #[arg(long)]
+    reference: String,
+}
+
+/// A version by its data set and name.
+fn named(version: &str) -> Result<(&str, &str), Failure> {
+    let parts = version.split_once('@').filter(|(dataset, name)| !dataset.is_empty() && !name.is_empty());
+    parts.ok_or_else(|| Failure::usage(format!("`{version}` names no version: write NAME@VERSION")))
+}
+
+impl Check {
+    pub async fn ask(&self, client: &Client) -> Result<Value, Failure> {
+        let (dataset, version) = named(&self.version)?;
+        let mut wish = json!({"dataset": dataset, "version": version, "stage": self.stage});
+        if let Some(file) = &self.contract {
+            wish["text"] = json!(output::read(file)?);
+        }
+        for (member, value) in [("contract", &self.under), ("run", &self.run)] {
+            if let Some(value) = value {
+                wish[member] = json!(value);
+            }
+        }
+        client.json(Method::POST, "/api/v1/checks", Some(&wish)).await
+    }
+}
+
+/// What a check found, as text.
+pub fn told(found: &Value) -> String {
+    let word = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
+    let number = |value: &Value| value.as_u64().unwrap_or_default();
+    let mut text = format!(
+        "{}@{}: {}, {} rows, check {}\n",
+        word(found, "dataset"),
+        word(found, "version"),
+        word(found, "verdict"),
+        number(&found["rows"]),
+        word(found, "check")
+    );
+    for one in found["results"].as_array().into_iter().flatten() {
+        let (violations, checked) = (number(&one["violations"]), number(&one["checked"]));
+        let said = match domain::data::checks::wilson(violations, checked) {
+            Some((share, low, high)) => {
+                let percent = |share: f64| share * 100.0;
+                format!(
+                    "{violations} of {checked} ({:.3} %, {:.3} to {:.3} %)",
+                    percent(share),
+                    percent(low),
+                    percent(high)
+                )
+            }
+            None => word(one, "why"),
+        };
+        let blocks = if one["blocking"] == true { "" } else { "  warning" };
+        text += &format!(
+            "{:<8} {:<13} {:<32} {said}{blocks}\n",
+            word(one, "verdict"),
+            word(one, "dimension"),
+            word(one, "rule")
+        );
+    }
+    if found["quarantined"] == true {
+        let version = format!("{}@{}", word(found, "dataset"), word(found, "version"));
+        text += &format!(
+            "quarantined: nobody reads it; see why with `counterfoil data rows {version} --quarantined -o FILE`\n"
+        );
+    }
+    text
+}
+
+/// What was checked of a version as it came in; nothing when there is no contract for it.
+pub fn arrived(stored: &Value) -> String {
+    let check = &stored["check"];
+    match (check.is_null(), check["message"].as_str()) {
+        (true, _) => String::new(),
+        (false, Some(why)) => format!("it waits for its check, which could not be run: {why}\n"),
+        (false, None) => told(check),
+    }
+}
+
+/// A check that did not pass has an exit code of its own, so that a pipeline stops.
+///
+/// # Errors
+/// When the verdict is not that it passed.
+pub fn passed(found: &Value) -> Result<(), Failure> {
+    let verdict = found["verdict"].as_str().unwrap_or("unknown");
+    if verdict == "passed" {
+        return Ok(());
+    }
+    let why = |one: &&Value| one["blocking"] == true && one["verdict"] != "passed";
+    let rules = found["results"].as_array().into_iter().flatten().filter(why);
+    let rules: Vec<&str> = rules.filter_map(|one| one["rule"].as_str()).collect();
+    let message = format!("the check came out as {verdict}: {}", rules.join(", "));
+    Err(Failure::new(2, "check_not_passed", message))
+}
+
+impl Rows {
+    pub async fn ask(&self, client: &Client) -> Result<Value, Failure> {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let (dataset, version) = named(&self.version)?;
+        let form = match self.form {
+            Some(RowForm::Csv) => "csv",
+            Some(RowForm::Jsonl) => "jsonl",
+            Some(RowForm::Parquet) => "parquet",
+            None => match self.output.extension().and_then(|extension| extension.to_str()) {
+                Some("jsonl" | "ndjson") => "jsonl",
+                Some("parquet") => "parquet",
+                _ => "csv",
+            },
+        };
+        let path = super::data::at(&[dataset, "versions", version, "quarantine"]);
+        let failed = |e: std::io::Error| Failure::io(format!("{}: {e}", self.output.display()));
+        // They are in clear here: nobody else on this computer reads them.
+        let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.output);
+        let mut file = opened.map_err(failed)?;
+        let came = client.download(&format!("{path}?form={form}"), &mut file).await;
+        let kept = came.and_then(|bytes| file.sync_all().map(|()| bytes).map_err(failed));
+        if kept.is_err() {
+            let _ = std::fs::remove_file(&self.output);
+        }
+        Ok(json!({"version": self.version, "form": form, "bytes": kept?, "output": self.output}))
+    }
+
+    pub fn told(&self, answer: &Value) -> String {
+        format!("written: {}, {} bytes\n", self.output.display(), answer["bytes"])
+    }
+}
+
+impl Release {
+    pub async fn ask(&self, client: &Client) -> Result<Value, Failure> {
+        let (dataset, version) = named(&self.version)?;
+        let path = super::data::at(&[dataset, "versions", version, "release"]);
+        client.json(Method::POST, &path, Some(&json!({"reference": self.reference}))).await
+    }
+
+    pub fn told(&self) -> String {
+        format!("released: {}\n", self.version)
+    }
+}

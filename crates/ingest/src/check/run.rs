@@ -1,0 +1,234 @@
+//! A check from the wish to the record: the version and what its contract refers to are opened, looked at, and what was
+//! found is recorded, with the rows that break what blocks kept beside the version.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use domain::data::{Contract, ContractUsed, Form, KnownContract, Reference, VersionChecked, What, checks};
+use domain::people::Purpose;
+use domain::{Refusal, RefusalCode};
+use engine::{Engine, ExecuteError, Principal, Recorded};
+use query::rows::{Frame, RangeRead, RowsError};
+use sha2::{Digest, Sha256};
+
+use super::{Checked, References, check, in_form, offending};
+
+/// How long one question of a check may take.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Against which contract.
+#[derive(Clone, Debug)]
+pub enum Under {
+    /// The one in force for the data set.
+    InForce,
+    /// The one of this name that is in force, for whatever data set.
+    Named(String),
+    /// This text, which need not be published.
+    Text(String),
+}
+
+/// What is to be checked.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// The data set.
+    pub dataset: String,
+    /// Its version.
+    pub version: String,
+    /// Against which contract.
+    pub under: Under,
+    /// At which stage of a pipeline.
+    pub stage: String,
+    /// In which run of it.
+    pub run: Option<String>,
+}
+
+/// What became of a check.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What was found.
+    pub checked: VersionChecked,
+    /// What was recorded.
+    pub recorded: Recorded,
+}
+
+/// Checks a version, and records it.
+///
+/// # Errors
+/// [`ExecuteError::Refused`] when it may not be checked, there is no such contract, or the version cannot be read as rows;
+/// then nothing is recorded but that.
+pub async fn check_version(engine: &Arc<Engine>, who: &Principal, wish: Wish) -> Result<Outcome, ExecuteError> {
+    let Wish { dataset, version, under, stage, run } = wish;
+    let object = engine.may_check(who, (&dataset, &version), (&stage, run.as_deref())).await?;
+    let (contract, used) = contract(engine, &dataset, under)?;
+    let unreadable = |error: RowsError| unreadable(&dataset, &version, &error);
+    let mut frame = opened(engine, &dataset, &version).await?.map_err(unreadable)?.with_timeout(PATIENCE);
+    let references = references(engine, &contract, &mut frame).await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
+    let Checked { rows, results } = check(&contract, &frame, &references, now).await.map_err(unreadable)?;
+    let verdict = checks::overall(&results);
+    let kept = offending(&contract, &frame, &references, &results).await.map_err(unreadable)?;
+    let checked = VersionChecked {
+        dataset,
+        version,
+        check: String::new(),
+        object,
+        contract: used,
+        stage,
+        run,
+        rows,
+        verdict,
+        results,
+    };
+    let recorded = engine.record_check(who, checked.clone(), kept).await?;
+    let checked = VersionChecked { check: recorded.check.clone(), ..checked };
+    Ok(Outcome { checked, recorded })
+}
+
+/// The rows that are kept of a quarantined version, in a form.
+///
+/// # Errors
+/// As [`Engine::quarantined_rows`].
+pub async fn kept_rows(
+    engine: &Arc<Engine>,
+    who: &Principal,
+    (dataset, version): (&str, &str),
+    form: Form,
+) -> Result<Vec<u8>, ExecuteError> {
+    let rows = engine.quarantined_rows(who, dataset, version).await?;
+    in_form(rows, form).await.map_err(|error| unreadable(dataset, version, &error))
+}
+
+/// Tries a contract on no rows at all: what cannot be read as SQL, or does not fit the columns, shows then.
+///
+/// # Errors
+/// What is wrong, with the rule.
+pub async fn try_contract(contract: &Contract) -> Result<(), String> {
+    for check in contract.checks() {
+        if let What::Row(sql) | What::Set(sql) = &check.what {
+            query::expression(sql).map_err(|error| format!("rule `{}`: {error}", check.name))?;
+        }
+    }
+    let internal = |error: RowsError| error.to_string();
+    let row = |names: &mut dyn Iterator<Item = String>| {
+        let quoted: Vec<String> = names.map(|name| format!("\"{}\"", name.replace('"', "\"\""))).collect();
+        Arc::new(format!("{}\n", quoted.join(",")).into_bytes()) as Arc<dyn RangeRead>
+    };
+    let header = row(&mut contract.columns.iter().map(|column| column.name.clone()));
+    let mut frame = Frame::open(Form::Csv, header).await.map_err(internal)?.with_timeout(PATIENCE);
+    for (n, reference) in contract.references.iter().enumerate() {
+        let mut names: Vec<String> = reference.target.iter().chain(&reference.agree).cloned().collect();
+        names.sort_unstable();
+        names.dedup();
+        frame.add_table(&table(n), Form::Csv, row(&mut names.into_iter())).await.map_err(internal)?;
+    }
+    super::try_each(contract, &frame).await
+}
+
+/// The contract that is meant, and how it is recorded.
+fn contract(engine: &Engine, dataset: &str, under: Under) -> Result<(Contract, ContractUsed), Refusal> {
+    let missing = |message: String| Refusal::new(RefusalCode::NotFound, message);
+    let known = match under {
+        Under::Text(text) => return read(&text, None),
+        Under::InForce => engine.contract_in_force(dataset).ok_or_else(|| {
+            missing(format!(
+                "data set `{dataset}` has no contract in force: publish one with `counterfoil contracts publish`, or give \
+                 a file with `--contract`"
+            ))
+        })?,
+        Under::Named(name) => {
+            let known = engine.read(|state| state.contracts.get(&name).cloned());
+            let known = known.filter(|known: &KnownContract| known.retired_at.is_none());
+            known.ok_or_else(|| missing(format!("no contract `{name}` is in force")))?
+        }
+    };
+    read(&known.published.text, Some(known.published.version))
+}
+
+fn read(text: &str, version: Option<u64>) -> Result<(Contract, ContractUsed), Refusal> {
+    let contract = Contract::parse(text)
+        .map_err(|error| Refusal::new(RefusalCode::Invalid, format!("the contract cannot be read: {error}")))?;
+    let sha256 = merkle::hex(&Sha256::digest(text.as_bytes()));
+    let used = ContractUsed { contract: contract.name.clone(), version, sha256 };
+    Ok((contract, used))
+}
+
+/// What a table is called that a reference refers to, by its place in the contract.
+pub(super) fn table(n: usize) -> String {
+    format!("reference_{n}")
+}
+
+/// Puts beside the rows what the contract refers to; what is not there, or may not be seen, is left out.
+async fn references(engine: &Arc<Engine>, contract: &Contract, frame: &mut Frame) -> References {
+    let mut found = References::new();
+    for (n, reference) in contract.references.iter().enumerate() {
+        let Some(version) = seen(engine, reference) else { continue };
+        let Ok((form, bytes)) = stored(engine, &reference.dataset, &version).await else { continue };
+        if frame.add_table(&table(n), form, bytes).await.is_ok() {
+            found.push((reference.clone(), table(n)));
+        }
+    }
+    found
+}
+
+/// The version that a reference refers to, when its rows may be seen.
+fn seen(engine: &Engine, reference: &Reference) -> Option<String> {
+    engine.read(|state| {
+        let versions = &state.datasets.get(&reference.dataset)?.versions;
+        let open = |name: &&String| state.may_see(&reference.dataset, name, Purpose::Operation).is_ok();
+        match &reference.version {
+            Some(version) => versions.keys().find(|name| *name == version).filter(open).cloned(),
+            None => {
+                let newest = versions.iter().filter(|(name, _)| open(name)).max_by_key(|(_, version)| version.at);
+                newest.map(|(name, _)| name.clone())
+            }
+        }
+    })
+}
+
+async fn opened(engine: &Arc<Engine>, dataset: &str, version: &str) -> Result<Result<Frame, RowsError>, ExecuteError> {
+    let (form, bytes) = stored(engine, dataset, version).await?;
+    Ok(Frame::open(form, bytes).await)
+}
+
+/// The bytes of a version, decrypted as they are read, and how rows are written in them.
+async fn stored(
+    engine: &Arc<Engine>,
+    dataset: &str,
+    version: &str,
+) -> Result<(Form, Arc<dyn RangeRead>), ExecuteError> {
+    let bytes = crate::stored(engine, dataset, version)?;
+    let said = engine.read(|state| {
+        let known = state.dataset_version(dataset, version)?;
+        let described = known.content.as_ref().map(|content| content.form);
+        described.or_else(|| known.subjects.as_ref().map(|subjects| subjects.form))
+    });
+    let form = match said {
+        Some(form) => form,
+        None => {
+            let start = Arc::clone(&bytes);
+            let looked = tokio::task::spawn_blocking(move || form_of(start.as_ref())).await;
+            looked.map_err(|error| ExecuteError::Internal(error.to_string()))?
+        }
+    };
+    Ok((form, bytes))
+}
+
+/// How rows are written, by how the bytes begin.
+fn form_of(bytes: &dyn RangeRead) -> Form {
+    let mut start = [0; 6];
+    let most = usize::try_from(bytes.len()).map_or(start.len(), |len| len.min(start.len()));
+    if bytes.read_at(0, &mut start[..most]).is_err() {
+        return Form::Csv;
+    }
+    match &start {
+        [b'P', b'A', b'R', b'1', ..] => Form::Parquet,
+        b"ARROW1" => Form::Arrow,
+        [b'{', ..] => Form::Jsonl,
+        _ => Form::Csv,
+    }
+}
+
+fn unreadable(dataset: &str, version: &str, error: &RowsError) -> ExecuteError {
+    let message = format!("version `{version}` of data set `{dataset}` cannot be read as rows: {error}");
+    Refusal::new(RefusalCode::Invalid, message).into()
+}
