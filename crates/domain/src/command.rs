@@ -198,6 +198,18 @@ commands! {
     /// Report that an object's key was destroyed and its file removed.
     "object.destroy" DestroyObject(data::ObjectNamed) on |b| format!("object/{}", b.object);
 
+    // Fields of data sets, what is found in them, and what goes out for a purpose.
+    /// Say what fields of a data set are.
+    "dataset.fields.declare" DeclareFields(data::FieldsDeclared) on |b| format!("dataset/{}", b.dataset);
+    /// Report what detectors found in a version.
+    "dataset.version.scan" ReportScan(data::VersionScanned) on |b| format!("dataset/{}", b.dataset);
+    /// Say what somebody gets of a data set who reads it for a purpose.
+    "dataset.view.declare" DeclareView(data::ViewDeclared) on |b| format!("dataset/{}", b.dataset);
+    /// Have no view for a purpose any more.
+    "dataset.view.retire" RetireView(data::ViewRetired) on |b| format!("dataset/{}", b.dataset);
+    /// Settle a finding.
+    "finding.resolve" ResolveFinding(data::FindingResolved) on |b| format!("dataset/{}", b.dataset);
+
     /// Commit to a sealed segment.
     "segment.seal" SealSegment(serving::SegmentSealed) on |b| format!("node/{}", b.node);
     /// Commit to an unsealed segment's progress.
@@ -273,6 +285,7 @@ impl Command {
             Self::RegisterService(body) => format!("registration/{}", body.service),
             Self::AcknowledgeDocument(body) => format!("acknowledgement/{}", body.document),
             Self::RecordTraining(body) => format!("training/{}", body.actor),
+            Self::ResolveFinding(body) => format!("finding/{}", body.finding),
             other => other.resource(),
         }
     }

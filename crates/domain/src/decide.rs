@@ -110,6 +110,11 @@ pub(crate) fn rules(state: &State, given: &Given, command: &Command) -> Result<V
         Command::RewriteVersion(body) => data::datasets::rewrite(state, given, body),
         Command::DestroyVersion(body) => data::datasets::destroy(state, body),
         Command::DestroyObject(body) => data::objects::destroyed(state, body),
+        Command::DeclareFields(body) => data::fields::declare(state, body),
+        Command::ReportScan(body) => data::fields::scanned(state, given, body),
+        Command::DeclareView(body) => data::views::declare(state, body),
+        Command::RetireView(body) => data::views::retire(state, body),
+        Command::ResolveFinding(body) => data::findings::resolve(state, given, body),
         Command::SealSegment(body) => seal_segment(state, body, body.payload.is_some(), Event::SegmentSealed, |node| {
             (node.last_segment.as_ref(), node.sealed_records)
         }),

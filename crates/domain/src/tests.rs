@@ -3,6 +3,7 @@
 mod approvals;
 mod custom;
 mod datasets;
+mod fields;
 mod decisions;
 mod directory;
 mod duties;

@@ -616,6 +616,7 @@ pub fn one_of_each() -> Vec<Event> {
         serving(),
         encryption::events(),
         data::events(),
+        data::fields(),
         retention::events(),
         requests::requests(),
         assurance(),
