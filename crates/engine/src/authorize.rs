@@ -25,7 +25,7 @@ pub(crate) const SCHEMA: &str = include_str!("../../../policies/counterfoil.ceda
 const FLOOR: &str = include_str!("../../../policies/floor.cedar");
 
 /// Actions that are no commands.
-pub(crate) const ACTIONS: [&str; 14] = [
+pub(crate) const ACTIONS: [&str; 17] = [
     "accesses.import",
     "artifact.put",
     "control.request",
@@ -41,6 +41,10 @@ pub(crate) const ACTIONS: [&str; 14] = [
     // tokens
     "token.make",
     "token.reveal",
+    // views of data sets, and detectors
+    "dataset.read.raw",
+    "dataset.scan",
+    "dataset.view.read",
 ];
 
 /// That something is permitted, with the policies that permitted it. Only [`Policies::decide`] makes one.

@@ -399,7 +399,7 @@ impl Engine {
 }
 
 /// What Counterfoil alone does, whatever a role permits.
-const SYSTEM_ALONE: [&str; 35] = [
+const SYSTEM_ALONE: [&str; 36] = [
     "accesses.progress",
     "accesses.seal",
     "archive.lock.report",
@@ -407,6 +407,7 @@ const SYSTEM_ALONE: [&str; 35] = [
     "certificate.install",
     "control.run",
     "dataset.version.rewrite",
+    "dataset.version.scan",
     "encryption.custodian.report",
     "encryption.key.report",
     "encryption.root.report",
@@ -438,7 +439,7 @@ const SYSTEM_ALONE: [&str; 35] = [
 ];
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
-const BOOKKEEPING: [(&str, &str); 32] = [
+const BOOKKEEPING: [(&str, &str); 33] = [
     ("policies.install", "policies"),
     ("node.join", "node/n1"),
     ("node.stop", "node/n1"),
@@ -463,6 +464,7 @@ const BOOKKEEPING: [(&str, &str); 32] = [
     ("encryption.key.report", "encryption/personal"),
     ("encryption.root.report", "encryption/root"),
     ("dataset.version.rewrite", "dataset/d"),
+    ("dataset.version.scan", "dataset/d"),
     ("object.destroy", "object/0a"),
     ("group.provision", "group/gr_1"),
     ("payload.compact", "node/n1"),

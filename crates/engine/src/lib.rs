@@ -48,6 +48,7 @@ pub use archive::{ArchiveOptions, ArchiveStanding};
 pub use authorize::{Permit, Policies, PolicyError};
 pub use custody::{Custodied, CustodyOptions};
 pub use datasets::{About, HeldRows, MAX_VERSION_BYTES, Reading, RewrittenVersion};
+pub use datasets::views::{MAX_LINK_MS, View, ViewLink};
 pub use directory::{GroupNote, GroupWish, MAX_NAME_BYTES, PersonWish, email_is_valid, label_is_valid};
 pub use documents::MAX_DOCUMENT_BYTES;
 pub use encryption::{ClassInventory, KeyInventory};
@@ -126,6 +127,8 @@ pub struct Engine {
     artifacts: Mutex<()>,
     /// Versions of data sets that come in or go out.
     transfers: datasets::Transfers,
+    /// Links to views of them.
+    view_links: datasets::views::Links,
     /// Those turned away at the doors.
     refused: refused::Refused,
     /// What browsers were asked to prove, and have not answered.

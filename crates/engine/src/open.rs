@@ -383,6 +383,7 @@ impl Disk {
             admitted: workloads::Admitted::default(),
             artifacts: Mutex::default(),
             transfers: Default::default(),
+            view_links: Default::default(),
             refused: Default::default(),
             ceremonies: Ceremonies::default(),
             activity: Activity::new(Engine::now_ms()),

@@ -6,6 +6,7 @@
 //! already, so that a process that was killed in any of them goes on where it was.
 
 mod rows;
+pub(crate) mod views;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
@@ -15,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use domain::data::datasets::may_store;
 use domain::data::{DestroyVersion, Form, RewriteVersion, StoreVersion, StoredObject, SubjectColumn, Version};
 use domain::keys::holds;
+use domain::people::Purpose;
 use domain::{Command, Refusal, RefusalCode};
 use store::objects;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -310,6 +312,7 @@ impl Engine {
     ) -> Result<Reading, ExecuteError> {
         self.authorize(who, "dataset.read", &format!("dataset/{dataset}"))?;
         let known = self.version_for(who, dataset, version)?;
+        self.may_read_raw(who, dataset, who.attempt.as_ref().and_then(crate::Attempt::why))?;
         let permit = self.transfers.begin()?;
         who.attempt.iter().for_each(|attempt| attempt.concerns(&known.stored.object));
         let stored = known.stored;
@@ -321,8 +324,16 @@ impl Engine {
 
     /// The version, if there is one that may be read for the purpose that was stated.
     fn version_for(&self, who: &Principal, dataset: &str, version: &str) -> Result<Version, Refusal> {
+        self.version_for_purpose(dataset, version, who.attempt.as_ref().and_then(crate::Attempt::why))
+    }
+
+    fn version_for_purpose(
+        &self,
+        dataset: &str,
+        version: &str,
+        purpose: Option<Purpose>,
+    ) -> Result<Version, Refusal> {
         let refuse = |code, message: String| Err(Refusal::new(code, message));
-        let purpose = who.attempt.as_ref().and_then(crate::Attempt::why);
         self.read(|state| {
             let Some(known) = state.datasets.get(dataset) else {
                 return refuse(RefusalCode::NotFound, format!("there is no data set `{dataset}`"));

@@ -81,6 +81,8 @@ filled! {
     datasets: data::Datasets,
     dataset_purposes: data::DatasetPurposes,
     data_objects: data::DataObjects,
+    dataset_fields: data::DatasetFields,
+    pii_findings: data::PiiFindings,
     dsr: keys::Dsr,
     dsr_impacts: keys::DsrImpacts,
     subject_keys: keys::SubjectKeys,
