@@ -166,7 +166,10 @@ impl State {
 }
 
 /// Names of columns stand in the ledger for good: what has the form of an address of somebody is not let in.
-pub(crate) fn field_is_valid(field: &str) -> Result<(), Refusal> {
+///
+/// # Errors
+/// [`RefusalCode::Invalid`]; the name is not repeated.
+pub fn field_is_valid(field: &str) -> Result<(), Refusal> {
     let fits = (1..=128).contains(&field.len()) && !field.chars().any(|c| c.is_control() || c == '@');
     match fits {
         true => Ok(()),

@@ -9,6 +9,7 @@ mod directory;
 mod documents;
 mod emergencies;
 mod encryption;
+pub(crate) mod fields;
 mod groups;
 mod infrastructure;
 mod keys;
@@ -23,6 +24,7 @@ mod reviews;
 mod serving;
 mod sessions;
 mod tokens;
+mod views;
 
 pub(crate) use assurance::failure as assurance_failure;
 
@@ -145,6 +147,15 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/datasets", get(datasets::list))
         .route("/datasets/{id}", get(datasets::show))
         .route("/datasets/{id}/versions/{version}/destroy", post(datasets::destroy))
+        .route("/datasets/{id}/fields", get(fields::list).post(fields::declare))
+        .route("/datasets/{id}/versions/{version}/scan", post(fields::scan))
+        .route("/datasets/{id}/views", get(views::list))
+        .route("/datasets/{id}/views/{for}", put(views::declare).delete(views::retire))
+        .route("/datasets/{id}/versions/{version}/view/{for}", get(views::read))
+        .route("/datasets/{id}/versions/{version}/view/{for}/links", post(views::link))
+        .route("/view-links/{secret}", get(views::follow))
+        .route("/findings", get(fields::findings))
+        .route("/findings/{id}/resolve", post(fields::resolve))
         .route("/tokens", get(tokens::list))
         .route("/tokens/placeholders", post(tokens::place))
         .route("/tokens/placeholders/restore", post(tokens::restore))
