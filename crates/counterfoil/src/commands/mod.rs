@@ -10,6 +10,7 @@ mod data;
 mod documents;
 mod emergencies;
 mod encryption;
+mod fields;
 mod evidence;
 mod grants;
 mod groups;

@@ -20,7 +20,7 @@ use crate::ui::literal;
 pub(crate) fn fields_of(dataset: &str) -> String {
     format!(
         "SELECT version, field, declared_class, proposed_class, found, found_permille, score_permille, purpose_id, \
-         justification_ref, declared_by, use, used_by, seq FROM dataset_fields WHERE dataset_id = {} \
+         justification_ref, declared_by, use_state, used_by, seq FROM dataset_fields WHERE dataset_id = {} \
          ORDER BY version DESC, field, purpose_id",
         literal(dataset)
     )

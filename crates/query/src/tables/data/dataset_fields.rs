@@ -55,7 +55,7 @@ impl Table for DatasetFields {
         int("found_permille", "The share of its cells that have the first of those, in thousandths"),
         int("score_permille", "How sure that is, in thousandths"),
         text("used_by", "Model versions with an input of its name, as `MODEL@VERSION`, with commas"),
-        text("use", "`used`, `unused` by any model whose inputs fit the data set, or `unknown` when none fits"),
+        text("use_state", "`used`, `unused` by any model whose inputs fit the data set, or `unknown` when none fits"),
     ];
 
     fn apply(&mut self, leaf: &Leaf<'_>) {
