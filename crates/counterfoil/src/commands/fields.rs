@@ -111,7 +111,7 @@ pub struct View {
     version: Version,
     /// What it is read for
     #[arg(long = "for", value_name = "PURPOSE")]
-    purpose: String,
+    aim: String,
     /// The file to write; what is there is replaced when all has come
     #[arg(long, short, required_unless_present_any = ["report", "link"])]
     output: Option<PathBuf>,
@@ -145,14 +145,14 @@ pub struct Views {
     /// The data set
     dataset: String,
     /// Declare the view for a purpose, from a TOML file with [[columns]], quasi, min_k, max_suppressed_permille
-    #[arg(long, value_name = "FILE", requires = "purpose")]
+    #[arg(long, value_name = "FILE", requires = "aim")]
     declare: Option<PathBuf>,
     /// Have no view for a purpose any more
-    #[arg(long, requires = "purpose", conflicts_with = "declare")]
+    #[arg(long, requires = "aim", conflicts_with = "declare")]
     retire: bool,
     /// The purpose
     #[arg(long = "for", value_name = "PURPOSE")]
-    purpose: Option<String>,
+    aim: Option<String>,
 }
 
 /// One of these commands.
@@ -257,7 +257,7 @@ impl Findings {
 impl View {
     async fn ask(&self, client: &Client) -> Result<Value, Failure> {
         let Version { dataset, version } = &self.version;
-        let path = super::data::at(&[dataset, "versions", version, "view", &self.purpose]);
+        let path = super::data::at(&[dataset, "versions", version, "view", &self.aim]);
         if let Some(seconds) = self.link {
             return client.json(Method::POST, &format!("{path}/links"), Some(&json!({"seconds": seconds}))).await;
         }
@@ -285,7 +285,7 @@ impl View {
 
 impl Views {
     async fn ask(&self, client: &Client) -> Result<Value, Failure> {
-        let purpose = self.purpose.as_deref().unwrap_or_default();
+        let purpose = self.aim.as_deref().unwrap_or_default();
         let path = super::data::at(&[&self.dataset, "views", purpose]);
         match &self.declare {
             Some(file) => client.json(Method::PUT, &path, Some(&from_toml(file)?)).await,

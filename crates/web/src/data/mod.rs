@@ -2,6 +2,7 @@
 
 mod dataset;
 mod datasets;
+mod findings;
 
 use std::sync::Arc;
 
@@ -11,10 +12,13 @@ use axum::routing::get;
 use crate::App;
 
 pub(crate) fn routes() -> Router<Arc<App>> {
-    Router::new().route("/data", get(datasets::show)).route("/data/{id}", get(dataset::show))
+    Router::new()
+        .route("/data", get(datasets::show))
+        .route("/data/findings", get(findings::show))
+        .route("/data/{id}", get(dataset::show))
 }
 
 pub(crate) use datasets::readable;
 
 #[cfg(test)]
-pub(crate) use {dataset::DatasetPage, datasets::DataPage};
+pub(crate) use {dataset::DatasetPage, datasets::DataPage, findings::FindingsPage};
