@@ -130,6 +130,7 @@ EVENTS = {
     "dataset.declared": ("dataset/{dataset}", "dataset spec"),
     "dataset.retired": ("dataset/{dataset}", "dataset"),
     "dataset.version.stored": ("dataset/{dataset}", "dataset version stored subjects?"),
+    "dataset.version.described": ("dataset/{dataset}", "dataset version content"),
     "dataset.version.rewritten": ("dataset/{dataset}", "dataset version rows_removed old stored"),
     "dataset.version.ended": ("dataset/{dataset}", "dataset version object reference"),
     "object.destroyed": ("object/{object}", "object class key"),
@@ -916,10 +917,18 @@ class State:
             known["retired_at"] = entry["ts"]
         elif type_ == "dataset.version.stored":
             subjects = body.get("subjects")
-            known["versions"][version] = {"stored": body["stored"], "subjects": subjects, "at": entry["ts"], "by": entry["actor"]}
+            fresh = {"stored": body["stored"], "subjects": subjects, "content": None, "at": entry["ts"], "by": entry["actor"]}
+            known["versions"][version] = fresh
+        elif type_ == "dataset.version.described":
+            if version in known["versions"]:
+                known["versions"][version]["content"] = dict(body["content"])
         elif type_ == "dataset.version.rewritten":
             if version in known["versions"]:
                 known["versions"][version]["stored"] = body["stored"]
+                if content := known["versions"][version]["content"]:
+                    content["rows"] = max(0, content["rows"] - body["rows_removed"])
+                    content["groups"] = []
+                    content.pop("digest", None)
             doomed[body["old"]] = {"class": body["stored"]["class"], **named}
         elif type_ == "dataset.version.ended":
             known["ended"] = sorted({*known["ended"], version})

@@ -19,6 +19,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("store", 1),
     ("engine", 2),
     ("query", 2),
+    ("ingest", 3),
     ("verify", 3),
     ("assurance", 3),
     ("gateway", 4),

@@ -347,6 +347,8 @@ pub struct Given {
     pub enclosed: Option<models::Enclosed>,
     /// The object that was written and waits to be stored, for `dataset.version.store` and `dataset.version.rewrite`.
     pub object: Option<data::StoredObject>,
+    /// What was found to be in it, for `dataset.version.store`; `None` when nobody looked.
+    pub content: Option<data::Content>,
     /// The checkpoint of a history that is remembered and that this ledger does not extend, and its size, for
     /// `ledger.rollback.accept`.
     pub other_history: Option<(String, u64)>,

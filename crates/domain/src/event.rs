@@ -247,6 +247,8 @@ events! {
     "dataset.retired" DatasetRetired(data::DatasetRetired) on |b| format!("dataset/{}", b.dataset);
     /// A version of a data set was stored, encrypted.
     "dataset.version.stored" VersionStored(data::VersionStored) on |b| format!("dataset/{}", b.dataset);
+    /// What is in a version is known.
+    "dataset.version.described" VersionDescribed(data::VersionDescribed) on |b| format!("dataset/{}", b.dataset);
     /// A version was written anew without somebody's rows, into another object.
     "dataset.version.rewritten" VersionRewritten(data::VersionRewritten) on |b| format!("dataset/{}", b.dataset);
     /// A version is no more.

@@ -508,6 +508,7 @@ impl State {
                 }
             }
             Event::VersionStored(body) => self.store_version(body, by, ts),
+            Event::VersionDescribed(body) => self.describe_version(body),
             Event::VersionRewritten(body) => self.rewrite_version(body),
             Event::VersionEnded(body) => self.end_version(body),
             Event::ObjectDestroyed(body) => {

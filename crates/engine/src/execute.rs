@@ -273,6 +273,10 @@ impl Engine {
             Command::RewriteVersion(body) => self.transfers.written(&body.object),
             _ => None,
         };
+        let content = match command {
+            Command::StoreVersion(body) => self.transfers.content(&body.object),
+            _ => None,
+        };
         if let Command::RequestApproval(body) = command {
             self.keep_asked(&body.command).await;
         }
@@ -282,7 +286,7 @@ impl Engine {
         };
         let authenticated_at = who.session.as_ref().map(|visit| visit.authenticated_at);
         let (by, fresh) = (who.actor.clone(), uuid::Uuid::now_v7().simple().to_string());
-        Given { now: Self::now_ms(), by, authenticated_at, fresh, model, enclosed, object, other_history }
+        Given { now: Self::now_ms(), by, authenticated_at, fresh, model, enclosed, object, content, other_history }
     }
 
     /// Appends events, waits until they are durable, and folds them.

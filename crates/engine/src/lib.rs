@@ -47,7 +47,7 @@ pub use approvals::Asked;
 pub use archive::{ArchiveOptions, ArchiveStanding};
 pub use authorize::{Permit, Policies, PolicyError};
 pub use custody::{Custodied, CustodyOptions};
-pub use datasets::{About, HeldRows, MAX_VERSION_BYTES, Reading, RewrittenVersion};
+pub use datasets::{About, Arrived, HeldRows, MAX_VERSION_BYTES, Reading, RewrittenVersion};
 pub use datasets::views::{MAX_LINK_MS, View, ViewLink};
 pub use directory::{GroupNote, GroupWish, MAX_NAME_BYTES, PersonWish, email_is_valid, label_is_valid};
 pub use documents::MAX_DOCUMENT_BYTES;

@@ -240,10 +240,12 @@ async fn reach(view: &View, query: &Query, frame: &Frame) -> Result<Reached, Vie
 
 /// A view as SQL.
 struct Query {
-    /// What goes out, as expressions with names.
-    out: Vec<String>,
+    /// What goes out: expressions, and quoted names.
+    out: Vec<(String, String)>,
     /// What is the same in rows that cannot be told apart.
     key: String,
+    /// A name for that.
+    joined: String,
     min_k: u32,
     tokens: Vec<(usize, String)>,
 }
@@ -264,18 +266,19 @@ impl Query {
             if let ColumnRule::Tokenise { scope } = &one.rule {
                 tokens.push((out.len(), scope.clone()));
             }
-            out.push(format!("{expression} AS {}", quoted(name)));
+            out.push((expression.clone(), quoted(name)));
             keys.insert(name.as_str(), expression);
         }
+        // Names that no column has.
+        let longest = columns.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        let (whose, joined) = (quoted(&"_".repeat(longest + 1)), quoted(&"_".repeat(longest + 2)));
         if let Some(subject) = subject.filter(|_| !tokens.is_empty()) {
-            // A name that no column has.
-            let longest = columns.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-            out.push(format!("CAST({} AS VARCHAR) AS {}", quoted(subject), quoted(&"_".repeat(longest + 1))));
+            out.push((format!("CAST({} AS VARCHAR)", quoted(subject)), whose));
         }
         let parts: Vec<String> =
             spec.quasi.iter().filter_map(|one| keys.get(one.as_str())).map(|of| key_of(of)).collect();
         let key = if parts.is_empty() { "''".to_owned() } else { parts.join(" || ") };
-        Ok(Self { out, key, min_k: spec.min_k, tokens })
+        Ok(Self { out, key, joined, min_k: spec.min_k, tokens })
     }
 
     /// The smallest group, the smallest that is large enough, all rows, and those in groups that are too small.
@@ -288,17 +291,20 @@ impl Query {
         )
     }
 
-    /// What goes out.
+    /// What goes out. The groups that are large enough are held in memory, and rows pass by them.
     fn rows(&self, suppressing: bool) -> String {
-        let all = format!("SELECT {} FROM rows", self.out.join(", "));
-        match suppressing {
-            false => all,
-            true => format!(
-                "{all} WHERE {key} IN (SELECT k FROM (SELECT {key} AS k FROM rows) AS keyed GROUP BY k HAVING count(*) >= {})",
-                self.min_k,
-                key = self.key
-            ),
+        let of = |(expression, name): &(String, String)| format!("{expression} AS {name}");
+        let all = self.out.iter().map(of).collect::<Vec<_>>().join(", ");
+        if !suppressing {
+            return format!("SELECT {all} FROM rows");
         }
+        let names = self.out.iter().map(|(_, name)| format!("r.{name}")).collect::<Vec<_>>().join(", ");
+        let (key, joined, min_k) = (&self.key, &self.joined, self.min_k);
+        format!(
+            "SELECT {names} FROM \
+             (SELECT k FROM (SELECT {key} AS k FROM rows) AS keyed GROUP BY k HAVING count(*) >= {min_k}) AS kept \
+             JOIN (SELECT {all}, {key} AS {joined} FROM rows) AS r ON kept.k = r.{joined}"
+        )
     }
 }
 

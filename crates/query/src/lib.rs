@@ -12,6 +12,8 @@
 //! Answer (text, CSV, JSON, Parquet)           src/answer.rs
 //! ```
 //!
+//! Beside it, and apart from the ledger: SQL over the rows of one version of a data set, in `rows/`.
+//!
 //! A new table is one file in `tables/<room>/` and one line in `tables/mod.rs`.
 
 mod answer;
@@ -20,6 +22,7 @@ mod database;
 mod error;
 mod fold;
 mod holders;
+pub mod rows;
 mod sample;
 mod schedule;
 mod schema;

@@ -30,7 +30,7 @@ use crate::tables::{RecordTable, VIEWS};
 use crate::{QueryError, Source, statement};
 
 /// Functions that make text of any length from a few bytes, in one step that no limit on memory or time can stop.
-const UNBOUNDED: [&str; 3] = ["repeat", "lpad", "rpad"];
+pub(crate) const UNBOUNDED: [&str; 3] = ["repeat", "lpad", "rpad"];
 
 /// What `$start`, `$end` and `$now` stand for, in milliseconds since the epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,7 +232,7 @@ impl Session {
 
 /// The same plan with joins that let other tasks run now and then: the engine's own only do so where they read input,
 /// and a product of tables computes long after it has read all of it.
-fn yielding(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
+pub(crate) fn yielding(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
     let wrapped = plan.transform_up(|node| match node.children().len() {
         0 | 1 => Ok(Transformed::no(node)),
         _ => Ok(Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>)),

@@ -7,6 +7,15 @@ use datafusion::sql::sqlparser::ast::Statement as Sql;
 use crate::QueryError;
 use crate::tables;
 
+/// Reads one SELECT, of whatever tables.
+pub(crate) fn parse_select(sql: &str) -> Result<Statement, QueryError> {
+    let statement = read(sql)?;
+    match &statement {
+        Statement::Statement(inner) if matches!(inner.as_ref(), Sql::Query(_)) => Ok(statement),
+        other => Err(refuse(&other.to_string())),
+    }
+}
+
 /// Reads one read-only statement.
 pub(crate) fn parse(sql: &str) -> Result<Statement, QueryError> {
     let statement = read(sql)?;

@@ -14,7 +14,8 @@
 //!  │  └ bucket key [c][days] v     wraps the day keys of the class
 //!  │     └ day key [c][yyyy-mm-dd] destroyed when the retention of a day ends
 //!  ├ class key [_link], bucket keys, link key [s]   subject tags
-//!  ├ index key [scope]             blind index: identifier -> subject reference; tokens: value -> token
+//!  ├ index key [scope]             blind index: identifier -> subject reference; tokens: value -> token;
+//!  │                               fingerprints of content
 //!  └ format key [scope]            format-preserving tokens
 //! ```
 //!
@@ -38,6 +39,7 @@ pub mod custodian_conformance;
 pub mod custody;
 mod destroy;
 mod error;
+mod fingerprint;
 mod held;
 mod keyring;
 pub mod memory;
@@ -56,8 +58,9 @@ pub use commit::{commitment_root, verify_commitment};
 pub use custody::{Away, Custodied, Custody, Unreachable};
 pub use destroy::Destroyed;
 pub use error::{BoxError, VaultError};
+pub use fingerprint::{Fingerprint, Fingerprints};
 pub use names::{KeyKind, KeyName, ObjectId, SubjectRef};
-pub use object::{ObjectError, ObjectHeader, ObjectReader, ObjectWriter, Written};
+pub use object::{ObjectError, ObjectHeader, ObjectPieces, ObjectReader, ObjectWriter, ReadAt, Written};
 pub use ports::{
     Custodian, CustodianInfo, DestroyOutcome, Destruction, KeyCount, KeyInfo, KeyState, KeyStore, Put, Rewrap, Stored,
     Target, Turn, TurnedBucket, WrappedKey, same_versions,

@@ -130,7 +130,8 @@ pub struct KeyName {
     /// Data class; empty for index and format keys.
     pub class: String,
     /// Class: empty. Bucket and outgoing: two hexadecimal digits, or `days`. Subject and link: the subject
-    /// reference in hexadecimal. Day: `yyyy-mm-dd`. Index: the scope, with `tokens/` before it for one of tokens.
+    /// reference in hexadecimal. Day: `yyyy-mm-dd`. Index: the scope, with `tokens/` before it for one of tokens, or `content/`
+    /// before a unit of fingerprints.
     /// Object: its id in hexadecimal. Format: the scope of tokens.
     pub unit: String,
 }
@@ -186,6 +187,12 @@ impl KeyName {
     #[must_use]
     pub fn token_index(scope: &str) -> KeyName {
         KeyName::new(KeyKind::Index, "", &format!("tokens/{scope}"))
+    }
+
+    /// The key of the fingerprints of `unit`: no scope of identifiers can have this name.
+    #[must_use]
+    pub fn content_index(unit: &str) -> KeyName {
+        KeyName::new(KeyKind::Index, "", &format!("content/{unit}"))
     }
 
     /// The format key of a scope of tokens.

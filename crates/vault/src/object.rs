@@ -18,7 +18,11 @@
 //! Together with the SHA-256 of the object it is therefore a commitment to the plaintext that can only be confirmed with
 //! the key: once that is destroyed, nobody can check a guess.
 
+mod pieces;
+
 use std::io::{self, Read, Write};
+
+pub use pieces::{ObjectPieces, ReadAt, probe_pieces};
 
 use aes_gcm::aead::{AeadInOut, KeyInit};
 use aes_gcm::{Aes256Gcm, Nonce};
@@ -180,6 +184,18 @@ impl ObjectHeader {
             return Err(ObjectError::Header("its chunks are empty or above 1 MiB"));
         }
         Ok(ObjectHeader { class, id, chunk_bytes, commitment: read_array(from)? })
+    }
+
+    /// Reads a header, which must be that of the object `id` of `class`.
+    fn read_as(class: &str, id: &ObjectId, from: &mut impl Read) -> Result<ObjectHeader, ObjectError> {
+        let header = Self::read(from)?;
+        if header.class != class {
+            return Err(ObjectError::WrongClass { expected: class.to_owned(), found: header.class });
+        }
+        if header.id != *id {
+            return Err(ObjectError::WrongObject { expected: *id, found: header.id });
+        }
+        Ok(header)
     }
 
     /// The header's bytes.
@@ -466,13 +482,7 @@ impl Vault {
         id: &ObjectId,
         mut from: R,
     ) -> Result<ObjectReader<R>, ObjectError> {
-        let header = ObjectHeader::read(&mut from)?;
-        if header.class != class {
-            return Err(ObjectError::WrongClass { expected: class.to_owned(), found: header.class });
-        }
-        if header.id != *id {
-            return Err(ObjectError::WrongObject { expected: *id, found: header.id });
-        }
+        let header = ObjectHeader::read_as(class, id, &mut from)?;
         self.open_object(header, from)
     }
 

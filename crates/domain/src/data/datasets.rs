@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::content::{self, Content, VersionDescribed};
 use super::objects::{Doomed, StoredObject, is_well_formed};
 use crate::decide::{name_is_valid, reference_is_valid};
 use crate::keys::holds;
@@ -135,16 +136,43 @@ pub enum Form {
     Csv,
     /// A JSON object a line.
     Jsonl,
+    /// Apache Parquet.
+    Parquet,
+    /// A file of Apache Arrow's interprocess format, which is Feather's second version too.
+    Arrow,
 }
 
 impl Form {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Csv, Self::Jsonl, Self::Parquet, Self::Arrow];
+
     /// The word used in the ledger and in requests.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Csv => "csv",
             Self::Jsonl => "jsonl",
+            Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
         }
+    }
+
+    /// The form that a file's name ends in, without regard to case.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        match name.rsplit_once('.')?.1.to_ascii_lowercase().as_str() {
+            "csv" => Some(Self::Csv),
+            "jsonl" | "ndjson" => Some(Self::Jsonl),
+            "parquet" => Some(Self::Parquet),
+            "arrow" | "feather" => Some(Self::Arrow),
+            _ => None,
+        }
+    }
+
+    /// Whether rows are lines of text, of which several files can be put one behind the other.
+    #[must_use]
+    pub fn is_text(self) -> bool {
+        matches!(self, Self::Csv | Self::Jsonl)
     }
 }
 
@@ -268,6 +296,9 @@ pub struct Version {
     pub stored: StoredObject,
     /// Where it says whom rows are about.
     pub subjects: Option<SubjectColumn>,
+    /// What is in it, when it was read as it came in.
+    #[serde(default)]
+    pub content: Option<Content>,
     /// When it was stored, in milliseconds since the epoch.
     pub at: i64,
     /// Who stored it.
@@ -294,7 +325,8 @@ impl State {
     pub(crate) fn store_version(&mut self, body: &VersionStored, by: &str, at: i64) {
         if let Some(dataset) = self.datasets.get_mut(&body.dataset) {
             let (stored, subjects) = (body.stored.clone(), body.subjects.clone());
-            dataset.versions.insert(body.version.clone(), Version { stored, subjects, at, by: by.to_owned() });
+            let version = Version { stored, subjects, content: None, at, by: by.to_owned() };
+            dataset.versions.insert(body.version.clone(), version);
         }
     }
 
@@ -302,6 +334,7 @@ impl State {
         let dataset = self.datasets.get_mut(&body.dataset);
         if let Some(version) = dataset.and_then(|dataset| dataset.versions.get_mut(&body.version)) {
             version.stored = body.stored.clone();
+            version.content = version.content.as_ref().map(|content| content.without(body.rows_removed));
         }
         self.doom(&body.old, &body.stored.class, &body.dataset, &body.version);
     }
@@ -396,7 +429,14 @@ pub(crate) fn store(state: &State, given: &Given, body: &StoreVersion) -> Result
     let class = find(state, &body.dataset)?.spec.class.as_str();
     let stored = written(given, &body.object, class)?;
     let (dataset, version, subjects) = (body.dataset.clone(), body.version.clone(), body.subjects.clone());
-    Ok(vec![Event::VersionStored(VersionStored { dataset, version, stored, subjects })])
+    let described = given.content.as_ref().map(|content| {
+        content::is_well_formed(content)?;
+        let (dataset, version, content) = (dataset.clone(), version.clone(), content.clone());
+        Ok(Event::VersionDescribed(VersionDescribed { dataset, version, content }))
+    });
+    let described = described.transpose()?;
+    let stored = Event::VersionStored(VersionStored { dataset, version, stored, subjects });
+    Ok(std::iter::once(stored).chain(described).collect())
 }
 
 /// Whether a version of this name can be stored; asked before its bytes are taken.
@@ -414,6 +454,14 @@ pub fn may_store(state: &State, dataset: &str, version: &str, subjects: Option<&
         return refuse(RefusalCode::Exists, message);
     }
     let Some(subjects) = subjects else { return Ok(()) };
+    if !subjects.form.is_text() {
+        let form = subjects.form.as_str();
+        let message = format!(
+            "rows of form `{form}` cannot be taken out one by one, so nobody's could be erased: store them as csv or jsonl \
+             to say whom they are about, or say that they are about nobody in particular"
+        );
+        return refuse(RefusalCode::Invalid, message);
+    }
     name_is_valid("scope of identifiers", &subjects.scope)?;
     scope_is_free(&subjects.scope)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');

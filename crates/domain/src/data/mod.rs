@@ -1,5 +1,6 @@
 //! Data: which data sets there are, their versions, and the encrypted objects that those lie in.
 
+pub mod content;
 pub mod datasets;
 pub mod objects;
 // Fields, what is found in them, and what goes out for a purpose.
@@ -7,6 +8,7 @@ pub mod fields;
 pub mod findings;
 pub mod views;
 
+pub use content::{Content, ContentColumn, VersionDescribed};
 pub use datasets::{
     DataClass, Dataset, DatasetDeclared, DatasetRetired, DatasetSpec, DestroyVersion, Form, LawfulBasis,
     RewriteVersion, StoreVersion, SubjectColumn, Version, VersionEnded, VersionRewritten, VersionStored,

@@ -5,6 +5,7 @@
 //! rows into another object, an event says so, and the object before is destroyed. Each step looks at what was done
 //! already, so that a process that was killed in any of them goes on where it was.
 
+mod content;
 mod rows;
 pub(crate) mod views;
 
@@ -14,17 +15,18 @@ use std::io::{self, BufReader, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::data::datasets::may_store;
-use domain::data::{DestroyVersion, Form, RewriteVersion, StoreVersion, StoredObject, SubjectColumn, Version};
+use domain::data::{Content, DestroyVersion, Form, RewriteVersion, StoreVersion, StoredObject, SubjectColumn, Version};
 use domain::keys::holds;
 use domain::people::Purpose;
 use domain::{Command, Refusal, RefusalCode};
 use store::objects;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use vault::{ObjectError, ObjectId, ObjectReader, SubjectRef, VaultError};
+use vault::{Fingerprints, ObjectError, ObjectHeader, ObjectId, ObjectPieces, ObjectReader, SubjectRef, VaultError};
 
 use crate::artifacts::now;
 use crate::objects::copy;
 use crate::{Done, Engine, ExecuteError, Principal};
+pub use content::Arrived;
 use rows::{RowError, Rows};
 
 /// The largest version, in bytes.
@@ -48,13 +50,13 @@ const HOLDER: &str = "dataset/";
 /// What is under way with data sets.
 pub(crate) struct Transfers {
     permits: Arc<Semaphore>,
-    /// Objects that were written and wait for their event.
-    written: Mutex<BTreeMap<String, StoredObject>>,
+    /// Objects that were written and wait for their event, and what is known to be in each.
+    written: Mutex<BTreeMap<String, (StoredObject, Option<Content>)>>,
     /// One version at a time is written anew.
     rewrites: tokio::sync::Mutex<()>,
     /// Held to read while a version comes in until its event, and alone while a person's keys go: whom a version is about
     /// that has no event yet cannot be found, and is forgotten with the keys.
-    pub(crate) coming: tokio::sync::RwLock<()>,
+    pub(crate) coming: Arc<tokio::sync::RwLock<()>>,
 }
 
 impl Default for Transfers {
@@ -72,9 +74,9 @@ impl Transfers {
         })
     }
 
-    fn waits(&self, stored: &StoredObject) {
+    fn waits(&self, stored: &StoredObject, content: Option<Content>) {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        written.insert(stored.object.clone(), stored.clone());
+        written.insert(stored.object.clone(), (stored.clone(), content));
     }
 
     fn settled(&self, stored: &StoredObject) {
@@ -83,7 +85,13 @@ impl Transfers {
 
     /// The object of this name, if it was written here and waits for its event.
     pub(crate) fn written(&self, object: &str) -> Option<StoredObject> {
-        self.written.lock().unwrap_or_else(PoisonError::into_inner).get(object).cloned()
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.get(object).map(|(stored, _)| stored.clone())
+    }
+
+    /// What is known to be in it.
+    pub(crate) fn content(&self, object: &str) -> Option<Content> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).get(object)?.1.clone()
     }
 }
 
@@ -190,18 +198,33 @@ impl From<Unwritten> for ExecuteError {
 }
 
 impl Engine {
-    /// Stores a version of a data set with all that `from` gives, which is read as a stream. A read that fails with
-    /// [`io::ErrorKind::UnexpectedEof`] or [`io::ErrorKind::TimedOut`] says that whoever sends it broke off.
+    /// Stores a version of a data set with all that `from` gives, without a look at what is in it.
     ///
     /// # Errors
-    /// [`ExecuteError::Refused`] when policies or rules refuse it or it broke off; [`ExecuteError::Unavailable`] when it
-    /// cannot be written. Then nothing is stored.
+    /// As [`Engine::take_version`]. Then nothing is stored.
     pub async fn store_version(
         self: &Arc<Self>,
         who: &Principal,
         wish: (&str, &str, About),
         from: impl Read + Send + 'static,
     ) -> Result<Done, ExecuteError> {
+        let arrived = self.take_version(who, wish, from).await?;
+        self.settle_version(who, arrived, None).await
+    }
+
+    /// Takes in what is to be a version of a data set: all that `from` gives, which is read as a stream and encrypted.
+    /// Nobody sees it yet. A read that fails with [`io::ErrorKind::UnexpectedEof`] or [`io::ErrorKind::TimedOut`] says that
+    /// whoever sends it broke off.
+    ///
+    /// # Errors
+    /// [`ExecuteError::Refused`] when policies or rules refuse it or it broke off; [`ExecuteError::Unavailable`] when it
+    /// cannot be written. Then nothing is there.
+    pub async fn take_version(
+        self: &Arc<Self>,
+        who: &Principal,
+        wish: (&str, &str, About),
+        from: impl Read + Send + 'static,
+    ) -> Result<Arrived, ExecuteError> {
         let (dataset, version, about) = (wish.0.to_owned(), wish.1.to_owned(), wish.2);
         let unsaid = about == About::Unsaid;
         let subjects = if let About::Named(column) = about { Some(column) } else { None };
@@ -213,18 +236,20 @@ impl Engine {
         if let Err(refusal) = allowed {
             return Err(self.record_refusal(who, "dataset.version.store", resource, refusal).await);
         }
-        let _coming = self.transfers.coming.read().await;
-        let _permit = self.transfers.begin()?;
+        let coming = Arc::clone(&self.transfers.coming).read_owned().await;
+        let permit = self.transfers.begin()?;
         let class = self.read(|state| state.datasets.get(&dataset).map(|known| known.spec.class.as_str()));
         let class = class.ok_or_else(|| ExecuteError::Internal(format!("data set `{dataset}` vanished")))?;
-        let (holder, column) = (holder(&dataset, &version), subjects.clone());
-        let stored = self.blocking(move |engine| engine.write_version(class, &holder, column.as_ref(), from)).await??;
-        self.transfers.waits(&stored);
+        let (holder, column, unit) = (holder(&dataset, &version), subjects.clone(), dataset.clone());
+        let written = self.blocking(move |engine| {
+            let fingerprints = engine.vault.fingerprints(&unit, now()).map_err(unavailable)?;
+            let (stored, digest) = engine.write_version(class, &holder, column.as_ref(), from, &fingerprints)?;
+            Ok::<_, ExecuteError>((stored, digest, fingerprints))
+        });
+        let (stored, digest, fingerprints) = written.await??;
         let object = stored.object.clone();
-        let done = self.execute(who, Command::StoreVersion(StoreVersion { dataset, version, object, subjects })).await;
-        self.transfers.settled(&stored);
-        self.unless_decided(&done, &stored).await;
-        done
+        let wish = StoreVersion { dataset, version, object, subjects };
+        Ok(Arrived { wish, stored, digest, fingerprints, _coming: coming, _permit: permit })
     }
 
     /// Erasure finds nobody in rows of which nothing is said, so that is not left out by mistake.
@@ -258,8 +283,11 @@ impl Engine {
         holder: &str,
         subjects: Option<&SubjectColumn>,
         mut from: impl Read,
-    ) -> Result<StoredObject, ExecuteError> {
+        fingerprints: &Fingerprints,
+    ) -> Result<(StoredObject, String), ExecuteError> {
+        let mut fingerprint = fingerprints.begin(content::BYTES);
         let stored = self.write_object(class, |to| {
+            let to = &mut content::Both(to, &mut fingerprint);
             let Some(subjects) = subjects else {
                 return copy(&mut from, to, MAX_VERSION_BYTES)?.map(drop).ok_or(Unwritten::TooLarge);
             };
@@ -276,7 +304,7 @@ impl Engine {
             self.note_subjects(holder, &subjects.scope, &mut batch, &mut noted)?;
             if bytes > MAX_VERSION_BYTES { Err(Unwritten::TooLarge) } else { Ok(()) }
         });
-        Ok(stored?)
+        Ok((stored?, merkle::hex(&fingerprint.finish())))
     }
 
     /// Notes in the key store whom a batch of rows is about.
@@ -358,21 +386,41 @@ impl Engine {
     }
 
     fn open_stored(&self, stored: &StoredObject) -> Result<ObjectReader<BufReader<File>>, ObjectError> {
+        let (id, file) = self.stored_file(stored)?;
+        let reader = self.vault.object_reader(&stored.class, &id, BufReader::with_capacity(256 << 10, file))?;
+        is_committed(reader.header(), stored)?;
+        Ok(reader)
+    }
+
+    /// The file of an object. The ledger knows how long it is, so that it shows before the first byte is given.
+    fn stored_file(&self, stored: &StoredObject) -> Result<(ObjectId, File), ObjectError> {
         let id = ObjectId::from_hex(&stored.object).ok_or(ObjectError::Header("its identifier is none"))?;
         let Some(file) = objects::open(&self.objects_dir(), &stored.object)? else {
             return Err(io::Error::new(io::ErrorKind::NotFound, "its file is not there").into());
         };
-        let bytes = file.metadata()?.len();
-        let reader = self.vault.object_reader(&stored.class, &id, BufReader::with_capacity(256 << 10, file))?;
-        // The ledger knows how long it is, so that it shows before the first byte is given.
-        match bytes.cmp(&stored.stored_bytes) {
+        match file.metadata()?.len().cmp(&stored.stored_bytes) {
             std::cmp::Ordering::Less => Err(ObjectError::Truncated { chunks: 0 }),
             std::cmp::Ordering::Greater => Err(ObjectError::Trailing { chunk: stored.chunks.saturating_sub(1) }),
-            std::cmp::Ordering::Equal if merkle::hex(&reader.header().commitment) != stored.commitment => {
-                Err(ObjectError::WrongKey)
-            }
-            std::cmp::Ordering::Equal => Ok(reader),
+            std::cmp::Ordering::Equal => Ok((id, file)),
         }
+    }
+
+    /// Any part of a version, decrypted as it is read. Who may read it is for the caller to ask.
+    ///
+    /// # Errors
+    /// A refusal when there is no such version or its object cannot be opened; its name says why.
+    pub fn version_reader(&self, dataset: &str, version: &str) -> Result<Arc<ObjectPieces<File>>, ExecuteError> {
+        let known = self.read(|state| state.dataset_version(dataset, version).cloned());
+        let missing = || format!("data set `{dataset}` has no version `{version}`");
+        let known = known.ok_or_else(|| Refusal::new(RefusalCode::NotFound, missing()))?;
+        Ok(Arc::new(self.stored_pieces(&known.stored).map_err(|error| unreadable(dataset, version, &error))?))
+    }
+
+    fn stored_pieces(&self, stored: &StoredObject) -> Result<ObjectPieces<File>, ObjectError> {
+        let (id, file) = self.stored_file(stored)?;
+        let pieces = self.vault.object_pieces(&stored.class, &id, file, stored.stored_bytes)?;
+        is_committed(pieces.header(), stored)?;
+        Ok(pieces)
     }
 
     /// Destroys a version: its key and its file are gone on return.
@@ -520,7 +568,7 @@ impl Engine {
             self.blocking(move |engine| engine.scrap_object(&stored.class, &stored.object)).await??;
             return Ok(None);
         }
-        self.transfers.waits(&stored);
+        self.transfers.waits(&stored, None);
         let (old, object) = (old.object, stored.object.clone());
         let report = RewriteVersion {
             dataset: dataset.to_owned(),
@@ -563,6 +611,14 @@ impl Engine {
         let Some(identifier) = identifier.filter(|identifier| !identifier.trim().is_empty()) else { return Ok(false) };
         let known = self.vault.known_subject(scope, identifier, now()).map_err(Unwritten::Vault)?;
         Ok(known == Some(*subject))
+    }
+}
+
+/// Whether an object was encrypted under the key that the ledger commits to.
+fn is_committed(header: &ObjectHeader, stored: &StoredObject) -> Result<(), ObjectError> {
+    match merkle::hex(&header.commitment) == stored.commitment {
+        true => Ok(()),
+        false => Err(ObjectError::WrongKey),
     }
 }
 

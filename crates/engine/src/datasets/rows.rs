@@ -57,6 +57,7 @@ impl<'a, R: Read> Rows<'a, R> {
         let identifier = match self.subjects.form {
             Form::Csv => self.csv(row)?,
             Form::Jsonl => self.json(row)?,
+            Form::Parquet | Form::Arrow => return Err(self.malformed("is in no file of lines", 0)),
         };
         Ok(Some((row.as_slice(), identifier)))
     }

@@ -35,9 +35,6 @@ const SCOPE: &str = "request";
 /// What sealed texts are about, for the vault.
 const TOPIC: &str = "request";
 
-/// What indexes of tokens are called by: `vault::KeyName::token_index`.
-const TOKEN_INDEX: &str = "tokens/";
-
 /// The most keys that an event names, so that it fits into an entry; the count beside them is of all.
 const MOST_KEYS: usize = 256;
 
@@ -372,9 +369,9 @@ impl Engine {
         let (vault, now) = (self.vault(), now());
         let mut known = BTreeSet::new();
         let keys = vault.inventory()?;
-        // Names of people who act here are looked up by their source before; an index of tokens leads to nobody, and a scope
-        // of tokens is nobody: to erase it would end the tokens of everybody.
-        let leads = |id: &str| ![NAMES, PEOPLE, vault::tokens::SCOPES].contains(&id) && !id.starts_with(TOKEN_INDEX);
+        // Names of people who act here are looked up by their source before; an index of tokens or of content leads to nobody,
+        // and a scope of tokens is nobody: to erase it would end the tokens of everybody.
+        let leads = |id: &str| ![NAMES, PEOPLE, vault::tokens::SCOPES].contains(&id) && !id.contains('/');
         let scopes = keys.iter().filter(|key| key.kind == KeyKind::Index && leads(&key.id));
         for scope in scopes {
             for identifier in identifiers {

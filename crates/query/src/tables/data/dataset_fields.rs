@@ -23,6 +23,8 @@ struct Declared {
 #[derive(Clone)]
 struct Version {
     origin: Origin,
+    /// The columns that are listed of it, when somebody looked.
+    listed: Vec<String>,
     /// Nothing while it was not scanned.
     columns: Option<Vec<ScannedColumn>>,
 }
@@ -38,7 +40,7 @@ pub(crate) struct DatasetFields {
 impl Table for DatasetFields {
     const ROOM: &'static str = "data";
     const NAME: &'static str = "dataset_fields";
-    const DOC: &'static str = "Fields of versions of data sets, a row for each purpose of each, or one when it has none. Of a version that no detector has looked at yet, those that are declared.";
+    const DOC: &'static str = "Fields of versions of data sets, a row for each purpose of each, or one when it has none. Of a version of which no column is known, those that are declared.";
     const COLUMNS: &'static [Column] = &[
         text("dataset_id", "Name of the data set"),
         text("version", "Name of the version, which is there"),
@@ -69,8 +71,14 @@ impl Table for DatasetFields {
                 }
             }
             Event::VersionStored(body) => {
-                let version = Version { origin, columns: None };
+                let version = Version { origin, listed: vec![], columns: None };
                 self.versions.insert((body.dataset.clone(), body.version.clone()), version);
+            }
+            Event::VersionDescribed(body) => {
+                if let Some(version) = self.versions.get_mut(&(body.dataset.clone(), body.version.clone())) {
+                    let names = body.content.columns.iter().map(|column| column.name.clone());
+                    (version.origin, version.listed) = (origin, names.collect());
+                }
             }
             Event::VersionScanned(body) => {
                 if let Some(version) = self.versions.get_mut(&(body.dataset.clone(), body.version.clone())) {
@@ -95,7 +103,9 @@ impl Table for DatasetFields {
             let scanned = version.columns.iter().flatten().filter_map(|one| Some((one.column.as_ref()?, one)));
             let mut fields: Vec<(&String, Option<&ScannedColumn>)> =
                 scanned.map(|(field, one)| (field, Some(one))).collect();
-            if version.columns.is_none() {
+            let seen: BTreeSet<&String> = fields.iter().map(|(field, _)| *field).collect();
+            fields.extend(version.listed.iter().filter(|field| !seen.contains(field)).map(|field| (field, None)));
+            if version.columns.is_none() && version.listed.is_empty() {
                 fields.extend(declared.keys().map(|field| (field, None)));
             }
             let names: BTreeSet<&String> = fields.iter().map(|(field, _)| *field).collect();

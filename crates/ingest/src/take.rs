@@ -1,0 +1,109 @@
+//! A version on its way in, from its first byte to its event.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use domain::data::{Content, Form};
+use domain::{Refusal, RefusalCode};
+use engine::{About, Arrived, Done, Engine, ExecuteError, Principal};
+use query::QueryError;
+use query::rows::{Frame, RowsError};
+
+use crate::Pieces;
+use crate::describe::describe;
+
+/// What is to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// In which data set.
+    pub dataset: String,
+    /// Name of the version.
+    pub version: String,
+    /// How rows are written; `None` for bytes that nobody looks at.
+    pub form: Option<Form>,
+    /// Whom rows are about.
+    pub about: About,
+}
+
+/// What became of it.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// It is stored.
+    Stored {
+        /// What was written to the ledger.
+        done: Done,
+        /// What is in it, when its form was said.
+        content: Option<Content>,
+    },
+    /// The same bytes are in the data set already, and were not stored again.
+    Known {
+        /// The version that has them.
+        version: String,
+    },
+}
+
+/// Stores a version with all that `from` gives. Goes on to its end when nobody waits for the answer any more.
+///
+/// # Errors
+/// As [`Engine::take_version`], and a refusal that names line or row group when the bytes are not as their form says. Then
+/// nothing is stored.
+pub async fn ingest(
+    engine: &Arc<Engine>,
+    who: &Principal,
+    wish: Wish,
+    from: impl Read + Send + 'static,
+) -> Result<Outcome, ExecuteError> {
+    let (engine, who) = (Arc::clone(engine), who.clone());
+    let work = tokio::spawn(async move { take(&engine, &who, wish, from).await });
+    work.await.unwrap_or_else(|error| Err(ExecuteError::Internal(error.to_string())))
+}
+
+async fn take(
+    engine: &Arc<Engine>,
+    who: &Principal,
+    wish: Wish,
+    from: impl Read + Send + 'static,
+) -> Result<Outcome, ExecuteError> {
+    let arrived = engine.take_version(who, (&wish.dataset, &wish.version, wish.about), from).await?;
+    let Some(form) = wish.form else {
+        let done = engine.settle_version(who, arrived, None).await?;
+        return Ok(Outcome::Stored { done, content: None });
+    };
+    let has = engine.read(|state| state.version_with(&wish.dataset, arrived.digest()).map(str::to_owned));
+    if let Some(version) = has {
+        engine.drop_arrived(arrived).await?;
+        return Ok(Outcome::Known { version });
+    }
+    match looked_at(engine, &arrived, form).await {
+        Ok(content) => {
+            // What else is to be known of a version before anybody sees it is asked here: the checks of its contract, and
+            // of what class its columns are.
+            let done = engine.settle_version(who, arrived, Some(content.clone())).await?;
+            Ok(Outcome::Stored { done, content: Some(content) })
+        }
+        Err(ExecuteError::Refused(refusal)) => Err(engine.refuse_version(who, arrived, refusal).await),
+        Err(error) => {
+            let dropped = engine.drop_arrived(arrived).await;
+            dropped.and(Err(error))
+        }
+    }
+}
+
+/// Reads all of it, and says what it is.
+async fn looked_at(engine: &Arc<Engine>, arrived: &Arrived, form: Form) -> Result<Content, ExecuteError> {
+    let pieces = Arc::new(Pieces(engine.arrived_reader(arrived)?));
+    let (_frame, survey) = Frame::surveyed(form, Arc::clone(&pieces) as _).await.map_err(refused)?;
+    describe(arrived, form, &survey, &*pieces)
+}
+
+/// A version that cannot be read as its form says is refused; what fails here is another thing.
+fn refused(error: RowsError) -> ExecuteError {
+    match error {
+        RowsError::Malformed(why) => {
+            Refusal::new(RefusalCode::Invalid, format!("{why}: nothing was stored")).into()
+        }
+        RowsError::Io(error) => ExecuteError::Unavailable(error.to_string()),
+        RowsError::Query(QueryError::Internal(why)) => ExecuteError::Internal(why),
+        RowsError::Query(error) => Refusal::new(RefusalCode::Invalid, error.to_string()).into(),
+    }
+}
