@@ -9,6 +9,7 @@ mod requests;
 mod retention;
 mod scopes;
 mod tokens;
+mod views;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -12,7 +12,7 @@ use arrow::datatypes::DataType;
 use domain::data::fields::{MAX_BYTES, MAX_FIELDS, field_is_valid};
 use domain::data::{DataClass, FoundKind, ScannedColumn};
 use query::rows::{Frame, RangeRead, RowsError};
-use scan::detect::{Class, Detectors, Kind};
+use scan::detect::{Class, Detectors, Finding, Kind};
 
 /// Rows from the beginning that are all looked at.
 pub const FIRST_ROWS: u64 = 10_000;
@@ -138,7 +138,7 @@ fn found_in(columns: &[(String, String)], read: &[usize], cells: &[Vec<String>])
         let cells = read.iter().position(|one| *one == at).and_then(|place| cells.get(place)).unwrap_or(&nothing);
         let mut found = Tally::default();
         for cell in cells {
-            found.count(&detectors, cell);
+            found.count(&detectors.find_in(name, cell));
         }
         if let Some((kind, score)) = detectors.column(name, cells.iter().map(String::as_str)) {
             found.named(kind, score, cells.len() as u64);
@@ -154,9 +154,9 @@ struct Tally(BTreeMap<&'static str, (Kind, u64, u16)>);
 
 impl Tally {
     /// A cell that has a kind several times has it once.
-    fn count(&mut self, detectors: &Detectors, cell: &str) {
+    fn count(&mut self, cell: &[Finding]) {
         let mut seen: Vec<Kind> = Vec::new();
-        for one in detectors.find(cell) {
+        for one in cell {
             if one.score_permille < SURE_PERMILLE {
                 continue;
             }
@@ -248,3 +248,6 @@ impl Tally {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,7 +95,7 @@ pub async fn frame(engine: &Arc<Engine>, dataset: &str, version: &str) -> Result
 /// otherwise what cannot be read.
 pub async fn open(engine: &Arc<Engine>, view: View, frame: Frame) -> Result<Opened, ViewError> {
     let query = Query::of(&view.spec, &frame.columns(), view.subjects.as_ref().map(|subjects| subjects.column.as_str()))?;
-    let reached = reach(&view, &query, &frame).await?;
+    let reached = reach(&view.spec, (&view.dataset, &view.version), &query, &frame).await?;
     let rows = frame.select(&query.rows(reached.suppressed > 0)).await?;
     let tokens: Vec<(usize, String)> = query.tokens.clone();
     let mut opened = Opened {
@@ -210,8 +210,7 @@ fn texts(column: &ArrayRef) -> Result<Vec<Option<String>>, ViewError> {
 }
 
 /// How well people can be told apart, if that is well enough.
-async fn reach(view: &View, query: &Query, frame: &Frame) -> Result<Reached, ViewError> {
-    let spec = &view.spec;
+async fn reach(spec: &ViewSpec, of: (&str, &str), query: &Query, frame: &Frame) -> Result<Reached, ViewError> {
     let mut answer = frame.select(&query.groups(spec.min_k)).await?;
     let batch = answer.next().await?.ok_or_else(|| ViewError::Unexpected("nothing was counted".to_owned()))?;
     let count = |at: usize| {
@@ -225,7 +224,7 @@ async fn reach(view: &View, query: &Query, frame: &Frame) -> Result<Reached, Vie
     }
     let reached = Reached { k: if rows_below > 0 { enough } else { least }, rows, rows_below, suppressed: rows_below };
     if u128::from(rows_below) * 1_000 > u128::from(rows) * u128::from(spec.max_suppressed_permille) {
-        let (dataset, version, min_k) = (&view.dataset, &view.version, spec.min_k);
+        let ((dataset, version), min_k) = (of, spec.min_k);
         let (least, permille) = (least.unwrap_or(0), spec.max_suppressed_permille);
         let message = format!(
             "the view of data set `{dataset}` reaches k = {least} on version `{version}`, not {min_k}: {rows_below} of {rows} rows \
@@ -344,3 +343,6 @@ fn expression(column: &str, kind: &str, rule: &ColumnRule) -> Option<String> {
     };
     Some(sql)
 }
+
+#[cfg(test)]
+mod tests;

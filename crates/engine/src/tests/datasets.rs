@@ -12,7 +12,7 @@ use crate::{About, Attempt, Reading, Wish};
 
 const ROWS: &str = "id,email\n1,ann@example.com\n2,bob@example.com\n3,Ann@Example.com\n4,\n";
 
-fn declare(dataset: &str, owner: &str) -> Command {
+pub(super) fn declare(dataset: &str, owner: &str) -> Command {
     let spec = DatasetSpec {
         class: DataClass::Personal,
         owner: owner.into(),
@@ -26,7 +26,7 @@ fn declare(dataset: &str, owner: &str) -> Command {
 }
 
 /// Somebody with a role in a scope.
-async fn with(engine: &Arc<Engine>, role: &str, scope: &str) -> Principal {
+pub(super) async fn with(engine: &Arc<Engine>, role: &str, scope: &str) -> Principal {
     let operator = operator(engine);
     let actor = engine.register_actor(&operator, ActorKind::Human).await.expect("registered");
     let (role, scope, reference) = (role.into(), scope.into(), "CHG-1".into());
@@ -37,13 +37,13 @@ async fn with(engine: &Arc<Engine>, role: &str, scope: &str) -> Principal {
 }
 
 /// The same person, who says why.
-fn asking(who: &Principal, purpose: Purpose) -> Principal {
+pub(super) fn asking(who: &Principal, purpose: Purpose) -> Principal {
     let attempt = Attempt::at("api", "GET /api/v1/datasets/{id}/versions/{version}".to_owned());
     attempt.purpose(purpose);
     Principal { attempt: Some(attempt), ..who.clone() }
 }
 
-async fn put(engine: &Arc<Engine>, who: &Principal, dataset: &str, version: &str) -> Result<crate::Done, ExecuteError> {
+pub(super) async fn put(engine: &Arc<Engine>, who: &Principal, dataset: &str, version: &str) -> Result<crate::Done, ExecuteError> {
     let subjects = SubjectColumn { form: Form::Csv, column: "email".into(), scope: "email".into() };
     engine.store_version(who, (dataset, version, About::Named(subjects)), Cursor::new(ROWS)).await
 }
@@ -63,7 +63,7 @@ async fn get(engine: &Arc<Engine>, who: &Principal, version: &str) -> Result<Str
 }
 
 #[track_caller]
-fn code<T>(result: Result<T, ExecuteError>) -> RefusalCode {
+pub(super) fn code<T>(result: Result<T, ExecuteError>) -> RefusalCode {
     match result {
         Err(ExecuteError::Refused(refusal)) => refusal.code,
         Err(other) => panic!("{other:?}"),
