@@ -3,12 +3,12 @@
 mod approvals;
 mod custom;
 mod datasets;
-mod fields;
 mod decisions;
 mod directory;
 mod duties;
 mod emergencies;
 mod encryption;
+mod fields;
 mod golden;
 mod governance;
 mod keys;

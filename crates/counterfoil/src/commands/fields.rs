@@ -189,7 +189,9 @@ impl Ask<'_> {
             Self::View(View { report: true, .. }) => output::line(reached(&answer["reached"])),
             Self::View(View { link: Some(_), .. }) => output::line(word(&answer, "url").to_owned()),
             Self::View(_) => output::line(format!("written: {}, {} bytes", word(&answer, "output"), answer["bytes"])),
-            Self::Views(wish) if wish.declare.is_some() => output::line(format!("declared: a view of {}", wish.dataset)),
+            Self::Views(wish) if wish.declare.is_some() => {
+                output::line(format!("declared: a view of {}", wish.dataset))
+            }
             Self::Views(wish) if wish.retire => output::line(format!("retired: a view of {}", wish.dataset)),
             Self::Views(_) => output::text(views(&answer)),
         }
@@ -321,7 +323,8 @@ fn scanned(wish: &Scan, answer: &Value) -> String {
     let mut text = format!("{dataset} version {version}: {rows} rows, {bytes} bytes looked at, {whole}\n");
     for column in list(&scan["columns"]) {
         for found in list(&column["found"]) {
-            let (name, kind, class) = (column["column"].as_str().unwrap_or("(file)"), word(found, "kind"), word(found, "class"));
+            let (name, kind, class) =
+                (column["column"].as_str().unwrap_or("(file)"), word(found, "kind"), word(found, "class"));
             let (cells, all, score) = (&found["cells"], &column["cells"], percent(&found["score_permille"]));
             text += &format!("{name:<24} {kind:<14} {class:<13} {cells} of {all} cells, sure by {score}\n");
         }

@@ -209,10 +209,12 @@ fn given_a_view_when_a_trainer_reads_then_they_get_that_and_nothing_else_and_eac
     desk.declare_view(5, 0);
     assert_eq!(read(trainer).error(), (65, "conflict".into()), "one row may not be left out");
     desk.world.json(&["records", "seal"]);
-    let sql = "select decision, count(*) as n from access_events where action = 'dataset.view.read' group by 1 order by 1";
+    let sql =
+        "select decision, count(*) as n from access_events where action = 'dataset.view.read' group by 1 order by 1";
     assert_eq!(desk.world.sql(sql), [json!({"decision": "allow", "n": 3}), json!({"decision": "deny", "n": 1})]);
 
-    let phone = "select field, purpose_id, use_state from dataset_fields where field = 'phone' and dataset_id = 'people'";
+    let phone =
+        "select field, purpose_id, use_state from dataset_fields where field = 'phone' and dataset_id = 'people'";
     desk.findings("people");
     assert_eq!(desk.world.sql(phone), [json!({"field": "phone", "purpose_id": "support", "use_state": "unknown"})]);
     let run = desk.world.json(&["controls", "run", "AI-DG-01"])["runs"][0].take();
@@ -246,16 +248,19 @@ fn given_pandas_and_pyarrow_when_they_read_a_view_then_every_form_has_the_same_r
     desk.world.json(&["records", "seal"]);
     let sql = "select count(*) as n from access_events where action = 'dataset.view.read' and decision = 'allow' \
                and route = 'GET /api/v1/view-links/{secret}' and principal_id = ";
-    assert_eq!(desk.world.sql(&format!("{sql}'{}'", desk.staff.trainer.0)), [json!({"n": 1})], "by whoever made the link");
+    assert_eq!(
+        desk.world.sql(&format!("{sql}'{}'", desk.staff.trainer.0)),
+        [json!({"n": 1})],
+        "by whoever made the link"
+    );
 }
 
 #[test]
 fn given_links_when_they_are_not_good_then_nothing_is_given() {
     let desk = Desk::with_people();
     let trainer = &desk.staff.trainer;
-    let link = |seconds: &str| {
-        desk.tried(trainer, &["data", "view", "people@1", "--for", "development", "--link", seconds])
-    };
+    let link =
+        |seconds: &str| desk.tried(trainer, &["data", "view", "people@1", "--for", "development", "--link", seconds]);
     assert_eq!(link("3601").error(), (65, "invalid".into()), "longer than an hour");
     let path = link("60").json()["path"].as_str().expect("a path").to_owned();
     let get = |path: &str| http::send(Method::GET, &format!("{}{path}", desk.world.url), &[], "");

@@ -136,7 +136,8 @@ impl State {
     /// Versions of data sets that no detector has looked at yet, as (data set, version), the oldest first.
     #[must_use]
     pub fn unscanned(&self) -> Vec<(String, String)> {
-        let scanned = |dataset: &str, version: &str| self.scans.get(dataset).is_some_and(|all| all.contains_key(version));
+        let scanned =
+            |dataset: &str, version: &str| self.scans.get(dataset).is_some_and(|all| all.contains_key(version));
         let versions = self.datasets.iter().flat_map(|(name, known)| known.versions.iter().map(move |one| (name, one)));
         let new = versions.filter(|(dataset, (version, _))| !scanned(dataset, version));
         let mut new: Vec<(i64, String, String)> =
@@ -226,9 +227,8 @@ pub(crate) fn declare(state: &State, body: &FieldsDeclared) -> Result<Vec<Event>
         one.justification.as_deref().map_or(Ok(()), reference_is_valid)?;
     }
     let before = state.fields.get(dataset);
-    let is_new = |one: &&FieldDecision| {
-        before.and_then(|all| all.get(&one.field)).is_none_or(|known| known.decision != **one)
-    };
+    let is_new =
+        |one: &&FieldDecision| before.and_then(|all| all.get(&one.field)).is_none_or(|known| known.decision != **one);
     let fields: Vec<FieldDecision> = body.fields.iter().filter(is_new).cloned().collect();
     if fields.is_empty() {
         return Ok(vec![]);

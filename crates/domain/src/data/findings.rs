@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::fields::{FieldDecision, VersionScanned, against};
 use super::DataClass;
+use super::fields::{FieldDecision, VersionScanned, against};
 use crate::decide::{reference_is_valid, refuse};
 use crate::{Event, Given, Refusal, RefusalCode, State};
 
@@ -221,7 +221,8 @@ pub(crate) fn resolve(state: &State, given: &Given, body: &FindingResolved) -> R
     let invalid = |why: &str| Err(refuse(RefusalCode::Invalid, why));
     let known = state.findings.get(&body.finding).filter(|known| known.opened.dataset == body.dataset);
     let Some(known) = known else {
-        let message = format!("data set `{}` has no such finding: `counterfoil data findings` lists them", body.dataset);
+        let message =
+            format!("data set `{}` has no such finding: `counterfoil data findings` lists them", body.dataset);
         return Err(refuse(RefusalCode::NotFound, message));
     };
     let opened = &known.opened;
@@ -235,7 +236,9 @@ pub(crate) fn resolve(state: &State, given: &Given, body: &FindingResolved) -> R
     }
     body.reference.as_deref().map_or(Ok(()), reference_is_valid)?;
     if body.until.is_some() != (body.resolution == Resolution::Accepted) {
-        return invalid("what is accepted is so until a day, and nothing else has one: give `until` with `accepted` only");
+        return invalid(
+            "what is accepted is so until a day, and nothing else has one: give `until` with `accepted` only",
+        );
     }
     let reasoned = matches!(body.resolution, Resolution::FalseAlarm | Resolution::Accepted);
     if reasoned && body.reference.is_none() {

@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::fields::{MAX_FIELDS, field_is_valid, has_room};
 use super::DataClass;
+use super::fields::{MAX_FIELDS, field_is_valid, has_room};
 use crate::decide::refuse;
+use crate::keys::tokens::TokenMethod;
 use crate::people::Purpose;
 use crate::{Event, Refusal, RefusalCode, State};
 
@@ -177,7 +178,8 @@ pub(crate) fn declare(state: &State, body: &ViewDeclared) -> Result<Vec<Event>, 
         if one.rule != ColumnRule::Drop {
             out.insert(one.column.as_str());
         }
-        rule_is_valid(state, &one.rule).or_else(|why| invalid(format!("column `{}`: {why}", one.column)))?;
+        rule_is_valid(state, known.spec.class, &one.rule)
+            .or_else(|why| invalid(format!("column `{}`: {why}", one.column)))?;
     }
     if out.is_empty() {
         return invalid("no column of it goes out".to_owned());
@@ -199,11 +201,15 @@ pub(crate) fn declare(state: &State, body: &ViewDeclared) -> Result<Vec<Event>, 
     Ok(if same { vec![] } else { vec![Event::ViewDeclared(body.clone())] })
 }
 
-fn rule_is_valid(state: &State, rule: &ColumnRule) -> Result<(), String> {
+fn rule_is_valid(state: &State, class: DataClass, rule: &ColumnRule) -> Result<(), String> {
     match rule {
-        ColumnRule::Tokenise { scope } => match state.token_scopes.get(scope) {
-            Some(known) if !known.retired => Ok(()),
-            _ => Err("its scope of tokens is not there or gets no more: `counterfoil tokens scope list`".to_owned()),
+        ColumnRule::Tokenise { scope } => match state.token_scopes.get(scope).filter(|known| !known.retired) {
+            Some(known) if known.spec.per_subject || known.spec.method == TokenMethod::Ff1 => Ok(()),
+            Some(_) if !class.is_personal() => Ok(()),
+            Some(_) => Err(format!(
+                "tokens of scope `{scope}` are nobody's, so no erasure would reach them: use a scope per subject, or one by `ff1`"
+            )),
+            None => Err("its scope of tokens is not there or gets no more: `counterfoil tokens scope list`".to_owned()),
         },
         ColumnRule::Band { width: 0 } => Err("a band has a width".to_owned()),
         ColumnRule::Prefix { chars: 0 } => Err("a prefix has characters: drop the column instead".to_owned()),
@@ -224,8 +230,12 @@ pub fn may_give(state: &State, dataset: &str, purpose: Purpose, spec: &ViewSpec)
         let why = match known {
             Some(known) if known.decision.purposes.contains(&purpose) => continue,
             // What is for anybody or for the whole organisation needs no purpose of its own.
-            Some(known) if known.decision.class <= DataClass::Internal && known.decision.purposes.is_empty() => continue,
-            Some(_) => format!("field `{column}` of data set `{dataset}` is not for `{word}`: drop it, or declare it so"),
+            Some(known) if known.decision.class <= DataClass::Internal && known.decision.purposes.is_empty() => {
+                continue;
+            }
+            Some(_) => {
+                format!("field `{column}` of data set `{dataset}` is not for `{word}`: drop it, or declare it so")
+            }
             None if personal => {
                 format!("nobody said what field `{column}` of data set `{dataset}` is for: declare it, or drop it")
             }

@@ -102,7 +102,10 @@ fn given_personal_data_in_an_internal_set_when_scanned_then_one_finding_is_opene
     let settled = Command::ResolveFinding(resolve(&id, Resolution::FalseAlarm));
     assert_eq!(company.done("a_1", settled.clone()), ["finding.resolved"]);
     assert!(company.done("a_1", settled).is_empty());
-    assert_eq!(company.refused("a_1", Command::ResolveFinding(resolve(&id, Resolution::Removed))).code, RefusalCode::Conflict);
+    assert_eq!(
+        company.refused("a_1", Command::ResolveFinding(resolve(&id, Resolution::Removed))).code,
+        RefusalCode::Conflict
+    );
     assert_eq!(company.scans(columns()), ["dataset.version.scanned"], "a false alarm stays one");
 }
 
@@ -145,10 +148,10 @@ fn given_fields_that_nobody_declared_when_scanned_then_they_are_found_until_they
     let mut company = with_version(DataClass::Personal);
     let columns = || vec![column("email", vec![found("email", DataClass::Personal, false)]), column("term", vec![])];
     company.scans(columns());
-    assert_eq!(company.open().iter().map(|(_, field, kind)| (field.clone(), kind.as_str())).collect::<Vec<_>>(), [(
-        None,
-        "undeclared"
-    )]);
+    assert_eq!(
+        company.open().iter().map(|(_, field, kind)| (field.clone(), kind.as_str())).collect::<Vec<_>>(),
+        [(None, "undeclared")]
+    );
     // One of two is declared, as less than it is.
     let declared = company.done("a_1", fields(vec![decision("email", DataClass::Internal, &[])]));
     assert_eq!(declared, ["dataset.fields.declared", "finding.resolved"]);
@@ -178,7 +181,11 @@ fn given_declarations_of_fields_that_make_no_sense_when_asked_then_each_is_refus
     ];
     for (word, body) in wrong {
         let refusal = company.refused("a_1", fields(body));
-        assert!(refusal.message.contains(word) && !refusal.message.contains("Ann") && !refusal.message.contains("ann@"), "{}", refusal.message);
+        assert!(
+            refusal.message.contains(word) && !refusal.message.contains("Ann") && !refusal.message.contains("ann@"),
+            "{}",
+            refusal.message
+        );
     }
 }
 
@@ -198,7 +205,10 @@ fn given_a_view_when_declared_then_it_gives_only_fields_that_are_for_its_purpose
     let mut company = with_version(DataClass::Personal);
     let keep = [("age", ColumnRule::Band { width: 10 }), ("email", ColumnRule::Drop)];
     let refusal = company.refused("a_1", view(&keep, &["age"], 5));
-    assert_eq!((refusal.code, refusal.policies.as_slice()), (RefusalCode::Forbidden, &["field-purpose".to_owned()][..]));
+    assert_eq!(
+        (refusal.code, refusal.policies.as_slice()),
+        (RefusalCode::Forbidden, &["field-purpose".to_owned()][..])
+    );
     company.done("a_1", fields(vec![decision("age", DataClass::Personal, &[Purpose::Support])]));
     assert_eq!(company.refused("a_1", view(&keep, &["age"], 5)).code, RefusalCode::Forbidden, "for another purpose");
     company.done("a_1", fields(vec![decision("age", DataClass::Personal, &[Purpose::Development])]));

@@ -355,12 +355,7 @@ impl Engine {
         self.version_for_purpose(dataset, version, who.attempt.as_ref().and_then(crate::Attempt::why))
     }
 
-    fn version_for_purpose(
-        &self,
-        dataset: &str,
-        version: &str,
-        purpose: Option<Purpose>,
-    ) -> Result<Version, Refusal> {
+    fn version_for_purpose(&self, dataset: &str, version: &str, purpose: Option<Purpose>) -> Result<Version, Refusal> {
         let refuse = |code, message: String| Err(Refusal::new(code, message));
         self.read(|state| {
             let Some(known) = state.datasets.get(dataset) else {

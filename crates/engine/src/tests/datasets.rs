@@ -43,7 +43,12 @@ pub(super) fn asking(who: &Principal, purpose: Purpose) -> Principal {
     Principal { attempt: Some(attempt), ..who.clone() }
 }
 
-pub(super) async fn put(engine: &Arc<Engine>, who: &Principal, dataset: &str, version: &str) -> Result<crate::Done, ExecuteError> {
+pub(super) async fn put(
+    engine: &Arc<Engine>,
+    who: &Principal,
+    dataset: &str,
+    version: &str,
+) -> Result<crate::Done, ExecuteError> {
     let subjects = SubjectColumn { form: Form::Csv, column: "email".into(), scope: "email".into() };
     engine.store_version(who, (dataset, version, About::Named(subjects)), Cursor::new(ROWS)).await
 }

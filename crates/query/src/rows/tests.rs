@@ -86,11 +86,11 @@ async fn given_a_csv_when_asked_then_columns_have_the_narrowest_type_of_all_thei
                 1,1,true,2026-11-22,2026-11-22T20:30:00Z,\"a, \"\"b\"\"\nc\",007\r\n\
                 2,2.5,,2026-11-23,2026-11-22 21:30:00+01:00,,12\r\n";
     let (frame, survey) = frame(Form::Csv, text).await;
-    let expected =
-        ["Id:integer", "amount:number", "ok:boolean", "day:date", "at:timestamp", "note:text", "code:text"];
+    let expected = ["Id:integer", "amount:number", "ok:boolean", "day:date", "at:timestamp", "note:text", "code:text"];
     assert_eq!(words(&survey), expected);
     assert_eq!((survey.rows, survey.groups.len()), (2, 1));
-    let rows = ask(&frame, "SELECT Id, amount * 2, ok, day, at, note, code FROM rows ORDER BY Id").await.expect("asked");
+    let rows =
+        ask(&frame, "SELECT Id, amount * 2, ok, day, at, note, code FROM rows ORDER BY Id").await.expect("asked");
     assert_eq!(rows[1], "2|5.0||2026-11-23|2026-11-22T20:30:00||12");
     assert!(rows[0].ends_with("|a, \"b\"\nc|007"), "{rows:?}");
     assert_eq!(ask(&frame, "SELECT count(*) FROM rows").await.expect("asked"), ["2"]);
@@ -247,7 +247,8 @@ async fn given_files_that_lie_when_read_then_the_group_is_named_and_no_memory_is
 #[tokio::test(flavor = "multi_thread")]
 async fn given_more_than_memory_holds_when_sorted_then_it_is_refused_and_nothing_is_spilled() {
     let (frame, _) = frame(Form::Parquet, parquet(&[batch(0..200_000)])).await;
-    let sql = "SELECT a.name || b.name AS both FROM rows a CROSS JOIN (SELECT name FROM rows LIMIT 500) b ORDER BY both";
+    let sql =
+        "SELECT a.name || b.name AS both FROM rows a CROSS JOIN (SELECT name FROM rows LIMIT 500) b ORDER BY both";
     let mut rows = frame.with_timeout(std::time::Duration::from_secs(120)).select(sql).await.expect("planned");
     let failed = loop {
         match rows.next().await {
@@ -256,5 +257,8 @@ async fn given_more_than_memory_holds_when_sorted_then_it_is_refused_and_nothing
             Err(error) => break error,
         }
     };
-    assert!(matches!(failed, RowsError::Query(crate::QueryError::Memory(_) | crate::QueryError::Timeout(_))), "{failed}");
+    assert!(
+        matches!(failed, RowsError::Query(crate::QueryError::Memory(_) | crate::QueryError::Timeout(_))),
+        "{failed}"
+    );
 }

@@ -34,8 +34,10 @@ pub(crate) async fn list(
 ) -> Result<Answer<Value>, ApiError> {
     app.may_read(&who, &format!("dataset/{id}"))?;
     let known = app.engine.read(|state| {
-        let declared: Vec<Value> = state.fields.get(&id).into_iter().flat_map(|all| all.values()).map(|one| json!(one)).collect();
-        let scans: Vec<Value> = state.scans.get(&id).into_iter().flat_map(|all| all.values()).map(|one| json!(one)).collect();
+        let declared: Vec<Value> =
+            state.fields.get(&id).into_iter().flat_map(|all| all.values()).map(|one| json!(one)).collect();
+        let scans: Vec<Value> =
+            state.scans.get(&id).into_iter().flat_map(|all| all.values()).map(|one| json!(one)).collect();
         state.datasets.contains_key(&id).then_some((declared, scans))
     });
     let (declared, scans) = known.ok_or_else(|| Failure::not_found("data set", &id))?;

@@ -4,11 +4,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::Json as Answer;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use axum::Extension;
 use bytes::Bytes;
 use domain::Command;
 use domain::data::{Form, ViewDeclared, ViewRetired, ViewSpec};
@@ -167,8 +167,10 @@ async fn given(
     let frame = ingest::view::frame(&app.engine, dataset, version).await.map_err(failure)?;
     let opened = ingest::view::open(&app.engine, view, frame).await.map_err(failure)?;
     if how.report {
-        return Ok(Answer(json!({ "dataset": dataset, "version": version, "purpose": purpose, "reached": opened.reached }))
-            .into_response());
+        return Ok(Answer(
+            json!({ "dataset": dataset, "version": version, "purpose": purpose, "reached": opened.reached }),
+        )
+        .into_response());
     }
     let form = how.form(headers);
     let encoder = Encoder::new(form, &opened.schema).map_err(|error| failure(error.into()))?;

@@ -71,8 +71,9 @@ impl DatasetPage {
 /// The fields of the versions: what they are declared as, what was found, what they are for, and which models take them.
 fn fields(name: &str, known: &Found) -> Table {
     let columns = ["version", "field", "declared", "found", "share", "purpose", "justification", "by", "models"];
-    let empty = Empty::new("No field is known", "Say what fields are:")
-        .command(format!("counterfoil data fields {name} --field FIELD --class CLASS --purposes PURPOSE --justification TICKET"));
+    let empty = Empty::new("No field is known", "Say what fields are:").command(format!(
+        "counterfoil data fields {name} --field FIELD --class CLASS --purposes PURPOSE --justification TICKET"
+    ));
     let mut table = Table::new("Fields", columns.map(Column::text).into(), empty);
     table.query = Some(Query { sql: crate::api::fields::fields_of(name), size: known.size });
     let row = |row: &Row| {

@@ -26,7 +26,8 @@ pub(crate) struct FindingsPage {
 
 impl FindingsPage {
     fn new(shell: Shell, findings: &[Finding], now: i64) -> Self {
-        let columns = ["data set", "version", "field", "found", "why", "class", "cells", "owner", "due (UTC)", "finding"];
+        let columns =
+            ["data set", "version", "field", "found", "why", "class", "cells", "owner", "due (UTC)", "finding"];
         let empty = Empty::new("Nothing is open", "Detectors look at every new version. Have them look again:")
             .command("counterfoil data scan NAME@VERSION");
         let mut open = Table::new("Open findings", columns.map(Column::text).into(), empty);
@@ -78,7 +79,11 @@ fn unsettled(finding: &Finding, now: i64) -> Vec<Cell> {
         Cell::Text(opened.class.as_str().to_owned()),
         Cell::count(opened.cells),
         Cell::actor(&opened.owner),
-        if opened.due < now { Cell::Mark(Mark::new(format!("since {}", Instant(opened.due).plain()), Tone::Bad)) } else { due },
+        if opened.due < now {
+            Cell::Mark(Mark::new(format!("since {}", Instant(opened.due).plain()), Tone::Bad))
+        } else {
+            due
+        },
         Cell::Code(opened.finding.clone()),
     ]
 }

@@ -47,7 +47,10 @@ impl Table for DatasetFields {
         text("field", "The column"),
         text("sensitivity", "Its class as declared, or else as its contents propose; NULL when neither says anything"),
         text("purpose_id", "A purpose that it is for; NULL when it has none"),
-        text("justification_hash", "SHA-256 of the reference to why it is needed, hexadecimal; NULL when none was given"),
+        text(
+            "justification_hash",
+            "SHA-256 of the reference to why it is needed, hexadecimal; NULL when none was given",
+        ),
         text("justification_ref", "That reference"),
         text("declared_class", "Its class as a steward declared it; NULL while nobody did"),
         text("declared_by", "Who did"),
@@ -111,7 +114,8 @@ impl Table for DatasetFields {
             let names: BTreeSet<&String> = fields.iter().map(|(field, _)| *field).collect();
             let fits = self.inputs.values().any(|inputs| inputs.iter().any(|input| names.contains(input)));
             for (field, scanned) in fields {
-                let used = self.inputs.iter().filter(|(_, inputs)| inputs.contains(field)).map(|(model, _)| model.as_str());
+                let used =
+                    self.inputs.iter().filter(|(_, inputs)| inputs.contains(field)).map(|(model, _)| model.as_str());
                 let used: Vec<&str> = used.collect();
                 let field = Field { dataset, version: name, field, scanned, fits, used, stored: version.origin };
                 field.push(declared.get(field.field), out);
@@ -149,7 +153,8 @@ impl Field<'_> {
             (false, true) => "unknown",
         };
         let words = |words: &[&str]| Some(words.join(",")).filter(|all| !all.is_empty());
-        let origin = declared.map(|known| known.origin).filter(|known| known.seq > self.stored.seq).unwrap_or(self.stored);
+        let origin =
+            declared.map(|known| known.origin).filter(|known| known.seq > self.stored.seq).unwrap_or(self.stored);
         let each: Vec<Option<&str>> = match purposes {
             [] => vec![None],
             some => some.iter().map(|purpose| Some(purpose.as_str())).collect(),
