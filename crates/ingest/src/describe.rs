@@ -90,5 +90,5 @@ fn wrote(done: std::io::Result<()>) -> Result<(), ExecuteError> {
 }
 
 fn hex(fingerprint: Fingerprint) -> String {
-    fingerprint.finish().iter().map(|byte| format!("{byte:02x}")).collect()
+    merkle::hex(&fingerprint.finish())
 }

@@ -12,6 +12,7 @@
 
 mod describe;
 mod diff;
+mod numbers;
 mod take;
 
 use std::fs::File;

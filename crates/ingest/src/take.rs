@@ -7,7 +7,7 @@ use domain::data::{Content, Form};
 use domain::{Refusal, RefusalCode};
 use engine::{About, Arrived, Done, Engine, ExecuteError, Principal};
 use query::QueryError;
-use query::rows::{Frame, RowsError};
+use query::rows::{Frame, RangeRead, RowsError};
 
 use crate::Pieces;
 use crate::describe::describe;
@@ -74,7 +74,8 @@ async fn take(
         engine.drop_arrived(arrived).await?;
         return Ok(Outcome::Known { version });
     }
-    match looked_at(engine, &arrived, form).await {
+    let (arrived, looked) = looked_at(engine, arrived, form).await?;
+    match looked {
         Ok(content) => {
             // What else is to be known of a version before anybody sees it is asked here: the checks of its contract, and
             // of what class its columns are.
@@ -89,11 +90,23 @@ async fn take(
     }
 }
 
+type Looked = Result<Content, ExecuteError>;
+
 /// Reads all of it, and says what it is.
-async fn looked_at(engine: &Arc<Engine>, arrived: &Arrived, form: Form) -> Result<Content, ExecuteError> {
-    let pieces = Arc::new(Pieces(engine.arrived_reader(arrived)?));
-    let (_frame, survey) = Frame::surveyed(form, Arc::clone(&pieces) as _).await.map_err(refused)?;
-    describe(arrived, form, &survey, &*pieces)
+async fn looked_at(engine: &Arc<Engine>, arrived: Arrived, form: Form) -> Result<(Arrived, Looked), ExecuteError> {
+    let pieces: Arc<dyn RangeRead> = match engine.arrived_reader(&arrived) {
+        Ok(pieces) => Arc::new(Pieces(pieces)),
+        Err(error) => return Ok((arrived, Err(error))),
+    };
+    let (_frame, survey) = match Frame::surveyed(form, Arc::clone(&pieces)).await {
+        Ok(surveyed) => surveyed,
+        Err(error) => return Ok((arrived, Err(refused(error)))),
+    };
+    let work = tokio::task::spawn_blocking(move || {
+        let content = describe(&arrived, form, &survey, &*pieces);
+        (arrived, content)
+    });
+    work.await.map_err(|error| ExecuteError::Internal(error.to_string()))
 }
 
 /// A version that cannot be read as its form says is refused; what fails here is another thing.

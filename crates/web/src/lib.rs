@@ -17,6 +17,7 @@ mod headers;
 mod infrastructure;
 mod keys;
 mod metrics;
+mod multipart;
 mod people;
 mod reader;
 mod record;

@@ -4,7 +4,7 @@
 use askama::Template;
 
 use crate::assurance::{ControlPage, ControlsPage, CriteriaPage, EvidencePage};
-use crate::data::{DataPage, DatasetPage, FindingsPage};
+use crate::data::{DataPage, DatasetPage, DiffPage, FindingsPage};
 use crate::failure::{FailurePage, InsidePage, Told};
 use crate::infrastructure::{EventPage, LedgerPage, OverviewPage, SqlPage};
 use crate::keys::{EncryptionPage, RequestPage, RequestsPage, RetentionPage, TokensPage};
@@ -53,6 +53,7 @@ fn samples() -> Vec<(String, String)> {
     add(&mut pages, "data", DataPage::samples());
     add(&mut pages, "dataset", [DatasetPage::sample()]);
     add(&mut pages, "findings", FindingsPage::samples());
+    add(&mut pages, "diff", [DiffPage::sample()]);
     add(&mut pages, "retention", RetentionPage::samples());
     add(&mut pages, "emergencies", EmergenciesPage::samples());
     add(&mut pages, "encryption", EncryptionPage::samples());

@@ -338,16 +338,26 @@ impl Engine {
         dataset: &str,
         version: &str,
     ) -> Result<Reading, ExecuteError> {
-        self.authorize(who, "dataset.read", &format!("dataset/{dataset}"))?;
-        let known = self.version_for(who, dataset, version)?;
-        self.may_read_raw(who, dataset, who.attempt.as_ref().and_then(crate::Attempt::why))?;
+        let known = self.readable_version(who, dataset, version)?;
         let permit = self.transfers.begin()?;
-        who.attempt.iter().for_each(|attempt| attempt.concerns(&known.stored.object));
         let stored = known.stored;
         let bytes = stored.bytes;
         let opened = self.blocking(move |engine| engine.open_stored(&stored)).await?;
         let reader = opened.map_err(|error| unreadable(dataset, version, &error))?;
         Ok(Reading { bytes, reader, _permit: permit })
+    }
+
+    /// What is known of a version that `who` may read for the purpose that they came with; the record of their access
+    /// names it.
+    ///
+    /// # Errors
+    /// A refusal when the policies or the data set's purposes do not allow it, or there is no such version.
+    pub fn readable_version(&self, who: &Principal, dataset: &str, version: &str) -> Result<Version, ExecuteError> {
+        self.authorize(who, "dataset.read", &format!("dataset/{dataset}"))?;
+        let known = self.version_for(who, dataset, version)?;
+        self.may_read_raw(who, dataset, who.attempt.as_ref().and_then(crate::Attempt::why))?;
+        who.attempt.iter().for_each(|attempt| attempt.concerns(&known.stored.object));
+        Ok(known)
     }
 
     /// The version, if there is one that may be read for the purpose that was stated.

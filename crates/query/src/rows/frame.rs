@@ -40,8 +40,8 @@ const MAX_PARTS: usize = 4;
 /// The longest piece of an answer, with its texts written out.
 const MAX_PIECE_BYTES: usize = 256 << 20;
 
-/// Bounds on a question that is not asked by a person who waits: half a gigabyte, half an hour.
-const LIMITS: Limits = Limits { memory_bytes: 512 << 20, timeout: Duration::from_secs(1800), max_rows: usize::MAX };
+/// Bounds on a question that is not asked by a person who waits: memory for two at once in a gigabyte, half an hour.
+const LIMITS: Limits = Limits { memory_bytes: 384 << 20, timeout: Duration::from_secs(1800), max_rows: usize::MAX };
 
 /// The rows of one version, and tables beside them.
 pub struct Frame {
@@ -199,7 +199,9 @@ impl Rows {
             Some(Ok(batch)) => plain(&batch).map(Some),
             Some(Err(error)) => Err(failed(error, self.limits)),
             None => match self.running.join_next().await {
-                Some(Err(stopped)) => Err(QueryError::Internal(format!("the query stopped early: {stopped}")).into()),
+                Some(Err(stopped)) => {
+                    Err(QueryError::Internal(format!("the query stopped early: {stopped}")).into())
+                }
                 _ => Ok(None),
             },
         }
@@ -219,10 +221,10 @@ fn failed(error: DataFusionError, limits: Limits) -> RowsError {
             _ => QueryError::from_engine(error, limits.memory_bytes).into(),
         },
         // The engine says of a value that it cannot convert which one that is, and values stay here.
-        DataFusionError::ArrowError(..) => QueryError::Sql(
-            "a value cannot be computed: it does not convert, divides by zero or is out of range".into(),
-        )
-        .into(),
+        DataFusionError::ArrowError(..) => {
+            QueryError::Sql("a value cannot be computed: it does not convert, divides by zero or is out of range".into())
+                .into()
+        }
         _ => QueryError::from_engine(error, limits.memory_bytes).into(),
     }
 }
@@ -255,8 +257,9 @@ fn plain(batch: &RecordBatch) -> Result<RecordBatch, RowsError> {
     let columns = batch.columns().iter().zip(&wanted).map(|(column, wanted)| cast(column, wanted));
     let columns = columns.collect::<Result<Vec<_>, _>>();
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    let made =
-        columns.and_then(|columns| RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options));
+    let made = columns.and_then(|columns| {
+        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+    });
     made.map_err(|error| QueryError::Internal(error.to_string()).into())
 }
 

@@ -134,8 +134,8 @@ fn begins_as_it_should(form: Form, bytes: &dyn RangeRead) -> Result<(), RowsErro
     let first = &first[..length];
     let begins = |with: &[u8]| first.starts_with(with);
     let word = form.as_str();
-    let packed = [
-        (&b"\x1f\x8b"[..], "gzip"),
+    let packed: [(&[u8], &str); 5] = [
+        (b"\x1f\x8b", "gzip"),
         (b"PK\x03\x04", "zip"),
         (b"\x28\xb5\x2f\xfd", "zstd"),
         (b"BZh", "bzip2"),
@@ -147,7 +147,8 @@ fn begins_as_it_should(form: Form, bytes: &dyn RangeRead) -> Result<(), RowsErro
     if form.is_text() && (begins(b"\xff\xfe") || begins(b"\xfe\xff")) {
         return malformed("line 1, byte 0: the text is UTF-16: write it as UTF-8");
     }
-    let is = [(&b"PAR1"[..], Form::Parquet), (b"ARROW1", Form::Arrow)].into_iter().find(|(with, _)| begins(with));
+    let marks: [(&[u8], Form); 2] = [(b"PAR1", Form::Parquet), (b"ARROW1", Form::Arrow)];
+    let is = marks.into_iter().find(|(with, _)| begins(with));
     match (is, form) {
         (Some((_, is)), _) if is != form => {
             malformed(format!("byte 0: this is a file of form {}, not {word}", is.as_str()))

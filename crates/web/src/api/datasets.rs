@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json as Answer;
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream};
 use axum::extract::{Path, Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::{Buf, Bytes};
 use domain::data::{Dataset, DestroyVersion, Form, SubjectColumn};
-use engine::{About, Reading};
+use engine::{About, Principal, Reading};
 use futures_util::StreamExt;
 use http::header;
+use ingest::{Outcome, Wish};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -39,7 +40,8 @@ pub(crate) fn shown(name: &str, dataset: &Dataset) -> Value {
         .iter()
         .map(|(version, known)| {
             json!({
-                "version": version, "stored": known.stored, "subjects": known.subjects, "at": known.at, "by": known.by,
+                "version": version, "stored": known.stored, "subjects": known.subjects, "content": known.content,
+                "at": known.at, "by": known.by,
             })
         })
         .collect();
@@ -64,23 +66,23 @@ pub(crate) async fn show(
     Ok(Answer(found.ok_or_else(|| Failure::not_found("data set", &id))?))
 }
 
-/// Where rows say whom they are about: the first three together, or that they are about nobody.
+/// How rows are written, and where they say whom they are about, or that they are about nobody.
 #[derive(Deserialize)]
 pub(crate) struct Rows {
-    form: Option<Form>,
-    column: Option<String>,
-    scope: Option<String>,
-    subjects: Option<String>,
+    pub(crate) form: Option<Form>,
+    pub(crate) column: Option<String>,
+    pub(crate) scope: Option<String>,
+    pub(crate) subjects: Option<String>,
 }
 
 impl Rows {
-    fn about(self) -> Result<About, Failure> {
+    pub(crate) fn about(self) -> Result<About, Failure> {
         match (self.form, self.column, self.scope, self.subjects.as_deref()) {
-            (None, None, None, None) => Ok(About::Unsaid),
-            (None, None, None, Some("none")) => Ok(About::Nobody),
+            (_, None, None, None) => Ok(About::Unsaid),
+            (_, None, None, Some("none")) => Ok(About::Nobody),
             (Some(form), Some(column), Some(scope), None) => Ok(About::Named(SubjectColumn { form, column, scope })),
             _ => Err(Failure::invalid(
-                "to say whom rows are about, give `form`, `column` and `scope` together, or `subjects=none` and none of them",
+                "to say whom rows are about, give `form`, `column` and `scope` together, or `subjects=none` without `column` and `scope`",
             )),
         }
     }
@@ -94,21 +96,40 @@ pub(crate) async fn put(
     Query(rows): Query<Rows>,
     request: Request,
 ) -> Result<Answer<Value>, ApiError> {
-    let about = rows.about()?;
+    let form = rows.form;
+    let wish = Wish { dataset: id.clone(), version: version.clone(), form, about: rows.about()? };
+    let body = request.into_body().into_data_stream();
+    let (version, size, known) = match brought_in(&app, &who, wish, body, |pieces| pieces).await? {
+        Outcome::Stored { done, .. } => (version, done.size, false),
+        Outcome::Known { version } => (version, app.head()?.0, true),
+    };
+    let kept = app.engine.read(|state| state.dataset_version(&id, &version).cloned());
+    let (stored, content) = kept.map_or((None, None), |kept| (Some(kept.stored), kept.content));
+    let answer = json!({
+        "dataset": id, "version": version, "known": known, "stored": stored, "content": content, "size": size,
+    });
+    Ok(Answer(answer))
+}
+
+/// Stores what a body brings, of which `only` takes the file.
+pub(crate) async fn brought_in<R: io::Read + Send + 'static>(
+    app: &App,
+    who: &Principal,
+    wish: Wish,
+    body: BodyDataStream,
+    only: impl FnOnce(Pieces) -> R,
+) -> Result<Outcome, Failure> {
     let (to_disk, pieces) = channel(PIECES);
-    let mut sending = tokio::spawn(take_in(request.into_body(), to_disk));
-    let done = app.engine.store_version(&who, (&id, &version, about), Pieces::of(pieces)).await;
+    let mut sending = tokio::spawn(take_in(body, to_disk));
+    let done = ingest::ingest(&app.engine, who, wish, only(Pieces::of(pieces))).await;
     if tokio::time::timeout(DRAINED_TIME, &mut sending).await.is_err() {
         sending.abort();
     }
-    let done = done?;
-    let stored = app.engine.read(|state| state.dataset_version(&id, &version).map(|known| known.stored.clone()));
-    Ok(Answer(json!({ "dataset": id, "version": version, "stored": stored, "size": done.size })))
+    Ok(done?)
 }
 
 /// Hands on what comes in, until it ends, breaks off or pauses too long, or nobody takes it any more.
-async fn take_in(body: Body, to_disk: Sender<io::Result<Option<Bytes>>>) {
-    let mut body = body.into_data_stream();
+async fn take_in(mut body: BodyDataStream, to_disk: Sender<io::Result<Option<Bytes>>>) {
     loop {
         let piece = match tokio::time::timeout(PATIENCE, body.next()).await {
             Ok(Some(Ok(piece))) => Ok(Some(piece)),
@@ -132,7 +153,7 @@ async fn take_in(body: Body, to_disk: Sender<io::Result<Option<Bytes>>>) {
 }
 
 /// What comes in, to be read by a thread that waits. Without its end being told it broke off.
-struct Pieces {
+pub(crate) struct Pieces {
     pieces: Receiver<io::Result<Option<Bytes>>>,
     piece: Bytes,
     ended: bool,

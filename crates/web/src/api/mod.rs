@@ -4,7 +4,8 @@ mod accesses;
 pub(crate) mod approvals;
 mod archive;
 mod assurance;
-mod datasets;
+pub(crate) mod content;
+pub(crate) mod datasets;
 mod directory;
 mod documents;
 mod emergencies;
@@ -146,6 +147,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/sessions/{id}", delete(sessions::revoke))
         .route("/datasets", get(datasets::list))
         .route("/datasets/{id}", get(datasets::show))
+        .route("/datasets/{id}/diff", get(content::diff))
         .route("/datasets/{id}/versions/{version}/destroy", post(datasets::destroy))
         .route("/datasets/{id}/fields", get(fields::list).post(fields::declare))
         .route("/datasets/{id}/versions/{version}/scan", post(fields::scan))

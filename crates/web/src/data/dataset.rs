@@ -8,6 +8,7 @@ use domain::data::Dataset;
 
 use crate::App;
 use crate::app::Found;
+use crate::api::content::form;
 use crate::auth::Visitor;
 use crate::failure::Failure;
 use crate::people::Names;
@@ -22,12 +23,15 @@ pub(crate) struct DatasetPage {
     name: String,
     dataset: Dataset,
     versions: Table,
+    /// Versions whose form is known, which can be compared.
+    known: Vec<String>,
+    may_store: bool,
     fields: Table,
 }
 
 impl DatasetPage {
-    fn new(shell: Shell, name: String, dataset: Dataset, known: &Found) -> Self {
-        let columns = ["version", "stored (UTC)", "by", "bytes", "whom rows are about", "key"];
+    fn new(shell: Shell, name: String, dataset: Dataset, found: &Found, may_store: bool) -> Self {
+        let columns = ["version", "stored (UTC)", "by", "bytes", "form", "rows", "columns", "whom rows are about", "key"];
         let empty = Empty::new("No version is stored", "Store one:")
             .command(format!("counterfoil data put {name} FILE --version 1"));
         let mut versions = Table::new("Versions", columns.map(Column::text).into(), empty);
@@ -38,13 +42,18 @@ impl DatasetPage {
                 Cell::Time(Instant::at(&known.at)),
                 Cell::actor(&known.by),
                 Cell::count(known.stored.bytes),
+                Cell::maybe(form(known).map(|form| form.as_str().to_owned())),
+                known.content.as_ref().map_or(Cell::maybe(None), |content| Cell::count(content.rows)),
+                known.content.as_ref().map_or(Cell::maybe(None), |content| Cell::count(content.width)),
                 Cell::maybe(about),
                 Cell::Code(known.stored.key.clone()),
             ]
         };
         versions.rows = dataset.versions.iter().map(row).collect();
-        let fields = fields(&name, known);
-        Self { shell, name, dataset, versions, fields }
+        let fields = fields(&name, found);
+        let forms = dataset.versions.iter().filter(|(_, known)| form(known).is_some());
+        let known = forms.map(|(version, _)| version.clone()).collect();
+        Self { shell, name, dataset, versions, known, may_store, fields }
     }
 
     fn purposes(&self) -> String {
@@ -64,7 +73,7 @@ impl DatasetPage {
             "use_state": "unknown", "used_by": null, "seq": 7,
         });
         let rows = vec![row.as_object().expect("an object").clone()];
-        Self::new(Shell::sample(Section::Data), "loans".to_owned(), sample(), &Found { rows, size: 18_204 })
+        Self::new(Shell::sample(Section::Data), "loans".to_owned(), sample(), &Found { rows, size: 18_204 }, true)
     }
 }
 
@@ -116,6 +125,10 @@ pub(super) fn sample() -> Dataset {
                 "bytes": 90, "chunks": 1, "commitment": "c2",
             },
             "subjects": { "form": "csv", "column": "email", "scope": "email" },
+            "content": {
+                "form": "csv", "rows": 4, "width": 2, "schema": "c3", "digest": "c4", "groups": ["c5"], "groups_each": 1,
+                "columns": [{ "name": "id", "type": "integer" }, { "name": "email", "type": "text" }],
+            },
             "at": 1_795_000_000_000_i64, "by": "a_91bc77",
         } },
         "ended": [],
@@ -129,7 +142,8 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor, Pat
     let dataset = app.engine.read(|state| state.datasets.get(&id).cloned());
     let dataset = dataset.ok_or_else(|| Failure::not_found("data set", &id))?;
     let known = app.ask(&crate::api::fields::fields_of(&id)).await?;
-    let mut shown = DatasetPage::new(Shell::new(&app, &who, Section::Data).await?, id, dataset, &known);
+    let may_store = app.decides(&who, "dataset.version.store", &format!("dataset/{id}"));
+    let mut shown = DatasetPage::new(Shell::new(&app, &who, Section::Data).await?, id, dataset, &known, may_store);
     if !app.decides(&who, "sql", "ledger") {
         shown.fields.query = None;
     }

@@ -1,5 +1,6 @@
 //! Data sets: which there are and who answers for each, and the versions of one.
 
+mod content;
 mod dataset;
 mod datasets;
 mod findings;
@@ -7,7 +8,7 @@ mod findings;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use crate::App;
 
@@ -16,9 +17,11 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/data", get(datasets::show))
         .route("/data/findings", get(findings::show))
         .route("/data/{id}", get(dataset::show))
+        .route("/data/{id}/versions", post(content::upload))
+        .route("/data/{id}/diff", get(content::show))
 }
 
 pub(crate) use datasets::readable;
 
 #[cfg(test)]
-pub(crate) use {dataset::DatasetPage, datasets::DataPage, findings::FindingsPage};
+pub(crate) use {content::DiffPage, dataset::DatasetPage, datasets::DataPage, findings::FindingsPage};

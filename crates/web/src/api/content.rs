@@ -1,0 +1,66 @@
+//! What is in the versions of a data set: how two of them differ.
+
+use std::sync::Arc;
+
+use axum::Json as Answer;
+use axum::extract::{Path, Query, State};
+use domain::data::{DataClass, Version};
+use engine::Principal;
+use ingest::{Diff, DiffError, Side};
+use query::rows::RowsError;
+use serde::Deserialize;
+
+use crate::App;
+use crate::auth::Caller;
+use crate::failure::{ApiError, Failure};
+use crate::rows;
+
+/// Which two versions, and what tells rows apart.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Compared {
+    pub(crate) from: String,
+    pub(crate) to: String,
+    /// Columns, with commas between them.
+    pub(crate) key: Option<String>,
+}
+
+/// `GET /datasets/{id}/diff`
+pub(crate) async fn diff(
+    State(app): State<Arc<App>>,
+    Caller(who): Caller,
+    Path(id): Path<String>,
+    Query(compared): Query<Compared>,
+) -> Result<Answer<Diff>, ApiError> {
+    Ok(Answer(compare(&app, &who, &id, &compared).await?))
+}
+
+/// Compares two versions that `who` may read. Whoever compares has read both.
+pub(crate) async fn compare(app: &App, who: &Principal, id: &str, compared: &Compared) -> Result<Diff, Failure> {
+    let side = |version: &str| -> Result<Side, Failure> {
+        let known = app.engine.readable_version(who, id, version)?;
+        let form = form(&known).ok_or_else(|| unread(id, version))?;
+        let bytes = ingest::stored(&app.engine, id, version)?;
+        Ok(Side { version: version.to_owned(), form, bytes })
+    };
+    let (from, to) = (side(&compared.from)?, side(&compared.to)?);
+    let class = app.engine.read(|state| state.datasets.get(id).map(|dataset| dataset.spec.class));
+    let shows_values = matches!(class, Some(DataClass::Public | DataClass::Internal));
+    let key = compared.key.as_deref().unwrap_or_default().split(',').map(str::trim);
+    let key: Vec<String> = key.filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    ingest::diff(from, to, &key, shows_values).await.map_err(|error| match error {
+        DiffError::Rows(RowsError::Query(error)) => rows::failure(error),
+        DiffError::Rows(RowsError::Io(error)) => Failure::internal("read a version", &error),
+        other => Failure::invalid(other.to_string()),
+    })
+}
+
+/// How the rows of a version are written, when that is known.
+pub(crate) fn form(known: &Version) -> Option<domain::data::Form> {
+    let content = known.content.as_ref().map(|content| content.form);
+    content.or(known.subjects.as_ref().map(|subjects| subjects.form))
+}
+
+fn unread(id: &str, version: &str) -> Failure {
+    let message = format!("version `{version}` of data set `{id}` was stored without its form, so nobody knows its rows");
+    Failure::invalid(message).help("store it again with its form: `counterfoil data put --form csv`, or `?form=csv`")
+}
