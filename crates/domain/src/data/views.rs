@@ -158,7 +158,8 @@ impl State {
 
 pub(crate) fn declare(state: &State, body: &ViewDeclared) -> Result<Vec<Event>, Refusal> {
     let (dataset, spec) = (&body.dataset, &body.spec);
-    let invalid = |why: String| Err(refuse(RefusalCode::Invalid, format!("view of data set `{dataset}`: {why}")));
+    let wrong = |why: String| refuse(RefusalCode::Invalid, format!("view of data set `{dataset}`: {why}"));
+    let invalid = |why: String| Err(wrong(why));
     let Some(known) = state.datasets.get(dataset) else {
         return Err(refuse(RefusalCode::NotFound, format!("there is no data set `{dataset}`")));
     };
@@ -179,7 +180,7 @@ pub(crate) fn declare(state: &State, body: &ViewDeclared) -> Result<Vec<Event>, 
             out.insert(one.column.as_str());
         }
         rule_is_valid(state, known.spec.class, &one.rule)
-            .or_else(|why| invalid(format!("column `{}`: {why}", one.column)))?;
+            .map_err(|why| wrong(format!("column `{}`: {why}", one.column)))?;
     }
     if out.is_empty() {
         return invalid("no column of it goes out".to_owned());
