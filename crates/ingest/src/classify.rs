@@ -58,8 +58,10 @@ pub async fn classify(frame: &Frame) -> Result<Classified, RowsError> {
     // A name that the ledger does not take cannot be on record.
     let named = all.iter().filter(|(name, _)| field_is_valid(name).is_ok());
     let columns: Vec<(String, String)> = named.take(MAX_FIELDS).cloned().collect();
-    let read: Vec<usize> = (0..columns.len()).filter(|at| columns.get(*at).is_some_and(|(_, kind)| has_text(kind))).collect();
-    let names = read.iter().filter_map(|at| columns.get(*at)).map(|(name, _)| format!("\"{}\"", name.replace('"', "\"\"")));
+    let read: Vec<usize> =
+        (0..columns.len()).filter(|at| columns.get(*at).is_some_and(|(_, kind)| has_text(kind))).collect();
+    let names =
+        read.iter().filter_map(|at| columns.get(*at)).map(|(name, _)| format!("\"{}\"", name.replace('"', "\"\"")));
     let names: Vec<String> = names.collect();
     let list = if names.is_empty() { "1".to_owned() } else { names.join(", ") };
     let mut rows = frame.select(&format!("SELECT {list} FROM rows")).await?;

@@ -81,7 +81,8 @@ pub struct Opened {
 pub async fn frame(engine: &Arc<Engine>, dataset: &str, version: &str) -> Result<Frame, ViewError> {
     let form = engine.read(|state| state.dataset_version(dataset, version).and_then(crate::form_of));
     let Some(form) = form else {
-        let message = format!("version `{version}` of data set `{dataset}` has no rows that are known of: a view needs some");
+        let message =
+            format!("version `{version}` of data set `{dataset}` has no rows that are known of: a view needs some");
         return Err(Refusal::new(RefusalCode::Conflict, message).into());
     };
     Ok(Frame::open(form, crate::stored(engine, dataset, version)?).await?.in_order())
@@ -94,7 +95,8 @@ pub async fn frame(engine: &Arc<Engine>, dataset: &str, version: &str) -> Result
 /// A refusal when the version has no such column, a rule does not fit a column's type, or too few rows share theirs;
 /// otherwise what cannot be read.
 pub async fn open(engine: &Arc<Engine>, view: View, frame: Frame) -> Result<Opened, ViewError> {
-    let query = Query::of(&view.spec, &frame.columns(), view.subjects.as_ref().map(|subjects| subjects.column.as_str()))?;
+    let query =
+        Query::of(&view.spec, &frame.columns(), view.subjects.as_ref().map(|subjects| subjects.column.as_str()))?;
     let reached = reach(&view.spec, (&view.dataset, &view.version), &query, &frame).await?;
     let rows = frame.select(&query.rows(reached.suppressed > 0)).await?;
     let tokens: Vec<(usize, String)> = query.tokens.clone();
@@ -215,7 +217,9 @@ async fn reach(spec: &ViewSpec, of: (&str, &str), query: &Query, frame: &Frame) 
     let batch = answer.next().await?.ok_or_else(|| ViewError::Unexpected("nothing was counted".to_owned()))?;
     let count = |at: usize| {
         let column = batch.columns().get(at).and_then(|column| column.as_primitive_opt::<Int64Type>());
-        column.filter(|column| column.len() == 1 && !column.is_null(0)).and_then(|column| u64::try_from(column.value(0)).ok())
+        column
+            .filter(|column| column.len() == 1 && !column.is_null(0))
+            .and_then(|column| u64::try_from(column.value(0)).ok())
     };
     let (least, enough) = (count(0), count(1));
     let (rows, rows_below) = (count(2).unwrap_or(0), count(3).unwrap_or(0));
@@ -256,7 +260,9 @@ impl Query {
         for one in spec.columns.iter().filter(|one| one.rule != ColumnRule::Drop) {
             let name = &one.column;
             let Some((_, kind)) = columns.iter().find(|(known, _)| known == name) else {
-                return refuse(format!("the version has no column `{name}`, which its view names: declare the view anew"));
+                return refuse(format!(
+                    "the version has no column `{name}`, which its view names: declare the view anew"
+                ));
             };
             let Some(expression) = expression(&quoted(name), kind, &one.rule) else {
                 let rule = one.rule.as_str();

@@ -6,7 +6,9 @@ use crate::data::{
     ColumnRule, DataClass, DatasetDeclared, DatasetSpec, FieldDecision, FieldsDeclared, FindingResolved, FindingWhy,
     FoundKind, LawfulBasis, Resolution, ScannedColumn, VersionScanned, ViewColumn, ViewDeclared, ViewRetired, ViewSpec,
 };
+use crate::keys::tokens::{TokenKind, TokenMethod, TokenScope, TokenScopeDeclared};
 use crate::people::Purpose;
+use crate::people::notifications::due;
 use crate::{Command, RefusalCode};
 
 const DAY: i64 = 86_400_000;
@@ -107,6 +109,25 @@ fn given_personal_data_in_an_internal_set_when_scanned_then_one_finding_is_opene
         RefusalCode::Conflict
     );
     assert_eq!(company.scans(columns()), ["dataset.version.scanned"], "a false alarm stays one");
+}
+
+#[test]
+fn given_a_finding_when_it_waits_then_whoever_answers_for_the_data_set_is_told_and_each_week_when_it_is_late() {
+    let mut company = with_version(DataClass::Internal);
+    company.scans(vec![column("note", vec![found("email", DataClass::Personal, false)])]);
+    let told = |company: &Company| {
+        let of_findings =
+            due(&company.state, company.given.now).into_iter().filter(|one| one.about.starts_with("finding/"));
+        of_findings.map(|one| (one.kind.as_str(), one.instance, one.to)).collect::<Vec<_>>()
+    };
+    let to = || std::collections::BTreeSet::from(["a_1".to_owned()]);
+    let opened = || ("finding_opened", String::new(), to());
+    assert_eq!(told(&company), [opened()]);
+    company.given.now += 15 * DAY;
+    assert_eq!(told(&company), [opened(), ("finding_overdue", "1".to_owned(), to())]);
+    let id = company.first();
+    company.done("a_1", Command::ResolveFinding(resolve(&id, Resolution::FalseAlarm)));
+    assert!(told(&company).is_empty());
 }
 
 #[test]
@@ -240,7 +261,25 @@ fn given_views_that_make_no_sense_when_asked_then_each_is_refused() {
         assert_eq!(refusal.code, RefusalCode::Invalid);
         assert!(refusal.message.contains(word), "{}", refusal.message);
     }
-    let Command::DeclareView(mut other) = view(&[keep], &[], 1) else { unreachable!() };
+    let Command::DeclareView(mut other) = view(&[keep.clone()], &[], 1) else { unreachable!() };
     other.purpose = Purpose::Audit;
     assert!(company.refused("a_1", Command::DeclareView(other)).message.contains("may not be read for `audit`"));
+}
+
+#[test]
+fn given_tokens_that_an_erasure_would_not_reach_when_a_view_of_people_makes_them_then_it_is_refused() {
+    let mut company = with_version(DataClass::Personal);
+    company.done("a_1", fields(vec![decision("email", DataClass::Personal, &[Purpose::Development])]));
+    let mut scope = |scope: &str, method, kind, per_subject| {
+        let spec = TokenScope { method, kind, class: "personal".into(), purposes: vec![], per_subject };
+        company.done("a_1", Command::DeclareTokenScope(TokenScopeDeclared { scope: scope.into(), spec }));
+    };
+    scope("nobodys", TokenMethod::Vaulted, TokenKind::Text, false);
+    scope("theirs", TokenMethod::Vaulted, TokenKind::Text, true);
+    scope("cards", TokenMethod::Ff1, TokenKind::Card, false);
+    let of = |scope: &str| view(&[("email", ColumnRule::Tokenise { scope: scope.into() })], &[], 1);
+    assert!(company.refused("a_1", of("nobodys")).message.contains("no erasure would reach them"));
+    for good in ["theirs", "cards"] {
+        assert_eq!(company.done("a_1", of(good)), ["dataset.view.declared"], "{good}");
+    }
 }

@@ -45,7 +45,8 @@ async fn given_many_rows_when_looked_at_then_the_sample_is_bounded_and_the_same_
 
 #[test]
 fn given_a_file_without_rows_when_looked_at_then_it_is_read_as_a_text() {
-    let bytes: Arc<dyn RangeRead> = Arc::new(b"Dear team,\nwrite to ann.jones@example.com and bob@example.com.\n".to_vec());
+    let bytes: Arc<dyn RangeRead> =
+        Arc::new(b"Dear team,\nwrite to ann.jones@example.com and bob@example.com.\n".to_vec());
     let found = classify_text(&bytes).expect("looked at");
     assert_eq!((found.rows, found.whole, found.bytes), (0, true, bytes.len()));
     let [file] = &found.columns[..] else { panic!("{found:?}") };
@@ -73,8 +74,13 @@ fn given_a_file_that_is_large_when_looked_at_then_only_pieces_of_it_are() {
 
 #[test]
 fn given_more_columns_than_an_entry_has_room_for_when_shortened_then_those_with_findings_stay() {
-    let column = |n: usize, found: Vec<FoundKind>| ScannedColumn { column: Some(format!("{n}{}", "x".repeat(120))), cells: 1, found };
-    let one = FoundKind { kind: "email".into(), cells: 1, score_permille: 900, class: DataClass::Personal, secret: false };
+    let column = |n: usize, found: Vec<FoundKind>| ScannedColumn {
+        column: Some(format!("{n}{}", "x".repeat(120))),
+        cells: 1,
+        found,
+    };
+    let one =
+        FoundKind { kind: "email".into(), cells: 1, score_permille: 900, class: DataClass::Personal, secret: false };
     let mut columns: Vec<ScannedColumn> =
         (0..500).map(|n| column(n, if n == 499 { vec![one.clone()] } else { vec![] })).collect();
     let over = shorten(&mut columns);

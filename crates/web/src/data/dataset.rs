@@ -7,8 +7,8 @@ use axum::extract::{Path, State};
 use domain::data::Dataset;
 
 use crate::App;
-use crate::app::Found;
 use crate::api::content::form;
+use crate::app::Found;
 use crate::auth::Visitor;
 use crate::failure::Failure;
 use crate::people::Names;
@@ -31,7 +31,8 @@ pub(crate) struct DatasetPage {
 
 impl DatasetPage {
     fn new(shell: Shell, name: String, dataset: Dataset, found: &Found, may_store: bool) -> Self {
-        let columns = ["version", "stored (UTC)", "by", "bytes", "form", "rows", "columns", "whom rows are about", "key"];
+        let columns =
+            ["version", "stored (UTC)", "by", "bytes", "form", "rows", "columns", "whom rows are about", "key"];
         let empty = Empty::new("No version is stored", "Store one:")
             .command(format!("counterfoil data put {name} FILE --version 1"));
         let mut versions = Table::new("Versions", columns.map(Column::text).into(), empty);
