@@ -15,7 +15,7 @@ use crate::App;
 pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/data", get(datasets::show))
-        .route("/data/findings", get(findings::show))
+        .route("/data/findings", get(findings::show).post(findings::settle))
         .route("/data/{id}", get(dataset::show))
         .route("/data/{id}/versions", post(content::upload))
         .route("/data/{id}/diff", get(content::show))
