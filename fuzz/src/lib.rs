@@ -31,6 +31,7 @@ pub const TARGETS: &[(&str, Target, &[&[u8]])] = &[
     ("wal", wal, &[b"BTCH\x2c\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00"]),
     ("vault_fields", vault_fields, &[b"\x01\x00\x02\x00\x00\x00ab\x02\x00\x00\x00\x00\x00"]),
     ("object", object, &[b"CFOBJECT\x01\x08internal0123456789abcdef\0\0\x01\0", b"a,b\n1,2\n"]),
+    ("rows", rows, &[b"\0id,at\n1,2026-11-22\n2,\"a\"\n", b"\x01{\"id\":1,\"at\":\"2026-11-22T20:30:00Z\"}\n{\"id\":2.5}\n"]),
     ("sse", sse, &[b"event: a\r\ndata: {\"usage\":{\"prompt_tokens\":1}}\r\n\r\ndata: [DONE]\n\n"]),
     ("openai_request", openai_request, &[OPENAI]),
     ("oip_infer", oip_infer, &[OIP]),
@@ -242,8 +243,19 @@ pub fn object(data: &[u8]) {
     let _ = vault::object::probe(data);
     let Ok(mut sealed) = vault::object::sample(data) else { return };
     assert_eq!(vault::object::probe(&sealed).ok().as_deref(), Some(data));
+    assert_eq!(vault::object::probe_pieces(&sealed, 7).ok().as_deref(), Some(data));
     sealed.extend_from_slice(data);
     assert!(data.is_empty() || vault::object::probe(&sealed).is_err());
+    assert!(data.is_empty() || vault::object::probe_pieces(&sealed, 7).is_err());
+}
+
+/// What is surveyed of rows of text is what is read of them afterwards; the first byte says in which form they are.
+pub fn rows(data: &[u8]) {
+    let Some((form, text)) = data.split_first() else { return };
+    let form = if form % 2 == 0 { domain::data::Form::Csv } else { domain::data::Form::Jsonl };
+    if let Ok((said, read)) = query::rows::probe(form, text.to_vec()) {
+        assert_eq!(said, read);
+    }
 }
 
 /// A stream cut into frames is the same stream, whatever pieces it arrives in; the first byte says how large they are.

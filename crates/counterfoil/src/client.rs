@@ -20,6 +20,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tower::ServiceExt;
 
+use crate::commands::content::Pieces;
 use crate::config::{self, Config};
 use crate::logins;
 use crate::output::Failure;
@@ -28,9 +29,6 @@ use crate::tls::trust::Trust;
 
 /// The largest answer that a command reads, in bytes.
 const MAX_ANSWER: usize = 4 << 30;
-
-/// Bytes of a file that are sent at once.
-const PIECE_BYTES: usize = 64 << 10;
 
 /// Where the product is and how to be let in.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -135,6 +133,19 @@ impl Connect {
         let dir = self.config()?.server.data;
         let told = server::Running::read(&dir).filter(|running| running.url == url);
         self.remote(url, token, &self.trust(told.and_then(|running| running.certificate_sha256)))
+    }
+
+    /// What lies at an address that is not the product's: nothing of it is sent there.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    pub async fn fetch(&self, url: &str) -> Result<Body, Failure> {
+        let uri: http::Uri = url.parse().map_err(|e| Failure::usage(format!("`{url}` is not an address: {e}")))?;
+        let origin =
+            format!("{}://{}", uri.scheme_str().unwrap_or_default(), uri.authority().map_or("", |a| a.as_str()));
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let stranger = Client::remote(&origin, String::new(), None, &self.trust(None))?;
+        stranger.request(Method::GET, path, "application/octet-stream", Body::empty()).await
     }
 
     fn remote(&self, url: &str, token: String, trust: &Trust) -> Result<Client, Failure> {
@@ -242,18 +253,11 @@ impl Client {
         Ok(Answer { body: whole(path, body).await? })
     }
 
-    /// Sends a file as it lies there, in constant memory, and reads the whole answer.
+    /// Sends bytes as they come, in constant memory, and reads the whole answer.
     ///
     /// # Errors
-    /// That the file cannot be read, the server's refusal, or that it cannot be reached.
-    pub async fn upload(&self, path: &str, file: &Path) -> Result<Answer, Failure> {
-        let opened = std::fs::File::open(file).map_err(|e| Failure::io(format!("{}: {e}", file.display())))?;
-        let pieces = futures_util::stream::try_unfold(opened, |mut file| async move {
-            let mut piece = vec![0; PIECE_BYTES];
-            let read = std::io::Read::read(&mut file, &mut piece)?;
-            piece.truncate(read);
-            Ok::<_, std::io::Error>((read > 0).then(|| (Bytes::from(piece), file)))
-        });
+    /// That they break off, the server's refusal, or that it cannot be reached.
+    pub async fn upload(&self, path: &str, pieces: Pieces) -> Result<Answer, Failure> {
         let body = self.request(Method::PUT, path, "application/octet-stream", Body::from_stream(pieces)).await?;
         Ok(Answer { body: whole(path, body).await? })
     }

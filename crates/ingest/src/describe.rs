@@ -61,11 +61,7 @@ fn listed(columns: &[(String, String)]) -> Vec<ContentColumn> {
 }
 
 /// A fingerprint for each row group, or for several together when there are many.
-fn groups(
-    arrived: &Arrived,
-    groups: &[Group],
-    bytes: &dyn RangeRead,
-) -> Result<(Vec<String>, u64), ExecuteError> {
+fn groups(arrived: &Arrived, groups: &[Group], bytes: &dyn RangeRead) -> Result<(Vec<String>, u64), ExecuteError> {
     let each = groups.len().div_ceil(MAX_GROUPS).max(1);
     let mut made = Vec::with_capacity(groups.len().div_ceil(each));
     let mut piece = vec![0; PIECE_BYTES];

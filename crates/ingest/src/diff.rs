@@ -202,7 +202,18 @@ pub async fn diff(from: Side, to: Side, key: &[String], shows_values: bool) -> R
         columns.iter_mut().for_each(|column| column.moved.clear());
     }
     let (from, to) = (from.version, to.version);
-    Ok(Diff { from, to, rows, columns_added, columns_removed, columns_retyped, by_key, columns, columns_left_out, shows_values })
+    Ok(Diff {
+        from,
+        to,
+        rows,
+        columns_added,
+        columns_removed,
+        columns_retyped,
+        by_key,
+        columns,
+        columns_left_out,
+        shows_values,
+    })
 }
 
 fn is_number(kind: &str) -> bool {
@@ -262,7 +273,9 @@ async fn known(frame: &Frame, columns: &[(String, String)]) -> Result<(u64, Vec<
             if is_number(kind) {
                 let number = format!("CAST({column} AS DOUBLE)");
                 let shares = (1..10).map(|n| f64::from(n) / 10.0).chain([0.25, 0.5, 0.75]);
-                asked.extend(shares.map(|share| format!("approx_percentile_cont({share}) WITHIN GROUP (ORDER BY {number})")));
+                asked.extend(
+                    shares.map(|share| format!("approx_percentile_cont({share}) WITHIN GROUP (ORDER BY {number})")),
+                );
             }
         }
         // Every answer has a name of its own: two columns may ask the same of themselves.
@@ -389,8 +402,7 @@ async fn by_key(
     let added = format!("SELECT count(*) FROM newer AS b LEFT ANTI JOIN rows AS a ON {same}");
     let removed = format!("SELECT count(*) FROM rows AS a LEFT ANTI JOIN newer AS b ON {same}");
     let others = common.iter().filter(|(name, kind)| is_plain(kind) && !key.contains(name));
-    let differs: Vec<String> =
-        others.map(|(name, _)| format!("a.{0} IS DISTINCT FROM b.{0}", quoted(name))).collect();
+    let differs: Vec<String> = others.map(|(name, _)| format!("a.{0} IS DISTINCT FROM b.{0}", quoted(name))).collect();
     let changed = match differs.is_empty() {
         true => 0,
         false => {

@@ -112,9 +112,7 @@ async fn looked_at(engine: &Arc<Engine>, arrived: Arrived, form: Form) -> Result
 /// A version that cannot be read as its form says is refused; what fails here is another thing.
 fn refused(error: RowsError) -> ExecuteError {
     match error {
-        RowsError::Malformed(why) => {
-            Refusal::new(RefusalCode::Invalid, format!("{why}: nothing was stored")).into()
-        }
+        RowsError::Malformed(why) => Refusal::new(RefusalCode::Invalid, format!("{why}: nothing was stored")).into(),
         RowsError::Io(error) => ExecuteError::Unavailable(error.to_string()),
         RowsError::Query(QueryError::Internal(why)) => ExecuteError::Internal(why),
         RowsError::Query(error) => Refusal::new(RefusalCode::Invalid, error.to_string()).into(),

@@ -96,6 +96,8 @@ pub struct Head {
     pub sha256: Option<[u8; 32]>,
     /// How many bytes it has.
     pub bytes: Option<u64>,
+    /// The server's mark of these bytes, which others have another of.
+    pub etag: Option<String>,
 }
 
 /// What became of an object that was to be created.
@@ -230,6 +232,31 @@ impl Bucket {
         }
     }
 
+    /// A part of an object that is there, and has the mark `etag` still, if one is given.
+    ///
+    /// # Errors
+    /// [`BucketError`]; also when the object was changed, or the server sends another part.
+    pub async fn get_range(
+        &self,
+        name: &str,
+        range: std::ops::Range<u64>,
+        etag: Option<&str>,
+    ) -> Result<Vec<u8>, BucketError> {
+        let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+        let mut headers = vec![("range", format!("bytes={}-{}", range.start, range.end.saturating_sub(1)))];
+        headers.extend(etag.map(|etag| ("if-match", etag.to_owned())));
+        let (what, method) = ("read a part of", Method::GET);
+        let ask = Ask { what, method, name, version: None, headers, body: Bytes::new(), most_bytes: length };
+        let answer = self.send(&ask).await?;
+        match answer.status {
+            StatusCode::PARTIAL_CONTENT if answer.body.len() == length => Ok(answer.body.to_vec()),
+            status if status.is_success() => {
+                Err(BucketError::Unreachable(format!("it sent another part of `{name}` than was asked for")))
+            }
+            _ => Err(refused(&ask, &answer)),
+        }
+    }
+
     /// Asks for the end of one version. Whether it is gone is for [`Self::head`] to say.
     ///
     /// # Errors
@@ -308,6 +335,7 @@ fn head_of(headers: &HeaderMap) -> Head {
         lock: lock.map(|(mode, until)| Lock { mode: mode.to_owned(), until_ms: until.timestamp_millis() }),
         sha256: sha256.and_then(|bytes| bytes.try_into().ok()),
         bytes: text("content-length").and_then(|text| text.parse().ok()),
+        etag: text("etag").map(str::to_owned),
     }
 }
 

@@ -44,7 +44,8 @@ pub(crate) fn boundary(content_type: &str) -> Result<String, Failure> {
 
 /// Reads fields until the file begins.
 pub(crate) async fn head(body: &mut BodyDataStream, boundary: &str) -> Result<Head, Failure> {
-    let broken = || Failure::invalid("the form is not written as multipart/form-data, or has no field `file` at its end");
+    let broken =
+        || Failure::invalid("the form is not written as multipart/form-data, or has no field `file` at its end");
     // The first boundary has no line before it.
     let mut read = BytesMut::from(&b"\r\n"[..]);
     let (delimiter, mut fields) = (format!("\r\n--{boundary}").into_bytes(), BTreeMap::new());
@@ -181,7 +182,8 @@ mod tests {
     async fn given_no_form_when_read_then_it_is_refused() {
         assert!(boundary("application/json").is_err());
         assert_eq!(boundary("multipart/form-data; boundary=\"a b\"").expect("named"), "a b");
-        for text in ["", "--xyz\r\n\r\n\r\n", "--xyz\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--xyz--"] {
+        for text in ["", "--xyz\r\n\r\n\r\n", "--xyz\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--xyz--"]
+        {
             assert!(head(&mut body(&[text]), "xyz").await.is_err(), "{text}");
         }
         let endless = "x".repeat(MAX_HEAD_BYTES + 10);

@@ -1,13 +1,15 @@
 //! `counterfoil data`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use domain::data::Form;
 use http::Method;
 use serde_json::{Value, json};
 
 use super::fields;
 use crate::client::{Client, Connect};
+use crate::commands::content;
 use crate::output::{self, Failure};
 
 /// What to do with data sets.
@@ -20,10 +22,12 @@ pub enum Data {
         /// Its name
         dataset: String,
     },
-    /// Store a version of a data set, encrypted as it is sent
+    /// Store a version of a data set, encrypted as it is sent, and read before anybody sees it
     Put(Put),
     /// Read a version of a data set into a file; needs --purpose, and leaves a record
     Get(Get),
+    /// Say how two versions differ: columns, rows, distributions; needs --purpose, and leaves a record
+    Diff(Diff),
     /// List data sets
     List,
     /// Show a data set with its versions
@@ -112,8 +116,11 @@ pub enum Basis {
 pub struct Put {
     /// The data set
     dataset: String,
-    /// The file
-    file: PathBuf,
+    /// The file, a directory of files, https://…, or s3://BUCKET/NAME with the environment of S3's clients
+    file: String,
+    /// How rows are written; by default as the name says. `none`: bytes that nobody reads
+    #[arg(long, value_parser = ["csv", "jsonl", "parquet", "arrow", "none"])]
+    form: Option<String>,
     /// Name of the version, never used twice
     #[arg(long)]
     version: String,
@@ -126,6 +133,18 @@ pub struct Put {
     /// Rows are about nobody in particular: no erasure finds anybody in them
     #[arg(long, conflicts_with = "subject_column")]
     no_subjects: bool,
+}
+
+/// Two versions.
+#[derive(Args)]
+pub struct Diff {
+    /// The first, as NAME@VERSION
+    from: String,
+    /// The second, of the same data set
+    to: String,
+    /// A column that tells rows apart; several together when given several times
+    #[arg(long, value_name = "COLUMN")]
+    key: Vec<String>,
 }
 
 /// A version to read.
@@ -158,7 +177,7 @@ impl Data {
             return ask.run(json, connect).await;
         }
         let client = connect.open().await?;
-        let answer = self.ask(&client).await;
+        let answer = self.ask(&client, json, connect).await;
         client.close().await?;
         let answer = answer?;
         match (json, self) {
@@ -166,10 +185,11 @@ impl Data {
             (true, _) => output::json(&answer),
             (false, Self::Declare(wish)) => output::line(format!("declared: {}", wish.dataset)),
             (false, Self::Retire { dataset }) => output::line(format!("retired: {dataset}")),
-            (false, Self::Put(wish)) => {
-                let (bytes, key) = (&answer["stored"]["bytes"], word(&answer["stored"], "key"));
-                output::line(format!("stored: {} version {}, {bytes} bytes under {key}", wish.dataset, wish.version))
-            }
+            (false, Self::Put(wish)) => match answer["versions"].as_array() {
+                Some(several) => several.iter().try_for_each(|one| output::line(wish.told(one))),
+                None => output::line(wish.told(&answer)),
+            },
+            (false, Self::Diff(_)) => output::text(content::compared(&answer)),
             (false, Self::Get(wish)) => {
                 output::line(format!("written: {}, {} bytes", wish.output.display(), answer["bytes"]))
             }
@@ -194,7 +214,7 @@ impl Data {
         }
     }
 
-    async fn ask(&self, client: &Client) -> Result<Value, Failure> {
+    async fn ask(&self, client: &Client, json: bool, connect: &Connect) -> Result<Value, Failure> {
         match self {
             Self::Declare(wish) => {
                 let command = json!({"command": "dataset.declare", "body": wish.body()});
@@ -204,7 +224,8 @@ impl Data {
                 let command = json!({"command": "dataset.retire", "body": {"dataset": dataset}});
                 client.json(Method::POST, "/api/v1/commands", Some(&command)).await
             }
-            Self::Put(wish) => wish.put(client).await,
+            Self::Put(wish) => wish.put(client, json, connect).await,
+            Self::Diff(wish) => client.json(Method::GET, &wish.path()?, None).await,
             Self::Get(wish) => wish.get(client).await,
             Self::List => client.json(Method::GET, "/api/v1/datasets", None).await,
             Self::Show { dataset } => client.json(Method::GET, &at(&[dataset]), None).await,
@@ -235,32 +256,80 @@ impl Declare {
 }
 
 impl Put {
-    async fn put(&self, client: &Client) -> Result<Value, Failure> {
-        let mut path = at(&[&self.dataset, "versions", &self.version]);
-        if let (Some(column), Some(scope)) = (&self.subject_column, &self.subject_scope) {
-            let query = form_urlencoded::Serializer::new(String::new())
-                .append_pair("form", form(&self.file)?)
-                .append_pair("column", column)
-                .append_pair("scope", scope)
-                .finish();
-            path = format!("{path}?{query}");
-        } else if self.no_subjects {
-            path += "?subjects=none";
+    async fn put(&self, client: &Client, json: bool, connect: &Connect) -> Result<Value, Failure> {
+        let sources = content::sources(&self.file, connect).await?;
+        let numbered = sources.len() > 1;
+        let mut answers = Vec::with_capacity(sources.len());
+        for (number, source) in (1..).zip(sources) {
+            let version = if numbered { format!("{}-{number}", self.version) } else { self.version.clone() };
+            let path = self.path(&version, &source)?;
+            let pieces = content::with_progress(source, format!("{} {version}", self.dataset), json);
+            let answer = client.upload(&path, pieces).await;
+            content::cleared(json);
+            let parsed = serde_json::from_slice(&answer?.body);
+            let answer: Value = parsed.map_err(|e| Failure::io(format!("{path}: the answer is not JSON: {e}")))?;
+            answers.push(answer);
         }
-        let answer = client.upload(&path, &self.file).await?;
-        serde_json::from_slice(&answer.body).map_err(|e| Failure::io(format!("{path}: the answer is not JSON: {e}")))
+        match numbered {
+            true => Ok(json!({"dataset": self.dataset, "versions": answers})),
+            false => Ok(answers.pop().unwrap_or_default()),
+        }
+    }
+
+    /// Where a version is put, with how its rows are written and whom they are about.
+    fn path(&self, version: &str, source: &content::Source) -> Result<String, Failure> {
+        let form = match self.form.as_deref() {
+            Some("none") => None,
+            Some(form) => Some(form),
+            None => Form::of_name(&source.name).map(Form::as_str),
+        };
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        if let Some(form) = form {
+            query.append_pair("form", form);
+        }
+        if let (Some(column), Some(scope)) = (&self.subject_column, &self.subject_scope) {
+            if form.is_none() {
+                let message =
+                    format!("{}: say how rows are written with --form, to say whom they are about", source.name);
+                return Err(Failure::usage(message));
+            }
+            query.append_pair("column", column).append_pair("scope", scope);
+        } else if self.no_subjects {
+            query.append_pair("subjects", "none");
+        }
+        let (path, query) = (at(&[&self.dataset, "versions", version]), query.finish());
+        Ok(if query.is_empty() { path } else { format!("{path}?{query}") })
+    }
+
+    /// What became of it, in a line.
+    fn told(&self, answer: &Value) -> String {
+        let (name, version) = (&self.dataset, word(answer, "version"));
+        if answer["known"] == true {
+            return format!("known: {name} version {version} has the same bytes, and nothing was stored");
+        }
+        let (bytes, key) = (&answer["stored"]["bytes"], word(&answer["stored"], "key"));
+        let read = match answer["content"].as_object() {
+            Some(content) => format!(", {} rows of {} columns", content["rows"], content["width"]),
+            None => String::new(),
+        };
+        format!("stored: {name} version {version}, {bytes} bytes{read} under {key}")
     }
 }
 
-/// How rows are written in a file, by its name.
-fn form(file: &Path) -> Result<&'static str, Failure> {
-    match file.extension().and_then(|extension| extension.to_str()) {
-        Some("csv") => Ok("csv"),
-        Some("jsonl" | "ndjson") => Ok("jsonl"),
-        _ => {
-            let message = format!("{}: rows have subjects in files that end with .csv or .jsonl", file.display());
-            Err(Failure::usage(message))
+impl Diff {
+    fn path(&self) -> Result<String, Failure> {
+        let named = |text: &str| text.split_once('@').map(|(name, version)| (name.to_owned(), version.to_owned()));
+        let wrong = || Failure::usage("two versions of one data set are named as NAME@VERSION NAME@VERSION");
+        let ((from, before), (to, after)) = named(&self.from).zip(named(&self.to)).ok_or_else(wrong)?;
+        if from != to {
+            return Err(wrong());
         }
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("from", &before).append_pair("to", &after);
+        if !self.key.is_empty() {
+            query.append_pair("key", &self.key.join(","));
+        }
+        Ok(format!("{}?{}", at(&[&from, "diff"]), query.finish()))
     }
 }
 
@@ -331,7 +400,14 @@ fn described(one: &Value) -> String {
     for version in one["versions"].as_array().into_iter().flatten() {
         let at = output::time(version["at"].as_i64().unwrap_or_default());
         let (name, stored) = (word(version, "version"), &version["stored"]);
-        text += &format!("{name:<16} {at}  {} bytes  {}\n", stored["bytes"], word(stored, "key"));
+        let read = match version["content"].as_object() {
+            Some(content) => {
+                let form = content["form"].as_str().unwrap_or_default();
+                format!("{form}, {} rows of {} columns, ", content["rows"], content["width"])
+            }
+            None => String::new(),
+        };
+        text += &format!("{name:<16} {at}  {read}{} bytes  {}\n", stored["bytes"], word(stored, "key"));
     }
     text
 }

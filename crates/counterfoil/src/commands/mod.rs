@@ -5,6 +5,7 @@ mod apply;
 mod approvals;
 mod authz;
 mod config;
+pub mod content;
 mod controls;
 mod data;
 mod documents;

@@ -6,6 +6,7 @@ mod approvals;
 mod assurance;
 mod crash;
 mod data;
+mod data_content;
 mod demo;
 mod directory;
 mod doors;

@@ -68,7 +68,7 @@ pub struct VersionDescribed {
 impl Content {
     /// The same without so many rows. What is left has other digests, which nothing knows.
     #[must_use]
-    pub(crate) fn without(&self, rows: u64) -> Self {
+    pub fn without(&self, rows: u64) -> Self {
         Self { rows: self.rows.saturating_sub(rows), digest: None, groups: vec![], ..self.clone() }
     }
 }

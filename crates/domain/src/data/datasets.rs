@@ -429,7 +429,7 @@ pub(crate) fn store(state: &State, given: &Given, body: &StoreVersion) -> Result
     let class = find(state, &body.dataset)?.spec.class.as_str();
     let stored = written(given, &body.object, class)?;
     let (dataset, version, subjects) = (body.dataset.clone(), body.version.clone(), body.subjects.clone());
-    let described = given.content.as_ref().map(|content| {
+    let described = given.content.as_ref().map(|content| -> Result<Event, Refusal> {
         content::is_well_formed(content)?;
         let (dataset, version, content) = (dataset.clone(), version.clone(), content.clone());
         Ok(Event::VersionDescribed(VersionDescribed { dataset, version, content }))

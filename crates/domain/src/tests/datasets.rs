@@ -2,8 +2,8 @@
 
 use super::duties::{Company, approve, request};
 use crate::data::{
-    DataClass, DatasetDeclared, DatasetRetired, DatasetSpec, DestroyVersion, Form, LawfulBasis, ObjectNamed,
-    RewriteVersion, StoreVersion, StoredObject, SubjectColumn,
+    Content, ContentColumn, DataClass, DatasetDeclared, DatasetRetired, DatasetSpec, DestroyVersion, Form, LawfulBasis,
+    ObjectNamed, RewriteVersion, StoreVersion, StoredObject, SubjectColumn,
 };
 use crate::people::Purpose;
 use crate::people::roles::{covers, narrow_scopes};
@@ -145,6 +145,60 @@ fn given_a_version_when_stored_then_it_is_what_was_written_and_its_name_is_never
     }
     named.subjects = Some(subjects("email"));
     company.done("a_1", Command::StoreVersion(named));
+}
+
+/// What is in a version with so many rows.
+fn content(rows: u64) -> Content {
+    Content {
+        form: Form::Csv,
+        rows,
+        width: 1,
+        columns: vec![ContentColumn { name: "id".into(), kind: "integer".into() }],
+        schema: "1".repeat(64),
+        digest: Some("2".repeat(64)),
+        groups: vec!["3".repeat(64)],
+        groups_each: 1,
+    }
+}
+
+#[test]
+fn given_what_is_in_a_version_when_it_is_stored_then_both_are_said_and_rows_that_go_take_the_digests_with_them() {
+    let mut company = with_loans();
+    company.given.object = Some(stored("0a", "internal"));
+    company.given.content = Some(Content { groups: vec!["short".into()], ..content(4) });
+    assert_eq!(company.refused("a_1", store("1", "0a")).code, RefusalCode::Invalid);
+    company.given.content = Some(Content { width: 0, ..content(4) });
+    assert_eq!(company.refused("a_1", store("1", "0a")).code, RefusalCode::Invalid, "more are listed than there are");
+    company.given.content = Some(content(4));
+    assert_eq!(company.done("a_1", store("1", "0a")), ["dataset.version.stored", "dataset.version.described"]);
+    let digest = "2".repeat(64);
+    assert_eq!(company.state.version_with("loans", &digest), Some("1"));
+    assert_eq!(company.state.version_with("calls", &digest), None);
+
+    company.given.object = Some(stored("0b", "internal"));
+    company.done("a_system", rewrite("0a", "0b"));
+    let left = company.state.dataset_version("loans", "1").and_then(|known| known.content.clone()).expect("described");
+    assert_eq!(left, Content { digest: None, groups: vec![], ..content(3) });
+    assert_eq!(company.state.version_with("loans", &digest), None, "other bytes are in it now");
+
+    let Command::StoreVersion(mut named) = store("2", "0b") else { unreachable!() };
+    named.subjects = Some(SubjectColumn { form: Form::Parquet, column: "email".into(), scope: "email".into() });
+    let refusal = company.refused("a_1", Command::StoreVersion(named));
+    assert!(refusal.message.contains("nobody's could be erased"), "{}", refusal.message);
+}
+
+#[test]
+fn given_names_of_files_when_their_form_is_told_then_it_is_by_how_they_end() {
+    for (name, form) in [
+        ("a.csv", Some(Form::Csv)),
+        ("dir.d/A.NDJSON", Some(Form::Jsonl)),
+        ("x.feather", Some(Form::Arrow)),
+        ("x.parquet", Some(Form::Parquet)),
+        ("x.csv.gz", None),
+        ("csv", None),
+    ] {
+        assert_eq!(Form::of_name(name), form, "{name}");
+    }
 }
 
 #[test]

@@ -89,12 +89,7 @@ impl Engine {
     }
 
     /// Removes a version that was taken in and is refused for what is in it, and records the refusal.
-    pub async fn refuse_version(
-        self: &Arc<Self>,
-        who: &Principal,
-        arrived: Arrived,
-        refusal: Refusal,
-    ) -> ExecuteError {
+    pub async fn refuse_version(self: &Arc<Self>, who: &Principal, arrived: Arrived, refusal: Refusal) -> ExecuteError {
         let resource = format!("dataset/{}", arrived.wish.dataset);
         if let Err(error) = self.drop_arrived(arrived).await {
             tracing::warn!(%error, "what was refused is removed by the next start");

@@ -6,8 +6,8 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
 use datafusion::arrow::buffer::{Buffer, MutableBuffer};
 use datafusion::arrow::compute::{max, min};
 use datafusion::arrow::datatypes::{
-    ArrowNumericType, ArrowPrimitiveType, DataType, Date32Type, Date64Type, SchemaRef, TimeUnit, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    ArrowNumericType, ArrowPrimitiveType, DataType, Date32Type, Date64Type, SchemaRef, TimeUnit,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
 };
 use datafusion::arrow::ipc::convert::fb_to_schema;
 use datafusion::arrow::ipc::reader::{FileDecoder, read_footer_length};
@@ -43,7 +43,8 @@ impl ArrowFile {
         bytes.read_at(at, &mut end)?;
         let length = read_footer_length(end).map_err(|_| none())?;
         let start = at.checked_sub(length as u64).filter(|_| length <= MAX_FOOTER_BYTES);
-        let start = start.ok_or_else(|| RowsError::Malformed(format!("footer: it claims to be {length} bytes long")))?;
+        let start =
+            start.ok_or_else(|| RowsError::Malformed(format!("footer: it claims to be {length} bytes long")))?;
         let mut footer = vec![0; length];
         bytes.read_at(start, &mut footer)?;
         let footer = root_as_footer(&footer).map_err(|_| none())?;
@@ -138,7 +139,9 @@ impl ArrowFile {
         let (decoder, projection) = (self.decoder()?, projection.to_vec());
         let whole = (0..file.blocks.len()).map(move |at| {
             let batch = file.read(&decoder, &file.blocks[at], "a record batch")?;
-            batch.project(&projection).or_else(|_| malformed("a record batch: it has other columns than the footer says"))
+            batch
+                .project(&projection)
+                .or_else(|_| malformed("a record batch: it has other columns than the footer says"))
         });
         Ok(Box::new(whole.flat_map(|batch| {
             let rows = batch.as_ref().map_or(1, RecordBatch::num_rows);
@@ -229,7 +232,10 @@ pub(super) fn times_are_possible(batch: &RecordBatch, place: &str) -> Result<(),
 }
 
 /// The first and the last second of a column of times that are counted in so many units a second.
-fn seconds<T: ArrowNumericType + ArrowPrimitiveType<Native = i64>>(column: &ArrayRef, units: i64) -> Option<(i64, i64)> {
+fn seconds<T: ArrowNumericType + ArrowPrimitiveType<Native = i64>>(
+    column: &ArrayRef,
+    units: i64,
+) -> Option<(i64, i64)> {
     let column: &PrimitiveArray<T> = column.as_primitive_opt()?;
     Some((min(column)?.div_euclid(units), max(column)?.div_euclid(units)))
 }

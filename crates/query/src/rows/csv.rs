@@ -116,7 +116,8 @@ impl Csv {
     pub(super) fn batches(&self, projection: &[usize]) -> Result<Batches, RowsError> {
         let mut records = Records::new(&self.bytes, false);
         records.next()?;
-        let schema = Arc::new(self.schema.project(projection).map_err(|error| RowsError::Malformed(error.to_string()))?);
+        let schema =
+            Arc::new(self.schema.project(projection).map_err(|error| RowsError::Malformed(error.to_string()))?);
         let kinds = projection.iter().map(|at| Building::new(self.kinds[*at])).collect();
         Ok(Box::new(Batching { records, schema, projection: projection.to_vec(), building: kinds, ended: false }))
     }

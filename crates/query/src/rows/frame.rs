@@ -199,9 +199,7 @@ impl Rows {
             Some(Ok(batch)) => plain(&batch).map(Some),
             Some(Err(error)) => Err(failed(error, self.limits)),
             None => match self.running.join_next().await {
-                Some(Err(stopped)) => {
-                    Err(QueryError::Internal(format!("the query stopped early: {stopped}")).into())
-                }
+                Some(Err(stopped)) => Err(QueryError::Internal(format!("the query stopped early: {stopped}")).into()),
                 _ => Ok(None),
             },
         }
@@ -221,10 +219,10 @@ fn failed(error: DataFusionError, limits: Limits) -> RowsError {
             _ => QueryError::from_engine(error, limits.memory_bytes).into(),
         },
         // The engine says of a value that it cannot convert which one that is, and values stay here.
-        DataFusionError::ArrowError(..) => {
-            QueryError::Sql("a value cannot be computed: it does not convert, divides by zero or is out of range".into())
-                .into()
-        }
+        DataFusionError::ArrowError(..) => QueryError::Sql(
+            "a value cannot be computed: it does not convert, divides by zero or is out of range".into(),
+        )
+        .into(),
         _ => QueryError::from_engine(error, limits.memory_bytes).into(),
     }
 }
@@ -257,9 +255,8 @@ fn plain(batch: &RecordBatch) -> Result<RecordBatch, RowsError> {
     let columns = batch.columns().iter().zip(&wanted).map(|(column, wanted)| cast(column, wanted));
     let columns = columns.collect::<Result<Vec<_>, _>>();
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    let made = columns.and_then(|columns| {
-        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
-    });
+    let made =
+        columns.and_then(|columns| RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options));
     made.map_err(|error| QueryError::Internal(error.to_string()).into())
 }
 

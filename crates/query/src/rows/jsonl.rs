@@ -103,9 +103,9 @@ fn value(raw: &RawValue, line: u64) -> Result<Option<(Result<Kind, ()>, std::bor
             // Without escapes, the text is what is between the quotes.
             let text = match written.get(1..written.len() - 1).filter(|text| !text.contains('\\')) {
                 Some(plain) => std::borrow::Cow::Borrowed(plain),
-                None => serde_json::from_str::<String>(written).map(Into::into).or_else(|_| {
-                    malformed(format!("line {line}: text with an escape that stands for no character"))
-                })?,
+                None => serde_json::from_str::<String>(written)
+                    .map(Into::into)
+                    .or_else(|_| malformed(format!("line {line}: text with an escape that stands for no character")))?,
             };
             if text.contains('\0') {
                 return malformed(format!("line {line}: text with a NUL"));
@@ -192,9 +192,11 @@ impl Jsonl {
     }
 
     pub(super) fn batches(&self, projection: &[usize]) -> Result<Batches, RowsError> {
-        let schema = Arc::new(self.schema.project(projection).map_err(|error| RowsError::Malformed(error.to_string()))?);
+        let schema =
+            Arc::new(self.schema.project(projection).map_err(|error| RowsError::Malformed(error.to_string()))?);
         let places = projection.iter().enumerate().map(|(place, at)| (self.schema.field(*at).name().clone(), place));
-        let (building, places) = (projection.iter().map(|at| Building::new(self.kinds[*at])).collect(), places.collect());
+        let (building, places) =
+            (projection.iter().map(|at| Building::new(self.kinds[*at])).collect(), places.collect());
         let lines = Lines::new(&self.bytes, false);
         Ok(Box::new(Batching { lines, schema, places, building, ended: false }))
     }

@@ -48,6 +48,21 @@ impl<T: AsRef<[u8]> + Send + Sync> RangeRead for T {
     }
 }
 
+/// For fuzzing: how many rows text has when it is surveyed, and how many are read of it.
+///
+/// # Errors
+/// [`RowsError`] when it is not as its form says.
+pub fn probe(form: domain::data::Form, bytes: Vec<u8>) -> Result<(u64, u64), RowsError> {
+    let version = read::Version::open(form, Arc::new(bytes))?;
+    let survey = version.survey()?;
+    let all: Vec<usize> = (0..survey.columns.len()).collect();
+    let mut rows = 0;
+    for batch in version.batches(&all, 0, 1)? {
+        rows += batch?.num_rows() as u64;
+    }
+    Ok((survey.rows, rows))
+}
+
 /// Why rows cannot be read or asked. No text repeats a value.
 #[derive(Debug, thiserror::Error)]
 pub enum RowsError {

@@ -28,7 +28,9 @@ pub(super) fn are_bounded(bytes: &dyn RangeRead, from: u64, to: u64, place: &str
     while at < to {
         let header = header_at(bytes, at, to)?;
         let Some(PageHeader { length, unpacked, packed }) = header else {
-            return malformed(format!("{place}: at byte {at} there is no page, where its metadata says that there is one"));
+            return malformed(format!(
+                "{place}: at byte {at} there is no page, where its metadata says that there is one"
+            ));
         };
         if unpacked > MAX_PAGE_BYTES {
             return malformed(format!(
@@ -159,7 +161,9 @@ mod tests {
         bytes.extend_from_slice(unpacked);
         bytes.push(0x15);
         bytes.extend_from_slice(packed);
-        bytes.extend_from_slice(&[0x2c, 0x15, 0x06, 0x15, 0x00, 0x15, 0x06, 0x15, 0x06, 0x1c, 0x18, 0x01, b'x', 0, 0, 0]);
+        bytes.extend_from_slice(&[
+            0x2c, 0x15, 0x06, 0x15, 0x00, 0x15, 0x06, 0x15, 0x06, 0x1c, 0x18, 0x01, b'x', 0, 0, 0,
+        ]);
         bytes
     }
 

@@ -144,7 +144,10 @@ fn footer_is_there(bytes: &dyn RangeRead) -> Result<(), RowsError> {
         return malformed("footer: the file does not end with `PAR1`: was it cut off?");
     }
     if length > at - 4 {
-        return malformed(format!("footer: it claims to be {length} bytes long, and the file has {} before it", at - 4));
+        return malformed(format!(
+            "footer: it claims to be {length} bytes long, and the file has {} before it",
+            at - 4
+        ));
     }
     match length > MAX_FOOTER_BYTES {
         true => malformed(format!("footer: it claims to be {length} bytes long, and {MAX_FOOTER_BYTES} is the most")),

@@ -228,6 +228,10 @@ impl Read for Cursor {
 pub(super) fn recovered(error: io::Error) -> RowsError {
     match error.downcast::<RowsError>() {
         Ok(ours) => ours,
+        // The version itself is known to be whole.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            RowsError::Malformed("the file ends too early".into())
+        }
         Err(error) => error.into(),
     }
 }

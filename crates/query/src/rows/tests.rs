@@ -86,11 +86,11 @@ async fn given_a_csv_when_asked_then_columns_have_the_narrowest_type_of_all_thei
                 1,1,true,2026-11-22,2026-11-22T20:30:00Z,\"a, \"\"b\"\"\nc\",007\r\n\
                 2,2.5,,2026-11-23,2026-11-22 21:30:00+01:00,,12\r\n";
     let (frame, survey) = frame(Form::Csv, text).await;
-    let expected =
-        ["Id:integer", "amount:number", "ok:boolean", "day:date", "at:timestamp", "note:text", "code:text"];
+    let expected = ["Id:integer", "amount:number", "ok:boolean", "day:date", "at:timestamp", "note:text", "code:text"];
     assert_eq!(words(&survey), expected);
     assert_eq!((survey.rows, survey.groups.len()), (2, 1));
-    let rows = ask(&frame, "SELECT Id, amount * 2, ok, day, \"at\", note, code FROM rows ORDER BY Id").await.expect("asked");
+    let rows =
+        ask(&frame, "SELECT Id, amount * 2, ok, day, \"at\", note, code FROM rows ORDER BY Id").await.expect("asked");
     assert_eq!(rows[1], "2|5.0||2026-11-23|2026-11-22T20:30:00||12");
     assert!(rows[0].ends_with("|a, \"b\"\nc|007"), "{rows:?}");
     assert_eq!(ask(&frame, "SELECT count(*) FROM rows").await.expect("asked"), ["2"]);
@@ -248,7 +248,8 @@ async fn given_files_that_lie_when_read_then_the_group_is_named_and_no_memory_is
 #[tokio::test(flavor = "multi_thread")]
 async fn given_more_than_memory_holds_when_sorted_then_it_is_refused_and_nothing_is_spilled() {
     let (frame, _) = frame(Form::Parquet, parquet(&[batch(0..200_000)])).await;
-    let sql = "SELECT a.name || b.name AS pair FROM rows a CROSS JOIN (SELECT name FROM rows LIMIT 500) b ORDER BY pair";
+    let sql =
+        "SELECT a.name || b.name AS pair FROM rows a CROSS JOIN (SELECT name FROM rows LIMIT 500) b ORDER BY pair";
     let mut rows = frame.with_timeout(std::time::Duration::from_secs(120)).select(sql).await.expect("planned");
     let failed = loop {
         match rows.next().await {
@@ -257,5 +258,53 @@ async fn given_more_than_memory_holds_when_sorted_then_it_is_refused_and_nothing
             Err(error) => break error,
         }
     };
-    assert!(matches!(failed, RowsError::Query(crate::QueryError::Memory(_) | crate::QueryError::Timeout(_))), "{failed}");
+    assert!(
+        matches!(failed, RowsError::Query(crate::QueryError::Memory(_) | crate::QueryError::Timeout(_))),
+        "{failed}"
+    );
+}
+
+/// Changes a few bytes of a file, the same ones for the same number.
+fn changed(file: &[u8], number: u64) -> Vec<u8> {
+    let mut file = file.to_vec();
+    let mut chance = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    for _ in 0..=number % 4 {
+        chance ^= chance << 13;
+        chance ^= chance >> 7;
+        chance ^= chance << 17;
+        let at = usize::try_from(chance % file.len() as u64).expect("small");
+        file[at] = chance.to_le_bytes()[5];
+    }
+    if number % 7 == 0 {
+        file.truncate(usize::try_from(chance % file.len() as u64).expect("small"));
+    }
+    file
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_files_with_changed_bytes_when_read_then_they_are_read_or_refused_and_nothing_breaks() {
+    let csv = b"id,name,at\n1,\"a, b\",2026-11-22\n2,,2026-11-23T10:00:00Z\n3,\"c\"\"d\",\n".to_vec();
+    let jsonl = b"{\"id\":1,\"name\":\"a\\n\",\"at\":\"2026-11-22\"}\n{\"id\":2.5,\"tags\":[1]}\n".to_vec();
+    let small = [batch(0..50)];
+    for (form, file, times) in [
+        (Form::Csv, csv, 2000),
+        (Form::Jsonl, jsonl, 2000),
+        (Form::Parquet, parquet(&small), 600),
+        (Form::Arrow, arrow(&small, false), 600),
+        (Form::Arrow, arrow(&small, true), 600),
+    ] {
+        for number in 0..times {
+            let changed = changed(&file, number);
+            if form.is_text() {
+                if let Ok((said, read)) = probe(form, changed) {
+                    assert_eq!(said, read, "{form:?} {number}");
+                }
+                continue;
+            }
+            match Frame::surveyed(form, bytes(changed)).await {
+                Ok(_) | Err(RowsError::Malformed(_)) => {}
+                Err(other) => panic!("{form:?} {number}: {other}"),
+            }
+        }
+    }
 }

@@ -63,7 +63,7 @@ impl Guard {
         let text = if begun == 0 {
             piece
         } else {
-            joined = [&whole, piece].concat();
+            joined = [whole.as_slice(), piece].concat();
             &joined
         };
         if let Err(error) = std::str::from_utf8(text) {

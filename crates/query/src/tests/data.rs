@@ -2,8 +2,8 @@
 
 use domain::Event;
 use domain::data::{
-    DataClass, DatasetDeclared, DatasetSpec, LawfulBasis, ObjectDestroyed, StoredObject, VersionEnded,
-    VersionRewritten, VersionStored,
+    Content, DataClass, DatasetDeclared, DatasetSpec, Form, LawfulBasis, ObjectDestroyed, StoredObject,
+    VersionDescribed, VersionEnded, VersionRewritten, VersionStored,
 };
 use domain::people::Purpose;
 
@@ -42,6 +42,20 @@ fn a_version_lies_in_one_object_after_the_other_and_is_encrypted_in_each() {
         world.add(T0 + HOUR, Event::VersionStored(first));
         let sql = "SELECT version, owner_id, lawful_basis, object_id, rows_removed, ended_at IS NULL FROM datasets";
         assert_eq!(ask(&world.session().await, sql).await, ["1|a_1|contract|0a|0|true"]);
+        let content = Content {
+            form: Form::Csv,
+            rows: 4,
+            width: 2,
+            columns: vec![],
+            schema: "c3".into(),
+            digest: Some("c4".into()),
+            groups: vec![],
+            groups_each: 1,
+        };
+        let described = VersionDescribed { dataset: dataset(), version: version(), content };
+        world.add(T0 + HOUR, Event::VersionDescribed(described));
+        let read = "SELECT form, row_count, column_count, content_digest, schema_digest FROM datasets";
+        assert_eq!(ask(&world.session().await, read).await, ["csv|4|2|c4|c3"]);
         let purposes = "SELECT purpose_id FROM dataset_purposes ORDER BY 1";
         assert_eq!(ask(&world.session().await, purposes).await, ["audit", "development"]);
 
@@ -57,6 +71,8 @@ fn a_version_lies_in_one_object_after_the_other_and_is_encrypted_in_each() {
         };
         world.add(T0 + 2 * HOUR, gone("0a"));
         assert_eq!(ask(&world.session().await, sql).await, ["1|a_1|contract|0b|3|true"]);
+        let left = "SELECT form, row_count, content_digest IS NULL FROM datasets";
+        assert_eq!(ask(&world.session().await, left).await, ["csv|1|true"]);
         let objects = "SELECT object_id, key_id, encrypted, region, source_ref, deleted_at IS NULL FROM data_objects \
                        WHERE kind = 'dataset' ORDER BY 1";
         assert_eq!(

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
+use crate::fingerprint::Fingerprints;
 use crate::memory::{MemoryCustodian, MemoryKeys};
 
 const NOW_MS: u64 = 1_795_000_000_000;
@@ -53,6 +54,67 @@ fn given_objects_of_any_size_when_read_then_they_are_what_was_written() {
         vault.object_reader("internal", &id, &bytes[..]).expect("opens").read_to_end(&mut read).expect("reads");
         assert_eq!(read, plain, "{size}");
     }
+}
+
+#[test]
+fn given_an_object_when_parts_of_it_are_read_then_each_is_what_was_written_there() {
+    let vault = vault("log.example/1");
+    for size in [0, 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES + 5] {
+        let plain = pattern(size);
+        let (id, bytes, _) = put(&vault, "internal", &plain);
+        let length = bytes.len() as u64;
+        let pieces = vault.object_pieces("internal", &id, bytes, length).expect("opens");
+        assert_eq!(pieces.bytes(), size as u64);
+        for (from, to) in
+            [(0, size), (size / 2, size), (size.saturating_sub(1), size), (size / 3, size / 2), (size, size)]
+        {
+            let mut part = vec![0; to - from];
+            pieces.read_at(from as u64, &mut part).expect("reads");
+            assert_eq!(part, plain[from..to], "{from} to {to} of {size}");
+        }
+        let beyond = pieces.read_at(size as u64, &mut [0]).expect_err("nothing is there");
+        assert_eq!(beyond.kind(), std::io::ErrorKind::UnexpectedEof);
+    }
+}
+
+#[test]
+fn given_an_object_that_was_changed_when_parts_of_it_are_read_then_the_end_is_proven_first_and_each_chunk_by_itself() {
+    let vault = vault("log.example/1");
+    let (id, bytes, _) = put(&vault, "confidential", &pattern(3 * CHUNK_BYTES + 5));
+    let open = |bytes: Vec<u8>| {
+        let length = bytes.len() as u64;
+        vault.object_pieces("confidential", &id, bytes, length)
+    };
+    let name = |bytes: Vec<u8>| open(bytes).map(drop).expect_err("refused").name();
+    let head = bytes.len() - 3 * SEALED - 5 - TAG_BYTES;
+    assert_eq!(name(bytes[..head].to_vec()), "truncated");
+    assert_eq!(name(bytes[..head + 2 * SEALED].to_vec()), "broken_end", "the end of what is left is no end");
+    assert_eq!(name(bytes[..bytes.len() - 1].to_vec()), "broken_end");
+    assert_eq!(name([bytes.as_slice(), b"x"].concat()), "broken_end");
+    assert_eq!(name(b"plain text".to_vec()), "not_an_object");
+    let mut changed = bytes;
+    changed[head + SEALED + 7] ^= 1;
+    let pieces = open(changed).expect("its end is good");
+    let mut part = [0; 10];
+    pieces.read_at(0, &mut part).expect("the first chunk is good");
+    assert!(
+        pieces
+            .read_at(CHUNK_BYTES as u64 - 5, &mut part)
+            .expect_err("the second is not")
+            .to_string()
+            .contains("chunk 1")
+    );
+    let once = vault.fingerprints("loans", NOW_MS).expect("a key");
+    let print = |of: &Fingerprints, label: &str| {
+        let mut print = of.begin(label);
+        std::io::Write::write_all(&mut print, b"a,b").expect("never fails");
+        print.finish()
+    };
+    let again = vault.fingerprints("loans", NOW_MS).expect("a key");
+    assert_eq!(print(&once, "bytes"), print(&again, "bytes"), "the same content is known again");
+    assert_ne!(print(&once, "bytes"), print(&once, "group"));
+    let other = vault.fingerprints("calls", NOW_MS).expect("a key");
+    assert_ne!(print(&once, "bytes"), print(&other, "bytes"), "and not outside its data set");
 }
 
 #[test]

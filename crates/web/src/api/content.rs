@@ -61,6 +61,7 @@ pub(crate) fn form(known: &Version) -> Option<domain::data::Form> {
 }
 
 fn unread(id: &str, version: &str) -> Failure {
-    let message = format!("version `{version}` of data set `{id}` was stored without its form, so nobody knows its rows");
+    let message =
+        format!("version `{version}` of data set `{id}` was stored without its form, so nobody knows its rows");
     Failure::invalid(message).help("store it again with its form: `counterfoil data put --form csv`, or `?form=csv`")
 }

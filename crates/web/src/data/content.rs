@@ -28,7 +28,8 @@ pub(crate) async fn upload(
     let boundary = multipart::boundary(kind)?;
     let mut body = request.into_body().into_data_stream();
     let head = multipart::head(&mut body, &boundary).await?;
-    let field = |name: &str| head.fields.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+    let field =
+        |name: &str| head.fields.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
     let form = match field("form").as_deref() {
         None => Form::of_name(&head.file_name),
         Some("none") => None,
@@ -42,10 +43,8 @@ pub(crate) async fn upload(
     let version = field("version").unwrap_or_default();
     let wish = Wish { dataset: id.clone(), version, form, about: rows.about()? };
     let begun = std::io::Cursor::new(head.begun);
-    brought_in(&app, &who, wish, body, |pieces| {
-        multipart::File::new(std::io::Read::chain(begun, pieces), head.end)
-    })
-    .await?;
+    brought_in(&app, &who, wish, body, |pieces| multipart::File::new(std::io::Read::chain(begun, pieces), head.end))
+        .await?;
     Ok(Redirect::to(&format!("/data/{id}")))
 }
 
@@ -62,7 +61,15 @@ pub(crate) struct DiffPage {
 
 impl DiffPage {
     fn new(shell: Shell, name: String, diff: Diff) -> Self {
-        let titles = ["column", "type", "without a value", "different values, about", "median", "least and greatest", "apart by"];
+        let titles = [
+            "column",
+            "type",
+            "without a value",
+            "different values, about",
+            "median",
+            "least and greatest",
+            "apart by",
+        ];
         let empty = Empty::new("No column is in both with one type", "");
         let mut columns = Table::new("Columns in both", titles.map(Column::text).into(), empty);
         columns.rows = diff.columns.iter().map(compared).collect();
@@ -80,9 +87,12 @@ impl DiffPage {
         Self { shell, name, diff, columns, moved }
     }
 
-    fn listed(&self, columns: &[[String; 2]]) -> String {
-        let named: Vec<String> = columns.iter().map(|[name, kind]| format!("{name} ({kind})")).collect();
-        if named.is_empty() { "none".to_owned() } else { named.join(", ") }
+    fn added(&self) -> String {
+        listed(&self.diff.columns_added)
+    }
+
+    fn removed(&self) -> String {
+        listed(&self.diff.columns_removed)
     }
 
     fn retyped(&self) -> String {
@@ -121,6 +131,11 @@ impl DiffPage {
     }
 }
 
+fn listed(columns: &[[String; 2]]) -> String {
+    let named: Vec<String> = columns.iter().map(|[name, kind]| format!("{name} ({kind})")).collect();
+    if named.is_empty() { "none".to_owned() } else { named.join(", ") }
+}
+
 fn compared(column: &ColumnDiff) -> Vec<Cell> {
     let pair = |[a, b]: [u64; 2]| Cell::Text(if a == b { a.to_string() } else { format!("{a}, then {b}") });
     let median = column.quantiles.map(|[a, b]| format!("{:.4}, then {:.4}", a.p50, b.p50));
@@ -129,7 +144,8 @@ fn compared(column: &ColumnDiff) -> Vec<Cell> {
         let ([min, min_then], [max, max_then]) = (ends(min), ends(max));
         format!("{min} to {max}, then {min_then} to {max_then}")
     });
-    let apart = column.measure.zip(column.distance).map(|(measure, by)| format!("{by:.4} ({})", measure.replace('_', " ")));
+    let apart =
+        column.measure.zip(column.distance).map(|(measure, by)| format!("{by:.4} ({})", measure.replace('_', " ")));
     vec![
         Cell::Text(column.name.clone()),
         Cell::Text(column.kind.clone()),

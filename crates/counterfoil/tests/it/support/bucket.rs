@@ -65,6 +65,18 @@ impl Buckets {
             world.set(&format!("COUNTERFOIL_WRITE_ONCE_{key}"), value);
         }
     }
+
+    /// Makes it what clients of S3 find in the environment of a world.
+    pub fn as_client_in(&self, world: &mut World) {
+        for (key, value) in [
+            ("AWS_ENDPOINT_URL_S3", format!("http://127.0.0.1:{}", self.port).as_str()),
+            ("AWS_ACCESS_KEY_ID", "tests"),
+            ("AWS_SECRET_ACCESS_KEY", Self::SECRET),
+            ("AWS_REGION", "us-east-1"),
+        ] {
+            world.set(key, value);
+        }
+    }
 }
 
 impl Drop for Buckets {

@@ -3,10 +3,10 @@
 use super::s;
 use crate::Event;
 use crate::data::{
-    ColumnRule, DataClass, DatasetDeclared, DatasetRetired, DatasetSpec, DatePart, FieldDecision, FieldsDeclared,
-    FindingOpened, FindingResolved, FindingWhy, Form, FoundKind, LawfulBasis, ObjectDestroyed, Resolution,
-    ScannedColumn, StoredObject, SubjectColumn, VersionEnded, VersionRewritten, VersionScanned, VersionStored,
-    ViewColumn, ViewDeclared, ViewRetired, ViewSpec,
+    ColumnRule, Content, ContentColumn, DataClass, DatasetDeclared, DatasetRetired, DatasetSpec, DatePart,
+    FieldDecision, FieldsDeclared, FindingOpened, FindingResolved, FindingWhy, Form, FoundKind, LawfulBasis,
+    ObjectDestroyed, Resolution, ScannedColumn, StoredObject, SubjectColumn, VersionDescribed, VersionEnded,
+    VersionRewritten, VersionScanned, VersionStored, ViewColumn, ViewDeclared, ViewRetired, ViewSpec,
 };
 use crate::people::Purpose;
 
@@ -41,6 +41,23 @@ pub(super) fn events() -> Vec<Event> {
             version: version.clone(),
             stored: stored("0a"),
             subjects: Some(SubjectColumn { form: Form::Csv, column: s("email"), scope: s("email") }),
+        }),
+        Event::VersionDescribed(VersionDescribed {
+            dataset: dataset.clone(),
+            version: version.clone(),
+            content: Content {
+                form: Form::Csv,
+                rows: 4,
+                width: 2,
+                columns: vec![
+                    ContentColumn { name: s("id"), kind: s("integer") },
+                    ContentColumn { name: s("email"), kind: s("text") },
+                ],
+                schema: s("c3"),
+                digest: Some(s("c4")),
+                groups: vec![s("c5")],
+                groups_each: 1,
+            },
         }),
         Event::VersionRewritten(VersionRewritten {
             dataset: dataset.clone(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::Event;
-use domain::data::DatasetSpec;
+use domain::data::{Content, DatasetSpec};
 
 use crate::fold::{Leaf, Moment};
 use crate::table::{Cell, Column, Origin, Rows, Table, int, ms, text, time};
@@ -23,6 +23,7 @@ struct Stored {
     object: String,
     class: String,
     bytes: u64,
+    content: Option<Content>,
     rows_removed: u64,
     ended_at: Option<i64>,
 }
@@ -52,6 +53,14 @@ impl Table for Datasets {
         text("region", "Where it is to stay, as declared"),
         text("object_id", "The object that it lies in, as in `data_objects`; the last one when it is no more"),
         int("bytes", "Bytes of what is in it"),
+        text("form", "How its rows are written, as it was read when it came in; NULL when nobody looked"),
+        int("row_count", "How many rows it has"),
+        int("column_count", "How many columns"),
+        text(
+            "content_digest",
+            "Keyed digest of its bytes: equal where versions of one data set came in with the same; NULL once rows were taken out",
+        ),
+        text("schema_digest", "Keyed digest of the names and types of its columns"),
         int("rows_removed", "Rows that it has no more, because people were forgotten"),
         time("ended_at", "When it was decided that it goes"),
         time("retired_at", "Since when nothing more is stored in the data set"),
@@ -77,15 +86,22 @@ impl Table for Datasets {
                     object: body.stored.object.clone(),
                     class: body.stored.class.clone(),
                     bytes: body.stored.bytes,
+                    content: None,
                     rows_removed: 0,
                     ended_at: None,
                 };
                 self.versions.insert((body.dataset.clone(), body.version.clone()), stored);
             }
+            Event::VersionDescribed(body) => {
+                if let Some(version) = self.versions.get_mut(&(body.dataset.clone(), body.version.clone())) {
+                    (version.origin, version.content) = (origin, Some(body.content.clone()));
+                }
+            }
             Event::VersionRewritten(body) => {
                 if let Some(version) = self.versions.get_mut(&(body.dataset.clone(), body.version.clone())) {
                     version.origin = origin;
                     (version.object, version.bytes) = (body.stored.object.clone(), body.stored.bytes);
+                    version.content = version.content.as_ref().map(|content| content.without(body.rows_removed));
                     version.rows_removed = version.rows_removed.saturating_add(body.rows_removed);
                 }
             }
@@ -103,6 +119,7 @@ impl Table for Datasets {
             let Some(declared) = self.declared.get(dataset) else { continue };
             let spec = &declared.spec;
             let origin = if declared.origin.seq > stored.origin.seq { declared.origin } else { stored.origin };
+            let content = stored.content.as_ref();
             let cells = [
                 dataset.into(),
                 version.into(),
@@ -118,6 +135,11 @@ impl Table for Datasets {
                 spec.region.as_ref().into(),
                 (&stored.object).into(),
                 stored.bytes.into(),
+                content.map(|content| content.form.as_str()).into(),
+                content.map(|content| content.rows).into(),
+                content.map(|content| content.width).into(),
+                content.and_then(|content| content.digest.as_deref()).into(),
+                content.map(|content| content.schema.as_str()).into(),
                 stored.rows_removed.into(),
                 stored.ended_at.map_or(Cell::Null, ms),
                 declared.retired_at.map_or(Cell::Null, ms),

@@ -1,0 +1,216 @@
+//! Versions on their way in, over a real data directory, and how two differ.
+
+use std::io::Cursor;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::data::{DataClass, DatasetDeclared, DatasetSpec, DestroyVersion, Form, LawfulBasis, SubjectColumn};
+use domain::people::{ActorKind, Purpose};
+use domain::{Command, RefusalCode};
+use engine::{About, Engine, EngineOptions, ExecuteError, Principal};
+use query::rows::Frame;
+
+use super::*;
+
+fn options(dir: &Path) -> EngineOptions {
+    EngineOptions {
+        dir: dir.to_owned(),
+        state: None,
+        organisation: "Example Bank".into(),
+        origin: Some("counterfoil.example/test".into()),
+        retention_days: 400,
+        node: "n1".into(),
+        program: "counterfoil test".into(),
+        roll_records: 65_536,
+        roll_bytes: 64 << 20,
+        roll_after: Duration::from_secs(60),
+        outbound: engine::Outbound::default(),
+        sessions: engine::SessionLimits::default(),
+        custody: engine::CustodyOptions::default(),
+        archive: None,
+    }
+}
+
+struct World {
+    engine: Arc<Engine>,
+    who: Principal,
+    dir: tempfile::TempDir,
+}
+
+impl World {
+    async fn new(class: DataClass) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let engine = Engine::open(options(dir.path())).await.expect("a new data directory");
+        let token = std::fs::read_to_string(dir.path().join("operator.token")).expect("the operator's key");
+        let operator = engine.authenticate(token.trim()).expect("known");
+        let actor = engine.register_actor(&operator, ActorKind::Human).await.expect("registered");
+        let (role, scope, reference) = ("data_steward".into(), "org".into(), "CHG-1".into());
+        let wish =
+            engine::Wish { actor: actor.clone(), role, scope, ends_at: Engine::now_ms() + 86_400_000, reference };
+        let grant = engine.request_grant(&operator, wish).await.expect("asked for");
+        engine.approve_grant(&operator, &grant).await.expect("nobody else can yet");
+        let who = engine.read(|state| Principal::of(state, &actor, Engine::now_ms()));
+        let world = Self { engine, who, dir };
+        world.declare("loans", class).await;
+        world
+    }
+
+    async fn declare(&self, dataset: &str, class: DataClass) {
+        let spec = DatasetSpec {
+            class,
+            owner: self.who.actor.clone(),
+            source: "crm/exports".into(),
+            licence: "MSA-7".into(),
+            lawful_basis: Some(LawfulBasis::Contract),
+            purposes: vec![Purpose::Development],
+            region: None,
+        };
+        let declared = DatasetDeclared { dataset: dataset.into(), spec };
+        self.engine.execute(&self.who, Command::DeclareDataset(declared)).await.expect("declared");
+    }
+
+    async fn put(&self, dataset: &str, version: &str, form: Form, bytes: &[u8]) -> Result<Outcome, ExecuteError> {
+        let wish = Wish { dataset: dataset.into(), version: version.into(), form: Some(form), about: About::Nobody };
+        ingest(&self.engine, &self.who, wish, Cursor::new(bytes.to_vec())).await
+    }
+
+    fn objects(&self) -> usize {
+        let entries = std::fs::read_dir(self.dir.path().join("objects")).into_iter().flatten().flatten();
+        entries.filter(|entry| entry.file_name().len() == 32).count()
+    }
+
+    async fn compare(&self, key: &[&str], shows_values: bool) -> Result<Diff, DiffError> {
+        let side = |version: &str| Side {
+            version: version.into(),
+            form: Form::Csv,
+            bytes: stored(&self.engine, "loans", version).expect("opens"),
+        };
+        let key: Vec<String> = key.iter().map(|key| (*key).to_owned()).collect();
+        diff(side("1"), side("2"), &key, shows_values).await
+    }
+}
+
+const ROWS: &[u8] = b"id,email,rate\n1,ann@example.com,1.5\n2,bob@example.com,2\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_version_when_it_comes_in_then_it_is_described_and_the_ledger_tells_nothing_that_could_be_guessed() {
+    let world = World::new(DataClass::Internal).await;
+    let Outcome::Stored { done, content: Some(content) } =
+        world.put("loans", "1", Form::Csv, ROWS).await.expect("stored")
+    else {
+        panic!("described")
+    };
+    let names: Vec<&str> = done.events.iter().map(|entry| entry.event.name()).collect();
+    assert_eq!(names, ["dataset.version.stored", "dataset.version.described"]);
+    assert_eq!((content.rows, content.width, content.groups.len()), (2, 3, 1));
+    let kinds: Vec<&str> = content.columns.iter().map(|column| column.kind.as_str()).collect();
+    assert_eq!(kinds, ["integer", "text", "number"]);
+    let known = world.engine.read(|state| state.dataset_version("loans", "1").cloned()).expect("stored");
+    assert_eq!(known.content, Some(content.clone()));
+
+    let Outcome::Known { version } = world.put("loans", "2", Form::Csv, ROWS).await.expect("known") else {
+        panic!("stored again")
+    };
+    assert_eq!((version.as_str(), world.objects()), ("1", 1));
+    world.declare("calls", DataClass::Internal).await;
+    let Outcome::Stored { content: Some(other), .. } = world.put("calls", "1", Form::Csv, ROWS).await.expect("stored")
+    else {
+        panic!("described")
+    };
+    assert_ne!(other.digest, content.digest, "equal content does not show between data sets");
+    assert_ne!((other.groups, other.schema), (content.groups, content.schema));
+
+    let frame = Frame::open(Form::Csv, stored(&world.engine, "loans", "1").expect("opens")).await.expect("a frame");
+    let row = numbers::Row::of(&frame, "SELECT sum(rate), max(email) FROM rows").await.expect("asked");
+    assert_eq!((row.number(0), row.text(1).as_deref()), (Some(3.5), Some("bob@example.com")));
+
+    let destroy = DestroyVersion { dataset: "loans".into(), version: "1".into(), reference: "CHG-1".into() };
+    world.engine.destroy_version(&world.who, destroy).await.expect("destroyed");
+    let again = world.put("loans", "3", Form::Csv, ROWS).await.expect("stored");
+    assert!(matches!(again, Outcome::Stored { .. }), "what is destroyed is not known any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_bytes_that_are_not_as_they_say_when_they_come_in_then_nothing_of_them_is_left_and_the_name_is_free() {
+    let world = World::new(DataClass::Internal).await;
+    for (form, bytes, why) in [
+        (Form::Csv, &b"id,name\n1,a\n2\n"[..], "line 3: 1 fields"),
+        (Form::Csv, &b"id,name\n1,\xff\n"[..], "line 2, byte 10: no UTF-8"),
+        (Form::Jsonl, &b"{\"a\":1}\n{\"a\":\"x\"}\n"[..], "line 2: member `a`"),
+        (Form::Parquet, &b"PAR1 and no more than that"[..], "footer"),
+        (Form::Arrow, &b"ARROW1\0\0 and no more than that"[..], "footer"),
+        (Form::Csv, &b"+61 412 345 678,n\n1,2\n"[..], "column 1"),
+    ] {
+        let refused = world.put("loans", "1", form, bytes).await;
+        let Err(ExecuteError::Refused(refusal)) = refused else { panic!("{refused:?}") };
+        assert_eq!(refusal.code, RefusalCode::Invalid);
+        assert!(
+            refusal.message.contains(why) && refusal.message.ends_with("nothing was stored"),
+            "{}",
+            refusal.message
+        );
+        assert_eq!(world.objects(), 0);
+    }
+    assert!(world.engine.read(|state| state.datasets["loans"].versions.is_empty()));
+    world.put("loans", "1", Form::Csv, ROWS).await.expect("its name is free");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_person_in_a_version_when_they_are_forgotten_then_the_description_follows_and_old_bytes_are_new() {
+    let world = World::new(DataClass::Personal).await;
+    let wish = |version: &str| Wish {
+        dataset: "loans".into(),
+        version: version.into(),
+        form: Some(Form::Csv),
+        about: About::Named(SubjectColumn { form: Form::Csv, column: "email".into(), scope: "email".into() }),
+    };
+    ingest(&world.engine, &world.who, wish("1"), Cursor::new(ROWS)).await.expect("stored");
+    let ann = world.engine.vault().known_subject("email", "ann@example.com", 0).expect("asked").expect("known");
+    let rewritten = world.engine.drop_dataset_rows(&ann).await.expect("rewritten");
+    assert_eq!(rewritten.len(), 1);
+    let content =
+        world.engine.read(|state| state.dataset_version("loans", "1").and_then(|known| known.content.clone()));
+    let content = content.expect("described");
+    assert_eq!((content.rows, content.digest, content.groups), (1, None, vec![]));
+    let again = ingest(&world.engine, &world.who, wish("2"), Cursor::new(ROWS)).await.expect("stored");
+    assert!(matches!(again, Outcome::Stored { .. }), "version 1 has not these bytes any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_two_versions_when_compared_then_columns_rows_and_distributions_are_told() {
+    let world = World::new(DataClass::Internal).await;
+    let rows = |from: u32, to: u32, add: u32, more: &str| -> Vec<u8> {
+        let head = format!("id,amount,kind{more}\n");
+        let lines = (from..to).map(|n| {
+            let kind = if n % 10 < 3 + add / 100 { "home" } else { "car" };
+            let amount = if n == from { String::new() } else { (n * 3 + add).to_string() };
+            format!("{n},{amount},{kind}{}\n", if more.is_empty() { "" } else { ",x" })
+        });
+        std::iter::once(head).chain(lines).collect::<String>().into_bytes()
+    };
+    world.put("loans", "1", Form::Csv, &rows(0, 1000, 0, "")).await.expect("stored");
+    world.put("loans", "2", Form::Csv, &rows(100, 1200, 400, ",region")).await.expect("stored");
+    let told = world.compare(&["id"], true).await.expect("compared");
+    assert_eq!(told.rows, [1000, 1100]);
+    assert_eq!(told.columns_added, [["region".to_owned(), "text".to_owned()]]);
+    assert!(told.columns_removed.is_empty() && told.columns_retyped.is_empty());
+    let by_key = told.by_key.clone().expect("by key");
+    assert_eq!((by_key.added, by_key.removed, by_key.changed, by_key.unclear), (200, 100, 900, [0, 0]));
+    let column = |told: &Diff, name: &str| told.columns.iter().find(|one| one.name == name).cloned().expect("there");
+    let amount = column(&told, "amount");
+    assert_eq!((amount.nulls, amount.measure), ([1, 1], Some("psi")));
+    assert!(amount.distance.is_some_and(|by| by > 0.1), "{amount:?}");
+    let medians = amount.quantiles.expect("numbers");
+    assert!((medians[0].p50 - 1500.0).abs() < 60.0 && (medians[1].p50 - 2350.0).abs() < 90.0, "{medians:?}");
+    let kind = column(&told, "kind");
+    assert_eq!((kind.measure, kind.moved.len()), (Some("total_variation"), 2));
+    assert!(kind.distance.is_some_and(|by| (by - 0.4).abs() < 0.02), "{kind:?}");
+    assert_eq!(kind.min.expect("shown")[0].as_deref(), Some("car"));
+
+    let held = world.compare(&[], false).await.expect("compared");
+    let text = serde_json::to_string(&held).expect("JSON");
+    assert!(!text.contains("car") && !text.contains("home"), "{text}");
+    assert!(held.columns.iter().all(|column| column.min.is_none() && column.moved.is_empty()));
+    assert!(matches!(world.compare(&["region"], true).await, Err(DiffError::Key(_))));
+}
