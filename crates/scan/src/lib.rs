@@ -2,7 +2,10 @@
 //!
 //! A detector is one file. It reads each byte a bounded number of times, whatever the bytes are.
 
+pub mod detect;
 pub mod digits;
 pub mod keys;
 pub mod personal;
 pub mod placeholders;
+
+pub use detect::Detectors;
