@@ -76,7 +76,7 @@ async fn take(
     }
     let (arrived, looked) = looked_at(engine, arrived, form).await?;
     match looked {
-        Ok(content) => {
+        Ok((content, _rows)) => {
             // What else is to be known of a version before anybody sees it is asked here: the checks of its contract, and
             // of what class its columns are.
             let done = engine.settle_version(who, arrived, Some(content.clone())).await?;
@@ -90,7 +90,8 @@ async fn take(
     }
 }
 
-type Looked = Result<Content, ExecuteError>;
+/// What is in it, and its rows for whoever asks more of them.
+type Looked = Result<(Content, Frame), ExecuteError>;
 
 /// Reads all of it, and says what it is.
 async fn looked_at(engine: &Arc<Engine>, arrived: Arrived, form: Form) -> Result<(Arrived, Looked), ExecuteError> {
@@ -98,13 +99,13 @@ async fn looked_at(engine: &Arc<Engine>, arrived: Arrived, form: Form) -> Result
         Ok(pieces) => Arc::new(Pieces(pieces)),
         Err(error) => return Ok((arrived, Err(error))),
     };
-    let (_frame, survey) = match Frame::surveyed(form, Arc::clone(&pieces)).await {
+    let (frame, survey) = match Frame::surveyed(form, Arc::clone(&pieces)).await {
         Ok(surveyed) => surveyed,
         Err(error) => return Ok((arrived, Err(refused(error)))),
     };
     let work = tokio::task::spawn_blocking(move || {
         let content = describe(&arrived, form, &survey, &*pieces);
-        (arrived, content)
+        (arrived, content.map(|content| (content, frame)))
     });
     work.await.map_err(|error| ExecuteError::Internal(error.to_string()))
 }

@@ -287,7 +287,7 @@ impl Engine {
     ) -> Result<(StoredObject, String), ExecuteError> {
         let mut fingerprint = fingerprints.begin(content::BYTES);
         let stored = self.write_object(class, |to| {
-            let to = &mut content::Both(to, &mut fingerprint);
+            let to: &mut dyn io::Write = &mut content::Both(to, &mut fingerprint);
             let Some(subjects) = subjects else {
                 return copy(&mut from, to, MAX_VERSION_BYTES)?.map(drop).ok_or(Unwritten::TooLarge);
             };
