@@ -36,6 +36,15 @@ async fn given_numbers_that_are_cards_when_looked_at_then_they_are_found_though_
 }
 
 #[tokio::test]
+async fn given_a_key_in_a_cell_when_looked_at_then_it_is_a_secret_wherever_it_stands() {
+    let key = scan::keys::secret(&std::array::from_fn(|n| u8::try_from(n * 7 + 11).unwrap_or_default()));
+    let found = classified(&format!("id,note\n1,the key is {key} for now\n2,none\n")).await;
+    let note = found.columns.last().and_then(|column| column.found.iter().find(|one| one.secret));
+    assert_eq!(note.map(|one| (one.kind.as_str(), one.cells)), Some(("secret", 1)), "{found:?}");
+    assert!(!serde_json::to_string(&found.columns).expect("JSON").contains(&key));
+}
+
+#[tokio::test]
 async fn given_many_rows_when_looked_at_then_the_sample_is_bounded_and_the_same_each_time() {
     let rows: String = (0..30_000).map(|n| format!("{n}\n")).collect();
     let first = classified(&format!("id\n{rows}")).await;
