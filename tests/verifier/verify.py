@@ -153,6 +153,19 @@ EVENTS = {
         "kind happened_at run? parent? status? job? inputs outputs columns columns_left_out sealed?",
     ),
     "lineage.aliased": ("lineage/aliases", "namespace name dataset?"),
+    # fields of data sets, what is found in them, and what goes out for a purpose
+    "dataset.fields.declared": ("dataset/{dataset}", "dataset fields"),
+    "dataset.version.scanned": (
+        "dataset/{dataset}",
+        "dataset version object rows_sampled bytes_sampled whole columns columns_left_out",
+    ),
+    "dataset.view.declared": ("dataset/{dataset}", "dataset purpose spec"),
+    "dataset.view.retired": ("dataset/{dataset}", "dataset purpose"),
+    "finding.opened": (
+        "finding/{finding}",
+        "finding dataset version field? kind why class cells score_permille owner due",
+    ),
+    "finding.resolved": ("finding/{finding}", "finding dataset resolution reference? until?"),
     "segment.sealed": ("node/{node}", "node incarnation number first n root prev? t0 t1 hours core payload"),
     "segment.progress": ("node/{node}", "node incarnation number n root"),
     "accesses.sealed": ("node/{node}", "node incarnation number first n root prev? t0 t1 hours core"),
@@ -521,6 +534,7 @@ class State:
         maps += " token_scopes archives"
         maps += " artifacts"
         maps += " requests retention_rules kept disposals holds"
+        maps += " fields scans views findings"
         self.all = {name: {} for name in maps.split()}
         self.all.update(size=0, org=None, policies=None, keys_limited=None, approval_rules=None, custodian=None)
         self.all.update(objects_in=None, compacted=None, recent_by_age=[], removed=[], reviews={})
@@ -873,6 +887,8 @@ class State:
             if body.get("dataset"):
                 names[body["name"]] = body["dataset"]
             state["lineage_aliases"] = {namespace: names for namespace, names in state["lineage_aliases"].items() if names}
+        elif type_ in ("dataset.fields.declared", "dataset.version.scanned") or type_.startswith(("dataset.view.", "finding.")):
+            self.apply_fields(entry)
         elif type_.startswith("dataset.") or type_ == "object.destroyed":
             self.apply_data(entry)
         elif type_ in ("regions.declared", "store.located", "residency.ruled") or type_.startswith("transfer."):
@@ -985,6 +1001,7 @@ class State:
             doomed[body["old"]] = {"class": body["stored"]["class"], **named}
         elif type_ == "dataset.version.ended":
             known["ended"] = sorted({*known["ended"], version})
+            self.all["scans"].get(name, {}).pop(version, None)
             gone = known["versions"].pop(version, None)
             if gone:
                 doomed[body["object"]] = {"class": gone["stored"]["class"], **named}
@@ -1035,6 +1052,22 @@ class State:
             if rows:
                 named = {"dataset": body["dataset"], "version": body["version"]}
                 self.all["doomed_objects"][rows["object"]] = {"class": rows["class"], **named}
+    def apply_fields(self, entry):
+        body, type_, by, at = entry["body"], entry["t"], entry["actor"], entry["ts"]
+        if type_ == "dataset.fields.declared":
+            fields = self.all["fields"].setdefault(body["dataset"], {})
+            fields.update({one["field"]: {"decision": one, "by": by, "at": at} for one in body["fields"]})
+        elif type_ == "dataset.version.scanned":
+            self.all["scans"].setdefault(body["dataset"], {})[body["version"]] = {"scanned": body, "at": at}
+        elif type_ == "dataset.view.declared":
+            views = self.all["views"].setdefault(body["dataset"], {})
+            views[body["purpose"]] = {"spec": body["spec"], "by": by, "at": at}
+        elif type_ == "dataset.view.retired":
+            self.all["views"].get(body["dataset"], {}).pop(body["purpose"], None)
+        elif type_ == "finding.opened":
+            self.all["findings"][body["finding"]] = {"opened": body, "at": at, "resolved": None}
+        elif body["finding"] in self.all["findings"]:
+            self.all["findings"][body["finding"]]["resolved"] = [body, by, at]
 
     @staticmethod
     def apply_request(entry, request):

@@ -184,7 +184,8 @@ impl Server {
         tell(&self.config, &url, tls.as_ref())?;
         let certificates = tls.as_ref().map(|tls| Arc::clone(&tls.certificates));
         let own = endpoints::Own { listener: local, certificates, redirect };
-        tokio::spawn(endpoints::follow(Arc::clone(&self.engine), own, stop));
+        tokio::spawn(endpoints::follow(Arc::clone(&self.engine), own, stop.clone()));
+        tokio::spawn(ingest::rescan::follow(Arc::clone(&self.engine), stop));
         if let Some(notifier) = &self.notifier {
             self.engine.start_notifying(notifier);
         }

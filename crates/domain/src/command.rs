@@ -224,12 +224,23 @@ commands! {
     /// Report that a version of a data set was asked for in a region.
     "transfer.report" ReportTransfer(data::transfers::ReportTransfer) on |b| format!("transfer/{}", b.attempted.attempt);
 
-
     // lineage
     /// Report what was made from what.
     "lineage.report" ReportLineage(data::ReportLineage) on |_| "lineage/reported".into();
     /// Say what a data set is called elsewhere.
     "lineage.alias" AliasLineage(data::LineageAliased) on |_| "lineage/aliases".into();
+
+    // Fields of data sets, what is found in them, and what goes out for a purpose.
+    /// Say what fields of a data set are.
+    "dataset.fields.declare" DeclareFields(data::FieldsDeclared) on |b| format!("dataset/{}", b.dataset);
+    /// Report what detectors found in a version.
+    "dataset.version.scan" ReportScan(data::VersionScanned) on |b| format!("dataset/{}", b.dataset);
+    /// Say what somebody gets of a data set who reads it for a purpose.
+    "dataset.view.declare" DeclareView(data::ViewDeclared) on |b| format!("dataset/{}", b.dataset);
+    /// Have no view for a purpose any more.
+    "dataset.view.retire" RetireView(data::ViewRetired) on |b| format!("dataset/{}", b.dataset);
+    /// Settle a finding.
+    "finding.resolve" ResolveFinding(data::FindingResolved) on |b| format!("dataset/{}", b.dataset);
 
     /// Commit to a sealed segment.
     "segment.seal" SealSegment(serving::SegmentSealed) on |b| format!("node/{}", b.node);
@@ -310,6 +321,7 @@ impl Command {
             Self::RegisterService(body) => format!("registration/{}", body.service),
             Self::AcknowledgeDocument(body) => format!("acknowledgement/{}", body.document),
             Self::RecordTraining(body) => format!("training/{}", body.actor),
+            Self::ResolveFinding(body) => format!("finding/{}", body.finding),
             other => other.resource(),
         }
     }

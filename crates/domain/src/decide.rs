@@ -125,6 +125,11 @@ pub(crate) fn rules(state: &State, given: &Given, command: &Command) -> Result<V
         // lineage
         Command::ReportLineage(body) => data::lineage::report(state, given, body),
         Command::AliasLineage(body) => data::lineage::alias(state, body),
+        Command::DeclareFields(body) => data::fields::declare(state, body),
+        Command::ReportScan(body) => data::fields::scanned(state, given, body),
+        Command::DeclareView(body) => data::views::declare(state, body),
+        Command::RetireView(body) => data::views::retire(state, body),
+        Command::ResolveFinding(body) => data::findings::resolve(state, given, body),
         Command::SealSegment(body) => seal_segment(state, body, body.payload.is_some(), Event::SegmentSealed, |node| {
             (node.last_segment.as_ref(), node.sealed_records)
         }),

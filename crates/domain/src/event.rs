@@ -217,6 +217,19 @@ events! {
     "deployment.started" DeploymentStarted(serving::DeploymentStarted) on |b| format!("service/{}", b.service);
     /// A deployment stopped answering.
     "deployment.ended" DeploymentEnded(serving::DeploymentEnded) on |b| format!("service/{}", b.service);
+    // Fields of data sets, what is found in them, and what goes out for a purpose.
+    /// A steward said what fields of a data set are.
+    "dataset.fields.declared" FieldsDeclared(data::FieldsDeclared) on |b| format!("dataset/{}", b.dataset);
+    /// Detectors looked at a sample of a version.
+    "dataset.version.scanned" VersionScanned(data::VersionScanned) on |b| format!("dataset/{}", b.dataset);
+    /// What somebody gets of a data set who reads it for a purpose.
+    "dataset.view.declared" ViewDeclared(data::ViewDeclared) on |b| format!("dataset/{}", b.dataset);
+    /// There is no view for a purpose any more.
+    "dataset.view.retired" ViewRetired(data::ViewRetired) on |b| format!("dataset/{}", b.dataset);
+    /// Something in a data set contradicts what is declared of it.
+    "finding.opened" FindingOpened(data::FindingOpened) on |b| format!("finding/{}", b.finding);
+    /// That was settled.
+    "finding.resolved" FindingResolved(data::FindingResolved) on |b| format!("finding/{}", b.finding);
     /// A segment of inference records was sealed.
     "segment.sealed" SegmentSealed(serving::SegmentSealed) on |b| format!("node/{}", b.node);
     /// How far unsealed segments have come.

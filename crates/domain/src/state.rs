@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use crate::data::residency::Residency;
-use crate::data::{Dataset, Doomed, KnownContract, Standing};
+use crate::data::{Dataset, Doomed, Finding, KnownContract, KnownField, KnownScan, KnownView, Standing};
 use crate::keys::holds::Hold;
 use crate::keys::requests::Request;
 use crate::keys::retention::{Disposal, PayloadCompacted, Rule};
@@ -114,6 +114,14 @@ pub struct State {
     pub encryption: keys::Encryption,
     /// Data sets by name, retired ones too.
     pub datasets: BTreeMap<String, Dataset>,
+    /// What is declared of fields: data set, then field.
+    pub fields: BTreeMap<String, BTreeMap<String, KnownField>>,
+    /// What detectors found: data set, then version, as long as it is there.
+    pub scans: BTreeMap<String, BTreeMap<String, KnownScan>>,
+    /// What goes out: data set, then purpose.
+    pub views: BTreeMap<String, BTreeMap<String, KnownView>>,
+    /// Findings by public identifier, settled ones too.
+    pub findings: BTreeMap<String, Finding>,
     /// Objects that are decided to go and are not reported as gone.
     pub doomed_objects: BTreeMap<String, Doomed>,
     /// Regions, where data may be, and what may leave.
@@ -529,6 +537,13 @@ impl State {
             Event::ResidencyRuled(body) => self.rule_residency(body, by, ts),
             Event::TransferAuthorised(body) => self.authorise_transfer(body, by, ts),
             Event::TransferRevoked(body) => self.revoke_transfer(body, by, ts),
+            // Fields of data sets, what is found in them, and what goes out for a purpose.
+            Event::FieldsDeclared(body) => self.declare_fields(body, by, ts),
+            Event::VersionScanned(body) => self.take_scan(body, ts),
+            Event::ViewDeclared(body) => self.declare_view(body, by, ts),
+            Event::ViewRetired(body) => self.retire_view(body),
+            Event::FindingOpened(body) => self.open_finding(body, ts),
+            Event::FindingResolved(body) => self.resolve_finding(body, by, ts),
             Event::SegmentSealed(body) => {
                 if let Some(node) = self.nodes.get_mut(&body.node) {
                     node.sealed_records = body.first.saturating_add(body.n);

@@ -10,6 +10,7 @@ mod directory;
 mod duties;
 mod emergencies;
 mod encryption;
+mod fields;
 mod golden;
 mod governance;
 mod keys;

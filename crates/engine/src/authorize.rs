@@ -25,7 +25,7 @@ pub(crate) const SCHEMA: &str = include_str!("../../../policies/counterfoil.ceda
 const FLOOR: &str = include_str!("../../../policies/floor.cedar");
 
 /// Actions that are no commands.
-pub(crate) const ACTIONS: [&str; 15] = [
+pub(crate) const ACTIONS: [&str; 19] = [
     "accesses.import",
     "artifact.put",
     "control.request",
@@ -44,6 +44,10 @@ pub(crate) const ACTIONS: [&str; 15] = [
     "token.reveal",
     // lineage
     "lineage.open",
+    // views of data sets, and detectors
+    "dataset.read.raw",
+    "dataset.scan",
+    "dataset.view.read",
 ];
 
 /// That something is permitted, with the policies that permitted it. Only [`Policies::decide`] makes one.

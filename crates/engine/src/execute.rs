@@ -449,7 +449,7 @@ impl Engine {
 }
 
 /// What Counterfoil alone does, whatever a role permits.
-const SYSTEM_ALONE: [&str; 39] = [
+const SYSTEM_ALONE: [&str; 40] = [
     "accesses.progress",
     "accesses.seal",
     "archive.lock.report",
@@ -457,6 +457,7 @@ const SYSTEM_ALONE: [&str; 39] = [
     "certificate.install",
     "control.run",
     "dataset.version.rewrite",
+    "dataset.version.scan",
     "encryption.custodian.report",
     "encryption.key.report",
     "encryption.root.report",
@@ -492,7 +493,7 @@ const SYSTEM_ALONE: [&str; 39] = [
 ];
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
-const BOOKKEEPING: [(&str, &str); 36] = [
+const BOOKKEEPING: [(&str, &str); 37] = [
     ("policies.install", "policies"),
     ("node.join", "node/n1"),
     ("node.stop", "node/n1"),
@@ -518,6 +519,7 @@ const BOOKKEEPING: [(&str, &str); 36] = [
     ("encryption.key.report", "encryption/personal"),
     ("encryption.root.report", "encryption/root"),
     ("dataset.version.rewrite", "dataset/d"),
+    ("dataset.version.scan", "dataset/d"),
     ("object.destroy", "object/0a"),
     ("group.provision", "group/gr_1"),
     ("payload.compact", "node/n1"),

@@ -53,6 +53,7 @@ pub use archive::{ArchiveOptions, ArchiveStanding};
 pub use aside::{ASIDE_DAYS, Aside};
 pub use authorize::{Permit, Policies, PolicyError};
 pub use custody::{Custodied, CustodyOptions, move_custodian, retire_custodian};
+pub use datasets::views::{MAX_LINK_MS, View, ViewLink};
 pub use datasets::{About, Arrived, HeldRows, MAX_KEPT_BYTES, MAX_VERSION_BYTES, Reading, Recorded, RewrittenVersion};
 pub use directory::{GroupNote, GroupWish, MAX_NAME_BYTES, PersonWish, email_is_valid, label_is_valid};
 pub use documents::MAX_DOCUMENT_BYTES;
@@ -147,6 +148,8 @@ pub struct Engine {
     transfers: datasets::Transfers,
     /// What was made from what, and reports of that on their way in.
     lineage: lineage::Lineage,
+    /// Links to views of them.
+    view_links: datasets::views::Links,
     /// Those turned away at the doors.
     refused: refused::Refused,
     /// What browsers were asked to prove, and have not answered.

@@ -396,6 +396,7 @@ impl Disk {
             artifacts: Mutex::default(),
             transfers: Default::default(),
             lineage: Default::default(),
+            view_links: Default::default(),
             refused: Default::default(),
             ceremonies: Ceremonies::default(),
             activity: Activity::new(Engine::now_ms()),

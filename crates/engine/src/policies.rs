@@ -253,6 +253,7 @@ fn kinds(action: &str) -> &'static [&'static str] {
             "role" => &["role"],
             "service" => &["service"],
             "token" => &["tokens"],
+            "finding" => &["dataset"],
             "training" => &["actor"],
             "workload" => &["workload"],
             _ => EVERY,

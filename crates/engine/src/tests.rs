@@ -13,6 +13,7 @@ mod residency;
 mod retention;
 mod scopes;
 mod tokens;
+mod views;
 
 use std::sync::Arc;
 use std::time::Duration;

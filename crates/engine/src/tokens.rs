@@ -147,6 +147,46 @@ impl Engine {
         made.map_err(failed)
     }
 
+    /// Tokens in the place of a column's values, in a view that says so: whoever reads it needs no permission of their own.
+    /// `whose` names the subject of each value by the version's scope of identifiers, where the scope of tokens tells
+    /// subjects apart. Blocks.
+    ///
+    /// # Errors
+    /// A refusal when the scope is not there or retired, or a value is not of its kind.
+    pub fn tokens_in_view(
+        &self,
+        scope: &str,
+        values: Vec<String>,
+        whose: Option<(&str, Vec<String>)>,
+    ) -> Result<Vec<String>, ExecuteError> {
+        let known = self.read(|state| state.token_scope(scope).cloned())?;
+        if known.retired {
+            let message = format!("scope `{scope}` is retired and gets no more tokens: declare the view with another");
+            return Err(Refusal::new(RefusalCode::Conflict, message).into());
+        }
+        let (spec, vault) = (known.spec, self.vault());
+        let format = format_of(spec.kind);
+        if spec.method == TokenMethod::Ff1 {
+            let made = vault.format_preserving(ff1::Way::Encrypt, format, scope, "", &values, now());
+            return made.map_err(failed);
+        }
+        let owners = match (spec.per_subject, whose) {
+            (false, _) => vec![Owner::Scope; values.len()],
+            (true, Some((kind, ids))) if ids.len() == values.len() => ids
+                .iter()
+                .map(|id| vault.subject(kind, id, now()).map(Owner::Subject))
+                .collect::<Result<Vec<Owner>, VaultError>>()
+                .map_err(|error| failed(error.into()))?,
+            (true, _) => {
+                return Err(invalid(format!(
+                    "each token of scope `{scope}` is somebody's, and the version does not say whom its rows are about:                      store it with a column of subjects, or declare the view with another scope"
+                )));
+            }
+        };
+        let owned: Vec<(String, Owner)> = values.into_iter().zip(owners).collect();
+        vault.tokenize(&spec.class, format, scope, &owned, now()).map_err(failed)
+    }
+
     /// What tokens of a scope stand for, in their order; `None` for those whose subject was erased. It needs one of the
     /// purposes that the scope was declared with, named by the request that `who` came with.
     ///

@@ -50,5 +50,17 @@ pub fn stored(
     Ok(Arc::new(Pieces(engine.version_reader(dataset, version)?)))
 }
 
+// What is found in a version, and what of it goes out for a purpose.
+pub mod classify;
+pub mod encode;
+pub mod rescan;
+pub mod view;
+
+/// How the rows of a version are written; `None` for bytes without rows.
+pub(crate) fn form_of(version: &domain::data::Version) -> Option<domain::data::Form> {
+    let described = version.content.as_ref().map(|content| content.form);
+    described.or_else(|| version.subjects.as_ref().map(|subjects| subjects.form))
+}
+
 #[cfg(test)]
 mod tests;

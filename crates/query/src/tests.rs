@@ -6,6 +6,7 @@ mod credentials;
 mod data;
 mod encryption;
 mod endpoints;
+mod fields;
 mod governance;
 mod lineage;
 mod requests;

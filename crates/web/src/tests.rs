@@ -4,7 +4,9 @@
 use askama::Template;
 
 use crate::assurance::{ControlPage, ControlsPage, CriteriaPage, EvidencePage};
-use crate::data::{ContractsPage, DataPage, DatasetPage, DiffPage, LineagePage, ResidencyPage, VersionPage};
+use crate::data::{
+    ContractsPage, DataPage, DatasetPage, DiffPage, FindingsPage, LineagePage, ResidencyPage, VersionPage,
+};
 use crate::failure::{FailurePage, InsidePage, Told};
 use crate::infrastructure::{EventPage, LedgerPage, OverviewPage, SqlPage};
 use crate::keys::{EncryptionPage, RequestPage, RequestsPage, RetentionPage, TokensPage};
@@ -56,6 +58,7 @@ fn samples() -> Vec<(String, String)> {
     add(&mut pages, "residency", ResidencyPage::samples());
     add(&mut pages, "version", VersionPage::samples());
     add(&mut pages, "contracts", ContractsPage::samples());
+    add(&mut pages, "findings", FindingsPage::samples());
     add(&mut pages, "diff", [DiffPage::sample()]);
     add(&mut pages, "lineage", LineagePage::samples());
     add(&mut pages, "retention", RetentionPage::samples());

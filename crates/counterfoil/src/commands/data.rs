@@ -8,6 +8,7 @@ use domain::data::{DataClass, Form, LawfulBasis};
 use http::Method;
 use serde_json::{Value, json};
 
+use super::fields;
 use crate::client::{Client, Connect};
 use crate::commands::content;
 use crate::output::{self, Failure};
@@ -46,6 +47,17 @@ pub enum Data {
     Rows(super::checks::Rows),
     /// Let a quarantined version be read; not by whoever stored it or had it checked
     Release(super::checks::Release),
+    // Fields, what is found in them, and what goes out for a purpose.
+    /// Have detectors look at a version again
+    Scan(fields::Scan),
+    /// Show the fields of a data set, or say what they are
+    Fields(fields::Fields),
+    /// List what contradicts the declared classes, or settle it
+    Findings(fields::Findings),
+    /// Read what goes out of a version for a purpose, or make a link to it
+    View(fields::View),
+    /// Show the views of a data set, declare one, or have none any more
+    Views(fields::Views),
 }
 
 /// A declaration.
@@ -157,6 +169,9 @@ pub struct Destroy {
 
 impl Data {
     pub async fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
+        if let Some(ask) = self.of_fields() {
+            return ask.run(json, connect).await;
+        }
         let client = connect.open().await?;
         let answer = self.ask(&client, json, connect).await;
         client.close().await?;
@@ -188,6 +203,19 @@ impl Data {
             (false, Self::Destroy(wish)) => {
                 output::line(format!("destroyed: {} version {}", wish.dataset, wish.version))
             }
+            (false, Self::Scan(_) | Self::Fields(_) | Self::Findings(_) | Self::View(_) | Self::Views(_)) => Ok(()),
+        }
+    }
+
+    /// What is done elsewhere.
+    fn of_fields(&self) -> Option<fields::Ask<'_>> {
+        match self {
+            Self::Scan(wish) => Some(fields::Ask::Scan(wish)),
+            Self::Fields(wish) => Some(fields::Ask::Fields(wish)),
+            Self::Findings(wish) => Some(fields::Ask::Findings(wish)),
+            Self::View(wish) => Some(fields::Ask::View(wish)),
+            Self::Views(wish) => Some(fields::Ask::Views(wish)),
+            _ => None,
         }
     }
 
@@ -214,6 +242,7 @@ impl Data {
                 let path = at(&[&wish.dataset, "versions", &wish.version, "destroy"]);
                 client.json(Method::POST, &path, Some(&json!({"reference": wish.reference}))).await
             }
+            Self::Scan(_) | Self::Fields(_) | Self::Findings(_) | Self::View(_) | Self::Views(_) => Ok(Value::Null),
         }
     }
 }
@@ -330,15 +359,7 @@ impl Diff {
 }
 
 impl Get {
-    /// Reads into a file beside the one that is meant, which it becomes when all has come.
     async fn get(&self, client: &Client) -> Result<Value, Failure> {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        let beside = self.output.with_extension("part");
-        let failed = |e: std::io::Error| Failure::io(format!("{}: {e}", beside.display()));
-        // It is in clear here: nobody else on this computer reads it.
-        let _ = std::fs::remove_file(&beside);
-        let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside);
-        let mut file = opened.map_err(failed)?;
         let mut path = at(&[&self.dataset, "versions", &self.version]);
         let mut asked = form_urlencoded::Serializer::new(String::new());
         if let Some(region) = &self.to_region {
@@ -351,16 +372,29 @@ impl Get {
         if !asked.is_empty() {
             path = format!("{path}?{asked}");
         }
-        let came = client.download(&path, &mut file).await;
-        let kept = came.and_then(|bytes| {
-            file.sync_all().and_then(|()| std::fs::rename(&beside, &self.output)).map_err(failed)?;
-            Ok(bytes)
-        });
-        if kept.is_err() {
-            let _ = std::fs::remove_file(&beside);
-        }
-        Ok(json!({"dataset": self.dataset, "version": self.version, "bytes": kept?, "output": self.output}))
+        let bytes = into_file(client, &path, &self.output).await?;
+        Ok(json!({"dataset": self.dataset, "version": self.version, "bytes": bytes, "output": self.output}))
     }
+}
+
+/// Reads into a file beside the one that is meant, which it becomes when all has come; returns how many bytes came.
+pub(super) async fn into_file(client: &Client, path: &str, output: &Path) -> Result<u64, Failure> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let beside = output.with_extension("part");
+    let failed = |e: std::io::Error| Failure::io(format!("{}: {e}", beside.display()));
+    // It is in clear here: nobody else on this computer reads it.
+    let _ = std::fs::remove_file(&beside);
+    let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside);
+    let mut file = opened.map_err(failed)?;
+    let came = client.download(path, &mut file).await;
+    let kept = came.and_then(|bytes| {
+        file.sync_all().and_then(|()| std::fs::rename(&beside, output)).map_err(failed)?;
+        Ok(bytes)
+    });
+    if kept.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    kept
 }
 
 /// An address below that of data sets. What is no name is sent as it is spelled, and refused there.

@@ -14,6 +14,7 @@ mod documents;
 mod emergencies;
 mod encryption;
 mod evidence;
+mod fields;
 mod grants;
 mod groups;
 mod holds;

@@ -26,7 +26,7 @@ const ROUTERS: [(&str, &str); 10] = [
 ];
 
 /// Addresses that ask nobody who they are, and why.
-const OPEN: [(&str, &str); 25] = [
+const OPEN: [(&str, &str); 26] = [
     ("/signin", "here people say who they are"),
     ("/signin/oidc", "leads to the provider"),
     ("/signin/oidc/callback", "the provider's word lets them in"),
@@ -43,6 +43,7 @@ const OPEN: [(&str, &str); 25] = [
     ("/api/v1/login/device/token", "the code lets the command line in"),
     ("/scim/v2/Me", "there is no such thing"),
     ("/scim/v2/Bulk", "there is no such thing"),
+    ("/api/v1/view-links/{secret}", "the link lets them in"),
     ("/log/checkpoint", "hashes, for whoever watches the log"),
     ("/metrics", "numbers of the process"),
     ("/healthz", "whether the process lives"),

@@ -13,6 +13,7 @@ mod directory;
 mod doors;
 mod encryption;
 mod every_door;
+mod fields;
 mod governance;
 mod infrastructure;
 mod keys;

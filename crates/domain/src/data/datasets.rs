@@ -365,6 +365,7 @@ impl State {
             dataset.ended.insert(body.version.clone());
             dataset.versions.remove(&body.version)
         });
+        self.forget_scan(&body.dataset, &body.version);
         if let Some(gone) = gone {
             self.doom(&body.object, &gone.stored.class, &body.dataset, &body.version);
         }

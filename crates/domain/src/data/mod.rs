@@ -10,6 +10,10 @@ pub mod objects;
 pub mod places;
 pub mod residency;
 pub mod transfers;
+// Fields, what is found in them, and what goes out for a purpose.
+pub mod fields;
+pub mod findings;
+pub mod views;
 
 pub use checks::{
     CheckVersion, ContractUsed, Found, RuleResult, Standing, Unsure, Verdict, VersionChecked, VersionQuarantined,
@@ -24,8 +28,11 @@ pub use datasets::{
     DataClass, Dataset, DatasetDeclared, DatasetRetired, DatasetSpec, DestroyVersion, Form, LawfulBasis,
     RewriteVersion, StoreVersion, SubjectColumn, Version, VersionEnded, VersionRewritten, VersionStored,
 };
+pub use fields::{FieldDecision, FieldsDeclared, FoundKind, KnownField, KnownScan, ScannedColumn, VersionScanned};
+pub use findings::{Finding, FindingOpened, FindingResolved, FindingWhy, Resolution};
 pub use lineage::{
     Checksum, ChecksumOf, ColumnEdge, LineageAliased, LineageReported, Named, Port, ReportLineage, Reported, RunStatus,
     SealedReport,
 };
 pub use objects::{Doomed, ObjectDestroyed, ObjectNamed, StoredObject};
+pub use views::{ColumnRule, DatePart, KnownView, ViewColumn, ViewDeclared, ViewRetired, ViewSpec};

@@ -628,6 +628,7 @@ pub fn one_of_each() -> Vec<Event> {
         data::events(),
         residency::events(),
         lineage::events(),
+        data::fields(),
         retention::events(),
         requests::requests(),
         assurance(),

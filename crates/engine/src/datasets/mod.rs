@@ -8,6 +8,7 @@
 mod checks;
 mod content;
 mod rows;
+pub(crate) mod views;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{self, BufReader, Read, Write};
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use domain::data::datasets::may_store;
 use domain::data::{Content, DestroyVersion, Form, RewriteVersion, StoreVersion, StoredObject, SubjectColumn, Version};
 use domain::keys::holds;
+use domain::people::Purpose;
 use domain::{Command, Refusal, RefusalCode};
 use store::objects::Object;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -372,14 +374,18 @@ impl Engine {
     pub fn readable_version(&self, who: &Principal, dataset: &str, version: &str) -> Result<Version, ExecuteError> {
         self.authorize(who, "dataset.read", &format!("dataset/{dataset}"))?;
         let known = self.version_for(who, dataset, version)?;
+        self.may_read_raw(who, dataset, who.attempt.as_ref().and_then(crate::Attempt::why))?;
         who.attempt.iter().for_each(|attempt| attempt.concerns(&known.stored.object));
         Ok(known)
     }
 
     /// The version, if there is one that may be read for the purpose that was stated.
     fn version_for(&self, who: &Principal, dataset: &str, version: &str) -> Result<Version, Refusal> {
+        self.version_for_purpose(dataset, version, who.attempt.as_ref().and_then(crate::Attempt::why))
+    }
+
+    fn version_for_purpose(&self, dataset: &str, version: &str, purpose: Option<Purpose>) -> Result<Version, Refusal> {
         let refuse = |code, message: String| Err(Refusal::new(code, message));
-        let purpose = who.attempt.as_ref().and_then(crate::Attempt::why);
         self.read(|state| {
             let Some(known) = state.datasets.get(dataset) else {
                 return refuse(RefusalCode::NotFound, format!("there is no data set `{dataset}`"));

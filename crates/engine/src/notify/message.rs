@@ -84,6 +84,7 @@ fn page(about: &str) -> String {
         Some(("approval", name)) => format!("/approvals/{name}"),
         Some(("review", name)) => format!("/reviews/{name}"),
         Some(("emergency", name)) => format!("/emergencies#{name}"),
+        Some(("finding", _)) => "/data/findings".to_owned(),
         Some(("grant", name)) => format!("/people#{name}"),
         // Where what is wrong is said to whoever may not sign in, too.
         Some(("encryption", _)) => "/readyz".to_owned(),
@@ -132,6 +133,13 @@ fn words(kind: NotificationKind, instance: &str) -> (String, &'static str) {
             "The custodian of the root key does not answer. Sealing goes on for the time that the server may hold keys, and \
              then stops. See /readyz and the log for the reason.",
         ),
+        NotificationKind::FindingOpened => (
+            "a finding in a data set",
+            "Detectors found something that contradicts what is declared. It is for you to settle.",
+        ),
+        NotificationKind::FindingOverdue => {
+            ("late, a finding in a data set", "A finding that waits for you should have been settled by now.")
+        }
         NotificationKind::Test => ("test", "This is a test: messages arrive."),
     };
     (title.to_owned(), sentence)
@@ -144,7 +152,9 @@ fn until_what(kind: NotificationKind) -> &'static str {
         NotificationKind::EmergencyReviewDue
         | NotificationKind::ReviewOpened
         | NotificationKind::ReviewDueSoon
-        | NotificationKind::ReviewOverdue => "Due",
+        | NotificationKind::ReviewOverdue
+        | NotificationKind::FindingOpened
+        | NotificationKind::FindingOverdue => "Due",
         NotificationKind::ApprovalRequested
         | NotificationKind::ApprovalDecided
         | NotificationKind::ApprovalExpiring

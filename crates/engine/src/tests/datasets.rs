@@ -12,7 +12,7 @@ use crate::{About, Attempt, Reading, Wish};
 
 const ROWS: &str = "id,email\n1,ann@example.com\n2,bob@example.com\n3,Ann@Example.com\n4,\n";
 
-fn declare(dataset: &str, owner: &str) -> Command {
+pub(super) fn declare(dataset: &str, owner: &str) -> Command {
     let spec = DatasetSpec {
         class: DataClass::Personal,
         owner: owner.into(),

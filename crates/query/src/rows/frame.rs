@@ -106,6 +106,13 @@ impl Frame {
         self
     }
 
+    /// The same frame, whose rows come in the order of the file where a question asks for no other.
+    #[must_use]
+    pub fn in_order(self) -> Self {
+        self.context.state_ref().write().config_mut().options_mut().execution.target_partitions = 1;
+        self
+    }
+
     /// Puts another version beside it, to be named `name` in questions.
     ///
     /// # Errors
@@ -308,7 +315,7 @@ impl TableProvider for Table {
     ) -> EngineResult<Arc<dyn ExecutionPlan>> {
         let projection = projection.cloned().unwrap_or_else(|| (0..self.schema().fields().len()).collect());
         let schema = Arc::new(self.schema().project(&projection)?);
-        let parts = self.version.parts(MAX_PARTS);
+        let parts = self.version.parts(MAX_PARTS.min(state.config().target_partitions()));
         let part = |number| {
             let (version, schema, projection) = (Arc::clone(&self.version), Arc::clone(&schema), projection.clone());
             Arc::new(Part { version, schema, projection, part: number, parts }) as Arc<dyn PartitionStream>

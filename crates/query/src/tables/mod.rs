@@ -89,6 +89,8 @@ filled! {
     dataset_transfers: data::DatasetTransfers,
     dataset_checks: data::DatasetChecks,
     pipeline_steps: data::PipelineSteps,
+    dataset_fields: data::DatasetFields,
+    pii_findings: data::PiiFindings,
     dsr: keys::Dsr,
     dsr_impacts: keys::DsrImpacts,
     subject_keys: keys::SubjectKeys,

@@ -11,6 +11,7 @@ mod directory;
 mod documents;
 mod emergencies;
 mod encryption;
+pub(crate) mod fields;
 mod groups;
 mod infrastructure;
 mod keys;
@@ -28,6 +29,7 @@ mod reviews;
 mod serving;
 mod sessions;
 mod tokens;
+mod views;
 
 pub(crate) use assurance::failure as assurance_failure;
 
@@ -176,6 +178,15 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/checks", post(contracts::check))
         .route("/datasets/{id}/versions/{version}/quarantine", get(contracts::quarantined))
         .route("/datasets/{id}/versions/{version}/release", post(contracts::release))
+        .route("/datasets/{id}/fields", get(fields::list).post(fields::declare))
+        .route("/datasets/{id}/versions/{version}/scan", post(fields::scan))
+        .route("/datasets/{id}/views", get(views::list))
+        .route("/datasets/{id}/views/{for}", put(views::declare).delete(views::retire))
+        .route("/datasets/{id}/versions/{version}/view/{for}", get(views::read))
+        .route("/datasets/{id}/versions/{version}/view/{for}/links", post(views::link))
+        .route("/view-links/{secret}", get(views::follow))
+        .route("/findings", get(fields::findings))
+        .route("/findings/{id}/resolve", post(fields::resolve))
         .route("/tokens", get(tokens::list))
         .route("/tokens/placeholders", post(tokens::place))
         .route("/tokens/placeholders/restore", post(tokens::restore))

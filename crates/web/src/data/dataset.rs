@@ -8,10 +8,12 @@ use domain::data::Dataset;
 
 use crate::App;
 use crate::api::content::form;
+use crate::app::Found;
 use crate::auth::Visitor;
 use crate::failure::Failure;
 use crate::people::Names;
-use crate::ui::{Cell, Column, Empty, Instant, Link, Page, Section, Shell, Table, page};
+use crate::rows::{self, Row};
+use crate::ui::{Cell, Column, Empty, Instant, Link, Mark, Page, Query, Section, Shell, Table, Tone, page};
 
 /// The page.
 #[derive(Template)]
@@ -24,10 +26,11 @@ pub(crate) struct DatasetPage {
     /// Versions whose form is known, which can be compared.
     known: Vec<String>,
     may_store: bool,
+    fields: Table,
 }
 
 impl DatasetPage {
-    fn new(shell: Shell, name: String, dataset: Dataset, may_store: bool) -> Self {
+    fn new(shell: Shell, name: String, dataset: Dataset, found: &Found, may_store: bool) -> Self {
         let columns =
             ["version", "stored (UTC)", "by", "bytes", "form", "rows", "columns", "whom rows are about", "key"];
         let empty = Empty::new("No version is stored", "Store one:")
@@ -48,9 +51,10 @@ impl DatasetPage {
             ]
         };
         versions.rows = dataset.versions.iter().map(row).collect();
+        let fields = fields(&name, found);
         let forms = dataset.versions.iter().filter(|(_, known)| form(known).is_some());
         let known = forms.map(|(version, _)| version.clone()).collect();
-        Self { shell, name, dataset, versions, known, may_store }
+        Self { shell, name, dataset, versions, known, may_store, fields }
     }
 
     fn purposes(&self) -> String {
@@ -64,8 +68,47 @@ impl DatasetPage {
 
     #[cfg(test)]
     pub(crate) fn sample() -> Self {
-        Self::new(Shell::sample(Section::Data), "loans".to_owned(), sample(), true)
+        let row = serde_json::json!({
+            "version": "1", "field": "email", "declared_class": "personal", "proposed_class": "personal", "found": "email",
+            "found_permille": 980, "purpose_id": "support", "justification_ref": "DPIA-7", "declared_by": "a_91bc77",
+            "use_state": "unknown", "used_by": null, "seq": 7,
+        });
+        let rows = vec![row.as_object().expect("an object").clone()];
+        Self::new(Shell::sample(Section::Data), "loans".to_owned(), sample(), &Found { rows, size: 18_204 }, true)
     }
+}
+
+/// The fields of the versions: what they are declared as, what was found, what they are for, and which models take them.
+fn fields(name: &str, known: &Found) -> Table {
+    let columns = ["version", "field", "declared", "found", "share", "purpose", "justification", "by", "models"];
+    let empty = Empty::new("No field is known", "Say what fields are:").command(format!(
+        "counterfoil data fields {name} --field FIELD --class CLASS --purposes PURPOSE --justification TICKET"
+    ));
+    let mut table = Table::new("Fields", columns.map(Column::text).into(), empty);
+    table.query = Some(Query { sql: crate::api::fields::fields_of(name), size: known.size });
+    let row = |row: &Row| {
+        let text = |column: &str| rows::maybe(row, column);
+        let undeclared = || Cell::Mark(Mark::new("not at all", Tone::Open));
+        let share = row.get("found_permille").and_then(serde_json::Value::as_u64);
+        let unused = match (text("use_state").as_deref(), text("used_by")) {
+            (Some("unused"), _) => Cell::Mark(Mark::new("none takes it", Tone::Open)),
+            (Some("used"), Some(models)) => Cell::Wide(models),
+            _ => Cell::Text("unknown".to_owned()),
+        };
+        vec![
+            Cell::Text(rows::text(row, "version")),
+            Cell::Text(rows::text(row, "field")),
+            text("declared_class").map_or_else(undeclared, Cell::Text),
+            Cell::maybe(text("found")),
+            Cell::maybe(share.map(|permille| format!("{}.{} %", permille / 10, permille % 10))),
+            text("purpose_id").map_or_else(|| Cell::Mark(Mark::new("none", Tone::Open)), Cell::Text),
+            Cell::maybe(text("justification_ref")),
+            text("declared_by").map_or(Cell::None, Cell::actor),
+            unused,
+        ]
+    };
+    table.rows = known.rows.iter().map(row).collect();
+    table
 }
 
 /// A data set with a version.
@@ -99,8 +142,12 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor, Pat
     app.may_read(&who, &format!("dataset/{id}"))?;
     let dataset = app.engine.read(|state| state.datasets.get(&id).cloned());
     let dataset = dataset.ok_or_else(|| Failure::not_found("data set", &id))?;
+    let known = app.ask(&crate::api::fields::fields_of(&id)).await?;
     let may_store = app.decides(&who, "dataset.version.store", &format!("dataset/{id}"));
-    let mut shown = DatasetPage::new(Shell::new(&app, &who, Section::Data).await?, id, dataset, may_store);
-    Names::on_page(&app, &who, vec![], &mut [&mut shown.versions]).await;
+    let mut shown = DatasetPage::new(Shell::new(&app, &who, Section::Data).await?, id, dataset, &known, may_store);
+    if !app.decides(&who, "sql", "ledger") {
+        shown.fields.query = None;
+    }
+    Names::on_page(&app, &who, vec![], &mut [&mut shown.versions, &mut shown.fields]).await;
     page(&shown)
 }

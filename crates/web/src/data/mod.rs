@@ -4,6 +4,7 @@ mod content;
 mod contracts;
 mod dataset;
 mod datasets;
+mod findings;
 pub(crate) mod lineage;
 mod residency;
 mod version;
@@ -20,6 +21,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/data", get(datasets::show))
         .route("/data/lineage", get(lineage::show))
         .route("/data/residency", get(residency::show))
+        .route("/data/findings", get(findings::show).post(findings::settle))
         .route("/data/{id}", get(dataset::show))
         // contracts and checks
         .route("/data/contracts", get(contracts::show))
@@ -33,6 +35,6 @@ pub(crate) use residency::{places, report};
 
 #[cfg(test)]
 pub(crate) use {
-    content::DiffPage, contracts::ContractsPage, dataset::DatasetPage, datasets::DataPage, lineage::LineagePage,
-    residency::ResidencyPage, version::VersionPage,
+    content::DiffPage, contracts::ContractsPage, dataset::DatasetPage, datasets::DataPage, findings::FindingsPage,
+    lineage::LineagePage, residency::ResidencyPage, version::VersionPage,
 };

@@ -47,6 +47,10 @@ pub enum NotificationKind {
     ReviewOverdue,
     /// The custodian of the root key cannot be reached.
     CustodianAway,
+    /// Something in a data set contradicts what is declared of it.
+    FindingOpened,
+    /// That is late to be settled.
+    FindingOverdue,
     /// Somebody tried whether messages arrive.
     Test,
 }
@@ -66,6 +70,8 @@ impl NotificationKind {
             Self::ReviewDueSoon => "review_due_soon",
             Self::ReviewOverdue => "review_overdue",
             Self::CustodianAway => "custodian_away",
+            Self::FindingOpened => "finding_opened",
+            Self::FindingOverdue => "finding_overdue",
             Self::Test => "test",
         }
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{DAY_MS, NotificationKind};
 use crate::State;
+use crate::data::Finding;
 use crate::people::approvals::{Approval, Standing, Vote};
 use crate::people::emergencies::{Emergency, REVIEWERS};
 use crate::people::grants::Grant;
@@ -63,6 +64,9 @@ pub fn due(state: &State, now: i64) -> Vec<Notice> {
     }
     for review in state.reviews.values().filter(|review| review.completed_at.is_none()) {
         of_review(state, review, now, &mut notices);
+    }
+    for finding in state.findings.values().filter(|finding| finding.resolved.is_none()) {
+        of_finding(state, finding, now, &mut notices);
     }
     if let Some(custodian) = state.custodian.as_ref().filter(|custodian| !custodian.reachable) {
         let to = with_duty(state, &holders, &ALERTED, now);
@@ -233,5 +237,25 @@ fn of_review(state: &State, review: &Review, now: i64, notices: &mut Vec<Notice>
         notices.push(notice(NotificationKind::ReviewOverdue, week.to_string(), since));
     } else if now >= soon_at {
         notices.push(notice(NotificationKind::ReviewDueSoon, String::new(), soon_at));
+    }
+}
+
+/// Whoever answers for the data set is told when it is found, when it is late, and each week after.
+fn of_finding(state: &State, finding: &Finding, now: i64, notices: &mut Vec<Notice>) {
+    let opened = &finding.opened;
+    let notice = |kind, instance: String, since| Notice {
+        kind,
+        about: format!("finding/{}", opened.finding),
+        instance,
+        to: person(state, &opened.owner),
+        what: format!("{} in dataset/{}", opened.kind, opened.dataset),
+        since: Some(since),
+        until: Some(opened.due),
+    };
+    notices.push(notice(NotificationKind::FindingOpened, String::new(), finding.at));
+    if now >= opened.due {
+        let week = now.saturating_sub(opened.due) / REMIND_MS;
+        let since = opened.due.saturating_add(week.saturating_mul(REMIND_MS));
+        notices.push(notice(NotificationKind::FindingOverdue, week.to_string(), since));
     }
 }

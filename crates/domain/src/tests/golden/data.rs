@@ -3,10 +3,11 @@
 use super::s;
 use crate::Event;
 use crate::data::{
-    Content, ContentColumn, ContractPublished, ContractRetired, ContractUsed, DataClass, DatasetDeclared,
-    DatasetRetired, DatasetSpec, Dimension, Form, LawfulBasis, ObjectDestroyed, RuleResult, StoredObject,
+    ColumnRule, Content, ContentColumn, ContractPublished, ContractRetired, ContractUsed, DataClass, DatasetDeclared,
+    DatasetRetired, DatasetSpec, DatePart, Dimension, FieldDecision, FieldsDeclared, FindingOpened, FindingResolved,
+    FindingWhy, Form, FoundKind, LawfulBasis, ObjectDestroyed, Resolution, RuleResult, ScannedColumn, StoredObject,
     SubjectColumn, Unsure, Verdict, VersionChecked, VersionDescribed, VersionEnded, VersionQuarantined,
-    VersionReleased, VersionRewritten, VersionStored,
+    VersionReleased, VersionRewritten, VersionScanned, VersionStored, ViewColumn, ViewDeclared, ViewRetired, ViewSpec,
 };
 use crate::people::Purpose;
 
@@ -121,5 +122,87 @@ pub(super) fn events() -> Vec<Event> {
         }),
         Event::VersionEnded(VersionEnded { dataset, version, object: s("0b"), reference: s("CHG-9") }),
         Event::ObjectDestroyed(ObjectDestroyed { object: s("0a"), class: s("personal"), key: s("object/personal/0a") }),
+    ]
+}
+
+/// Fields, what is found in them, and what goes out for a purpose.
+pub(super) fn fields() -> Vec<Event> {
+    let (dataset, version) = (s("loans"), s("2026-11"));
+    let column = |column: &str, rule| ViewColumn { column: s(column), rule };
+    vec![
+        Event::FieldsDeclared(FieldsDeclared {
+            dataset: dataset.clone(),
+            fields: vec![
+                FieldDecision {
+                    field: s("email"),
+                    class: DataClass::Personal,
+                    purposes: vec![Purpose::Support],
+                    justification: Some(s("DPIA-7")),
+                },
+                FieldDecision { field: s("term"), class: DataClass::Internal, purposes: vec![], justification: None },
+            ],
+        }),
+        Event::VersionScanned(VersionScanned {
+            dataset: dataset.clone(),
+            version: version.clone(),
+            object: s("0a"),
+            rows_sampled: 1_000,
+            bytes_sampled: 40_000,
+            whole: false,
+            columns: vec![
+                ScannedColumn {
+                    column: Some(s("email")),
+                    cells: 990,
+                    found: vec![FoundKind {
+                        kind: s("email"),
+                        cells: 980,
+                        score_permille: 950,
+                        class: DataClass::Personal,
+                        secret: false,
+                    }],
+                },
+                ScannedColumn { column: None, cells: 1, found: vec![] },
+            ],
+            columns_left_out: 0,
+        }),
+        Event::ViewDeclared(ViewDeclared {
+            dataset: dataset.clone(),
+            purpose: Purpose::Development,
+            spec: ViewSpec {
+                columns: vec![
+                    column("term", ColumnRule::Keep),
+                    column("note", ColumnRule::Drop),
+                    column("card", ColumnRule::Tokenise { scope: s("cards") }),
+                    column("age", ColumnRule::Band { width: 10 }),
+                    column("born", ColumnRule::DateTo { part: DatePart::Month }),
+                    column("postcode", ColumnRule::Prefix { chars: 2 }),
+                    column("income", ColumnRule::Top { at: 250_000 }),
+                ],
+                quasi: vec![s("age"), s("postcode")],
+                min_k: 5,
+                max_suppressed_permille: 20,
+            },
+        }),
+        Event::ViewRetired(ViewRetired { dataset: dataset.clone(), purpose: Purpose::Development }),
+        Event::FindingOpened(FindingOpened {
+            finding: s("f_1"),
+            dataset: dataset.clone(),
+            version,
+            field: Some(s("note")),
+            kind: s("card"),
+            why: FindingWhy::AboveClass,
+            class: DataClass::Sensitive,
+            cells: 3,
+            score_permille: 900,
+            owner: s("a_1"),
+            due: 1_794_000_000_000,
+        }),
+        Event::FindingResolved(FindingResolved {
+            finding: s("f_1"),
+            dataset,
+            resolution: Resolution::Accepted,
+            reference: Some(s("RISK-3")),
+            until: Some(1_800_000_000_000),
+        }),
     ]
 }

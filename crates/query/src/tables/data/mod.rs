@@ -2,12 +2,14 @@
 
 mod data_objects;
 mod dataset_checks;
+mod dataset_fields;
 mod datasets;
 mod deletions;
 mod erasures;
 mod lineage_edges;
 mod objects;
 mod payload_objects;
+mod pii_findings;
 mod residency;
 mod transfers;
 
@@ -15,17 +17,17 @@ use crate::table::Planned;
 
 pub(crate) use data_objects::DataObjects;
 pub(crate) use dataset_checks::{DatasetChecks, PipelineSteps};
+pub(crate) use dataset_fields::DatasetFields;
 pub(crate) use datasets::{DatasetPurposes, Datasets};
 pub(crate) use deletions::Deletions;
 pub(crate) use lineage_edges::LineageEdges;
+pub(crate) use pii_findings::PiiFindings;
 pub(crate) use residency::{Regions, ResidencyRules, Stores};
 pub(crate) use transfers::{DatasetTransfers, TRANSFERS, TransferAuthorisations, transfer_select, transfers};
 
 /// Tables of this room without rows yet: name, meaning, what has to be built first, columns.
 #[rustfmt::skip]
 pub(crate) const PLANNED: &[Planned] = &[
-    Planned { name: "dataset_fields", doc: "Fields of data sets with their sensitivity.", area: "data catalogue", columns: "dataset_id version field sensitivity purpose_id justification_hash" },
-    Planned { name: "pii_findings", doc: "Personal data found where it was not declared.", area: "detectors", columns: "finding_id object_id category ts:time resolved_at:time" },
     Planned { name: "subject_index", doc: "Which data sets hold data of which subject.", area: "requests by data subjects", columns: "subject_ref dataset_id version" },
     Planned { name: "consents", doc: "Consents given and withdrawn.", area: "requests by data subjects", columns: "subject_ref purpose_id granted_at:time withdrawn_at:time" },
     Planned { name: "dp_budgets", doc: "Budgets of differential privacy.", area: "privacy accounting", columns: "budget_id dataset_id epsilon_total:float valid_from:time valid_to:time" },
