@@ -889,8 +889,6 @@ class State:
             state["lineage_aliases"] = {namespace: names for namespace, names in state["lineage_aliases"].items() if names}
         elif type_ in ("dataset.fields.declared", "dataset.version.scanned") or type_.startswith(("dataset.view.", "finding.")):
             self.apply_fields(entry)
-        elif type_.startswith("dataset.") or type_ == "object.destroyed":
-            self.apply_data(entry)
         elif type_ in ("regions.declared", "store.located", "residency.ruled") or type_.startswith("transfer."):
             self.apply_residency(entry, person)
         elif type_.startswith("contract."):
@@ -1052,6 +1050,7 @@ class State:
             if rows:
                 named = {"dataset": body["dataset"], "version": body["version"]}
                 self.all["doomed_objects"][rows["object"]] = {"class": rows["class"], **named}
+
     def apply_fields(self, entry):
         body, type_, by, at = entry["body"], entry["t"], entry["actor"], entry["ts"]
         if type_ == "dataset.fields.declared":
