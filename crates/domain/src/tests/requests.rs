@@ -173,6 +173,8 @@ fn given_more_model_versions_than_an_entry_names_when_searched_again_then_the_ne
         artifact_sha256: "a".repeat(64),
         facts: crate::models::ModelFacts { bytes: 1, operators: vec![], inputs: vec![], outputs: vec![] },
         enclosed: None,
+        trained_on: vec![],
+        run: None,
     };
     let models = versions.iter().map(|version| (version.clone(), registered(version))).collect();
     company.state.models.insert("m".into(), models);

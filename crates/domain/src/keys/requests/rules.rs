@@ -164,7 +164,7 @@ fn nothing_came_since(state: &State, given: &Given, request: &Request) -> Result
         Some(Err(refusal)) => return Err(refusal.clone()),
         _ => return conflict(request, "was not looked for again just now, as it must be before it is carried out"),
     };
-    let models = may_have_learned(state, request.received.kind, &found.counts);
+    let models = may_have_learned(state, request.received.kind, &found.counts, &found.learned);
     if let Some(model) = models.iter().find(|model| !request.assessed.contains_key(*model)) {
         return conflict(
             request,
