@@ -97,7 +97,7 @@ fn nine(finder: &mut Finder<'_>, groups: &Groups) {
 fn old_tax(finder: &mut Finder<'_>, groups: &Groups) {
     let forms: [&[usize]; 3] = [&[8], &[2, 3, 3], &[3, 3, 2]];
     let Some(filled) = forms.iter().find_map(|form| groups.fill(finder.text, form, ANY)) else { return };
-    if is_old_tfn(filled.digits) && finder.around(groups.start, filled.end).names(Kind::Tfn) {
+    if is_old_tfn(filled.digits) && finder.around(groups.start, filled.end).suits(Kind::Tfn) {
         add(finder, groups, Kind::Tfn, &filled, ONE_IN_11 - 400);
     }
 }

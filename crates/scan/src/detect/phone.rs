@@ -110,7 +110,7 @@ fn international(finder: &mut Finder<'_>, begins: usize, start: usize) {
     }
     let Some(end) = ends.filter(|end| !is_joined_behind(text, *end)) else { return };
     if digits.first().is_some_and(|digit| *digit > 0) {
-        finder.add(Kind::Phone, begins, end, 230);
+        finder.add(Kind::Phone, begins, end, 300);
     }
 }
 

@@ -225,10 +225,15 @@ pub(crate) fn assigned(finder: &mut Finder<'_>, at: usize) {
     let space = text.run(mark, 4, |byte| matches!(byte, b' ' | b'\t'));
     let quote = text.byte(space);
     let start = space + usize::from(matches!(quote, b'"' | b'\'' | b'`'));
-    let plain = |byte: u8| !byte.is_ascii_whitespace() && !b"\"'`,;&<>()|".contains(&byte) && byte != 0;
+    let plain = |byte: u8| !byte.is_ascii_whitespace() && !b"\"'`,;<>()|".contains(&byte) && byte != 0;
     let mut end = text.run(start, MOST, plain);
     while start == space && end > start && matches!(text.before(end), b'.' | b'?' | b'!') {
         end -= 1;
+    }
+    // In a query of an address the next parameter is not part of it.
+    let next = text.bytes(start, end).iter().position(|byte| *byte == b'&');
+    if let Some(next) = next.filter(|next| !chosen || text.bytes(start + next, end).contains(&b'=')) {
+        end = start + next;
     }
     let value = text.bytes(start, end);
     if !(8..MOST).contains(&value.len()) || text.byte(end) == b'(' || value.iter().any(|byte| b"${}[".contains(byte)) {

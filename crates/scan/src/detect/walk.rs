@@ -133,7 +133,8 @@ fn letter_first(finder: &mut Finder<'_>, rules: &Rules, at: usize, end: usize, d
         }
         if !digits {
             person::find(finder, start, end);
-            if text.byte(end) == b' ' || text.byte(end) == b'.' {
+            // A day follows a month: one digit, perhaps behind a full stop.
+            if text.byte(end + 1).is_ascii_digit() || (text.byte(end) == b'.' && text.byte(end + 2).is_ascii_digit()) {
                 dates::month_first(finder, start);
             }
         }
