@@ -119,7 +119,7 @@ fn given_australian_numbers_when_searched_then_check_digits_forms_and_words_deci
             "000 000 000",
             "phone 123 456 782",
             "1,123456782.50",
-            "/123456782",
+            "items/123456782",
         ],
     );
     check(

@@ -107,7 +107,7 @@ fn given_eight_times_the_text_when_searched_then_it_takes_about_eight_times_as_l
         "-----BEGIN PRIVATE KEY-----",
     ]);
     for piece in pieces {
-        let (small, large) = (took(piece, 16 << 10), took(piece, 128 << 10));
+        let (small, large) = (took(piece, 8 << 10), took(piece, 64 << 10));
         // Squares would take 64 times as long; the machine may be busy.
         let most = small.max(Duration::from_micros(500)) * 32;
         assert!(large < most, "`{piece}`: {small:?}, and {large:?} for eight times as much");
