@@ -215,12 +215,17 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Reads the words around a value.
-    pub(crate) fn around(text: Text<'_>, start: usize, end: usize) -> Self {
+    /// Reads the words before a value.
+    pub(crate) fn before(text: Text<'_>, start: usize) -> Self {
         let mut context = Self::default();
         context.read_back(text, start);
-        context.read_on(text, end);
         context
+    }
+
+    /// And those behind it.
+    pub(crate) fn and_behind(mut self, text: Text<'_>, end: usize) -> Self {
+        self.read_on(text, end);
+        self
     }
 
     /// Reads the name of a column.
@@ -368,7 +373,7 @@ fn word_before(text: Text<'_>, floor: usize, end: usize, first: bool) -> Option<
         if full {
             let begin = text.run_back(at, LONGEST, is_word);
             let word = text.bytes(begin, at);
-            stop |= word.len() > 1 && !known(word).is_some_and(|word| word.shortened);
+            stop |= word.len() != 1 && !known(word).is_some_and(|word| word.shortened);
         }
     }
     // A name may stand on the line above, alone before the value.
@@ -402,7 +407,7 @@ mod tests {
     #[track_caller]
     fn adds(before: &str, behind: &str, kind: Kind) -> i32 {
         let text = format!("{before}123 456 782{behind}");
-        Context::around(Text(&text), before.len(), before.len() + 11).adds(kind)
+        Context::before(Text(&text), before.len()).and_behind(Text(&text), before.len() + 11).adds(kind)
     }
 
     #[test]
