@@ -373,7 +373,8 @@ fn word_before(text: Text<'_>, floor: usize, end: usize, first: bool) -> Option<
         if full {
             let begin = text.run_back(at, LONGEST, is_word);
             let word = text.bytes(begin, at);
-            stop |= word.len() != 1 && !known(word).is_some_and(|word| word.shortened);
+            let letter = matches!(word, [letter] if letter.is_ascii_alphabetic());
+            stop |= !letter && !known(word).is_some_and(|word| word.shortened);
         }
     }
     // A name may stand on the line above, alone before the value.
