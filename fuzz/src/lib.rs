@@ -37,6 +37,7 @@ pub const TARGETS: &[(&str, Target, &[&[u8]])] = &[
     ("oip_infer", oip_infer, &[OIP]),
     ("leaked_keys", leaked_keys, &[LEAKED]),
     ("tokens", tokens, TOKENS),
+    ("detect", detect, DETECTED),
     ("placeholders", placeholders, &[PLACED]),
     ("openid", openid, OPENID),
     ("passkey", passkey, PASSKEYS),
@@ -54,6 +55,12 @@ const LEAKED: &[u8] = b"key = \"cfk_00000000000000000000000000000000000000000002
 const TOKENS: &[&[u8]] =
     &[b"tok_personal_00000000000000000000000000", b"4111-1111 1111 1111", b"+61 (2) 9999-0000", b"2123 45670 1/2"];
 const PLACED: &[u8] = b"Ann <ann@example.org>, 4111 1111 1111 1111, +61 412 345 678 [PERSON_1]";
+const DETECTED: &[&[u8]] = &[
+    PLACED,
+    b"TFN 123 456 782, DOB 3 Nov 1985, Unit 5, 12 St Kilda Rd, Sandy Bay TAS 7005, IBAN DE89 3704 0044 0532 0130 00",
+    b"2001:db8::8a2e:370:7334 00:1b:44:11:3a:b7 \xe2\x80\x8b\xef\xbc\x91\xef\xbc\x92 AB 12 34 56 C Medicare 2123 45670 1/2",
+    b"password=\"hunter2!Blue\" postgres://app:s3cr3t@db/x -----BEGIN PRIVATE KEY-----\nMHc\n-----END PRIVATE KEY-----",
+];
 const CHECKPOINT: &[u8] = include_bytes!("../seeds/note/checkpoint.txt");
 const RECORD_PROOFS: &[&[u8]] =
     &[include_bytes!("../seeds/record_proof/record.txt"), include_bytes!("../seeds/record_proof/event.txt")];
@@ -119,15 +126,25 @@ pub fn tokens(data: &[u8]) {
     let _ = Format::Text.read(text);
 }
 
-/// What is found lies in the text, in order; what was replaced comes back.
-pub fn placeholders(data: &[u8]) {
-    use scan::personal::{Kind, find};
+/// What is found lies in the text, ascends, cuts no character and does not overlap; a column of it is of some kind or none.
+pub fn detect(data: &[u8]) {
     let text = text(data);
+    let detectors = scan::Detectors::standard();
     let mut before = 0;
-    for finding in find(text, &Kind::ALL) {
+    for finding in detectors.find(text) {
         assert!(before <= finding.start && finding.start < finding.end && text.get(finding.start..finding.end).is_some());
+        assert!((scan::detect::REPORTED..1000).contains(&finding.score_permille));
         before = finding.end;
     }
+    if let Some((_, score)) = detectors.column(text.lines().next().unwrap_or_default(), text.lines()) {
+        assert!((scan::detect::REPORTED..1000).contains(&score));
+    }
+}
+
+/// What was replaced comes back.
+pub fn placeholders(data: &[u8]) {
+    use scan::personal::Kind;
+    let text = text(data);
     if let Ok(placed) = scan::placeholders::place(text, &[("person".to_owned(), "Ann".to_owned())], &Kind::ALL) {
         assert_eq!(scan::placeholders::restore(&placed.text, &placed.map), text);
     }

@@ -3,6 +3,7 @@
 usage: presidio.py TEXT-FILE
 """
 
+import logging
 import sys
 import time
 
@@ -26,6 +27,8 @@ class Blank(SpacyNlpEngine):
 
 
 def main():
+    # The list of domains' ends that it would fetch is in the package too.
+    logging.getLogger("tldextract").setLevel(logging.CRITICAL)
     text = open(sys.argv[1], encoding="utf-8").read()
     engine = Blank()
     registry = RecognizerRegistry()

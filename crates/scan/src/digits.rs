@@ -66,7 +66,7 @@ pub fn is_medicare(digits: &[u8]) -> bool {
 /// Whether these are the eight digits of a tax file number of the old kind.
 #[must_use]
 pub fn is_old_tfn(digits: &[u8]) -> bool {
-    weighted(digits, &[10, 7, 8, 4, 6, 3, 5, 1]).is_some_and(|sum| sum % 11 == 0)
+    weighted(digits, &[10, 7, 8, 4, 6, 3, 5, 1]).is_some_and(|sum| sum.is_multiple_of(11))
 }
 
 /// Whether these are the digits of an Australian business number: eleven, of which the first two check the others.
@@ -77,7 +77,7 @@ pub fn is_abn(digits: &[u8]) -> bool {
     };
     let weights = (1..).step_by(2);
     let sum: u32 = rest.iter().zip(weights).map(|(digit, weight)| u32::from(*digit) * weight).sum();
-    (sum + u32::from(first - 1) * 10) % 89 == 0
+    (sum + u32::from(first - 1) * 10).is_multiple_of(89)
 }
 
 /// Whether these are the digits of an Australian company number: nine, of which the last checks the others.
@@ -91,7 +91,7 @@ pub fn is_acn(digits: &[u8]) -> bool {
 #[must_use]
 pub fn is_nhs(digits: &[u8]) -> bool {
     let sum: u32 = digits.iter().zip((1..=10).rev()).map(|(digit, weight)| u32::from(*digit) * weight).sum();
-    digits.len() == 10 && sum % 11 == 0
+    digits.len() == 10 && sum.is_multiple_of(11)
 }
 
 /// Whether this is an international bank account number, in capital letters and digits: ISO 7064 modulo 97-10.

@@ -1,9 +1,12 @@
 //! Street addresses: a number, a name with a kind of street, and what follows it: a place, a state and a postcode.
 
+use std::sync::LazyLock;
+
 use super::groups::Groups;
 use super::kinds::Kind;
 use super::text::{Text, is_word};
 use super::walk::Finder;
+use super::words::Words;
 
 const STREETS: &str = "st street rd road ave avenue av pde parade cres crescent cct circuit ct court dr drive hwy highway ln lane \
                        pl place tce terrace way bvd blvd boulevard cl close gr grove sq square esp esplanade rise mews walk row \
@@ -81,9 +84,7 @@ fn word(text: Text<'_>, at: usize) -> (&[u8], usize) {
     (text.bytes(at, end), end)
 }
 
-fn is_in(words: &str, word: &[u8]) -> bool {
-    words.split_ascii_whitespace().any(|one| one.as_bytes().eq_ignore_ascii_case(word))
-}
+static KINDS: LazyLock<Words<()>> = LazyLock::new(|| Words::set(STREETS));
 
 fn is_capital(word: &[u8]) -> bool {
     word.first().is_some_and(|byte| byte.is_ascii_uppercase() || *byte >= 0x80)
@@ -98,7 +99,7 @@ fn street(text: Text<'_>, from: usize) -> Option<usize> {
         if !capital || written.iter().any(u8::is_ascii_digit) && named > 1 {
             return None;
         }
-        if named > 0 && is_in(STREETS, written) {
+        if named > 0 && KINDS.has(written) {
             // `St Kilda Rd`: a kind may be the first word too; and `North` may follow it.
             let (next, next_ends) = word(text, end + 1);
             let follows = text.byte(end) == b' '

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use super::kinds::Kind;
 use super::text::{Text, is_word};
+use super::words::{LONGEST, Words};
 
 /// How far back words are read, in bytes and in words.
 const BACK: usize = 56;
@@ -15,9 +16,6 @@ const BACK_WORDS: usize = 7;
 /// How far on.
 const AHEAD: usize = 28;
 const AHEAD_WORDS: usize = 3;
-
-/// Longest word that is known.
-const LONGEST: usize = 20;
 
 const NAMED: i32 = 420;
 const NAMED_BEHIND: i32 = 250;
@@ -53,6 +51,10 @@ struct Word {
     against: u32,
     /// Whether it speaks against any number, a little.
     little: bool,
+    /// Whether it speaks against a number before it.
+    behind: bool,
+    /// Whether its full stop does not end a sentence.
+    shortened: bool,
 }
 
 enum Role {
@@ -173,37 +175,31 @@ const BEHIND: &str = "units unit ms rows row seconds sec bytes kb mb gb items sh
 /// Words whose full stop does not end a sentence; so has any single letter.
 const SHORTENED: &str = "no nos num nr ph tel mob cell fax acc acct ref dr mr mrs ms prof st ext lic dl approx";
 
-static KNOWN: LazyLock<Vec<(&'static str, Word)>> = LazyLock::new(|| {
-    let mut known: Vec<(&'static str, Word)> = Vec::new();
-    for (role, kinds, words) in WORDS {
-        for word in words.split_whitespace() {
-            let at = known.binary_search_by_key(&word, |(known, _)| known).unwrap_or_else(|at| {
-                known.insert(at, (word, Word::default()));
-                at
-            });
-            let Some((_, said)) = known.get_mut(at) else { continue };
-            match role {
-                Names => said.names |= kinds,
-                Fits => said.fits |= kinds,
-                Against => said.against |= kinds,
-                Little => said.little = true,
-            }
-        }
-    }
-    known
+static KNOWN: LazyLock<Words<Word>> = LazyLock::new(|| {
+    let said = |role: &Role, kinds: u32| match role {
+        Names => Word { names: kinds, ..Word::default() },
+        Fits => Word { fits: kinds, ..Word::default() },
+        Against => Word { against: kinds, ..Word::default() },
+        Little => Word { little: true, ..Word::default() },
+    };
+    let words = WORDS.iter().flat_map(|(role, kinds, words)| {
+        let said = said(role, *kinds);
+        words.split_whitespace().map(move |word| (word, said))
+    });
+    let behind = BEHIND.split_whitespace().map(|word| (word, Word { behind: true, ..Word::default() }));
+    let shortened = SHORTENED.split_whitespace().map(|word| (word, Word { shortened: true, ..Word::default() }));
+    Words::of(words.chain(behind).chain(shortened), |said, more| {
+        said.names |= more.names;
+        said.fits |= more.fits;
+        said.against |= more.against;
+        said.little |= more.little;
+        said.behind |= more.behind;
+        said.shortened |= more.shortened;
+    })
 });
 
 fn known(word: &[u8]) -> Option<Word> {
-    let mut lower = [0; LONGEST];
-    let lower = lower.get_mut(..word.len())?;
-    lower.copy_from_slice(word);
-    lower.make_ascii_lowercase();
-    let at = KNOWN.binary_search_by(|(known, _)| known.as_bytes().cmp(lower)).ok()?;
-    KNOWN.get(at).map(|(_, word)| *word)
-}
-
-fn is_in(words: &str, word: &[u8]) -> bool {
-    words.split_whitespace().any(|one| one.as_bytes().eq_ignore_ascii_case(word))
+    KNOWN.get(word)
 }
 
 /// What the words around a value say.
@@ -219,12 +215,17 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Reads the words around a value.
-    pub(crate) fn around(text: Text<'_>, start: usize, end: usize) -> Self {
+    /// Reads the words before a value.
+    pub(crate) fn before(text: Text<'_>, start: usize) -> Self {
         let mut context = Self::default();
         context.read_back(text, start);
-        context.read_on(text, end);
         context
+    }
+
+    /// And those behind it.
+    pub(crate) fn and_behind(mut self, text: Text<'_>, end: usize) -> Self {
+        self.read_on(text, end);
+        self
     }
 
     /// Reads the name of a column.
@@ -350,9 +351,10 @@ impl Context {
             if word.is_empty() || word.iter().any(u8::is_ascii_digit) {
                 return;
             }
-            self.against_behind |= is_in(BEHIND, word);
+            let known = known(word).unwrap_or_default();
+            self.against_behind |= known.behind;
             if !others {
-                self.names_behind |= known(word).map_or(0, |word| word.names);
+                self.names_behind |= known.names;
             }
             at = until;
         }
@@ -371,7 +373,8 @@ fn word_before(text: Text<'_>, floor: usize, end: usize, first: bool) -> Option<
         if full {
             let begin = text.run_back(at, LONGEST, is_word);
             let word = text.bytes(begin, at);
-            stop |= word.len() > 1 && !is_in(SHORTENED, word);
+            let letter = matches!(word, [letter] if letter.is_ascii_alphabetic());
+            stop |= !letter && !known(word).is_some_and(|word| word.shortened);
         }
     }
     // A name may stand on the line above, alone before the value.
@@ -405,7 +408,7 @@ mod tests {
     #[track_caller]
     fn adds(before: &str, behind: &str, kind: Kind) -> i32 {
         let text = format!("{before}123 456 782{behind}");
-        Context::around(Text(&text), before.len(), before.len() + 11).adds(kind)
+        Context::before(Text(&text), before.len()).and_behind(Text(&text), before.len() + 11).adds(kind)
     }
 
     #[test]

@@ -1,25 +1,18 @@
 //! Dates of birth. A date alone may be that of anything: a word beside it decides, and without one a full date of some
 //! decades ago is a weak finding.
 
+use std::sync::LazyLock;
+
 use super::groups::Groups;
 use super::kinds::Kind;
 use super::text::{Text, is_ascii_word, is_joint};
 use super::walk::Finder;
+use super::words::Words;
 
-const MONTHS: [&str; 12] = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-];
+const MONTHS: &str = "january february march april may june july august september october november december \
+                      jan feb mar apr jun jul aug sep sept oct nov dec";
+
+static KNOWN: LazyLock<Words<()>> = LazyLock::new(|| Words::set(MONTHS));
 
 /// Years in which people are born that live, with some room.
 const YEARS: std::ops::RangeInclusive<u32> = 1900..=2035;
@@ -49,7 +42,7 @@ fn in_digits(finder: &mut Finder<'_>, groups: &Groups) {
     let (first, second, third) = (value(0, one.0), value(one.0, two.0), value(one.0 + two.0, three.0));
     let form = match (one.0, three.0, two.1) {
         (4, 1..=2, _) if is_date(third, second) => -160,
-        (1..=2, 4, b'/' | b'.') if is_date(first, second) || is_date(second, first) => -45,
+        (1..=2, 4, b'/') if is_date(first, second) || is_date(second, first) => -45,
         (1..=2, 4, _) if is_date(first, second) || is_date(second, first) => -110,
         (1..=2, 2, _) if is_date(first, second) || is_date(second, first) => -250,
         _ => return,
@@ -82,14 +75,14 @@ fn day_and_month(finder: &mut Finder<'_>, groups: &Groups) {
     if text.bytes(at, at + 3).eq_ignore_ascii_case(b"of ") {
         at += 3;
     }
-    let Some((_, month_ends)) = month(text, at) else { return };
+    let Some(month_ends) = month(text, at) else { return };
     year_behind(finder, groups.start, month_ends, day);
 }
 
 /// `November 3, 1985`, from its month.
 pub(crate) fn month_first(finder: &mut Finder<'_>, start: usize) {
     let text = finder.text;
-    let Some((_, ends)) = month(text, start) else { return };
+    let Some(ends) = month(text, start) else { return };
     let from = text.run(ends, 2, |byte| matches!(byte, b' ' | b'.'));
     let end = text.run(from, 3, |byte| byte.is_ascii_digit());
     if !(1..=2).contains(&(end - from)) {
@@ -144,16 +137,10 @@ fn is_date(day: u32, month: u32) -> bool {
     (1..=days).contains(&day)
 }
 
-/// The month whose name begins here, whole or by three letters, and where it ends.
-fn month(text: Text<'_>, at: usize) -> Option<(usize, usize)> {
+/// Where the name of a month that begins here ends: whole, or its first three letters.
+fn month(text: Text<'_>, at: usize) -> Option<usize> {
     let end = text.run(at, 10, |byte| byte.is_ascii_alphabetic());
-    let name = text.bytes(at, end);
-    let is = |month: &&str| {
-        month.as_bytes().eq_ignore_ascii_case(name)
-            || month.as_bytes().get(..3).is_some_and(|short| short.eq_ignore_ascii_case(name))
-            || (name.eq_ignore_ascii_case(b"sept") && month.starts_with("sept"))
-    };
-    MONTHS.iter().position(|month| is(&month)).map(|month| (month, end))
+    KNOWN.has(text.bytes(at, end)).then_some(end)
 }
 
 fn number(digits: &[u8]) -> u32 {

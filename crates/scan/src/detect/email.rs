@@ -42,7 +42,7 @@ pub(crate) fn find(finder: &mut Finder<'_>, at: usize) {
     // `git@github.com:owner/repository` is where something lies, not whom to write to.
     let end = at + 1 + name.len();
     let place = text.byte(end) == b':' && text.byte(end + 1).is_ascii_alphabetic();
-    finder.add(Kind::Email, start, end, if place { 0 } else { 500 });
+    finder.add(Kind::Email, start, end, if place { -200 } else { 500 });
 }
 
 /// Where it begins when quotation marks and the like are left out, and letters of scripts that have no spaces.

@@ -23,6 +23,7 @@ mod score;
 mod secrets;
 mod text;
 mod walk;
+mod words;
 
 pub use custom::BadDetector;
 pub use kinds::{Class, Finding, Kind};

@@ -97,7 +97,7 @@ fn nine(finder: &mut Finder<'_>, groups: &Groups) {
 fn old_tax(finder: &mut Finder<'_>, groups: &Groups) {
     let forms: [&[usize]; 3] = [&[8], &[2, 3, 3], &[3, 3, 2]];
     let Some(filled) = forms.iter().find_map(|form| groups.fill(finder.text, form, ANY)) else { return };
-    if is_old_tfn(filled.digits) && finder.around(groups.start, filled.end).names(Kind::Tfn) {
+    if is_old_tfn(filled.digits) && finder.around(groups.start, filled.end).suits(Kind::Tfn) {
         add(finder, groups, Kind::Tfn, &filled, ONE_IN_11 - 400);
     }
 }
@@ -131,10 +131,10 @@ fn medicare(finder: &mut Finder<'_>, groups: &Groups) {
     let longer = line.and_then(|_| groups.until(finder.text, groups_of_it + 1, separators[0]));
     if let Some(filled) = longer.filter(|filled| is_medicare(filled.digits)) {
         add(finder, groups, Kind::Medicare, &filled, ONE_IN_20 + form + 40);
-    } else if let Some(filled) = groups.until(finder.text, groups_of_it, separators[0]) {
-        if is_medicare(filled.digits) {
-            add(finder, groups, Kind::Medicare, &filled, ONE_IN_20 + form);
-        }
+    } else if let Some(filled) = groups.until(finder.text, groups_of_it, separators[0])
+        && is_medicare(filled.digits)
+    {
+        add(finder, groups, Kind::Medicare, &filled, ONE_IN_20 + form);
     }
 }
 
@@ -168,10 +168,10 @@ fn issuer(digits: &[u8]) -> Option<i32> {
 fn branch(finder: &mut Finder<'_>, groups: &Groups) {
     if let Some(filled) = groups.fill(finder.text, &[3, 3], b"- ") {
         add(finder, groups, Kind::Bsb, &filled, if filled.separator == HYPHEN { -60 } else { -320 });
-    } else if let Some(filled) = groups.fill(finder.text, &[6], ANY) {
-        if finder.around(groups.start, filled.end).names(Kind::Bsb) {
-            add(finder, groups, Kind::Bsb, &filled, -250);
-        }
+    } else if let Some(filled) = groups.fill(finder.text, &[6], ANY)
+        && finder.around(groups.start, filled.end).names(Kind::Bsb)
+    {
+        add(finder, groups, Kind::Bsb, &filled, -250);
     }
 }
 

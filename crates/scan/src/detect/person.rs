@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use super::kinds::Kind;
 use super::text::{Text, is_joint, is_word};
 use super::walk::Finder;
+use super::words::Words;
 
 /// Common given names and surnames of Australia and of where its people came from.
 const NAMES: &str = include_str!("names.txt");
@@ -26,21 +27,16 @@ const OTHERS: &str = "the a an in on at of for and or to from with by my your ou
 /// Titles: one name behind them is enough.
 const TITLES: [&str; 9] = ["mr", "mrs", "ms", "miss", "dr", "prof", "mx", "sir", "dame"];
 
-const LONGEST: usize = 20;
+static KNOWN: LazyLock<Words<Is>> = LazyLock::new(|| {
+    let names = NAMES.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace);
+    let others = OTHERS.split_whitespace().map(|word| (word, Is::Other));
+    Words::of(names.map(|word| (word, Is::Name)).chain(others), |said, more| *said = more)
+});
 
-static KNOWN: LazyLock<Vec<&'static str>> = LazyLock::new(|| sorted(NAMES));
-static KNOWN_OTHERS: LazyLock<Vec<&'static str>> = LazyLock::new(|| sorted(OTHERS));
-
-fn sorted(words: &'static str) -> Vec<&'static str> {
-    let mut words: Vec<_> =
-        words.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace).collect();
-    words.sort_unstable();
-    words
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Is {
     Name,
+    #[default]
     Unknown,
     Other,
 }
@@ -165,18 +161,7 @@ fn without_s(text: Text<'_>, start: usize, end: usize) -> usize {
 }
 
 fn is(word: &[u8]) -> Is {
-    let mut lower = [0; LONGEST];
-    let Some(lower) = lower.get_mut(..word.len()).filter(|_| !word.is_empty()) else { return Is::Other };
-    lower.copy_from_slice(word);
-    lower.make_ascii_lowercase();
-    let has = |words: &[&str]| words.binary_search_by(|known| known.as_bytes().cmp(lower)).is_ok();
-    if has(&KNOWN_OTHERS) {
-        Is::Other
-    } else if has(&KNOWN) {
-        Is::Name
-    } else {
-        Is::Unknown
-    }
+    if word.is_empty() { Is::Other } else { KNOWN.get(word).unwrap_or_default() }
 }
 
 /// Whether a value of a column that is named for people may be a name: one to four words of letters.

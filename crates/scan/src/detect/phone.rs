@@ -110,7 +110,7 @@ fn international(finder: &mut Finder<'_>, begins: usize, start: usize) {
     }
     let Some(end) = ends.filter(|end| !is_joined_behind(text, *end)) else { return };
     if digits.first().is_some_and(|digit| *digit > 0) {
-        finder.add(Kind::Phone, begins, end, 230);
+        finder.add(Kind::Phone, begins, end, 300);
     }
 }
 
@@ -160,7 +160,7 @@ fn domestic(finder: &mut Finder<'_>, groups: &Groups) {
             (&[3, 4, 4], 150),
             (&[10], -20),
             (&[11], -40),
-            (&[3, 3, 3], 40),
+            (&[3, 3, 3], -60),
             (&[3, 3, 4], 40),
             (&[3, 7], 0),
             (&[4, 4], -200),

@@ -85,9 +85,9 @@ pub(crate) fn rules() -> &'static Rules {
 /// Looks at the word that begins here.
 pub(crate) fn prefixed(finder: &mut Finder<'_>, rules: &Rules, start: usize) {
     let text = finder.text;
-    let first = text.byte(start);
+    let (first, second) = (text.byte(start), text.byte(start + 1));
     for (prefix, (of, least, most, score, _)) in rules.get(usize::from(first)).into_iter().flatten() {
-        if !text.rest(start).starts_with(prefix) {
+        if prefix.get(1) != Some(&second) || !text.rest(start).starts_with(prefix) {
             continue;
         }
         let body = start + prefix.len();
@@ -213,22 +213,27 @@ pub(crate) fn assigned(finder: &mut Finder<'_>, at: usize) {
     let quoted = text.run_back(at, 3, |byte| matches!(byte, b' ' | b'"' | b'\'' | b']'));
     let begins = text.run_back(quoted, 40, |byte| is_ascii_word(byte) || byte == b'-');
     let name = text.bytes(begins, quoted);
-    let ends = |of: &&str| {
+    let ends = |of: &&str| -> bool {
         let from = name.len().checked_sub(of.len()).and_then(|from| name.get(from..));
         from.is_some_and(|end| end.eq_ignore_ascii_case(of.as_bytes()))
     };
-    if !NAMES.iter().any(|of| ends(&of)) {
+    if !NAMES.iter().any(ends) {
         return;
     }
-    let chosen = CHOSEN.iter().any(|of| ends(&of));
+    let chosen = CHOSEN.iter().any(ends);
     let mark = text.run(at, 2, |byte| matches!(byte, b':' | b'=' | b'>'));
     let space = text.run(mark, 4, |byte| matches!(byte, b' ' | b'\t'));
     let quote = text.byte(space);
     let start = space + usize::from(matches!(quote, b'"' | b'\'' | b'`'));
-    let plain = |byte: u8| !byte.is_ascii_whitespace() && !b"\"'`,;&<>()|".contains(&byte) && byte != 0;
+    let plain = |byte: u8| !byte.is_ascii_whitespace() && !b"\"'`,;<>()|".contains(&byte) && byte != 0;
     let mut end = text.run(start, MOST, plain);
     while start == space && end > start && matches!(text.before(end), b'.' | b'?' | b'!') {
         end -= 1;
+    }
+    // In a query of an address the next parameter is not part of it.
+    let next = text.bytes(start, end).iter().position(|byte| *byte == b'&');
+    if let Some(next) = next.filter(|next| !chosen || text.bytes(start + next, end).contains(&b'=')) {
+        end = start + next;
     }
     let value = text.bytes(start, end);
     if !(8..MOST).contains(&value.len()) || text.byte(end) == b'(' || value.iter().any(|byte| b"${}[".contains(byte)) {
@@ -288,5 +293,5 @@ fn is_random(body: &[u8], bits: f64) -> bool {
         })
         .sum();
     let blank = |word: &&str| body.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()));
-    entropy >= bits && !BLANKS.iter().any(|word| blank(&word))
+    entropy >= bits && !BLANKS.iter().any(blank)
 }

@@ -21,7 +21,8 @@ pub(crate) struct Finder<'a> {
     column: &'a Context,
     least: i32,
     found: Vec<Candidate>,
-    /// The words around the last value that was asked for.
+    /// The words before the last start, and around the last value, that was asked for.
+    before: (usize, Context),
     around: (usize, usize, Context),
     /// Up to where no end of a private key is.
     pub no_end_before: usize,
@@ -31,7 +32,10 @@ impl<'a> Finder<'a> {
     /// The words around a value, or the name of its column.
     pub(crate) fn around(&mut self, start: usize, end: usize) -> Context {
         if (self.around.0, self.around.1) != (start, end) {
-            self.around = (start, end, Context::around(self.text, start, end).within(self.column));
+            if self.before.0 != start {
+                self.before = (start, Context::before(self.text, start));
+            }
+            self.around = (start, end, self.before.1.and_behind(self.text, end).within(self.column));
         }
         self.around.2
     }
@@ -74,8 +78,8 @@ fn begins(byte: u8) -> u8 {
 
 /// All that may be something, by the score at least, in the order in which it was met.
 pub(crate) fn candidates(text: Text<'_>, column: &Context, least: i32) -> Vec<Candidate> {
-    let around = (usize::MAX, 0, Context::default());
-    let mut finder = Finder { text, column, least, found: Vec::new(), around, no_end_before: 0 };
+    let (before, around) = ((usize::MAX, Context::default()), (usize::MAX, 0, Context::default()));
+    let mut finder = Finder { text, column, least, found: Vec::new(), before, around, no_end_before: 0 };
     let rules = secrets::rules();
     let bytes = text.rest(0);
     let mut at = 0;
@@ -122,10 +126,8 @@ fn letter_first(finder: &mut Finder<'_>, rules: &Rules, at: usize, end: usize, d
     // The letter of `\n` belongs to no word.
     let start = if text.before(at) == b'\\' && b"nrt".contains(&text.byte(at)) { at + 1 } else { at };
     secrets::prefixed(finder, rules, start);
-    if digits {
-        if let Some(number) = codes::label(text, start, end) {
-            number_at(finder, number);
-        }
+    if digits && let Some(number) = codes::label(text, start, end) {
+        number_at(finder, number);
     }
     if text.byte(start).is_ascii_uppercase() {
         if digits || end - start == 2 {
@@ -133,7 +135,8 @@ fn letter_first(finder: &mut Finder<'_>, rules: &Rules, at: usize, end: usize, d
         }
         if !digits {
             person::find(finder, start, end);
-            if text.byte(end) == b' ' || text.byte(end) == b'.' {
+            // A day follows a month: one digit, perhaps behind a full stop.
+            if text.byte(end + 1).is_ascii_digit() || (text.byte(end) == b'.' && text.byte(end + 2).is_ascii_digit()) {
                 dates::month_first(finder, start);
             }
         }

@@ -93,40 +93,40 @@ fn is_it(finding: &Finding, span: &(Kind, usize, usize)) -> bool {
     finding.kind == span.0 && common * 10 >= both * 9
 }
 
-/// Counts by kind, and how many findings of each tenth of the score were right.
-pub fn measure(texts: &[Labelled]) -> (BTreeMap<Kind, Counts>, [(u32, u32); 10]) {
-    let detectors = Detectors::standard();
-    let (mut counts, mut tenths) = (BTreeMap::<Kind, Counts>::new(), [(0, 0); 10]);
-    let show = std::env::var("SHOW_ERRORS").is_ok();
+/// What was measured.
+#[derive(Default)]
+pub struct Measured {
+    pub counts: BTreeMap<Kind, Counts>,
+    /// By tenths of the score: how many findings were right, and how many there were.
+    pub tenths: [(u32, u32); 10],
+    /// What was wrong or missed, for whoever looks why.
+    pub errors: Vec<String>,
+}
+
+/// Searches all texts.
+pub fn measure(texts: &[Labelled]) -> Measured {
+    let (detectors, mut measured) = (Detectors::standard(), Measured::default());
     for one in texts {
         let found = detectors.find(&one.text);
         for finding in &found {
             let right = one.spans.iter().any(|span| is_it(finding, span));
-            let tenth = &mut tenths[usize::from(finding.score_permille / 100)];
+            let tenth = &mut measured.tenths[usize::from(finding.score_permille / 100)];
             *tenth = (tenth.0 + u32::from(right), tenth.1 + 1);
-            let count = counts.entry(finding.kind).or_default();
+            let count = measured.counts.entry(finding.kind).or_default();
             if right {
                 count.found += 1;
             } else {
                 count.wrong += 1;
-                if show {
-                    println!(
-                        "wrong {:?} {} {}",
-                        finding.kind,
-                        finding.score_permille,
-                        around(&one.text, finding.start, finding.end)
-                    );
-                }
+                let place = around(&one.text, finding.start, finding.end);
+                measured.errors.push(format!("wrong {} {} {place}", finding.kind.as_str(), finding.score_permille));
             }
         }
         for span in one.spans.iter().filter(|span| !found.iter().any(|finding| is_it(finding, span))) {
-            counts.entry(span.0).or_default().missed += 1;
-            if show {
-                println!("missed {:?} {}", span.0, around(&one.text, span.1, span.2));
-            }
+            measured.counts.entry(span.0).or_default().missed += 1;
+            measured.errors.push(format!("missed {} {}", span.0.as_str(), around(&one.text, span.1, span.2)));
         }
     }
-    (counts, tenths)
+    measured
 }
 
 fn around(text: &str, start: usize, end: usize) -> String {
