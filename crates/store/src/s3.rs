@@ -258,8 +258,7 @@ impl Bucket {
         let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
         let mut headers = vec![("range", format!("bytes={}-{}", range.start, range.end.saturating_sub(1)))];
         headers.extend(etag.map(|etag| ("if-match", etag.to_owned())));
-        let (what, method) = ("read a part of", Method::GET);
-        let ask = Ask { what, method, name, version: None, headers, body: Bytes::new(), most_bytes: length };
+        let ask = Ask { headers, most_bytes: length, ..Ask::of("read a part of", Method::GET, name) };
         let answer = self.send(&ask).await?;
         match answer.status {
             StatusCode::PARTIAL_CONTENT if answer.body.len() == length => Ok(answer.body.to_vec()),

@@ -11,7 +11,7 @@ mod rows;
 pub(crate) mod views;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::data::datasets::may_store;
