@@ -36,13 +36,13 @@ pub trait RangeRead: Send + Sync {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()>;
 }
 
-impl<T: AsRef<[u8]> + Send + Sync> RangeRead for T {
+impl RangeRead for Vec<u8> {
     fn len(&self) -> u64 {
-        self.as_ref().len() as u64
+        self.as_slice().len() as u64
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        let from = usize::try_from(offset).ok().and_then(|at| self.as_ref().get(at..)?.get(..buf.len()));
+        let from = usize::try_from(offset).ok().and_then(|at| self.get(at..)?.get(..buf.len()));
         buf.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }
