@@ -11,18 +11,24 @@ use zip::write::SimpleFileOptions;
 
 use crate::{AssuranceError, pdf};
 
-/// The archive for a request, as the bytes of a ZIP file. Who may have it is for the caller to ask.
+/// The archive for a request, as the bytes of a ZIP file, with inferences after the first `from`; and where the next part
+/// begins, when there are more than one archive takes. Who may have it is for the caller to ask.
 ///
 /// # Errors
 /// When there is no such request, or something cannot be read.
-pub async fn export_of_person(engine: &Arc<Engine>, request: &str) -> Result<Vec<u8>, AssuranceError> {
+pub async fn export_of_person(
+    engine: &Arc<Engine>,
+    request: &str,
+    from: u64,
+) -> Result<(Vec<u8>, Option<u64>), AssuranceError> {
     let known = engine.request(request).map_err(|refusal| AssuranceError::NotFound(refusal.message))?;
     let asked = engine.request_text(request).await?;
     let profile = match &known.received.actor {
         Some(actor) => engine.profile(actor).await?,
         None => None,
     };
-    let inferences = engine.held_inferences(request).await?;
+    let (inferences, left_out) = engine.held_inferences(request, from).await?;
+    let next = (left_out > 0).then(|| from.saturating_add(inferences.len() as u64));
     let HeldElsewhere { tokens, rows, accesses, accesses_left_out } = engine.held_elsewhere(request).await?;
     let data = json!({
         "request": request,
@@ -30,12 +36,15 @@ pub async fn export_of_person(engine: &Arc<Engine>, request: &str) -> Result<Vec
         "asked": asked,
         "profile": profile,
         "inferences": inferences.iter().map(value).collect::<Vec<_>>(),
+        "inferences_left_out": Some(left_out).filter(|count| *count > 0),
+        "next_part_from": next,
         "tokens": tokens.iter().map(token).collect::<Vec<_>>(),
         "datasets": rows.iter().map(rows_of).collect::<Vec<_>>(),
         "accesses": accesses.iter().map(access).collect::<Vec<_>>(),
         "accesses_left_out": Some(accesses_left_out).filter(|count| *count > 0),
     });
-    archive(&data).map_err(|e| AssuranceError::Io(e.to_string()))
+    let bytes = archive(&data).map_err(|e| AssuranceError::Io(e.to_string()))?;
+    Ok((bytes, next))
 }
 
 fn value(held: &HeldInference) -> Value {
@@ -91,6 +100,7 @@ fn page(data: &Value) -> String {
         ("What you wrote when you asked", "asked", "It is not held any more."),
         ("You as somebody who acts here", "profile", "You do not act here, or nothing is known."),
         ("What you sent to models, and what they answered", "inferences", "Nothing is held."),
+        ("How many more of those there are, in the next part", "inferences_left_out", "None: this is the last part."),
         ("Tokens, and what of yours they stand for", "tokens", "There are none."),
         ("Data sets with rows of yours", "datasets", "There are none."),
         ("What you asked for as somebody who acts here", "accesses", "Nothing is on record."),

@@ -193,6 +193,9 @@ pub struct Output {
     /// The file to write
     #[arg(long, short)]
     output: PathBuf,
+    /// Leave out so many inferences: where there are more than one archive takes, it says where the next part begins
+    #[arg(long, default_value_t = 0)]
+    from: u64,
 }
 
 /// Which form of a certificate to write where.
@@ -264,7 +267,10 @@ impl Requests {
     pub async fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
         let on = |request: &str, what: &str| format!("/api/v1/requests/{request}{what}");
         let (method, path, body) = match self {
-            Self::Export(wish) => return written(json, connect, &on(&wish.request, "/export"), &wish.output).await,
+            Self::Export(wish) => {
+                return written(json, connect, &on(&wish.request, &format!("/export?from={}", wish.from)), &wish.output)
+                    .await;
+            }
             Self::Certificate(wish) => {
                 let path = on(&wish.request, if wish.pdf { "/certificate.pdf" } else { "/certificate" });
                 return match &wish.output {

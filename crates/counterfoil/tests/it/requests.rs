@@ -135,7 +135,7 @@ fn references(world: &World, request: &str) -> Vec<String> {
 
 /// No key of a person is in the memory of the process that had them all and destroyed them. What is freed is wiped; what a
 /// thread had on its stack is written over by the next that it does, so it is given something to do.
-fn no_key_is_left_in_memory(world: &World, keys: &[[u8; 32]]) {
+fn no_key_is_left_in_memory(world: &mut World, keys: &[[u8; 32]]) {
     let words: Vec<&[u8]> = keys.iter().map(|key| &key[..]).collect();
     if memory::places_in(world.server().id(), &words).is_none() {
         return eprintln!("skipped: the memory of the server, which cannot be read here");
@@ -242,7 +242,7 @@ fn given_a_person_when_they_ask_to_be_forgotten_then_no_byte_of_theirs_is_left_a
     let pdf = world.path("certificate.pdf").display().to_string();
     world.json(&["--token", &officer, "requests", "certificate", &request, "--pdf", "-o", &pdf]);
     assert!(std::fs::read(&pdf).expect("written").starts_with(b"%PDF-"));
-    no_key_is_left_in_memory(&world, &theirs);
+    no_key_is_left_in_memory(&mut world, &theirs);
     let close = ["--token", &officer, "requests", "close", &request, "--outcome", "done", "--reference", "DSR-8"];
     world.json(&close);
     let row = &world

@@ -264,7 +264,6 @@ pub struct RequestSearched {
     pub left_out: u64,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
 fn is_zero(count: &u64) -> bool {
     *count == 0
 }

@@ -15,13 +15,13 @@ use vault::{SealedRef, SubjectRef};
 use super::subjects_of;
 use crate::{Engine, ExecuteError, HeldRows, HeldToken};
 
-/// The most inferences that are opened for one request.
+/// The most inferences that are opened for one answer.
 const MAX_OPENED: usize = 100_000;
 
 /// The most accesses that are listed for one request; all of them are in the table `access_records`.
 const MAX_ACCESSES: usize = 10_000;
 
-/// The most bytes of contents that are opened for one request: they are in memory, several times over, until they are sent.
+/// After how many bytes of contents no more are opened for one answer: they are in memory, several times over, until they are sent.
 const MAX_OPENED_BYTES: usize = 256 << 20;
 
 /// Hexadecimal digits of a segment's root in the names of its files.
@@ -53,20 +53,29 @@ pub struct HeldElsewhere {
 }
 
 impl Engine {
-    /// Everything that is held of the person of a request from inferences, opened, in the order of time. Who may see it is
-    /// for the caller to ask.
+    /// What is held of the person of a request from inferences, opened, in the order of time: as many as one answer takes after
+    /// the first `from`, and how many more there are then. Who may see it is for the caller to ask.
     ///
     /// # Errors
-    /// When a file cannot be read, or there are too many.
-    pub async fn held_inferences(self: &Arc<Self>, request: &str) -> Result<Vec<HeldInference>, ExecuteError> {
+    /// When a file cannot be read.
+    pub async fn held_inferences(
+        self: &Arc<Self>,
+        request: &str,
+        from: u64,
+    ) -> Result<(Vec<HeldInference>, u64), ExecuteError> {
         self.seal_now().await?;
         let known = self.request(request)?;
         let opened = self.blocking(move |engine| {
-            let (mut held, mut bytes) = (Vec::new(), 0_usize);
+            let (mut held, mut bytes, mut seen, mut left_out) = (Vec::new(), 0_usize, 0_u64, 0_u64);
             engine.for_each_held(&subjects_of(&known), |row, core| {
-                if held.len() >= MAX_OPENED {
-                    let message = format!("more than {MAX_OPENED} inferences are held: too many for one answer");
-                    return Err(ExecuteError::Unavailable(message));
+                seen += 1;
+                if seen <= from {
+                    return Ok(());
+                }
+                // Once one is left out all that follow are, so that the next part begins with it.
+                if left_out > 0 || held.len() >= MAX_OPENED || bytes >= MAX_OPENED_BYTES {
+                    left_out += 1;
+                    return Ok(());
                 }
                 let Some(core) = core else {
                     let message = format!("inference `{}` has no core beside its contents", row.inference_id);
@@ -74,16 +83,11 @@ impl Engine {
                 };
                 let opened = engine.open_held(&row, core)?;
                 bytes += opened.contents.iter().flatten().map(|(_, value)| value.len()).sum::<usize>();
-                if bytes > MAX_OPENED_BYTES {
-                    let message =
-                        format!("more than {MAX_OPENED_BYTES} bytes of contents are held: too many for one answer");
-                    return Err(ExecuteError::Unavailable(message));
-                }
                 held.push(opened);
                 Ok(())
             })?;
             held.sort_by_key(|one: &HeldInference| one.core.ts_start);
-            Ok(held)
+            Ok((held, left_out))
         });
         opened.await?
     }

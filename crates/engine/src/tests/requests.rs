@@ -139,7 +139,9 @@ async fn given_two_people_when_one_is_forgotten_then_nothing_of_theirs_opens_the
     let max = served(&engine, "max@example.com", "words of max").await;
 
     let access = searched(&engine, &officers[0], "zoe@example.com", RequestKind::Access).await;
-    let held = engine.held_inferences(&access).await.expect("readable");
+    let (held, left_out) = engine.held_inferences(&access, 0).await.expect("readable");
+    let (rest, _) = engine.held_inferences(&access, 1).await.expect("readable");
+    assert_eq!((rest.len(), left_out), (0, 0));
     assert_eq!(held.len(), 1, "hers alone");
     assert_eq!(held[0].contents, Some(vec![("request".to_owned(), b"canary of zoe".to_vec())]));
 
@@ -159,7 +161,7 @@ async fn given_two_people_when_one_is_forgotten_then_nothing_of_theirs_opens_the
     assert!(opened(&engine, &zoe).expect_err("forgotten").is_destroyed());
     assert_eq!(opened(&engine, &max).expect("hers is not his"), [(1, b"words of max".to_vec())]);
     assert_eq!(engine.vault().known_subject("support", "zoe@example.com", now()).expect("readable"), None);
-    assert!(engine.held_inferences(&access).await.expect("readable").is_empty());
+    assert!(engine.held_inferences(&access, 0).await.expect("readable").0.is_empty());
     for about in [&access, &request] {
         assert_eq!(engine.request_text(about).await.expect("readable"), None, "what she wrote is gone too");
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::Json as Answer;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use domain::Command;
 use domain::keys::requests::{
@@ -234,17 +234,26 @@ pub(crate) async fn close(
     now(&app, &id)
 }
 
+/// Which part of what is held.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Part {
+    /// After how many inferences it begins.
+    from: u64,
+}
+
 /// `GET /requests/{id}/export`: what is held of whoever asked, opened, as a ZIP file.
 pub(crate) async fn export(
     State(app): State<Arc<App>>,
     Caller(who): Caller,
     Path(id): Path<String>,
+    Query(part): Query<Part>,
 ) -> Result<Response, ApiError> {
-    Ok(exported(&app, &who, &id).await?)
+    Ok(exported(&app, &who, &id, &part).await?)
 }
 
 /// The archive for whoever may have it.
-pub(crate) async fn exported(app: &App, who: &Principal, id: &str) -> Result<Response, Failure> {
+pub(crate) async fn exported(app: &App, who: &Principal, id: &str, part: &Part) -> Result<Response, Failure> {
     may_see(app, who, id)?;
     app.engine.must_be_fresh(who).map_err(Failure::from)?;
     let known = app.engine.request(id)?;
@@ -258,8 +267,12 @@ pub(crate) async fn exported(app: &App, who: &Principal, id: &str) -> Result<Res
         return Err(Failure::new(http::StatusCode::CONFLICT, "conflict", message));
     }
     app.engine.may_hand_out(who, id)?;
-    let bytes = ::assurance::export_of_person(&app.engine, id).await.map_err(assurance_failure)?;
-    Ok(attached("application/zip", &format!("{id}.zip"), bytes))
+    let (bytes, next) = ::assurance::export_of_person(&app.engine, id, part.from).await.map_err(assurance_failure)?;
+    let mut response = attached("application/zip", &format!("{id}.zip"), bytes);
+    if let Some(next) = next {
+        response.headers_mut().insert("x-counterfoil-next", next.into());
+    }
+    Ok(response)
 }
 
 /// `GET /requests/{id}/certificate`: the certificate of an erasure, as JSON.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Form;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{Redirect, Response};
 use domain::keys::requests::{
     Assessment, ErasureStep, IdentityMethod, IdentityResult, ModelAction, RefusalReason, Request, RequestClosed,
@@ -12,7 +12,7 @@ use domain::keys::requests::{
 };
 use serde::Deserialize;
 
-use crate::api::requests::{Assessed, Identity, Reason, ask_for, certified, exported, may_see};
+use crate::api::requests::{Assessed, Identity, Part, Reason, ask_for, certified, exported, may_see};
 use crate::app::App;
 use crate::auth::Visitor;
 use crate::failure::PageError;
@@ -264,8 +264,9 @@ pub(crate) async fn export(
     State(app): State<Arc<App>>,
     Visitor(who): Visitor,
     Path(id): Path<String>,
+    Query(part): Query<Part>,
 ) -> Result<Response, PageError> {
-    Ok(exported(&app, &who, &id).await?)
+    Ok(exported(&app, &who, &id, &part).await?)
 }
 
 /// `GET /requests/{id}/certificate`
