@@ -161,7 +161,14 @@ fn without_s(text: Text<'_>, start: usize, end: usize) -> usize {
 }
 
 fn is(word: &[u8]) -> Is {
-    if word.is_empty() { Is::Other } else { KNOWN.get(word).unwrap_or_default() }
+    // A capital letter within a word is of a product, unless it is McKay's or DiCaprio's.
+    let within = |pair: &[u8]| matches!(pair, [one, other] if one.is_ascii_lowercase() && other.is_ascii_uppercase());
+    let rest =
+        word.iter().position(u8::is_ascii_lowercase).map_or(&[][..], |at| word.get(at + 1..).unwrap_or_default());
+    if word.is_empty() || rest.windows(2).any(within) {
+        return Is::Other;
+    }
+    KNOWN.get(word).unwrap_or_default()
 }
 
 /// Whether a value of a column that is named for people may be a name: one to four words of letters.

@@ -240,14 +240,14 @@ pub(crate) fn assigned(finder: &mut Finder<'_>, at: usize) {
         return;
     }
     let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let marks = value.iter().filter(|byte| !byte.is_ascii_alphanumeric()).count();
-    let mixed = digits > 0 || (value.iter().any(u8::is_ascii_lowercase) && value.iter().any(u8::is_ascii_uppercase));
+    // Names of code have these marks too: `process.env.KEY`, `Source::None`.
+    let marks = value.iter().filter(|byte| !byte.is_ascii_alphanumeric() && !b"._:-".contains(byte)).count();
     let score = match (chosen, value.len()) {
         _ if digits == value.len() || value.starts_with(b"http") || value.starts_with(b"/") => return,
         (true, _) if (digits > 0 || marks > 0) && is_random(value, 2.2) => 180,
         (true, _) if start > space && is_random(value, 2.2) => 20,
-        (false, 16..) if mixed && is_random(value, 3.3) => 220,
-        (false, _) if mixed && digits > 0 && is_random(value, 2.6) => 40,
+        (false, 16..) if digits > 0 && is_random(value, 3.3) => 220,
+        (false, _) if digits > 0 && is_random(value, 2.6) => 40,
         _ => return,
     };
     finder.add(Kind::Secret, start, whole(text, end), score);

@@ -246,6 +246,7 @@ fn given_names_when_searched_then_common_ones_or_a_word_before_decide() {
             ("Jack O'Brien's car", "Jack O'Brien"),
             ("my name is Xyla Quoorn.", "Xyla Quoorn"),
             ("ask Dr Okonkwo", "Okonkwo"),
+            ("name: Ewan McKay", "Ewan McKay"),
             ("Sarah J. Smith agreed", "Sarah J. Smith"),
         ],
         &[
@@ -317,6 +318,8 @@ fn given_secrets_when_searched_then_examples_and_code_are_none() {
             "ghp_short",
             "sk-your-api-key-goes-here",
             "token = get_token()",
+            "passphrase: Source::None",
+            "apiKey: process.env.API_KEY",
             "password: ${PASSWORD}",
             "max_tokens: 4096",
             "the secret: nobody knows",
