@@ -38,7 +38,7 @@ pub trait RangeRead: Send + Sync {
 
 impl RangeRead for Vec<u8> {
     fn len(&self) -> u64 {
-        Self::len(self) as u64
+        self.as_slice().len() as u64
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
