@@ -161,7 +161,7 @@ impl Engine {
         Ok(())
     }
 
-    fn is_spoken_of(&self, object: &str) -> bool {
+    pub(crate) fn is_spoken_of(&self, object: &str) -> bool {
         self.read(|state| {
             let mut versions = state.datasets.values().flat_map(|dataset| dataset.versions.values());
             state.doomed_objects.contains_key(object) || versions.any(|version| version.stored.object == object)

@@ -37,6 +37,7 @@ async fn with_loans(dir: &Path) -> (Arc<Engine>, Principal) {
         lawful_basis: None,
         purposes: vec![Purpose::Development],
         region: None,
+        subject_country: None,
     };
     let declared = DatasetDeclared { dataset: "loans".into(), spec };
     engine.execute(&steward, Command::DeclareDataset(declared)).await.expect("declared");

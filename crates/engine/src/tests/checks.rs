@@ -38,6 +38,7 @@ async fn with_a_contract(dir: &std::path::Path) -> (Arc<Engine>, Principal) {
         lawful_basis: Some(LawfulBasis::Contract),
         purposes: vec![Purpose::Development],
         region: None,
+        subject_country: None,
     };
     let declared = Command::DeclareDataset(DatasetDeclared { dataset: "loans".into(), spec });
     engine.execute(&steward, declared).await.expect("declared");

@@ -66,7 +66,7 @@ pub(super) fn edit_texts<E>(
                         *name = inside;
                     }
                 } else if is_words(open.last().map_or("", |(_, name)| *name), inside) {
-                    let plain;
+                    let plain: Result<String, _>;
                     let text = if inside.contains('\\') {
                         // Half of a surrogate pair is no text; it is read as it is written.
                         plain = serde_json::from_str(document.get(at..=end).unwrap_or_default());

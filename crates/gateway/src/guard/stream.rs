@@ -78,7 +78,7 @@ impl StreamGuard {
             _ => {
                 let mut before = Vec::new();
                 let changed = self.chunk(&mut data, &mut before)?;
-                Ok(joined(before, if changed { written(&data, name.as_deref()) } else { frame.clone() }))
+                Ok(joined(before, if changed { written(&data, name.as_deref()).into() } else { frame.clone() }))
             }
         }
     }
