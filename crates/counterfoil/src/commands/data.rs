@@ -1,6 +1,6 @@
 //! `counterfoil data`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
@@ -92,7 +92,7 @@ pub struct Declare {
 }
 
 /// The words of the classes that there are.
-fn classes() -> PossibleValuesParser {
+pub(super) fn classes() -> PossibleValuesParser {
     PossibleValuesParser::new(DataClass::ALL.map(DataClass::as_str))
 }
 

@@ -48,8 +48,8 @@ pub struct Fields {
     #[arg(long, requires = "class")]
     field: Option<String>,
     /// Its class
-    #[arg(long, value_enum, requires = "field")]
-    class: Option<super::data::Class>,
+    #[arg(long, value_parser = super::data::classes(), requires = "field")]
+    class: Option<String>,
     /// What it may be used for, by the vocabulary of --purpose
     #[arg(long = "purposes", value_name = "PURPOSE", value_delimiter = ',', requires = "field")]
     purposes: Vec<String>,
@@ -218,10 +218,9 @@ impl Fields {
 
     async fn ask(&self, client: &Client) -> Result<Value, Failure> {
         let path = super::data::at(&[&self.dataset, "fields"]);
-        let body = match (&self.file, &self.field, self.class) {
+        let body = match (&self.file, &self.field, &self.class) {
             (Some(file), _, _) => from_toml(file)?,
             (None, Some(field), Some(class)) => {
-                let class = class.to_possible_value().map(|value| value.get_name().to_owned());
                 let mut one = json!({"field": field, "class": class, "purposes": self.purposes});
                 if let Some(justification) = &self.justification {
                     one["justification"] = json!(justification);
