@@ -16,7 +16,8 @@ use domain::data::Form;
 use super::*;
 
 fn bytes(of: impl Into<Vec<u8>>) -> Arc<dyn RangeRead> {
-    Arc::new(of.into())
+    let of: Vec<u8> = of.into();
+    Arc::new(of)
 }
 
 /// An answer, a line a row.
