@@ -146,7 +146,7 @@ impl Opened {
         let Some(batch) = self.rows.next().await? else { return Ok(None) };
         let out = self.view.spec.columns.iter().filter(|one| one.rule != ColumnRule::Drop).count();
         let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
-        let subjects = columns.get(out).map(|column| texts(column)).transpose()?;
+        let subjects = columns.get(out).map(texts).transpose()?;
         columns.truncate(out);
         for (at, scope) in &self.tokens {
             let Some(column) = columns.get(*at) else {
