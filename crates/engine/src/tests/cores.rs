@@ -93,7 +93,7 @@ fn listed(engine: &Engine, table: &str) -> BTreeSet<String> {
     live
 }
 
-fn checked(data: &Path) -> i32 {
+fn checked(data: &Path) -> u8 {
     let vfs: Arc<dyn ledger::vfs::Vfs> = Arc::new(ledger::vfs::RealVfs);
     let report = fsck_with_records(&vfs, &data.join("ledger"), Some(&data.join("records")), Level::Full, &[]);
     report.exit_code()
