@@ -268,8 +268,13 @@ impl Requests {
         let on = |request: &str, what: &str| format!("/api/v1/requests/{request}{what}");
         let (method, path, body) = match self {
             Self::Export(wish) => {
-                return written(json, connect, &on(&wish.request, &format!("/export?from={}", wish.from)), &wish.output)
-                    .await;
+                return written(
+                    json,
+                    connect,
+                    &on(&wish.request, &format!("/export?from={}", wish.from)),
+                    &wish.output,
+                )
+                .await;
             }
             Self::Certificate(wish) => {
                 let path = on(&wish.request, if wish.pdf { "/certificate.pdf" } else { "/certificate" });
