@@ -29,6 +29,7 @@ fn options(dir: &Path) -> EngineOptions {
         sessions: engine::SessionLimits::default(),
         custody: engine::CustodyOptions::default(),
         archive: None,
+        objects: None,
     }
 }
 
@@ -65,6 +66,7 @@ impl World {
             lawful_basis: Some(LawfulBasis::Contract),
             purposes: vec![Purpose::Development],
             region: None,
+            subject_country: None,
         };
         let declared = DatasetDeclared { dataset: dataset.into(), spec };
         self.engine.execute(&self.who, Command::DeclareDataset(declared)).await.expect("declared");

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::State;
 use crate::keys::holds;
 
-pub(crate) use rules::{assess, check_identity, close, execute, receive, searched, stepped};
 pub use rules::may_have_learned;
+pub(crate) use rules::{assess, check_identity, close, execute, receive, searched, stepped};
 
 /// Within how long a request is to be answered when nothing else is said, in milliseconds.
 pub const DUE_MS: i64 = 30 * 24 * 60 * 60 * 1000;

@@ -34,6 +34,7 @@ fn declared() -> DatasetDeclared {
         lawful_basis: Some(LawfulBasis::Contract),
         purposes: vec![Purpose::Development, Purpose::Support],
         region: None,
+        subject_country: None,
     };
     DatasetDeclared { dataset: "loans".into(), spec }
 }
@@ -59,7 +60,15 @@ fn model(input: &str) -> Event {
     let facts =
         ModelFacts { bytes: 9, operators: vec![], inputs: vec![tensor(input)], outputs: vec![tensor("probability")] };
     let (model, artifact_sha256) = (format!("takes-{input}"), "cc".repeat(32));
-    Event::ModelRegistered(ModelRegistered { model, version: "1".into(), artifact_sha256, facts, enclosed: None })
+    Event::ModelRegistered(ModelRegistered {
+        model,
+        version: "1".into(),
+        artifact_sha256,
+        facts,
+        enclosed: None,
+        trained_on: vec![],
+        run: None,
+    })
 }
 
 #[test]

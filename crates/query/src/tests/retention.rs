@@ -8,6 +8,8 @@ use domain::keys::retention::{
 };
 use domain::serving::SegmentFile;
 
+use crate::Source as _;
+
 use super::*;
 
 const OBJECTS: &str =
