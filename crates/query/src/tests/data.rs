@@ -233,16 +233,16 @@ fn checks_are_rows_by_rule_and_what_comes_in_is_a_step_whether_it_was_checked_or
         assert_eq!(
             ask(&world.session().await, sql).await,
             [
-                "k_1/amount.range|loans@1|failed|2||3",
+                "k_1/amount.range|loans@1|failed|2|-|3",
                 "k_1/known|loans@1|unknown|2|reference_missing|3",
-                "k_2/sum|k_2|passed|2||3",
+                "k_2/sum|k_2|passed|2|-|3",
             ]
         );
         let steps = "SELECT step_id, run_id, stage, status FROM pipeline_steps ORDER BY 1";
         let features = "k_2|nightly/7|features|completed";
         assert_eq!(
             ask(&world.session().await, steps).await,
-            [features, "loans@1||ingest|stopped", "loans@2||ingest|completed"]
+            [features, "loans@1|-|ingest|stopped", "loans@2|-|ingest|completed"]
         );
         let (rules, rows) = (vec!["amount.range".to_owned()], Some(stored("0c")));
         let quarantined =
@@ -259,7 +259,7 @@ fn checks_are_rows_by_rule_and_what_comes_in_is_a_step_whether_it_was_checked_or
         world.add(T0 + 3 * HOUR, Event::VersionReleased(released));
         assert_eq!(
             ask(&world.session().await, steps).await,
-            [features, "loans@1||ingest|released", "loans@2||ingest|completed"]
+            [features, "loans@1|-|ingest|released", "loans@2|-|ingest|completed"]
         );
     });
 }
