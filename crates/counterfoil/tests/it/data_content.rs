@@ -144,14 +144,14 @@ fn given_a_form_with_a_file_when_it_is_sent_then_the_version_is_stored_or_refuse
     };
     let whole = rows(0, 20_000, "car");
     let stored = send("1", &whole, &world.url);
-    assert_eq!((stored.status.as_u16(), stored.header("location")), (303, Some("/data/loans")), "{}", stored.text());
+    assert_eq!((stored.status, stored.header("location")), (303, Some("/data/loans")), "{}", stored.text());
     let read = world.path("read.csv").display().to_string();
     done(&world, &steward, &["--purpose", "development", "data", "get", "loans", "1", "-o", &read]);
     assert_eq!(std::fs::read_to_string(&read).expect("read"), whole, "the file, and nothing of the form");
     let refused = send("2", "id,name\n1,a\n2\n", &world.url);
-    assert_eq!(refused.status.as_u16(), 422);
+    assert_eq!(refused.status, 422);
     assert!(refused.text().contains("line 3: 1 fields, where the header has 2"), "{}", refused.text());
-    assert_eq!(send("3", &whole, "http://evil.example").status.as_u16(), 403);
+    assert_eq!(send("3", &whole, "http://evil.example").status, 403);
     let versions = done(&world, &steward, &["data", "show", "loans"])["versions"].as_array().map(Vec::len);
     assert_eq!((versions, objects(&world)), (Some(1), 1));
 }

@@ -1,5 +1,6 @@
-//! The headers of Parquet's pages, read before any page is: a page is unpacked in one piece, so what it claims to be long must
-//! be bounded first. The headers are structures of Thrift's compact protocol, of which two fields are of interest.
+//! What Parquet claims, read before any reader takes memory for it: a page is unpacked in one piece, a dictionary has room for as
+//! many values as it says, and lists of the footer for as many elements. Headers and footer are structures of Thrift's
+//! compact protocol, of which few fields are of interest.
 
 use super::read::malformed;
 use super::{RangeRead, RowsError};
@@ -20,6 +21,14 @@ struct PageHeader {
     length: usize,
     unpacked: i64,
     packed: i64,
+    /// How many values a dictionary says that it has.
+    values: Option<i64>,
+}
+
+/// Whether the lists of a footer are as long as they say, and no element of the schema has more children than there are
+/// elements.
+pub(super) fn footer_is_bounded(footer: &[u8]) -> bool {
+    Compact { rest: footer }.footer().is_some()
 }
 
 /// Looks at the headers of the pages between `from` and `to`, which are one column of a row group: `place` says which.
@@ -27,7 +36,7 @@ pub(super) fn are_bounded(bytes: &dyn RangeRead, from: u64, to: u64, place: &str
     let mut at = from;
     while at < to {
         let header = header_at(bytes, at, to)?;
-        let Some(PageHeader { length, unpacked, packed }) = header else {
+        let Some(PageHeader { length, unpacked, packed, values }) = header else {
             return malformed(format!(
                 "{place}: at byte {at} there is no page, where its metadata says that there is one"
             ));
@@ -36,6 +45,10 @@ pub(super) fn are_bounded(bytes: &dyn RangeRead, from: u64, to: u64, place: &str
             return malformed(format!(
                 "{place}: the page at byte {at} claims to be {unpacked} bytes long, and {MAX_PAGE_BYTES} is the most"
             ));
+        }
+        // A value of a dictionary takes a byte at least.
+        if values.is_some_and(|values| !(0..=unpacked).contains(&values)) {
+            return malformed(format!("{place}: the dictionary at byte {at} claims more values than it has bytes"));
         }
         let next = u64::try_from(packed).ok().and_then(|packed| at.checked_add(length as u64)?.checked_add(packed));
         match next.filter(|next| *next <= to && unpacked >= 0) {
@@ -66,7 +79,7 @@ struct Compact<'a> {
 
 impl Compact<'_> {
     fn page_header(mut self, whole: usize) -> Option<PageHeader> {
-        let (mut field, mut unpacked, mut packed) = (0, None, None);
+        let (mut field, mut unpacked, mut packed, mut values) = (0, None, None, None);
         loop {
             let (kind, id) = self.field(field)?;
             if kind == 0 {
@@ -76,10 +89,57 @@ impl Compact<'_> {
             match (id, kind) {
                 (2, 5) => unpacked = Some(self.zigzag()?),
                 (3, 5) => packed = Some(self.zigzag()?),
+                (7, 12) => values = self.number_in(1)?,
                 _ => self.skip(kind, MAX_DEPTH)?,
             }
         }
-        Some(PageHeader { length: whole - self.rest.len(), unpacked: unpacked?, packed: packed? })
+        Some(PageHeader { length: whole - self.rest.len(), unpacked: unpacked?, packed: packed?, values })
+    }
+
+    /// Reads a footer to its end.
+    fn footer(&mut self) -> Option<()> {
+        let mut field = 0;
+        loop {
+            let (kind, id) = self.field(field)?;
+            if kind == 0 {
+                return Some(());
+            }
+            field = id;
+            if (id, kind) != (2, 9) {
+                self.skip(kind, MAX_DEPTH)?;
+                continue;
+            }
+            let (of, elements) = self.list()?;
+            for _ in 0..elements {
+                let children = if of == 12 { self.number_in(5)? } else { return None };
+                if children.is_some_and(|children| u64::try_from(children).is_ok_and(|children| children > elements)) {
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Reads a structure; the number that is its field `wanted`, if it has that.
+    fn number_in(&mut self, wanted: i64) -> Option<Option<i64>> {
+        let (mut field, mut number) = (0, None);
+        loop {
+            let (kind, id) = self.field(field)?;
+            if kind == 0 {
+                return Some(number);
+            }
+            field = id;
+            match (id, kind) {
+                (id, 5) if id == wanted => number = Some(self.zigzag()?),
+                _ => self.skip(kind, MAX_DEPTH)?,
+            }
+        }
+    }
+
+    /// The beginning of a list: the type of its elements, and how many there are.
+    fn list(&mut self) -> Option<(u8, u64)> {
+        let head = self.byte()?;
+        let (of, short) = (head & 0x0f, head >> 4);
+        Some((of, if short == 15 { self.varint()? } else { u64::from(short) }))
     }
 
     fn byte(&mut self) -> Option<u8> {
@@ -133,9 +193,7 @@ impl Compact<'_> {
                 self.take(length)
             }
             9 | 10 => {
-                let head = self.byte()?;
-                let (of, short) = (head & 0x0f, head >> 4);
-                let count = if short == 15 { self.varint()? } else { u64::from(short) };
+                let (of, count) = self.list()?;
                 // A truth value in a list takes a byte, in a structure none.
                 (0..count).try_for_each(|_| if of <= 2 { self.take(1) } else { self.skip(of, depth) })
             }
@@ -184,5 +242,21 @@ mod tests {
         assert!(beyond.contains("claims to end behind"), "{beyond}");
         assert!(check(good[..6].to_vec()).expect_err("refused").contains("there is no page"));
         assert!(check(vec![0xff; 300]).is_err());
+        // A dictionary of 10 bytes: a structure whose first field is how many values it has, 10 and then 11.
+        let dictionary =
+            |values: u8| [&[0x15, 0x04, 0x15, 20, 0x15, 10, 0x4c, 0x15, values, 0, 0][..], &[0; 5]].concat();
+        assert_eq!(check(dictionary(20)), Ok(()));
+        assert!(check(dictionary(22)).expect_err("refused").contains("the dictionary at byte 0 claims"));
+    }
+
+    #[test]
+    fn given_a_footer_when_its_lists_claim_more_than_there_is_then_it_is_refused() {
+        // A version, and a schema of one element, which says how many children it has.
+        let footer = |children: u8| [0x15, 0x02, 0x19, 0x1c, 0x55, children, 0x00, 0x00];
+        assert!(footer_is_bounded(&footer(2)), "one");
+        assert!(!footer_is_bounded(&footer(4)), "two, of one element");
+        // Row groups: a list of 2^31 - 1 structures.
+        assert!(!footer_is_bounded(&[0x15, 0x02, 0x39, 0xfc, 0xff, 0xff, 0xff, 0xff, 0x07, 0x00, 0x00]));
+        assert!(!footer_is_bounded(&[]));
     }
 }

@@ -149,9 +149,14 @@ fn footer_is_there(bytes: &dyn RangeRead) -> Result<(), RowsError> {
             at - 4
         ));
     }
-    match length > MAX_FOOTER_BYTES {
-        true => malformed(format!("footer: it claims to be {length} bytes long, and {MAX_FOOTER_BYTES} is the most")),
-        false => Ok(()),
+    if length > MAX_FOOTER_BYTES {
+        return malformed(format!("footer: it claims to be {length} bytes long, and {MAX_FOOTER_BYTES} is the most"));
+    }
+    let mut footer = vec![0; usize::try_from(length).unwrap_or_default()];
+    bytes.read_at(at - length, &mut footer)?;
+    match pages::footer_is_bounded(&footer) {
+        true => Ok(()),
+        false => malformed("footer: it is not as the format says, or claims more than there is"),
     }
 }
 
