@@ -1,6 +1,6 @@
 //! `counterfoil data`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use domain::data::Form;
