@@ -65,6 +65,7 @@ fn given_personal_data_in_an_internal_set_when_stored_then_it_is_found_owned_and
     let found = desk.findings("notes");
     let [finding] = &found[..] else { panic!("one finding: {found:?}") };
     assert_eq!((&finding["kind"], &finding["why"]), (&json!("email"), &json!("above_class")), "{finding}");
+    assert_eq!((&finding["field"], &finding["class"]), (&json!("note"), &json!("personal")), "{finding}");
     assert_eq!((&finding["owner"], &finding["cells"]), (&json!(desk.steward.0), &json!(1)), "{finding}");
     assert!(!desk.world.sql("select * from events").iter().any(|row| row.to_string().contains("canary.jones")));
 
