@@ -11,6 +11,7 @@ use domain::serving::SegmentFile;
 use crate::Source as _;
 
 use super::*;
+use crate::Source;
 
 const OBJECTS: &str =
     "SELECT object_id, retention_policy_id, expires_at, deleted_at, legal_hold FROM data_objects ORDER BY object_id";
