@@ -132,6 +132,7 @@ fn refused(from: &str, to: &str, line: usize, why: &str) {
 #[test]
 fn given_files_with_one_thing_wrong_when_read_then_each_is_refused_with_its_line() {
     refused("closed = true", "closed = 3", 3, "boolean");
+    refused("name = \"kind\"", "name = 'ki\"nd'", 33, "no control characters");
     refused("closed = true", "clsed = true", 3, "unknown field `clsed`");
     refused("name = \"loans\"", "name = \"Loans!\"", 1, "not a name for a contract");
     refused("type = \"integer\"", "type = \"int\"", 8, "unknown variant `int`");

@@ -23,6 +23,9 @@ const MAX_SQL_BYTES: usize = 2000;
 /// The longest name of a column, in bytes.
 const MAX_COLUMN_BYTES: usize = 64;
 
+/// The longest name of a check, in bytes.
+const MAX_NAME_BYTES: usize = 128;
+
 /// A whole, in millionths.
 pub const WHOLE_PPM: u64 = 1_000_000;
 
@@ -375,6 +378,9 @@ impl Contract {
                 checks.len()
             ));
         }
+        if let Some(long) = checks.iter().find(|check| check.name.len() > MAX_NAME_BYTES) {
+            return Err(format!("`{}` has more than {MAX_NAME_BYTES} bytes: name fewer columns in a key", long.name));
+        }
         if self.columns.is_empty() {
             return Err("it names no columns: write a [[column]] for each".to_owned());
         }
@@ -451,8 +457,11 @@ fn column(form: ColumnForm) -> Result<ContractColumn, Wrong> {
     let start = form.name.span().start;
     let name = form.name.into_inner();
     let wrong = |why: String| (start, format!("column `{name}`: {why}"));
-    if name.is_empty() || name.len() > MAX_COLUMN_BYTES || name.chars().any(char::is_control) {
-        return Err((start, format!("a column's name has 1 to {MAX_COLUMN_BYTES} bytes and no control characters")));
+    // Names stand in results, of which an entry holds as many as there may be.
+    let usual = |c: char| !c.is_control() && c != '"' && c != '\\';
+    if name.is_empty() || name.len() > MAX_COLUMN_BYTES || !name.chars().all(usual) {
+        let rule = format!("a column's name has 1 to {MAX_COLUMN_BYTES} bytes, no control characters, `\"` or `\\`");
+        return Err((start, rule));
     }
     if let Some(unit) = &form.unit
         && reference_is_valid(unit).is_err()
