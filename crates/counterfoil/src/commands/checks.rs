@@ -39,6 +39,9 @@ pub struct Rows {
     /// How to write them; by default as the file's name ends
     #[arg(long, value_enum)]
     form: Option<RowForm>,
+    /// The region that they go to, where a rule says where data of their class may be
+    #[arg(long, value_name = "REGION")]
+    to_region: Option<String>,
     /// The file to write
     #[arg(long, short)]
     output: PathBuf,
@@ -171,16 +174,9 @@ impl Rows {
             },
         };
         let path = super::data::at(&[dataset, "versions", version, "quarantine"]);
-        let failed = |e: std::io::Error| Failure::io(format!("{}: {e}", self.output.display()));
-        // They are in clear here: nobody else on this computer reads them.
-        let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.output);
-        let mut file = opened.map_err(failed)?;
-        let came = client.download(&format!("{path}?form={form}"), &mut file).await;
-        let kept = came.and_then(|bytes| file.sync_all().map(|()| bytes).map_err(failed));
-        if kept.is_err() {
-            let _ = std::fs::remove_file(&self.output);
-        }
-        Ok(json!({"version": self.version, "form": form, "bytes": kept?, "output": self.output}))
+        let path = super::data::bound_for(&format!("{path}?form={form}"), self.to_region.as_deref());
+        let bytes = super::data::into_file(client, &path, &self.output).await?;
+        Ok(json!({"version": self.version, "form": form, "bytes": bytes, "output": self.output}))
     }
 
     pub fn told(&self, answer: &Value) -> String {

@@ -361,20 +361,24 @@ impl Diff {
 impl Get {
     async fn get(&self, client: &Client) -> Result<Value, Failure> {
         let mut path = at(&[&self.dataset, "versions", &self.version]);
-        let mut asked = form_urlencoded::Serializer::new(String::new());
-        if let Some(region) = &self.to_region {
-            asked.append_pair("to_region", region);
-        }
         if let Some(run) = &self.run {
-            asked.append_pair("run", run);
+            path = asking(&path, "run", run);
         }
-        let asked = asked.finish();
-        if !asked.is_empty() {
-            path = format!("{path}?{asked}");
-        }
+        let path = bound_for(&path, self.to_region.as_deref());
         let bytes = into_file(client, &path, &self.output).await?;
         Ok(json!({"dataset": self.dataset, "version": self.version, "bytes": bytes, "output": self.output}))
     }
+}
+
+/// The same address with one more question.
+fn asking(path: &str, name: &str, value: &str) -> String {
+    let query = form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish();
+    format!("{path}{}{query}", if path.contains('?') { '&' } else { '?' })
+}
+
+/// The same address with where what is read goes.
+pub(super) fn bound_for(path: &str, region: Option<&str>) -> String {
+    region.map_or_else(|| path.to_owned(), |region| asking(path, "to_region", region))
 }
 
 /// Reads into a file beside the one that is meant, which it becomes when all has come; returns how many bytes came.

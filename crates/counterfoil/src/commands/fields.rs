@@ -118,6 +118,9 @@ pub struct View {
     /// How rows are written; else as the file's name ends
     #[arg(long, value_enum)]
     form: Option<Form>,
+    /// The region that it goes to, where a rule says where data of its class may be
+    #[arg(long, value_name = "REGION")]
+    to_region: Option<String>,
     /// Say how well people can be told apart in it, and read no rows
     #[arg(long, conflicts_with = "output")]
     report: bool,
@@ -266,7 +269,8 @@ impl View {
             return client.json(Method::GET, &format!("{path}?report=true"), None).await;
         };
         let form = self.form(output)?;
-        let bytes = super::data::into_file(client, &format!("{path}?form={form}"), output).await?;
+        let path = super::data::bound_for(&format!("{path}?form={form}"), self.to_region.as_deref());
+        let bytes = super::data::into_file(client, &path, output).await?;
         Ok(json!({"dataset": dataset, "version": version, "bytes": bytes, "output": output}))
     }
 

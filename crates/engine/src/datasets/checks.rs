@@ -152,6 +152,7 @@ impl Engine {
             return refuse(RefusalCode::NotFound, message);
         };
         who.attempt.iter().for_each(|attempt| attempt.concerns(&stored.object));
+        self.may_leave(who, dataset, version).await?;
         let read = self.blocking(move |engine| {
             let mut reader = engine.open_stored(&stored)?;
             let mut bytes = Vec::new();

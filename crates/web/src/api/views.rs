@@ -164,6 +164,9 @@ async fn given(
 ) -> Result<Response, Failure> {
     let (dataset, version, purpose) = wish;
     let view = app.engine.view_for(who, dataset, version, purpose)?;
+    if !how.report {
+        app.engine.may_leave(who, dataset, version).await?;
+    }
     let frame = ingest::view::frame(&app.engine, dataset, version).await.map_err(failure)?;
     let opened = ingest::view::open(&app.engine, view, frame).await.map_err(failure)?;
     if how.report {
