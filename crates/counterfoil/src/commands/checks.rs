@@ -161,7 +161,6 @@ pub fn passed(found: &Value) -> Result<(), Failure> {
 
 impl Rows {
     pub async fn ask(&self, client: &Client) -> Result<Value, Failure> {
-        use std::os::unix::fs::OpenOptionsExt as _;
         let (dataset, version) = named(&self.version)?;
         let form = match self.form {
             Some(RowForm::Csv) => "csv",

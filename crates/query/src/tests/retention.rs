@@ -8,8 +8,6 @@ use domain::keys::retention::{
 };
 use domain::serving::SegmentFile;
 
-use crate::Source as _;
-
 use super::*;
 use crate::Source;
 
