@@ -2,6 +2,7 @@
 //! compared.
 
 use std::io::{Read as _, Write as _};
+use std::path::Path;
 use std::process::Command;
 
 use ::http::Method;
@@ -54,13 +55,11 @@ fn rows(from: u32, to: u32, kind: &str) -> String {
     std::iter::once("id,amount,kind\n".to_owned()).chain(lines).collect()
 }
 
+/// How many versions lie there, by the names of their objects; each lies in a directory by the first two letters of it.
 fn objects(world: &World) -> usize {
-    std::fs::read_dir(world.data.join("objects"))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter(|e| e.file_name().len() == 32)
-        .count()
+    let below = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().flatten().collect::<Vec<_>>();
+    let dirs = below(&world.data.join("objects"));
+    dirs.iter().flat_map(|dir| below(&dir.path())).filter(|entry| entry.file_name().len() == 32).count()
 }
 
 #[test]
