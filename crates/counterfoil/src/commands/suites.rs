@@ -112,7 +112,7 @@ impl Draft {
             "expect_column_values_to_be_between" => {
                 // One range a column: another one is a rule.
                 if apart || strict || column.min.is_some() || column.max.is_some() {
-                    self.rules.push(rule.row(&between(&sql, &min, &max, given)?, "validity"));
+                    self.rules.push(rule.row(&between(&sql, min.as_ref(), max.as_ref(), given)?, "validity"));
                 } else if min.is_none() && max.is_none() {
                     return Err("it names no bound".to_owned());
                 } else {
@@ -150,7 +150,9 @@ impl Draft {
                     "expect_column_mean_to_be_between" => "avg",
                     _ => "sum",
                 };
-                self.rules.push(rule.set(&between(&format!("{asked}({sql})"), &min, &max, given)?, "validity"));
+                self.rules.push(
+                    rule.set(&between(&format!("{asked}({sql})"), min.as_ref(), max.as_ref(), given)?, "validity"),
+                );
             }
             _ if apart => return Err("with `mostly` or as a warning nothing in a contract says this".to_owned()),
             _ => return Err("nothing in a contract says this".to_owned()),
@@ -168,14 +170,16 @@ impl Draft {
                 let equal = bound(&given["value"]);
                 let sql = equal.and_then(|equal| {
                     let (min, max) = (bound(&given["min_value"])?, bound(&given["max_value"])?);
-                    between("count(*)", &equal.clone().or(min), &equal.or(max), given)
+                    between("count(*)", equal.as_ref().or(min.as_ref()), equal.as_ref().or(max.as_ref()), given)
                 });
                 sql.map(|sql| self.rules.push(rule.set(&sql, "completeness")))
             }
             "expect_table_columns_to_match_set" | "expect_table_columns_to_match_ordered_list" => {
                 let listed = if kind.ends_with("_set") { "column_set" } else { "column_list" };
                 names(&given[listed]).ok_or_else(|| "it names no columns".to_owned()).and_then(|names| {
-                    names.iter().for_each(|name| drop(self.column(name)));
+                    for name in &names {
+                        self.column(name);
+                    }
                     self.closed |= given["exact_match"] != false;
                     let ordered = kind.ends_with("_ordered_list");
                     if ordered { Err("the columns were taken, and not their order".to_owned()) } else { Ok(()) }
@@ -183,7 +187,9 @@ impl Draft {
             }
             "expect_compound_columns_to_be_unique" if rule.mostly >= 1.0 && !rule.warns => {
                 names(&given["column_list"]).ok_or_else(|| "it names no columns".to_owned()).map(|names| {
-                    names.iter().for_each(|name| drop(self.column(name)));
+                    for name in &names {
+                        self.column(name);
+                    }
                     self.keys.push(names);
                 })
             }
@@ -301,8 +307,8 @@ fn bound(value: &Value) -> Result<Option<Value>, String> {
     }
 }
 
-fn between(sql: &str, min: &Option<Value>, max: &Option<Value>, given: &Value) -> Result<String, String> {
-    let side = |bound: &Option<Value>, strict: &str, sign: &str| -> Result<Option<String>, String> {
+fn between(sql: &str, min: Option<&Value>, max: Option<&Value>, given: &Value) -> Result<String, String> {
+    let side = |bound: Option<&Value>, strict: &str, sign: &str| -> Result<Option<String>, String> {
         let Some(bound) = bound else { return Ok(None) };
         let equal = if given[strict] == true { "" } else { "=" };
         Ok(Some(format!("{sql} {sign}{equal} {}", literal(bound)?)))
