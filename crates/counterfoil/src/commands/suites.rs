@@ -106,8 +106,12 @@ impl Draft {
             "expect_column_values_to_be_unique" if !apart => column.unique = true,
             "expect_column_values_to_be_of_type" | "expect_column_values_to_be_in_type_list" if !apart => {
                 let types = given["type_list"].as_array().cloned().unwrap_or_else(|| vec![given["type_"].clone()]);
-                let known = types.iter().find_map(|word| type_of(word.as_str()?));
-                column.kind = Some(known.ok_or("a contract has no such type")?);
+                let mut known: Vec<&'static str> = types.iter().filter_map(|word| type_of(word.as_str()?)).collect();
+                known.dedup();
+                let [only] = known.as_slice() else {
+                    return Err("it names no type that a contract has, or several".to_owned());
+                };
+                column.kind = Some(*only);
             }
             "expect_column_values_to_be_between" => {
                 // One range a column: another one is a rule.
