@@ -1,11 +1,13 @@
 //! `counterfoil contracts`.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::{Value, json};
 
+use super::suites;
 use crate::client::{Client, Connect};
 use crate::output::{self, Failure};
 
@@ -17,6 +19,8 @@ pub enum Contracts {
         /// The file; `-` for standard input
         file: PathBuf,
     },
+    /// Make a contract of a suite of Great Expectations, and list what it does not say; nothing is sent
+    Import(Import),
     /// Publish a contract, or its next version; it needs an approval
     Publish(Publish),
     /// Print the newest version of a contract
@@ -31,6 +35,19 @@ pub enum Contracts {
     List,
     /// Put a contract out of force; it needs an approval
     Retire(Retire),
+}
+
+/// What teams have, to become a contract.
+#[derive(Args)]
+pub struct Import {
+    /// The suite, as JSON; `-` for standard input
+    file: PathBuf,
+    /// The data set that the contract is for, by whose name it is called too; by default the name of the suite
+    #[arg(long)]
+    dataset: Option<String>,
+    /// The file to write; it must not be there yet
+    #[arg(long, short)]
+    output: PathBuf,
 }
 
 /// A contract to publish.
@@ -58,6 +75,9 @@ pub struct Retire {
 
 impl Contracts {
     pub async fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
+        if let Self::Import(wish) = self {
+            return wish.run(json);
+        }
         let client = connect.open().await?;
         let answer = self.ask(&client).await;
         client.close().await?;
@@ -76,6 +96,7 @@ impl Contracts {
                 output::line(format!("published: {} version {}", word("contract"), answer["version"]))
             }
             (false, Self::Retire(wish)) => output::line(format!("retired: {}", wish.contract)),
+            (false, Self::Import(_)) => Ok(()),
         }
     }
 
@@ -103,11 +124,27 @@ impl Contracts {
             }
             Self::Show { contract, .. } => client.json(Method::GET, &at(&format!("/{}", named(contract))), None).await,
             Self::List => client.json(Method::GET, &at(""), None).await,
+            Self::Import(_) => Ok(Value::Null),
             Self::Retire(wish) => {
                 let body = json!({"reference": wish.reference, "ask": wish.ask});
                 client.json(Method::POST, &at(&format!("/{}/retire", named(&wish.contract))), Some(&body)).await
             }
         }
+    }
+}
+
+impl Import {
+    fn run(&self, json: bool) -> Result<(), Failure> {
+        let made = suites::import(&output::read(&self.file)?, self.dataset.as_deref())
+            .map_err(|why| Failure::refused("invalid", format!("{}: {why}", self.file.display())))?;
+        let failed = |error: std::io::Error| Failure::io(format!("{}: {error}", self.output.display()));
+        let mut file = std::fs::File::create_new(&self.output).map_err(failed)?;
+        file.write_all(made.text.as_bytes()).map_err(failed)?;
+        if json {
+            return output::json(&json!({"output": self.output, "left_out": made.left_out}));
+        }
+        let left_out: String = made.left_out.iter().map(|one| format!("not as it was: {one}\n")).collect();
+        output::text(format!("written: {}\n{left_out}", self.output.display()))
     }
 }
 

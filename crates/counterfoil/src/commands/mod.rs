@@ -42,6 +42,7 @@ mod services;
 mod sessions;
 mod signin;
 mod sql;
+mod suites;
 mod tokens;
 mod training;
 mod verify;

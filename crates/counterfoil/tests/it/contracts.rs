@@ -140,3 +140,29 @@ fn given_a_contract_when_versions_come_in_then_what_breaks_it_is_shut_away_and_t
     let run = world.json(&["controls", "run", "AI-DG-03"])["runs"][0].take();
     assert_eq!((&run["outcome"], &run["population"]), (&json!("pass"), &json!(1)), "{run}");
 }
+
+#[test]
+fn given_a_suite_of_expectations_when_imported_then_the_contract_can_be_tried_and_what_it_does_not_say_is_listed() {
+    let world = World::new();
+    let staff = people::Staff::new(&world);
+    let (_, steward) = people::somebody_with(&world, &staff, "data_steward");
+    let suite = world.file(
+        "suite.json",
+        r#"{"name": "loans", "expectations": [
+            {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 10}},
+            {"type": "expect_column_values_to_be_between",
+             "kwargs": {"column": "amount", "min_value": 1, "max_value": 9, "mostly": 0.9}},
+            {"type": "expect_column_values_to_be_of_type", "kwargs": {"column": "amount", "type_": "int64"}},
+            {"type": "expect_column_values_to_match_regex", "kwargs": {"column": "code", "regex": "[A-Z]", "mostly": 0.5}},
+            {"type": "expect_column_values_to_be_dateutil_parseable", "kwargs": {"column": "code"}}]}"#,
+    );
+    let out = world.dir.path().join("imported.toml").display().to_string();
+    let told = done(&world, &steward, &["contracts", "import", &suite, "-o", &out]);
+    assert!(told["left_out"].to_string().contains("expect_column_values_to_be_dateutil_parseable of `code`"), "{told}");
+    let tried = done(&world, &steward, &["contracts", "try", &out]);
+    let rules: Vec<&str> =
+        tried["checks"].as_array().expect("checks").iter().filter_map(|one| one["rule"].as_str()).collect();
+    assert!(["expectation-1", "expectation-2", "expectation-4"].iter().all(|rule| rules.contains(rule)), "{rules:?}");
+    let again = world.cli(&["--json", "contracts", "import", &suite, "-o", &out]);
+    assert_eq!(again.error(), (5, "io".into()), "what is there is not written over");
+}
