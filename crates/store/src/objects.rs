@@ -206,8 +206,11 @@ pub struct Incoming {
     block: Vec<u8>,
     full: Option<SyncSender<Vec<u8>>>,
     empty: Receiver<Vec<u8>>,
-    thread: Option<JoinHandle<io::Result<(Box<dyn Sink>, Stored)>>>,
+    thread: Option<JoinHandle<io::Result<Kept>>>,
 }
+
+/// What was written to, and what is known of it.
+type Kept = (Box<dyn Sink>, Stored);
 
 /// Where an object comes to lie. What is dropped before it is kept leaves nothing.
 trait Sink: Write + Send {
@@ -323,7 +326,7 @@ impl Incoming {
         if sent { Ok(()) } else { self.join().map(drop).and(Err(io::Error::other("the object was closed too early"))) }
     }
 
-    fn join(&mut self) -> io::Result<(Box<dyn Sink>, Stored)> {
+    fn join(&mut self) -> io::Result<Kept> {
         self.full = None;
         let thread = self.thread.take().ok_or_else(|| io::Error::other("the object was closed already"))?;
         thread.join().map_err(|_| io::Error::other("the thread that writes the object failed"))?

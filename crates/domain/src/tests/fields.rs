@@ -261,7 +261,7 @@ fn given_views_that_make_no_sense_when_asked_then_each_is_refused() {
         assert_eq!(refusal.code, RefusalCode::Invalid);
         assert!(refusal.message.contains(word), "{}", refusal.message);
     }
-    let Command::DeclareView(mut other) = view(&[keep.clone()], &[], 1) else { unreachable!() };
+    let Command::DeclareView(mut other) = view(std::slice::from_ref(&keep), &[], 1) else { unreachable!() };
     other.purpose = Purpose::Audit;
     assert!(company.refused("a_1", Command::DeclareView(other)).message.contains("may not be read for `audit`"));
 }

@@ -94,8 +94,11 @@ fn members(text: &str, line: u64) -> Result<Members<'_>, RowsError> {
     })
 }
 
-/// A value: its kind and its text; `None` for null. `Err` of nothing for a time that there is none of.
-fn value(raw: &RawValue, line: u64) -> Result<Option<(Result<Kind, ()>, std::borrow::Cow<'_, str>)>, RowsError> {
+/// The kind of a value and its text. The kind is `Err` of nothing for a time that there is none of.
+type Read<'a> = (Result<Kind, ()>, std::borrow::Cow<'a, str>);
+
+/// A value; `None` for null.
+fn value(raw: &RawValue, line: u64) -> Result<Option<Read<'_>>, RowsError> {
     let written = raw.get();
     match written.as_bytes().first() {
         Some(b'n') => Ok(None),

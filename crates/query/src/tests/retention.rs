@@ -9,7 +9,7 @@ use domain::keys::retention::{
 use domain::serving::SegmentFile;
 
 use super::*;
-use crate::Source;
+use crate::Source as _;
 
 const OBJECTS: &str =
     "SELECT object_id, retention_policy_id, expires_at, deleted_at, legal_hold FROM data_objects ORDER BY object_id";
