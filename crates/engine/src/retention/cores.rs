@@ -65,10 +65,13 @@ impl Looked {
     }
 }
 
+/// The class of records of a kind, and days.
+type CoreDays = (&'static str, Kind, BTreeSet<String>);
+
 impl Engine {
     /// The days of which there are files of records, as the ledger is to know them: class, kind and days. Without a rule about
     /// them nobody asks.
-    pub(super) fn days_of_cores(&self) -> Result<Vec<(&'static str, Kind, BTreeSet<String>)>, ExecuteError> {
+    pub(super) fn days_of_cores(&self) -> Result<Vec<CoreDays>, ExecuteError> {
         let known = |class: &str| self.read(|state| state.kept.get(class).cloned().unwrap_or_default());
         let mut days = Vec::new();
         for (class, kind) in [(INFERENCE_CORES, Kind::InferenceCore), (ACCESS_CORES, Kind::AccessCore)] {

@@ -276,7 +276,7 @@ fn changed(file: &[u8], number: u64) -> Vec<u8> {
         let at = usize::try_from(chance % file.len() as u64).expect("small");
         file[at] = chance.to_le_bytes()[5];
     }
-    if number % 7 == 0 {
+    if number.is_multiple_of(7) {
         file.truncate(usize::try_from(chance % file.len() as u64).expect("small"));
     }
     file
