@@ -199,14 +199,14 @@ async fn given_rows_that_break_what_blocks_when_kept_then_each_says_which_rules_
     let lines = String::from_utf8(of(Form::Jsonl).await.expect("rows")).expect("text");
     let lines: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(lines.len() as u64, count);
-    let rules = |id: &str| {
-        let with = lines.iter().filter(|line| line["id"].to_string() == id);
+    let rules = |id: i64| {
+        let with = lines.iter().filter(|line| line["id"] == id);
         with.map(|line| line[BROKEN_RULES].as_str().expect("rules").to_owned()).collect::<Vec<_>>()
     };
     // Whoever is that young was not employed for seven years either.
-    assert!(rules("5").concat().contains("dependents.type") && rules("5").concat().contains("age_years.range"));
-    assert_eq!(rules("10"), ["savings.allowed"]);
-    assert_eq!(rules("11"), ["key.id", "key.id"]);
+    assert!(rules(5).concat().contains("dependents.type") && rules(5).concat().contains("age_years.range"));
+    assert_eq!(rules(10), ["savings.allowed"]);
+    assert_eq!(rules(11), ["key.id", "key.id"]);
     assert_eq!(lines.iter().find(|line| line["id"] == 5).expect("kept")["dependents"], "one or two", "as it came");
     let text = String::from_utf8(of(Form::Csv).await.expect("rows")).expect("text");
     assert!(text.starts_with("id,checking_status,") && text.lines().count() as u64 == count + 1);

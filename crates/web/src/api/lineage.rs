@@ -199,7 +199,8 @@ fn marquez(all: impl Iterator<Item = Reached>) -> Value {
         let named = reached.edges.iter().map(|(from, to)| (ids[*from].clone(), ids[*to].clone()));
         edges.extend(named.filter(|(from, to)| from != to));
     }
-    let (mut inward, mut outward): (BTreeMap<&str, Vec<Value>>, BTreeMap<&str, Vec<Value>>) = Default::default();
+    let mut inward: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    let mut outward = inward.clone();
     for (origin, destination) in &edges {
         let edge = json!({ "origin": origin, "destination": destination });
         outward.entry(origin).or_default().push(edge.clone());
