@@ -1782,6 +1782,8 @@ ERASURE_LIMITS = [
     "A backup of the key store from before opens nothing once the custodian of the root key has forgotten the old one; where it "
     "keeps old versions, until those or the backup expire.",
     "The ledger keeps what happened, with random references and pseudonyms only; it has no key to what they stood for.",
+    "Versions of data sets that were stored as being about nobody in particular, or in a form in which nobody can be found, were "
+    "not searched: whoever is in their rows is there still, until they are destroyed.",
     "What was in this computer's memory or swap during the erasure is beyond what is proven here.",
 ]
 

@@ -402,7 +402,8 @@ async fn by_key(
     let added = format!("SELECT count(*) FROM newer AS b LEFT ANTI JOIN rows AS a ON {same}");
     let removed = format!("SELECT count(*) FROM rows AS a LEFT ANTI JOIN newer AS b ON {same}");
     let others = common.iter().filter(|(name, kind)| is_plain(kind) && !key.contains(name));
-    let differs: Vec<String> = others.map(|(name, _)| format!("a.{0} IS DISTINCT FROM b.{0}", quoted(name))).collect();
+    let differs: Vec<String> =
+        others.map(|(name, _)| format!("(a.{0} IS DISTINCT FROM b.{0})", quoted(name))).collect();
     let changed = match differs.is_empty() {
         true => 0,
         false => {

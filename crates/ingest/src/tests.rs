@@ -180,6 +180,20 @@ async fn given_a_person_in_a_version_when_they_are_forgotten_then_the_descriptio
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn given_rows_that_differ_in_one_of_several_columns_when_compared_by_key_then_each_counts_once() {
+    let world = World::new(DataClass::Internal).await;
+    let head = "id,sure,amount,day\n";
+    for (version, rows) in [
+        ("1", "1,true,5,2026-01-01\n2,true,5,2026-01-01\n3,false,5,\n"),
+        ("2", "1,true,6,2026-01-01\n2,true,5,2026-01-01\n3,true,5,2026-01-02\n"),
+    ] {
+        world.put("loans", version, Form::Csv, format!("{head}{rows}").as_bytes()).await.expect("stored");
+    }
+    let by_key = world.compare(&["id"], true).await.expect("compared").by_key.expect("by key");
+    assert_eq!((by_key.added, by_key.removed, by_key.changed), (0, 0, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn given_two_versions_when_compared_then_columns_rows_and_distributions_are_told() {
     let world = World::new(DataClass::Internal).await;
     let rows = |from: u32, to: u32, add: u32, more: &str| -> Vec<u8> {

@@ -28,13 +28,15 @@ is destroyed. What was sealed under a destroyed key with AES-256-GCM cannot be o
 of it lies. Sealed contents are then removed from the files in which they lay.";
 
 /// What an erasure does not reach: member `limits` of every certificate.
-pub const ERASURE_LIMITS: [&str; 6] = [
+pub const ERASURE_LIMITS: [&str; 7] = [
     "Solid-state disks keep remnants of overwritten blocks where no program reaches: encrypt the volume that holds the key store.",
     "Copies that were disclosed before, opened, to others are with them: a provider that answered an inference has what it was sent.",
     "Models that were trained on the person's data and are kept, with the reason named above, may still say something of them.",
     "A backup of the key store from before opens nothing once the custodian of the root key has forgotten the old one; where it \
      keeps old versions, until those or the backup expire.",
     "The ledger keeps what happened, with random references and pseudonyms only; it has no key to what they stood for.",
+    "Versions of data sets that were stored as being about nobody in particular, or in a form in which nobody can be found, were not \
+     searched: whoever is in their rows is there still, until they are destroyed.",
     "What was in this computer's memory or swap during the erasure is beyond what is proven here.",
 ];
 
