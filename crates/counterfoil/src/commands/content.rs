@@ -63,7 +63,7 @@ fn unreadable(path: &Path) -> impl Fn(io::Error) -> Failure + '_ {
 fn file(path: &Path) -> Result<Source, Failure> {
     let opened = File::open(path).map_err(unreadable(path))?;
     let known = opened.metadata().map_err(unreadable(path))?;
-    let bytes = known.is_file().then(|| known.len());
+    let bytes = known.is_file().then_some(known.len());
     Ok(Source { name: path.display().to_string(), bytes, pieces: read(opened) })
 }
 

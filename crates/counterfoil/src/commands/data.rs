@@ -184,15 +184,18 @@ impl Data {
             (false, Self::Rows(wish)) => output::text(wish.told(&answer)),
             (false, Self::Release(wish)) => output::text(wish.told()),
             (true, Self::List) => output::json(&answer["datasets"]),
+            (true, Self::Put(_)) => output::json(&answer).and_then(|()| super::checks::let_in(&answer)),
             (true, _) => output::json(&answer),
             (false, Self::Declare(wish)) => output::line(format!("declared: {}", wish.dataset)),
             (false, Self::Retire { dataset }) => output::line(format!("retired: {dataset}")),
-            (false, Self::Put(wish)) => match answer["versions"].as_array() {
-                Some(several) => several
-                    .iter()
-                    .try_for_each(|one| output::text(wish.told(one) + "\n" + &super::checks::arrived(one))),
-                None => output::text(wish.told(&answer) + "\n" + &super::checks::arrived(&answer)),
-            },
+            (false, Self::Put(wish)) => {
+                let one = |one: &Value| output::text(wish.told(one) + "\n" + &super::checks::arrived(one));
+                let said = match answer["versions"].as_array() {
+                    Some(several) => several.iter().try_for_each(one),
+                    None => one(&answer),
+                };
+                said.and_then(|()| super::checks::let_in(&answer))
+            }
             (false, Self::Diff(_)) => output::text(content::compared(&answer)),
             (false, Self::Get(wish)) => {
                 output::line(format!("written: {}, {} bytes", wish.output.display(), answer["bytes"]))

@@ -89,7 +89,9 @@ fn given_a_contract_when_versions_come_in_then_what_breaks_it_is_shut_away_and_t
     let stored = done(&world, &steward, &["data", "put", "loans", &good, "--version", "good"]);
     assert_eq!((&stored["check"]["verdict"], &stored["check"]["rows"]), (&json!("passed"), &json!(3)), "{stored}");
     let bad = rows(&world, "bad.csv", "3,301,4000");
-    let stored = done(&world, &steward, &["data", "put", "loans", &bad, "--version", "bad"]);
+    let refused = tried(&world, &steward, &["data", "put", "loans", &bad, "--version", "bad"]);
+    assert_eq!(refused.code, 2, "a pipeline stops here: {refused:?}");
+    let stored = refused.json();
     assert_eq!((&stored["check"]["verdict"], &stored["check"]["quarantined"]), (&json!("failed"), &json!(true)));
 
     let out = world.path("out.csv").display().to_string();

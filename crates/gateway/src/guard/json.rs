@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn given_nothing_to_edit_when_edited_then_none() {
-        assert_eq!(shouted(r#"{"a":"b","c":["d",{"e":"\"ann"}]}"#).is_some(), true);
+        assert!(shouted(r#"{"a":"b","c":["d",{"e":"\"ann"}]}"#).is_some());
         for document in [r#"{"a":"b","c":["d",{}],"ann":1}"#, "[]", r#""""#, r#"{"a":"\\"}"#] {
             assert_eq!(shouted(document), None, "{document}");
         }
