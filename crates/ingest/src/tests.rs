@@ -78,8 +78,9 @@ impl World {
     }
 
     fn objects(&self) -> usize {
-        let entries = std::fs::read_dir(self.dir.path().join("objects")).into_iter().flatten().flatten();
-        entries.filter(|entry| entry.file_name().len() == 32).count()
+        let below = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().flatten().collect::<Vec<_>>();
+        let dirs = below(&self.dir.path().join("objects"));
+        dirs.iter().flat_map(|dir| below(&dir.path())).filter(|entry| entry.file_name().len() == 32).count()
     }
 
     async fn compare(&self, key: &[&str], shows_values: bool) -> Result<Diff, DiffError> {

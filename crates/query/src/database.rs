@@ -92,7 +92,11 @@ impl Database {
             let fold = inner.fold(at)?;
             let root = inner.source.root_at(fold.size).map_err(QueryError::Source)?;
             // What went since is missing from any past state too.
-            let newest = inner.newest(inner.source.size())?;
+            let newest = match inner.newest(inner.source.size()) {
+                // What came before an entry that is not understood can still be asked.
+                Err(QueryError::Entry { seq, .. }) => inner.newest(seq)?,
+                newest => newest?,
+            };
             let tail = Tail { inferences: open(&fold, tail.inferences), accesses: open(&fold, tail.accesses) };
             Ok::<_, QueryError>((fold, newest, root, tail))
         });

@@ -128,7 +128,7 @@ impl<'a> Compiled<'a> {
         for (n, (here, there)) in pairs.enumerate() {
             picked.push(format!("TRY_CAST({} AS {}) AS \"__there_{n}\"", quoted(there), sql_type(self.kind(here))));
             let equal = if n < to.columns.len() { "=" } else { "IS NOT DISTINCT FROM" };
-            same.push(format!("t.{} {equal} r.\"__there_{n}\"", quoted(here)));
+            same.push(format!("(t.{} {equal} r.\"__there_{n}\")", quoted(here)));
         }
         let known: Vec<String> = to.columns.iter().map(|column| format!("{} IS NOT NULL", quoted(column))).collect();
         let rows = format!(

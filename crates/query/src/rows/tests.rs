@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{AsArray, DictionaryArray, Int64Array, StringArray, TimestampSecondArray};
+use datafusion::arrow::array::{
+    AsArray, DictionaryArray, Int64Array, StringArray, TimestampMillisecondArray, TimestampSecondArray,
+};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, TimeUnit};
 use datafusion::arrow::ipc::CompressionType;
@@ -47,11 +49,12 @@ async fn why(form: Form, of: impl Into<Vec<u8>>) -> String {
 fn batch(rows: std::ops::Range<i64>) -> RecordBatch {
     let ids = Int64Array::from_iter_values(rows.clone());
     let names: StringArray = rows.clone().map(|n| (n % 3 != 0).then(|| format!("name {n}"))).collect();
-    let times = TimestampSecondArray::from_iter_values(rows.map(|n| n * 86_400));
+    let times = TimestampMillisecondArray::from_iter_values(rows.map(|n| n * 86_400_000));
     let fields = vec![
         Field::new("id", DataType::Int64, false),
         Field::new("name", DataType::Utf8, true),
-        Field::new("at", DataType::Timestamp(TimeUnit::Second, None), false),
+        // Parquet has no seconds.
+        Field::new("at", DataType::Timestamp(TimeUnit::Millisecond, None), false),
     ];
     let columns = vec![Arc::new(ids) as _, Arc::new(names) as _, Arc::new(times) as _];
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("a batch")
