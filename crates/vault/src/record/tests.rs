@@ -13,7 +13,7 @@ fn keys_for(r: &[u8; 24]) -> RecordKeys {
 #[test]
 fn text_compresses_and_round_trips() {
     let context = context("log.example/1", CLASS);
-    let text = b"the quick brown fox ".repeat(200);
+    let text = b"the quick brown fox ".repeat(400);
     let sealed = seal(&keys_for(&[3; 24]), &context, [3; 24], &[(1, &text), (9, b"")]).unwrap();
     assert!(sealed.ct.len() < text.len() / 3);
     let opened = open(keys_for(&[3; 24]), &context, &sealed.as_ref()).unwrap();
