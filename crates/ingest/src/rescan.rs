@@ -37,7 +37,7 @@ pub enum ScanError {
 /// # Errors
 /// [`ScanError`].
 pub async fn scan(engine: &Arc<Engine>, dataset: &str, version: &str) -> Result<Done, ScanError> {
-    let bytes = crate::stored(engine, dataset, version)?;
+    let bytes = crate::stored(engine, dataset, version).await?;
     let (object, form) = engine.read(|state| {
         let known = state.dataset_version(dataset, version);
         (known.map(|known| known.stored.object.clone()), known.and_then(crate::form_of))

@@ -395,6 +395,15 @@ impl State {
         }
     }
 
+    /// Every encrypted object of data that the ledger speaks of: of versions, of rows that are kept beside them, and of what
+    /// is to be destroyed and is not yet known to be gone.
+    pub fn spoken_of(&self) -> impl Iterator<Item = &str> {
+        let versions = self.datasets.values().flat_map(|dataset| dataset.versions.values());
+        let stored = versions.map(|version| version.stored.object.as_str());
+        let beside = self.quarantined_objects().map(|stored| stored.object.as_str());
+        stored.chain(beside).chain(self.doomed_objects.keys().map(String::as_str))
+    }
+
     /// Objects with rows that are kept beside versions.
     pub fn quarantined_objects(&self) -> impl Iterator<Item = &StoredObject> {
         let standings = self.checks.values().flat_map(|versions| versions.values());

@@ -356,8 +356,7 @@ impl Engine {
         dataset: &str,
         version: &str,
     ) -> Result<Reading, ExecuteError> {
-        let known = self.readable_version(who, dataset, version)?;
-        self.may_leave(who, dataset, version).await?;
+        let known = self.readable_version(who, dataset, version).await?;
         let permit = self.transfers.begin()?;
         let stored = known.stored;
         let bytes = stored.bytes;
@@ -367,21 +366,22 @@ impl Engine {
     }
 
     /// What is known of a version that `who` may read for the purpose that they came with; the record of their access
-    /// names it.
+    /// names it. Whatever shows rows as they are asks this first.
     ///
     /// # Errors
-    /// A refusal when the policies or the data set's purposes do not allow it, or there is no such version.
-    pub fn readable_version(&self, who: &Principal, dataset: &str, version: &str) -> Result<Version, ExecuteError> {
+    /// A refusal when the policies, the data set's purposes or where it may go do not allow it, or there is no such version.
+    pub async fn readable_version(
+        self: &Arc<Self>,
+        who: &Principal,
+        dataset: &str,
+        version: &str,
+    ) -> Result<Version, ExecuteError> {
         self.authorize(who, "dataset.read", &format!("dataset/{dataset}"))?;
-        let known = self.version_for(who, dataset, version)?;
-        self.may_read_raw(who, dataset, who.attempt.as_ref().and_then(crate::Attempt::why))?;
+        let known = self.version_for_purpose(dataset, version, who.attempt.as_ref().and_then(crate::Attempt::why))?;
+        self.may_read_raw(who, dataset)?;
         who.attempt.iter().for_each(|attempt| attempt.concerns(&known.stored.object));
+        self.may_leave(who, dataset, version).await?;
         Ok(known)
-    }
-
-    /// The version, if there is one that may be read for the purpose that was stated.
-    fn version_for(&self, who: &Principal, dataset: &str, version: &str) -> Result<Version, Refusal> {
-        self.version_for_purpose(dataset, version, who.attempt.as_ref().and_then(crate::Attempt::why))
     }
 
     fn version_for_purpose(&self, dataset: &str, version: &str, purpose: Option<Purpose>) -> Result<Version, Refusal> {
@@ -434,15 +434,16 @@ impl Engine {
     ///
     /// # Errors
     /// A refusal when there is no such version or its object cannot be opened; its name says why.
-    pub fn version_reader(
-        &self,
+    pub async fn version_reader(
+        self: &Arc<Self>,
         dataset: &str,
         version: &str,
     ) -> Result<Arc<ObjectPieces<Box<dyn Object>>>, ExecuteError> {
         let known = self.read(|state| state.dataset_version(dataset, version).cloned());
         let missing = || format!("data set `{dataset}` has no version `{version}`");
         let known = known.ok_or_else(|| Refusal::new(RefusalCode::NotFound, missing()))?;
-        Ok(Arc::new(self.stored_pieces(&known.stored).map_err(|error| unreadable(dataset, version, &error))?))
+        let opened = self.blocking(move |engine| engine.stored_pieces(&known.stored)).await?;
+        Ok(Arc::new(opened.map_err(|error| unreadable(dataset, version, &error))?))
     }
 
     fn stored_pieces(&self, stored: &StoredObject) -> Result<ObjectPieces<Box<dyn Object>>, ObjectError> {

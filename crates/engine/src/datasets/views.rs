@@ -89,15 +89,19 @@ impl Engine {
         Ok(View { dataset, version, spec, subjects: known.subjects, object: known.stored.object, _permit: permit })
     }
 
-    /// Whether somebody may read what the view for a purpose would change. Where there is a view, it is what is read.
-    pub(crate) fn may_read_raw(&self, who: &Principal, dataset: &str, purpose: Option<Purpose>) -> Result<(), Refusal> {
-        let viewed = purpose.filter(|purpose| self.read(|state| state.view(dataset, *purpose).is_some()));
-        let Some(purpose) = viewed else { return Ok(()) };
+    /// Whether somebody may read what a view would change. Where there is a view, for whichever purpose, it is what is read:
+    /// a purpose is stated by whoever reads, and another one would be a way around it.
+    pub(crate) fn may_read_raw(&self, who: &Principal, dataset: &str) -> Result<(), Refusal> {
+        let viewed: Vec<&str> = self
+            .read(|state| state.views.get(dataset).into_iter().flatten().map(|(purpose, _)| purpose.as_str()).collect());
+        if viewed.is_empty() {
+            return Ok(());
+        }
         let allowed = self.authorize(who, "dataset.read.raw", &format!("dataset/{dataset}"));
         allowed.map(drop).map_err(|refusal| {
-            let word = purpose.as_str();
+            let words = viewed.join("`, `");
             let message = format!(
-                "data set `{dataset}` is read for `{word}` through its view: `counterfoil data view`; to read it as it is needs \
+                "data set `{dataset}` is read through its view, which there is for `{words}`: `counterfoil data view`; to read it as it is needs \
                  a role that permits `dataset.read.raw`"
             );
             Refusal { message, ..refusal }

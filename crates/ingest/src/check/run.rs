@@ -196,7 +196,7 @@ async fn stored(
     dataset: &str,
     version: &str,
 ) -> Result<(Form, Arc<dyn RangeRead>), ExecuteError> {
-    let bytes = crate::stored(engine, dataset, version)?;
+    let bytes = crate::stored(engine, dataset, version).await?;
     let said = engine.read(|state| {
         let known = state.dataset_version(dataset, version)?;
         let described = known.content.as_ref().map(|content| content.form);
