@@ -14,7 +14,8 @@ use crate::output::{self, Failure};
 pub struct Check {
     /// The version, as NAME@VERSION
     version: String,
-    /// Check against this file instead of the contract in force; it need not be published
+    /// Check against this file instead of the contract in force; it need not be published. Needs --purpose and what reading
+    /// the version does, and what is found is not recorded
     #[arg(long, value_name = "FILE", conflicts_with = "under")]
     contract: Option<PathBuf>,
     /// Check against the contract of this name, of whatever data set
@@ -95,12 +96,12 @@ pub fn told(found: &Value) -> String {
     let word = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
     let number = |value: &Value| value.as_u64().unwrap_or_default();
     let mut text = format!(
-        "{}@{}: {}, {} rows, check {}\n",
+        "{}@{}: {}, {} rows, {}\n",
         word(found, "dataset"),
         word(found, "version"),
         word(found, "verdict"),
         number(&found["rows"]),
-        word(found, "check")
+        found["check"].as_str().map_or("not recorded".to_owned(), |check| format!("check {check}"))
     );
     for one in found["results"].as_array().into_iter().flatten() {
         let (violations, checked) = (number(&one["violations"]), number(&one["checked"]));

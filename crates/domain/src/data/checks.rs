@@ -294,10 +294,14 @@ impl State {
         }
         let contract = self.contract_of(dataset);
         let checked = standing.and_then(|standing| standing.checked.as_ref());
-        let let_out = standing.is_some_and(|standing| standing.released.is_some());
+        let released = standing.and_then(|standing| standing.released.as_ref());
         if let Some(contract) = contract {
             let guarded = self.dataset_version(dataset, version).is_some_and(|known| known.at >= contract.since);
-            let settled = let_out || checked.is_some_and(|last| last.verdict != Verdict::Unknown);
+            // What was let out under another version of the contract was not let out under this one.
+            let let_out = released.is_some_and(|(name, number)| {
+                *name == contract.published.contract && *number == contract.published.version
+            });
+            let settled = let_out || checked.is_some_and(|last| last.verdict == Verdict::Passed);
             if guarded && !settled {
                 let name = &contract.published.contract;
                 let message = format!(

@@ -71,7 +71,7 @@ impl Engine {
     ) -> Result<View, ExecuteError> {
         who.attempt.iter().for_each(|attempt| attempt.purpose(purpose));
         self.authorize(who, "dataset.view.read", &format!("dataset/{dataset}"))?;
-        let known = self.version_for_purpose(dataset, version, Some(purpose))?;
+        let known = self.version_for_purpose(dataset, version, Some(purpose), false)?;
         let (spec, may) = self.read(|state| {
             let spec = state.view(dataset, purpose).map(|view| view.spec.clone());
             let may = spec.as_ref().map_or(Ok(()), |spec| views::may_give(state, dataset, purpose, spec));

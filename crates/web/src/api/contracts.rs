@@ -169,7 +169,7 @@ pub(crate) struct NewCheck {
     run: Option<String>,
 }
 
-/// `POST /checks`: checks a version, and answers when it is recorded.
+/// `POST /checks`: checks a version, and answers when it is recorded. Against a text nothing is recorded.
 pub(crate) async fn check(
     State(app): State<Arc<App>>,
     Caller(who): Caller,
@@ -211,10 +211,12 @@ pub(crate) async fn on_arrival(app: &Arc<App>, who: &Principal, dataset: &str, v
 /// What a check found, as it is answered.
 pub(crate) fn found(outcome: &Outcome) -> Value {
     let checked = &outcome.checked;
+    let recorded = outcome.recorded.as_ref();
     json!({
-        "check": checked.check, "dataset": checked.dataset, "version": checked.version, "contract": checked.contract,
+        "check": recorded.map(|recorded| &recorded.check), "dataset": checked.dataset, "version": checked.version, "contract": checked.contract,
         "stage": checked.stage, "run": checked.run, "rows": checked.rows, "verdict": checked.verdict,
-        "quarantined": outcome.recorded.quarantined, "results": checked.results, "size": outcome.recorded.done.size,
+        "quarantined": recorded.is_some_and(|recorded| recorded.quarantined), "results": checked.results,
+        "size": recorded.map(|recorded| recorded.done.size),
     })
 }
 
