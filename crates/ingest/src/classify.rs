@@ -55,8 +55,9 @@ pub struct Classified {
 /// When the rows cannot be read.
 pub async fn classify(frame: &Frame) -> Result<Classified, RowsError> {
     let all = frame.columns();
-    // A name that the ledger does not take cannot be on record.
-    let named = all.iter().filter(|(name, _)| field_is_valid(name).is_ok());
+    // A name that the ledger does not take cannot be on record, nor one that looks like data about a person: a version that
+    // was stored without a look at its rows may have such.
+    let named = all.iter().filter(|(name, _)| field_is_valid(name).is_ok() && !is_about_somebody(name));
     let columns: Vec<(String, String)> = named.take(MAX_FIELDS).cloned().collect();
     let read: Vec<usize> =
         (0..columns.len()).filter(|at| columns.get(*at).is_some_and(|(_, kind)| has_text(kind))).collect();
@@ -77,6 +78,11 @@ pub async fn classify(frame: &Frame) -> Result<Classified, RowsError> {
     let mut columns = found.await.map_err(|error| RowsError::Io(std::io::Error::other(error)))?;
     let over = shorten(&mut columns);
     Ok(Classified { rows: looked, bytes, whole, columns, left_out: left_out + over })
+}
+
+/// Whether the name of a column looks like data about a person.
+pub(crate) fn is_about_somebody(name: &str) -> bool {
+    !scan::personal::find(name, &scan::personal::Kind::ALL).is_empty()
 }
 
 /// Whether values of this type are looked at; of others, the column's name is.
