@@ -51,7 +51,7 @@ agree = ["amount"]
 
 fn declare<'a>(dataset: &'a str, owner: &'a str) -> Vec<&'a str> {
     let mut words = vec!["data", "declare", dataset, "--class", "confidential", "--source", "core/loans"];
-    words.extend(["--licence", "own", "--purposes", "development,training", "--owner", owner]);
+    words.extend(["--licence", "own", "--purposes", "development,training,operation", "--owner", owner]);
     words
 }
 

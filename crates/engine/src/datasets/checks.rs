@@ -4,7 +4,9 @@
 use std::sync::{Arc, PoisonError};
 
 use domain::data::checks::stage_is_valid;
-use domain::data::{CheckVersion, Contract, Found, KnownContract, StoredObject, Verdict, VersionChecked, VersionReleased};
+use domain::data::{
+    CheckVersion, Contract, Found, KnownContract, StoredObject, Verdict, VersionChecked, VersionReleased,
+};
 use domain::{Command, Event, Refusal, RefusalCode};
 
 use super::{Transfers, Unwritten, unreadable};

@@ -104,3 +104,11 @@ async fn given_a_column_that_is_named_by_somebodys_data_when_looked_at_then_its_
     let names: Vec<&str> = found.columns.iter().filter_map(|one| one.column.as_deref()).collect();
     assert_eq!((names, found.left_out), (vec!["id", "note"], 1));
 }
+
+#[test]
+fn given_a_text_for_the_ledger_when_a_line_has_somebodys_data_then_the_line_is_said_and_not_what_stands_there() {
+    let text = "name = \"loans\"\n[[column]]\nname = \"email\"\nallowed = [\"ann.jones@example.com\"]\n";
+    let why = says_nothing_of_anybody(text).expect_err("an address");
+    assert!(why.starts_with("line 4 ") && why.contains("`email`") && !why.contains("jones"), "{why}");
+    says_nothing_of_anybody(include_str!("../../../../examples/credit-risk/contract.toml")).expect("of nobody");
+}

@@ -33,9 +33,10 @@ pub(crate) async fn feasible(command: &Command) -> Result<(), Failure> {
     read(text).await.map(drop)
 }
 
-/// Reads a contract and tries its SQL on no rows.
+/// Reads a contract, looks for data about people in it, and tries its SQL on no rows.
 async fn read(text: &str) -> Result<Contract, Failure> {
     let contract = Contract::parse(text).map_err(|error| Failure::invalid(error.to_string()))?;
+    ingest::classify::says_nothing_of_anybody(text).map_err(Failure::invalid)?;
     try_contract(&contract).await.map_err(Failure::invalid)?;
     Ok(contract)
 }
