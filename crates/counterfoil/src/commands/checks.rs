@@ -27,6 +27,9 @@ pub struct Check {
     /// The run of the pipeline, by a name of its own
     #[arg(long)]
     run: Option<String>,
+    /// The region that the answer goes to, where a rule says where data of its class may be; with --contract
+    #[arg(long, value_name = "REGION", requires = "contract")]
+    to_region: Option<String>,
 }
 
 /// Rows to look at.
@@ -87,7 +90,8 @@ impl Check {
                 wish[member] = json!(value);
             }
         }
-        client.json(Method::POST, "/api/v1/checks", Some(&wish)).await
+        let path = super::data::bound_for("/api/v1/checks", self.to_region.as_deref());
+        client.json(Method::POST, &path, Some(&wish)).await
     }
 }
 

@@ -91,6 +91,9 @@ pub(crate) struct How {
     /// It is for the record of the access; the address says it too.
     #[serde(rename = "purpose")]
     _purpose: Option<String>,
+    /// So is where it goes.
+    #[serde(rename = "to_region")]
+    _to_region: Option<String>,
     /// The run that it is read for; a header says it too.
     run: Option<String>,
 }
