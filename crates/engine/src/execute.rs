@@ -163,6 +163,7 @@ impl Engine {
             self.authorize(who, ask.command.name(), &further)?;
         }
         self.may_move(who, &ask.command)?;
+        self.may_refer(who, &ask.command)?;
         if let Some(done) = self.done_before(who, ask)? {
             return Ok(Settled::Before(done));
         }

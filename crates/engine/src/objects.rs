@@ -162,10 +162,7 @@ impl Engine {
     }
 
     pub(crate) fn is_spoken_of(&self, object: &str) -> bool {
-        self.read(|state| {
-            let mut versions = state.datasets.values().flat_map(|dataset| dataset.versions.values());
-            state.doomed_objects.contains_key(object) || versions.any(|version| version.stored.object == object)
-        })
+        self.read(|state| state.spoken_of().any(|named| named == object))
     }
 
     /// Removes objects that no event speaks of and nobody is writing, whatever left them, and uploads that nobody goes on
@@ -177,12 +174,7 @@ impl Engine {
         let ours: Vec<String> = place.list().map_err(failed)?.into_iter().filter(|name| name.len() == 32).collect();
         // In this order: whatever was being written when they were listed is noted as that, or spoken of by now.
         let begun = self.transfers.begun(|begun| begun.clone());
-        let spoken_of: BTreeSet<String> = self.read(|state| {
-            let versions = state.datasets.values().flat_map(|dataset| dataset.versions.values());
-            let stored = versions.map(|version| version.stored.object.clone());
-            let beside = state.quarantined_objects().map(|stored| stored.object.clone());
-            stored.chain(beside).chain(state.doomed_objects.keys().cloned()).collect()
-        });
+        let spoken_of: BTreeSet<String> = self.read(|state| state.spoken_of().map(str::to_owned).collect());
         let unnamed =
             ours.into_iter().filter(|object| !begun.contains(object) && !spoken_of.contains(object)).collect();
         for object in &self.not_aside(unnamed)? {

@@ -215,12 +215,18 @@ impl Engine {
 
     /// The objects that the ledger speaks of and that are not there.
     fn missing_objects(&self) -> io::Result<Vec<String>> {
-        let names: Vec<String> = self.read(|state| {
-            let versions = state.datasets.values().flat_map(|dataset| dataset.versions.values());
-            let stored = versions.map(|version| version.stored.object.clone());
-            stored.chain(state.artifacts.values().map(|kept| kept.sha256.clone())).collect()
+        let (names, documents): (Vec<String>, Vec<String>) = self.read(|state| {
+            let artifacts = state.artifacts.values().map(|kept| kept.sha256.as_str());
+            let names = state.spoken_of().chain(artifacts).map(str::to_owned).collect();
+            (names, state.documents.values().map(|document| document.published.sha256.clone()).collect())
         });
         let mut missing = Vec::new();
+        for name in documents {
+            // One that is in force since before documents lay apart is with the other objects.
+            if self.places.documents.open(&name)?.is_none() && self.places.objects.open(&name)?.is_none() {
+                missing.push(name);
+            }
+        }
         for name in names {
             if self.places.objects.open(&name)?.is_none() {
                 missing.push(name);

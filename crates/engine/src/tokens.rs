@@ -179,7 +179,8 @@ impl Engine {
                 .map_err(|error| failed(error.into()))?,
             (true, _) => {
                 return Err(invalid(format!(
-                    "each token of scope `{scope}` is somebody's, and the version does not say whom its rows are about:                      store it with a column of subjects, or declare the view with another scope"
+                    "each token of scope `{scope}` is somebody's, and the version does not say whom its rows are about: \
+                     store it with a column of subjects, or declare the view with another scope"
                 )));
             }
         };

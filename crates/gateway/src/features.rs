@@ -70,7 +70,13 @@ impl std::fmt::Display for Broken {
 impl Features {
     /// A contract in force, when it guards the model.
     pub(crate) fn of(published: &ContractPublished, model: &str) -> Option<Self> {
-        let contract = Contract::parse(&published.text).ok()?;
+        let contract = Contract::parse(&published.text);
+        let contract = contract
+            .inspect_err(|error| {
+                let contract = published.contract.as_str();
+                tracing::error!(contract, %error, "ALERT: a contract in force cannot be read, and guards no model: publish it anew");
+            })
+            .ok()?;
         let guards = contract.models.iter().any(|guarded| guarded == model);
         let contract_name = format!("{} {}", published.contract, published.version);
         guards.then(|| Self { contract: contract_name, columns: contract.columns.iter().map(feature).collect() })

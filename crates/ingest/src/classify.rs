@@ -12,7 +12,7 @@ use arrow::datatypes::DataType;
 use domain::data::fields::{MAX_BYTES, MAX_FIELDS, field_is_valid};
 use domain::data::{DataClass, FoundKind, ScannedColumn};
 use query::rows::{Frame, RangeRead, RowsError};
-use scan::detect::{Class, Detectors, Finding, Kind};
+use scan::detect::{Class, Detectors, Finding, Kind, MASKED};
 
 /// Rows from the beginning that are all looked at.
 pub const FIRST_ROWS: u64 = 10_000;
@@ -55,8 +55,9 @@ pub struct Classified {
 /// When the rows cannot be read.
 pub async fn classify(frame: &Frame) -> Result<Classified, RowsError> {
     let all = frame.columns();
-    // A name that the ledger does not take cannot be on record.
-    let named = all.iter().filter(|(name, _)| field_is_valid(name).is_ok());
+    // A name that the ledger does not take cannot be on record, nor one that looks like data about a person: a version that
+    // was stored without a look at its rows may have such.
+    let named = all.iter().filter(|(name, _)| field_is_valid(name).is_ok() && !is_about_somebody(name));
     let columns: Vec<(String, String)> = named.take(MAX_FIELDS).cloned().collect();
     let read: Vec<usize> =
         (0..columns.len()).filter(|at| columns.get(*at).is_some_and(|(_, kind)| has_text(kind))).collect();
@@ -77,6 +78,32 @@ pub async fn classify(frame: &Frame) -> Result<Classified, RowsError> {
     let mut columns = found.await.map_err(|error| RowsError::Io(std::io::Error::other(error)))?;
     let over = shorten(&mut columns);
     Ok(Classified { rows: looked, bytes, whole, columns, left_out: left_out + over })
+}
+
+/// Whether the name of a column looks like data about a person.
+pub(crate) fn is_about_somebody(name: &str) -> bool {
+    !scan::personal::find(name, &scan::personal::Kind::ALL).is_empty()
+}
+
+/// Refuses a text that goes into the ledger as it is, such as a contract's, when a line of it has what looks like data about
+/// a person, or a secret.
+///
+/// # Errors
+/// The line and what it looks like, and never what stands there.
+pub fn says_nothing_of_anybody(text: &str) -> Result<(), String> {
+    let detectors = Detectors::standard();
+    for (at, line) in text.lines().enumerate() {
+        let mut found = detectors.find(line).into_iter();
+        if let Some(one) = found.find(|one| one.score_permille >= MASKED && one.kind.class() != Class::Internal) {
+            return Err(format!(
+                "line {} has what looks like data about a person or a secret (`{}`), and the whole text is written to the \
+                 ledger: say it without, by a pattern or a list that lies in a data set of its own",
+                at + 1,
+                one.kind.as_str()
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Whether values of this type are looked at; of others, the column's name is.

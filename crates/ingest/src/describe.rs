@@ -19,7 +19,7 @@ pub(crate) fn describe(
     bytes: &dyn RangeRead,
 ) -> Result<Content, ExecuteError> {
     for (at, (name, _)) in survey.columns.iter().enumerate() {
-        if !scan::personal::find(name, &scan::personal::Kind::ALL).is_empty() {
+        if crate::classify::is_about_somebody(name) {
             let message = format!(
                 "column {} is named by what looks like data about a person, and names are written to the ledger: name it \
                  otherwise: nothing was stored",

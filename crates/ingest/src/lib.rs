@@ -42,12 +42,12 @@ impl<R: ReadAt> RangeRead for Pieces<R> {
 ///
 /// # Errors
 /// As [`engine::Engine::version_reader`].
-pub fn stored(
-    engine: &engine::Engine,
+pub async fn stored(
+    engine: &Arc<engine::Engine>,
     dataset: &str,
     version: &str,
 ) -> Result<Arc<dyn RangeRead>, engine::ExecuteError> {
-    Ok(Arc::new(Pieces(engine.version_reader(dataset, version)?)))
+    Ok(Arc::new(Pieces(engine.version_reader(dataset, version).await?)))
 }
 
 // What is found in a version, and what of it goes out for a purpose.

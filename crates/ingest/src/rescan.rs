@@ -18,6 +18,9 @@ use crate::classify::{Classified, classify, classify_text};
 /// How often new versions are looked for.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// One scan at a time: each holds a sample in memory.
+static TURN: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(1);
+
 /// Why a version was not looked at.
 #[derive(Debug, thiserror::Error)]
 pub enum ScanError {
@@ -37,7 +40,8 @@ pub enum ScanError {
 /// # Errors
 /// [`ScanError`].
 pub async fn scan(engine: &Arc<Engine>, dataset: &str, version: &str) -> Result<Done, ScanError> {
-    let bytes = crate::stored(engine, dataset, version)?;
+    let _turn = TURN.acquire().await;
+    let bytes = crate::stored(engine, dataset, version).await?;
     let (object, form) = engine.read(|state| {
         let known = state.dataset_version(dataset, version);
         (known.map(|known| known.stored.object.clone()), known.and_then(crate::form_of))

@@ -95,7 +95,7 @@ type Looked = Result<(Content, Frame), ExecuteError>;
 
 /// Reads all of it, and says what it is.
 async fn looked_at(engine: &Arc<Engine>, arrived: Arrived, form: Form) -> Result<(Arrived, Looked), ExecuteError> {
-    let pieces: Arc<dyn RangeRead> = match engine.arrived_reader(&arrived) {
+    let pieces: Arc<dyn RangeRead> = match engine.arrived_reader(&arrived).await {
         Ok(pieces) => Arc::new(Pieces(pieces)),
         Err(error) => return Ok((arrived, Err(error))),
     };

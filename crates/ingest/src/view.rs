@@ -85,7 +85,7 @@ pub async fn frame(engine: &Arc<Engine>, dataset: &str, version: &str) -> Result
             format!("version `{version}` of data set `{dataset}` has no rows that are known of: a view needs some");
         return Err(Refusal::new(RefusalCode::Conflict, message).into());
     };
-    Ok(Frame::open(form, crate::stored(engine, dataset, version)?).await?.in_order())
+    Ok(Frame::open(form, crate::stored(engine, dataset, version).await?).await?.in_order())
 }
 
 /// Opens a view over a version's rows. Its first rows are ready on return, so that most of what can go wrong with its

@@ -14,7 +14,8 @@ use crate::output::{self, Failure};
 pub struct Check {
     /// The version, as NAME@VERSION
     version: String,
-    /// Check against this file instead of the contract in force; it need not be published
+    /// Check against this file instead of the contract in force; it need not be published. Needs --purpose and what reading
+    /// the version does, and what is found is not recorded
     #[arg(long, value_name = "FILE", conflicts_with = "under")]
     contract: Option<PathBuf>,
     /// Check against the contract of this name, of whatever data set
@@ -26,6 +27,9 @@ pub struct Check {
     /// The run of the pipeline, by a name of its own
     #[arg(long)]
     run: Option<String>,
+    /// The region that the answer goes to, where a rule says where data of its class may be; with --contract
+    #[arg(long, value_name = "REGION", requires = "contract")]
+    to_region: Option<String>,
 }
 
 /// Rows to look at.
@@ -86,7 +90,8 @@ impl Check {
                 wish[member] = json!(value);
             }
         }
-        client.json(Method::POST, "/api/v1/checks", Some(&wish)).await
+        let path = super::data::bound_for("/api/v1/checks", self.to_region.as_deref());
+        client.json(Method::POST, &path, Some(&wish)).await
     }
 }
 
@@ -95,12 +100,12 @@ pub fn told(found: &Value) -> String {
     let word = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
     let number = |value: &Value| value.as_u64().unwrap_or_default();
     let mut text = format!(
-        "{}@{}: {}, {} rows, check {}\n",
+        "{}@{}: {}, {} rows, {}\n",
         word(found, "dataset"),
         word(found, "version"),
         word(found, "verdict"),
         number(&found["rows"]),
-        word(found, "check")
+        found["check"].as_str().map_or("not recorded".to_owned(), |check| format!("check {check}"))
     );
     for one in found["results"].as_array().into_iter().flatten() {
         let (violations, checked) = (number(&one["violations"]), number(&one["checked"]));

@@ -135,6 +135,9 @@ pub struct Diff {
     /// A column that tells rows apart; several together when given several times
     #[arg(long, value_name = "COLUMN")]
     key: Vec<String>,
+    /// The region that the answer goes to, where a rule says where data of its class may be
+    #[arg(long, value_name = "REGION")]
+    to_region: Option<String>,
 }
 
 /// A version to read.
@@ -357,7 +360,7 @@ impl Diff {
         if !self.key.is_empty() {
             query.append_pair("key", &self.key.join(","));
         }
-        Ok(format!("{}?{}", at(&[&from, "diff"]), query.finish()))
+        Ok(bound_for(&format!("{}?{}", at(&[&from, "diff"]), query.finish()), self.to_region.as_deref()))
     }
 }
 

@@ -51,7 +51,7 @@ agree = ["amount"]
 
 fn declare<'a>(dataset: &'a str, owner: &'a str) -> Vec<&'a str> {
     let mut words = vec!["data", "declare", dataset, "--class", "confidential", "--source", "core/loans"];
-    words.extend(["--licence", "own", "--purposes", "development,training", "--owner", owner]);
+    words.extend(["--licence", "own", "--purposes", "development,training,operation", "--owner", owner]);
     words
 }
 
@@ -93,6 +93,14 @@ fn given_a_contract_when_versions_come_in_then_what_breaks_it_is_shut_away_and_t
     assert_eq!(refused.code, 2, "a pipeline stops here: {refused:?}");
     let stored = refused.json();
     assert_eq!((&stored["check"]["verdict"], &stored["check"]["quarantined"]), (&json!("failed"), &json!(true)));
+
+    // A text of one's own asks about the rows what a read of them does.
+    let own = ["data", "check", "loans@good", "--contract", &file];
+    assert_eq!(tried(&world, &steward, &own).error(), (65, "invalid".into()), "for no purpose");
+    let found = done(&world, &steward, &[&["--purpose", "development"][..], &own].concat());
+    assert_eq!((&found["verdict"], &found["check"]), (&json!("passed"), &Value::Null), "{found}");
+    let shut = ["--purpose", "development", "data", "check", "loans@bad", "--contract", &file];
+    assert_eq!(tried(&world, &steward, &shut).error(), (65, "forbidden".into()), "it is quarantined");
 
     let out = world.path("out.csv").display().to_string();
     let read = |key: &str, purpose: &str, version: &str| {

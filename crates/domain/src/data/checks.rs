@@ -294,10 +294,14 @@ impl State {
         }
         let contract = self.contract_of(dataset);
         let checked = standing.and_then(|standing| standing.checked.as_ref());
-        let let_out = standing.is_some_and(|standing| standing.released.is_some());
+        let released = standing.and_then(|standing| standing.released.as_ref());
         if let Some(contract) = contract {
             let guarded = self.dataset_version(dataset, version).is_some_and(|known| known.at >= contract.since);
-            let settled = let_out || checked.is_some_and(|last| last.verdict != Verdict::Unknown);
+            // What was let out under another version of the contract was not let out under this one.
+            let let_out = released.is_some_and(|(name, number)| {
+                *name == contract.published.contract && *number == contract.published.version
+            });
+            let settled = let_out || checked.is_some_and(|last| last.verdict == Verdict::Passed);
             if guarded && !settled {
                 let name = &contract.published.contract;
                 let message = format!(
@@ -393,6 +397,15 @@ impl State {
         if let Some(gone) = gone {
             self.doom(&gone.object, &gone.class, dataset, version);
         }
+    }
+
+    /// Every encrypted object of data that the ledger speaks of: of versions, of rows that are kept beside them, and of what
+    /// is to be destroyed and is not yet known to be gone.
+    pub fn spoken_of(&self) -> impl Iterator<Item = &str> {
+        let versions = self.datasets.values().flat_map(|dataset| dataset.versions.values());
+        let stored = versions.map(|version| version.stored.object.as_str());
+        let beside = self.quarantined_objects().map(|stored| stored.object.as_str());
+        stored.chain(beside).chain(self.doomed_objects.keys().map(String::as_str))
     }
 
     /// Objects with rows that are kept beside versions.

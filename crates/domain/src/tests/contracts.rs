@@ -179,6 +179,7 @@ fn given_a_blocking_rule_that_fails_when_checked_then_the_version_is_shut_until_
     assert_eq!(checked(&mut company, "a_3", 1, broken()), ["dataset.version.checked"], "the release stands");
     closed(&company, Purpose::Training, "training-gate");
     published(&mut company, 2, &TEXT.replace("min = 1", "min = 2"));
+    closed(&company, Purpose::Development, "unchecked");
     assert_eq!(checked(&mut company, "a_3", 2, broken()), ["dataset.version.checked", "dataset.version.quarantined"]);
 }
 

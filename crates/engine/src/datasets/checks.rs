@@ -4,7 +4,9 @@
 use std::sync::{Arc, PoisonError};
 
 use domain::data::checks::stage_is_valid;
-use domain::data::{CheckVersion, Found, KnownContract, StoredObject, Verdict, VersionChecked, VersionReleased};
+use domain::data::{
+    CheckVersion, Contract, Found, KnownContract, StoredObject, Verdict, VersionChecked, VersionReleased,
+};
 use domain::{Command, Event, Refusal, RefusalCode};
 
 use super::{Transfers, Unwritten, unreadable};
@@ -66,6 +68,44 @@ impl Engine {
         }
     }
 
+    /// Whether somebody may check a version against a text of their own. Each of its conditions is a question about the rows,
+    /// so that it is asked what a read of them is; only that the version waits for its check does not matter.
+    ///
+    /// # Errors
+    /// As [`Engine::may_check`] and [`Engine::readable_version`].
+    pub async fn may_try(
+        self: &Arc<Self>,
+        who: &Principal,
+        (dataset, version): (&str, &str),
+        (stage, run): (&str, Option<&str>),
+    ) -> Result<String, ExecuteError> {
+        let object = self.may_check(who, (dataset, version), (stage, run)).await?;
+        match self.readable(who, dataset, version, true).await {
+            Ok(_) => Ok(object),
+            Err(ExecuteError::Refused(refusal)) => {
+                let resource = format!("dataset/{dataset}");
+                Err(self.record_refusal(who, "dataset.version.check", resource, refusal).await)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether whoever publishes a contract may read the data sets that it refers to: its checks say of each row whether it is
+    /// found there.
+    pub(crate) fn may_refer(&self, who: &Principal, command: &Command) -> Result<(), Refusal> {
+        let body = match command {
+            Command::PublishContract(body) => body,
+            Command::RequestApproval(body) => return self.may_refer(who, &body.command),
+            _ => return Ok(()),
+        };
+        // What cannot be read is refused by its own rule.
+        let Ok(contract) = Contract::parse(&body.text) else { return Ok(()) };
+        for reference in &contract.references {
+            self.authorize(who, "dataset.read", &format!("dataset/{}", reference.dataset))?;
+        }
+        Ok(())
+    }
+
     /// Records what a check found, and keeps the rows that break blocking rules when the version is quarantined by it.
     /// `checked` comes without its identifier.
     ///
@@ -80,6 +120,8 @@ impl Engine {
         let check = identity::identifier("k_");
         checked.check.clone_from(&check);
         let (dataset, version) = (checked.dataset.clone(), checked.version.clone());
+        // Whoever is forgotten meanwhile is in rows that no event speaks of yet: it waits until one does.
+        let _coming = Arc::clone(&self.transfers.coming).read_owned().await;
         let offending = match offending.filter(|_| self.would_quarantine(&checked)) {
             Some((rows, kept)) => Some((self.keep_offending(&dataset, rows).await?, kept)),
             None => None,
@@ -94,8 +136,10 @@ impl Engine {
         let quarantined = done.as_ref().is_ok_and(|done| done.events.iter().any(|entry| is_quarantine(&entry.event)));
         if let Some(stored) = stored {
             self.unless_decided(&done, &stored).await;
-            if done.is_ok() && !quarantined {
-                // Somebody else's check had it quarantined meanwhile.
+            // Somebody else's check had it quarantined meanwhile; or it could not be recorded, and rows that no event speaks of
+            // are found by nobody who is to be forgotten.
+            let refused = matches!(done, Err(ExecuteError::Refused(_)));
+            if !quarantined && !refused && !self.is_spoken_of(&stored.object) {
                 self.blocking(move |engine| engine.scrap_object(&stored.class, &stored.object)).await??;
             }
         }
@@ -111,7 +155,10 @@ impl Engine {
                     contract.contract == checked.contract.contract && Some(contract.version) == checked.contract.version
                 });
                 let standing = state.standing(&checked.dataset, &checked.version);
-                governs && standing.is_none_or(|standing| standing.quarantine.is_none())
+                // Written anew meanwhile, it is without somebody who may be in these rows.
+                let version = state.dataset_version(&checked.dataset, &checked.version);
+                let same = version.is_some_and(|known| known.stored.object == checked.object);
+                governs && same && standing.is_none_or(|standing| standing.quarantine.is_none())
             })
     }
 
@@ -153,6 +200,7 @@ impl Engine {
         };
         who.attempt.iter().for_each(|attempt| attempt.concerns(&stored.object));
         self.may_leave(who, dataset, version).await?;
+        let _permit = self.transfers.begin()?;
         let read = self.blocking(move |engine| {
             let mut reader = engine.open_stored(&stored)?;
             let mut bytes = Vec::new();

@@ -58,9 +58,14 @@ impl Engine {
     ///
     /// # Errors
     /// A refusal when its object cannot be opened; its name says why.
-    pub fn arrived_reader(&self, arrived: &Arrived) -> Result<Arc<ObjectPieces<Box<dyn Object>>>, ExecuteError> {
+    pub async fn arrived_reader(
+        self: &Arc<Self>,
+        arrived: &Arrived,
+    ) -> Result<Arc<ObjectPieces<Box<dyn Object>>>, ExecuteError> {
         let StoreVersion { dataset, version, .. } = &arrived.wish;
-        Ok(Arc::new(self.stored_pieces(&arrived.stored).map_err(|error| unreadable(dataset, version, &error))?))
+        let stored = arrived.stored.clone();
+        let opened = self.blocking(move |engine| engine.stored_pieces(&stored)).await?;
+        Ok(Arc::new(opened.map_err(|error| unreadable(dataset, version, &error))?))
     }
 
     /// Stores a version that was taken in, with what is in it, if somebody looked.

@@ -71,7 +71,7 @@ impl Engine {
     ) -> Result<View, ExecuteError> {
         who.attempt.iter().for_each(|attempt| attempt.purpose(purpose));
         self.authorize(who, "dataset.view.read", &format!("dataset/{dataset}"))?;
-        let known = self.version_for_purpose(dataset, version, Some(purpose))?;
+        let known = self.version_for_purpose(dataset, version, Some(purpose), false)?;
         let (spec, may) = self.read(|state| {
             let spec = state.view(dataset, purpose).map(|view| view.spec.clone());
             let may = spec.as_ref().map_or(Ok(()), |spec| views::may_give(state, dataset, purpose, spec));
@@ -89,15 +89,20 @@ impl Engine {
         Ok(View { dataset, version, spec, subjects: known.subjects, object: known.stored.object, _permit: permit })
     }
 
-    /// Whether somebody may read what the view for a purpose would change. Where there is a view, it is what is read.
-    pub(crate) fn may_read_raw(&self, who: &Principal, dataset: &str, purpose: Option<Purpose>) -> Result<(), Refusal> {
-        let viewed = purpose.filter(|purpose| self.read(|state| state.view(dataset, *purpose).is_some()));
-        let Some(purpose) = viewed else { return Ok(()) };
+    /// Whether somebody may read what a view would change. Where there is a view, for whichever purpose, it is what is read:
+    /// a purpose is stated by whoever reads, and another one would be a way around it.
+    pub(crate) fn may_read_raw(&self, who: &Principal, dataset: &str) -> Result<(), Refusal> {
+        let viewed: Vec<Purpose> =
+            self.read(|state| state.views.get(dataset).into_iter().flatten().map(|(purpose, _)| *purpose).collect());
+        if viewed.is_empty() {
+            return Ok(());
+        }
         let allowed = self.authorize(who, "dataset.read.raw", &format!("dataset/{dataset}"));
         allowed.map(drop).map_err(|refusal| {
-            let word = purpose.as_str();
+            let words: Vec<&str> = viewed.iter().map(|purpose| purpose.as_str()).collect();
+            let words = words.join("`, `");
             let message = format!(
-                "data set `{dataset}` is read for `{word}` through its view: `counterfoil data view`; to read it as it is needs \
+                "data set `{dataset}` is read through its view, which there is for `{words}`: `counterfoil data view`; to read it as it is needs \
                  a role that permits `dataset.read.raw`"
             );
             Refusal { message, ..refusal }

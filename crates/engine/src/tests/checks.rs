@@ -116,9 +116,13 @@ async fn given_a_version_that_breaks_its_contract_when_checked_then_its_rows_are
     let trainer = with(&engine, "model_trainer").await;
     engine.quarantined_rows(&trainer, "loans", "1").await.expect_err("not for whoever trains");
 
+    // As when the process ends between the event and the end of the note.
+    let kept = engine.read(|state| state.quarantined_objects().next().expect("kept").object.clone());
+    std::fs::write(engine.data_dir().join("begun").join(&kept), "personal\n").expect("a note");
     killed(engine).await;
     let engine = open(dir.path()).await;
     assert_eq!(files(&engine), 2, "an event speaks of them");
+    assert_eq!(engine.quarantined_rows(&steward, "loans", "1").await.expect("read"), KEPT);
     let check = engine.read(|state| state.standing("loans", "1").expect("checked").quarantine.clone());
     let check = check.expect("quarantined").check;
     let wish = VersionReleased { dataset: "loans".into(), version: "1".into(), check, reference: "CHG-7".into() };

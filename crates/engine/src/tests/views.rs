@@ -52,6 +52,14 @@ async fn given_a_view_when_read_then_by_those_who_may_and_only_stewards_see_behi
     assert!(refusal.message.contains("through its view"), "{}", refusal.message);
     assert!(engine.read_version(&asking(&steward, FOR), "loans", "1").await.is_ok());
 
+    // Another purpose of the data set is no way around the view.
+    let Command::DeclareDataset(mut wider) = declare("loans", &steward.actor) else { unreachable!() };
+    wider.spec.purposes = vec![FOR, Purpose::Training, Purpose::Operation];
+    engine.execute(&steward, Command::DeclareDataset(wider)).await.expect("declared");
+    let around = engine.read_version(&asking(&trainer, Purpose::Operation), "loans", "1").await.map(drop);
+    assert_eq!(code(around), RefusalCode::Forbidden);
+    assert!(engine.read_version(&asking(&steward, Purpose::Operation), "loans", "1").await.is_ok());
+
     // What the field is for is said anew, and the view may not give it any more.
     engine.execute(&steward, field("id", &[])).await.expect("declared");
     assert_eq!(code(engine.view_for(&trainer, "loans", "1", FOR).map(drop)), RefusalCode::Forbidden);

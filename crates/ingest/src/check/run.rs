@@ -7,14 +7,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use domain::data::{Contract, ContractUsed, Form, KnownContract, Reference, VersionChecked, What, checks};
 use domain::people::Purpose;
 use domain::{Refusal, RefusalCode};
-use engine::{Engine, ExecuteError, Principal, Recorded};
+use engine::{Attempt, Engine, ExecuteError, Principal, Recorded};
 use query::rows::{Frame, RangeRead, RowsError};
 use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
 
 use super::{Checked, References, check, in_form, offending};
 
 /// How long one question of a check may take.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// How long all of a check may take.
+const WHOLE: Duration = Duration::from_secs(1800);
 
 /// Against which contract.
 #[derive(Clone, Debug)]
@@ -23,7 +27,7 @@ pub enum Under {
     InForce,
     /// The one of this name that is in force, for whatever data set.
     Named(String),
-    /// This text, which need not be published.
+    /// This text, which need not be published. What is found is answered and not recorded.
     Text(String),
 }
 
@@ -47,26 +51,35 @@ pub struct Wish {
 pub struct Outcome {
     /// What was found.
     pub checked: VersionChecked,
-    /// What was recorded.
-    pub recorded: Recorded,
+    /// What was recorded; nothing of a text that is not published.
+    pub recorded: Option<Recorded>,
 }
 
-/// Checks a version, and records it.
+/// Checks at once: each reads a version to its end several times.
+static TURNS: Semaphore = Semaphore::const_new(2);
+
+/// Checks a version, and records it, unless it is against a text that is not published.
 ///
 /// # Errors
 /// [`ExecuteError::Refused`] when it may not be checked, there is no such contract, or the version cannot be read as rows;
 /// then nothing is recorded but that.
 pub async fn check_version(engine: &Arc<Engine>, who: &Principal, wish: Wish) -> Result<Outcome, ExecuteError> {
     let Wish { dataset, version, under, stage, run } = wish;
-    let object = engine.may_check(who, (&dataset, &version), (&stage, run.as_deref())).await?;
+    let tried = matches!(under, Under::Text(_));
+    let at = (stage.as_str(), run.as_deref());
+    let object = match tried {
+        true => engine.may_try(who, (&dataset, &version), at).await?,
+        false => engine.may_check(who, (&dataset, &version), at).await?,
+    };
     let (contract, used) = contract(engine, &dataset, under)?;
-    let unreadable = |error: RowsError| unreadable(&dataset, &version, &error);
-    let mut frame = opened(engine, &dataset, &version).await?.map_err(unreadable)?.with_timeout(PATIENCE);
-    let references = references(engine, &contract, &mut frame).await;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
-    let Checked { rows, results } = check(&contract, &frame, &references, now).await.map_err(unreadable)?;
+    let reader = tried.then_some(who);
+    let looked = async {
+        let _turn = TURNS.acquire().await;
+        look(engine, (&dataset, &version), &contract, reader).await
+    };
+    let looked = tokio::time::timeout(WHOLE, looked).await;
+    let (Checked { rows, results }, kept) = looked.map_err(|_| late(&dataset, &version))??;
     let verdict = checks::overall(&results);
-    let kept = offending(&contract, &frame, &references, &results).await.map_err(unreadable)?;
     let checked = VersionChecked {
         dataset,
         version,
@@ -79,9 +92,40 @@ pub async fn check_version(engine: &Arc<Engine>, who: &Principal, wish: Wish) ->
         verdict,
         results,
     };
+    if tried {
+        return Ok(Outcome { checked, recorded: None });
+    }
     let recorded = engine.record_check(who, checked.clone(), kept).await?;
     let checked = VersionChecked { check: recorded.check.clone(), ..checked };
-    Ok(Outcome { checked, recorded })
+    Ok(Outcome { checked, recorded: Some(recorded) })
+}
+
+/// Evaluates a contract over a version; the rows that break what blocks are gathered when they may be kept.
+async fn look(
+    engine: &Arc<Engine>,
+    (dataset, version): (&str, &str),
+    contract: &Contract,
+    reader: Option<&Principal>,
+) -> Result<(Checked, Option<(Vec<u8>, u64)>), ExecuteError> {
+    let unreadable = |error: RowsError| unreadable(dataset, version, &error);
+    let mut frame = opened(engine, dataset, version).await?.map_err(unreadable)?.with_timeout(PATIENCE);
+    let references = references(engine, contract, &mut frame, reader).await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
+    let checked = check(contract, &frame, &references, now).await.map_err(unreadable)?;
+    let kept = match reader {
+        Some(_) => None,
+        None => offending(contract, &frame, &references, &checked.results).await.map_err(unreadable)?,
+    };
+    Ok((checked, kept))
+}
+
+fn late(dataset: &str, version: &str) -> Refusal {
+    let message = format!(
+        "the check of version `{version}` of data set `{dataset}` did not end within {} minutes, with the time that it waited \
+         for others: try again, or with fewer rules",
+        WHOLE.as_secs() / 60
+    );
+    Refusal::new(RefusalCode::Conflict, message)
 }
 
 /// The rows that are kept of a quarantined version, in a form.
@@ -157,11 +201,26 @@ pub(super) fn table(n: usize) -> String {
     format!("reference_{n}")
 }
 
-/// Puts beside the rows what the contract refers to; what is not there, or may not be seen, is left out.
-async fn references(engine: &Arc<Engine>, contract: &Contract, frame: &mut Frame) -> References {
+/// Puts beside the rows what the contract refers to; what is not there, or may not be seen, is left out. For a text that is
+/// not published, `reader` needs to be somebody who may read it; of a published contract that was asked of its publisher.
+async fn references(
+    engine: &Arc<Engine>,
+    contract: &Contract,
+    frame: &mut Frame,
+    reader: Option<&Principal>,
+) -> References {
     let mut found = References::new();
     for (n, reference) in contract.references.iter().enumerate() {
-        let Some(version) = seen(engine, reference) else { continue };
+        let purpose = match reader {
+            None => Some(Purpose::Operation),
+            Some(who) => who.attempt.as_ref().and_then(Attempt::why),
+        };
+        let Some(version) = purpose.and_then(|purpose| seen(engine, reference, purpose)) else { continue };
+        if let Some(who) = reader
+            && engine.readable_version(who, &reference.dataset, &version).await.is_err()
+        {
+            continue;
+        }
         let Ok((form, bytes)) = stored(engine, &reference.dataset, &version).await else { continue };
         if frame.add_table(&table(n), form, bytes).await.is_ok() {
             found.push((reference.clone(), table(n)));
@@ -170,11 +229,12 @@ async fn references(engine: &Arc<Engine>, contract: &Contract, frame: &mut Frame
     found
 }
 
-/// The version that a reference refers to, when its rows may be seen.
-fn seen(engine: &Engine, reference: &Reference) -> Option<String> {
+/// The version that a reference refers to, when its data set has the purpose and its rows may be seen for it.
+fn seen(engine: &Engine, reference: &Reference, purpose: Purpose) -> Option<String> {
     engine.read(|state| {
-        let versions = &state.datasets.get(&reference.dataset)?.versions;
-        let open = |name: &&String| state.may_see(&reference.dataset, name, Purpose::Operation).is_ok();
+        let known = state.datasets.get(&reference.dataset)?;
+        let versions = known.spec.purposes.contains(&purpose).then_some(&known.versions)?;
+        let open = |name: &&String| state.may_see(&reference.dataset, name, purpose).is_ok();
         match &reference.version {
             Some(version) => versions.keys().find(|name| *name == version).filter(open).cloned(),
             None => {
@@ -196,7 +256,7 @@ async fn stored(
     dataset: &str,
     version: &str,
 ) -> Result<(Form, Arc<dyn RangeRead>), ExecuteError> {
-    let bytes = crate::stored(engine, dataset, version)?;
+    let bytes = crate::stored(engine, dataset, version).await?;
     let said = engine.read(|state| {
         let known = state.dataset_version(dataset, version)?;
         let described = known.content.as_ref().map(|content| content.form);

@@ -97,3 +97,18 @@ fn given_more_columns_than_an_entry_has_room_for_when_shortened_then_those_with_
     assert!(over > 0 && columns.last().is_some_and(|last| !last.found.is_empty()));
     assert!(serde_json::to_vec(&columns).expect("JSON").len() < MAX_BYTES);
 }
+
+#[tokio::test]
+async fn given_a_column_that_is_named_by_somebodys_data_when_looked_at_then_its_name_is_not_on_record() {
+    let found = classified("id,0412 345 678,note\n1,2,three\n").await;
+    let names: Vec<&str> = found.columns.iter().filter_map(|one| one.column.as_deref()).collect();
+    assert_eq!((names, found.left_out), (vec!["id", "note"], 1));
+}
+
+#[test]
+fn given_a_text_for_the_ledger_when_a_line_has_somebodys_data_then_the_line_is_said_and_not_what_stands_there() {
+    let text = "name = \"loans\"\n[[column]]\nname = \"email\"\nallowed = [\"ann.jones@example.com\"]\n";
+    let why = says_nothing_of_anybody(text).expect_err("an address");
+    assert!(why.starts_with("line 4 ") && why.contains("`email`") && !why.contains("jones"), "{why}");
+    says_nothing_of_anybody(include_str!("../../../../examples/credit-risk/contract.toml")).expect("of nobody");
+}

@@ -36,13 +36,8 @@ pub(crate) async fn diff(
 
 /// Compares two versions that `who` may read. Whoever compares has read both.
 pub(crate) async fn compare(app: &App, who: &Principal, id: &str, compared: &Compared) -> Result<Diff, Failure> {
-    let side = |version: &str| -> Result<Side, Failure> {
-        let known = app.engine.readable_version(who, id, version)?;
-        let form = form(&known).ok_or_else(|| unread(id, version))?;
-        let bytes = ingest::stored(&app.engine, id, version)?;
-        Ok(Side { version: version.to_owned(), form, bytes })
-    };
-    let (from, to) = (side(&compared.from)?, side(&compared.to)?);
+    let from = side(app, who, id, &compared.from).await?;
+    let to = side(app, who, id, &compared.to).await?;
     let class = app.engine.read(|state| state.datasets.get(id).map(|dataset| dataset.spec.class));
     let shows_values = matches!(class, Some(DataClass::Public | DataClass::Internal));
     let key = compared.key.as_deref().unwrap_or_default().split(',').map(str::trim);
@@ -52,6 +47,13 @@ pub(crate) async fn compare(app: &App, who: &Principal, id: &str, compared: &Com
         DiffError::Rows(RowsError::Io(error)) => Failure::internal("read a version", &error),
         other => Failure::invalid(other.to_string()),
     })
+}
+
+async fn side(app: &App, who: &Principal, id: &str, version: &str) -> Result<Side, Failure> {
+    let known = app.engine.readable_version(who, id, version).await?;
+    let form = form(&known).ok_or_else(|| unread(id, version))?;
+    let bytes = ingest::stored(&app.engine, id, version).await?;
+    Ok(Side { version: version.to_owned(), form, bytes })
 }
 
 /// How the rows of a version are written, when that is known.

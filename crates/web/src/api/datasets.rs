@@ -207,6 +207,12 @@ pub(crate) struct ForRun {
     run: Option<String>,
 }
 
+/// The run that something is read for, as a header or the address says.
+pub(super) fn run_of(headers: &HeaderMap, asked: Option<&str>) -> Option<String> {
+    let named = headers.get(RUN).map(|value| value.to_str().unwrap_or("?").to_owned());
+    named.or_else(|| asked.map(str::to_owned))
+}
+
 /// `GET /datasets/{id}/versions/{version}`: the bytes, decrypted as they are sent.
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
@@ -216,8 +222,7 @@ pub(crate) async fn get(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let reading = app.engine.read_version(&who, &id, &version).await?;
-    let named = headers.get(RUN).map(|value| value.to_str().unwrap_or("?").to_owned());
-    if let Some(run) = named.or(asked.run) {
+    if let Some(run) = run_of(&headers, asked.run.as_deref()) {
         app.engine.report_read(&who, (&id, &version), &run).await?;
     }
     let name = format!("attachment; filename=\"{id}-{version}\"");

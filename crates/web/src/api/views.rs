@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::{Receiver, channel};
 
 use super::Json;
+use super::datasets::run_of;
 use super::fields::rows_failure;
 use crate::App;
 use crate::auth::Caller;
@@ -90,6 +91,11 @@ pub(crate) struct How {
     /// It is for the record of the access; the address says it too.
     #[serde(rename = "purpose")]
     _purpose: Option<String>,
+    /// So is where it goes.
+    #[serde(rename = "to_region")]
+    _to_region: Option<String>,
+    /// The run that it is read for; a header says it too.
+    run: Option<String>,
 }
 
 impl How {
@@ -174,6 +180,9 @@ async fn given(
             json!({ "dataset": dataset, "version": version, "purpose": purpose, "reached": opened.reached }),
         )
         .into_response());
+    }
+    if let Some(run) = run_of(headers, how.run.as_deref()) {
+        app.engine.report_read(who, (dataset, version), &run).await?;
     }
     let form = how.form(headers);
     let encoder = Encoder::new(form, &opened.schema).map_err(|error| failure(error.into()))?;
