@@ -23,7 +23,7 @@ use crate::{Engine, ExecuteError, Principal};
 use graph::{Direction, Graph, NodeKind};
 
 /// The vault's scope of checksums, of which the ledger has references.
-const SCOPE: &str = "lineage";
+pub(crate) const SCOPE: &str = "lineage";
 
 /// The field of a sealed report that has what was sent.
 const RAW: u16 = 1;

@@ -269,9 +269,11 @@ impl Engine {
     }
 
     /// The scopes in whose blind indexes people are known. Names of people who act here are looked up by their source; an
-    /// index of tokens leads to nobody, and a scope of tokens is nobody: to erase it would end the tokens of everybody. Blocks.
+    /// index of tokens leads to nobody, and a scope of tokens is nobody: to erase it would end the tokens of everybody. Requests
+    /// are known by their own identifier and checksums of lineage are nobody's, so that neither is a place. Blocks.
     fn scopes_of_people(&self) -> Result<BTreeSet<String>, vault::VaultError> {
-        let leads = |id: &str| ![NAMES, PEOPLE, vault::tokens::SCOPES].contains(&id) && !id.contains('/');
+        let nobodys = [NAMES, PEOPLE, vault::tokens::SCOPES, crate::lineage::SCOPE, super::SCOPE];
+        let leads = |id: &str| !nobodys.contains(&id) && !id.contains('/');
         let keys = self.vault().inventory()?;
         Ok(keys.into_iter().filter(|key| key.kind == KeyKind::Index && leads(&key.id)).map(|key| key.id).collect())
     }
