@@ -230,12 +230,17 @@ impl Engine {
         let theirs = known.iter().map(SubjectRef::to_string).collect::<BTreeSet<_>>();
         // What they wrote when they asked before goes with the rest. Not what somebody gave whom nobody confirmed: that may be
         // another person's.
-        let before = self.read(|state| {
+        // And only what was made for a request: of its other references, some may be of another who has the same address.
+        let before: Vec<String> = self.read(|state| {
             let open = state.requests.values().filter(|request| request.is_confirmed() && !request.is_erased());
             let same = open.filter(|request| request.received.subjects.iter().any(|one| theirs.contains(one)));
-            same.flat_map(|request| request.received.subjects.clone()).collect::<Vec<_>>()
+            same.map(|request| request.received.request.clone()).collect()
         });
-        known.extend(before.iter().filter_map(|subject| SubjectRef::from_hex(subject)));
+        let made = self.blocking(move |engine| {
+            let made = before.iter().map(|request| engine.vault().known_subject(super::SCOPE, request, now()));
+            made.collect::<Result<Vec<_>, _>>()
+        });
+        known.extend(made.await?.map_err(|e| unavailable(&e))?.into_iter().flatten());
         Ok(KnownBy { subjects: known, actor, nobodys: lost.pop_first() })
     }
 

@@ -164,6 +164,12 @@ impl Engine {
             if !self.dispose_of_segments(&one.disposing, &segments, &sealed.told).await? {
                 continue;
             }
+            // What an earlier disposal of the day said goes was counted then.
+            let before = &sealed.told_before;
+            let segments: Vec<SegmentGone> = segments
+                .into_iter()
+                .filter(|segment| before.get(&segment.core.path).is_none_or(|by| *by == one.disposing.disposal))
+                .collect();
             let (copies, kind) = (segments.len() as u64, one.disposing.item.kind);
             let left = self.blocking(move |engine| engine.cores_left(kind, &segments)).await??;
             done.push(self.report_disposal(one.disposing, Method::FileDeleted, copies, left).await?);

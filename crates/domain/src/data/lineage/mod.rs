@@ -335,6 +335,13 @@ fn text_is_valid(what: &str, text: &str, most: usize) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Whether a name that would stand in the ledger has in it what looks like data about a person.
+#[must_use]
+pub fn is_about_somebody(name: &str) -> bool {
+    let found = scan::personal::find(name, &scan::personal::Kind::ALL);
+    found.iter().any(|one| one.score_permille >= scan::detect::MASKED)
+}
+
 fn run_is_valid(run: &str) -> Result<(), Refusal> {
     let fits = run.len() == 36
         && run.char_indices().all(|(at, c)| match at {
@@ -349,6 +356,11 @@ pub(crate) fn alias(state: &State, body: &LineageAliased) -> Result<Vec<Event>, 
     text_is_valid("name of the data set", &body.name, NAME_BYTES)?;
     if body.namespace == OWN || body.namespace.starts_with(OWN_SCHEME) {
         return invalid("names that begin with `counterfoil` speak of data sets here already");
+    }
+    if body.dataset.is_some() && is_about_somebody(&body.name) {
+        return invalid(
+            "the name of the data set has in it what looks like data about a person, and names stand in the ledger for good",
+        );
     }
     let known = state.lineage_aliases.get(&body.namespace).and_then(|names| names.get(&body.name));
     match &body.dataset {
