@@ -141,6 +141,10 @@ impl Engine {
         let dir = self.begun_dir();
         let failed = |e: io::Error| ExecuteError::Unavailable(format!("{}: {e}", dir.display()));
         self.clear_incoming().map_err(failed)?;
+        // What notes of before are about is listed with the rest first.
+        if self.is_to_list_aside()? {
+            return Ok(());
+        }
         let notes = match fs::read_dir(&dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             notes => notes.map_err(failed)?,
@@ -169,7 +173,9 @@ impl Engine {
     pub(crate) fn is_spoken_of(&self, object: &str) -> bool {
         self.read(|state| {
             let mut versions = state.datasets.values().flat_map(|dataset| dataset.versions.values());
-            state.doomed_objects.contains_key(object) || versions.any(|version| version.stored.object == object)
+            state.doomed_objects.contains_key(object)
+                || versions.any(|version| version.stored.object == object)
+                || state.quarantined_objects().any(|stored| stored.object == object)
         })
     }
 
