@@ -131,9 +131,11 @@ impl Engine {
         let why = match aside {
             None if self.is_to_list_aside()? => "they are listed first, within a day".to_owned(),
             None => return Ok(()),
-            Some(_) => "see `counterfoil data aside` for when each is destroyed and wait for that, or have them destroyed \
-                        sooner: stop the server, remove the lists in `objects-aside` of the data directory, and start it"
-                .to_owned(),
+            Some(_) => {
+                "see `counterfoil data aside` for when each is destroyed and wait for that, or have them destroyed \
+                        sooner: stop the server, remove `objects-aside` in the data directory, and start it"
+                    .to_owned()
+            }
         };
         let message = format!(
             "rows about whom is to be forgotten may be in objects that lie aside since an older copy of the ledger was \

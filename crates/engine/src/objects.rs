@@ -91,7 +91,7 @@ impl Engine {
         }
     }
 
-    fn begun_dir(&self) -> PathBuf {
+    pub(crate) fn begun_dir(&self) -> PathBuf {
         self.data_dir().join(BEGUN)
     }
 
