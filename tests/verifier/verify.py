@@ -526,8 +526,8 @@ class State:
 
     def __init__(self):
         maps = "actors left accounts identities profiles groups grants passkeys recovery links sessions keys key_by_secret" \
-               " workloads spent_tokens datasets doomed_objects lineage_aliases providers models services deployments nodes controls runs" \
-               " workloads spent_tokens datasets doomed_objects contracts checks providers models services deployments nodes controls runs" \
+               " workloads spent_tokens datasets doomed_objects lineage_aliases contracts checks providers models services deployments" \
+               " nodes controls runs" \
                " streams recent"
         maps += " approvals delegations emergencies registrants custom_roles notified permitted retired documents training"
         maps += " registrations"

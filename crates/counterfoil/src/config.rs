@@ -168,6 +168,8 @@ settings! {
         endpoint: String = String::new();
         /// Its region.
         region: String = "us-east-1".into();
+        /// The region that the bucket lies in, as org.toml declares regions; not known when empty.
+        located: String = String::new();
         /// What the names of all objects begin with, such as `counterfoil/`; nothing else may be kept below it.
         prefix: String = String::new();
         /// Public name of the key that signs requests.
@@ -423,9 +425,11 @@ impl Config {
             let why = format!("`{}` is not an address and port such as `127.0.0.1:8600`", self.server.listen);
             return wrong("server", "listen", why);
         }
-        for (section, key, region) in
-            [("node", "region", &self.node.region), ("write_once", "located", &self.write_once.located)]
-        {
+        for (section, key, region) in [
+            ("node", "region", &self.node.region),
+            ("write_once", "located", &self.write_once.located),
+            ("objects", "located", &self.objects.located),
+        ] {
             let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
             if region.len() > 63 || !region.chars().all(plain) || region.starts_with(['.', '_', '-']) {
                 let why = format!("`{region}` is not the code of a region, such as `au-syd`");

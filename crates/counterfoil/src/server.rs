@@ -240,22 +240,24 @@ fn certificate_metrics(config: &Config, registry: &mut Registry) -> (Gauge, Coun
     (expires, failures)
 }
 
-/// Has the ledger say where this node and its bucket lie, before anything goes from here to anywhere. Policies from before
+/// Has the ledger say where this node and its buckets lie, before anything goes from here to anywhere. Policies from before
 /// there was such a command refuse it: then that stays unknown, which permits nothing.
 async fn located(config: &Config, engine: &Arc<Engine>) -> Result<(), Failure> {
     let node = Some((format!("node/{}", config.node.name), &config.node.region));
     let bucket = (format!("archive/{}", config.write_once.bucket), &config.write_once.located);
     let bucket = Some(bucket).filter(|_| !config.write_once.bucket.is_empty());
-    for (store, region) in node.into_iter().chain(bucket) {
-        let region = Some(region.as_str()).filter(|region| !region.is_empty());
-        match engine.locate(&store, region).await {
-            Err(engine::ExecuteError::Refused(refusal)) => {
-                tracing::warn!(store, refusal = refusal.message, "the ledger does not say where this store lies");
-            }
-            done => done.map_err(|e| Failure::io(e.to_string()))?,
+    let said = |region: &'_ String| Some(region.clone()).filter(|region| !region.is_empty());
+    let told = |store: &str, done: Result<(), engine::ExecuteError>| match done {
+        Err(engine::ExecuteError::Refused(refusal)) => {
+            tracing::warn!(store, refusal = refusal.message, "the ledger does not say where this store lies");
+            Ok(())
         }
+        done => done.map_err(|e| Failure::io(e.to_string())),
+    };
+    for (store, region) in node.into_iter().chain(bucket) {
+        told(&store, engine.locate(&store, said(region).as_deref()).await)?;
     }
-    Ok(())
+    told("objects", engine.locate_objects(said(&config.objects.located).as_deref()).await)
 }
 
 /// Tells commands on this machine where the server is, and which certificate it shows.

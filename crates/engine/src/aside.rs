@@ -7,7 +7,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use vault::ObjectHeader;
+use domain::{Refusal, RefusalCode};
+use vault::{ObjectHeader, SubjectRef};
 
 use crate::{Engine, ExecuteError};
 
@@ -58,10 +59,15 @@ impl Engine {
         }
     }
 
+    /// Whether an older copy was accepted, and what it does not name is on no list yet.
+    pub(crate) fn is_to_list_aside(&self) -> Result<bool, ExecuteError> {
+        self.data_dir().join(MARK).try_exists().map_err(|e| failed(&e))
+    }
+
     /// Those of `unnamed` that are to be destroyed. If an older copy was accepted since this was last asked, that is none of
     /// them from then on, for [`ASIDE_DAYS`]. Blocks.
     pub(crate) fn not_aside(&self, unnamed: Vec<String>) -> Result<Vec<String>, ExecuteError> {
-        if self.data_dir().join(MARK).try_exists().map_err(|e| failed(&e))? {
+        if self.is_to_list_aside()? {
             self.list_aside(&unnamed).map_err(|e| failed(&e))?;
             self.unmark_aside()?;
         }
@@ -111,6 +117,31 @@ impl Engine {
         }
         lists.sort();
         Ok(lists)
+    }
+
+    /// Refuses to forget a person while something lies aside that may be about them: what a version of theirs was stored in,
+    /// which the ledger does not name any more. Blocks.
+    pub(crate) fn is_not_aside(&self, subject: &SubjectRef) -> Result<(), ExecuteError> {
+        let holders = self.vault.holders(subject).map_err(|e| ExecuteError::Unavailable(e.to_string()))?;
+        let known = self.datasets_of(subject)?.len();
+        if holders.len() == known {
+            return Ok(());
+        }
+        let aside = if self.is_to_list_aside()? { None } else { self.objects_aside()?.first().map(|one| one.until) };
+        let why = match aside {
+            None if self.is_to_list_aside()? => "they are listed first, within a day".to_owned(),
+            None => return Ok(()),
+            Some(_) => {
+                "see `counterfoil data aside` for when each is destroyed and wait for that, or have them destroyed \
+                        sooner: stop the server, remove `objects-aside` in the data directory, and start it"
+                    .to_owned()
+            }
+        };
+        let message = format!(
+            "rows about whom is to be forgotten may be in objects that lie aside since an older copy of the ledger was \
+             accepted, and nobody can write those anew: {why}"
+        );
+        Err(Refusal::new(RefusalCode::Conflict, message).into())
     }
 
     /// What is kept although nothing names it, oldest first. Blocks.

@@ -91,7 +91,7 @@ impl Engine {
         }
     }
 
-    fn begun_dir(&self) -> PathBuf {
+    pub(crate) fn begun_dir(&self) -> PathBuf {
         self.data_dir().join(BEGUN)
     }
 
@@ -136,11 +136,15 @@ impl Engine {
         Ok(())
     }
 
-    /// Removes what was being written when the process ended, unless an event speaks of it.
+    /// Removes what was being written when the process ended, unless an event speaks of it or it is kept aside.
     pub(crate) fn finish_begun(&self) -> Result<(), ExecuteError> {
         let dir = self.begun_dir();
         let failed = |e: io::Error| ExecuteError::Unavailable(format!("{}: {e}", dir.display()));
         self.clear_incoming().map_err(failed)?;
+        // What notes of before are about is listed with the rest first.
+        if self.is_to_list_aside()? {
+            return Ok(());
+        }
         let notes = match fs::read_dir(&dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             notes => notes.map_err(failed)?,
@@ -151,6 +155,11 @@ impl Engine {
             let text = fs::read_to_string(&path).map_err(failed)?;
             match text.strip_suffix('\n') {
                 Some(class) if !self.is_spoken_of(&object) => {
+                    // A note from before an older copy was accepted may be about what that does not name.
+                    if self.not_aside(vec![object.clone()])?.is_empty() {
+                        fs::remove_file(&path).map_err(failed)?;
+                        continue;
+                    }
                     tracing::info!(object, "an object that was being written is removed");
                     self.scrap_object(class, &object)?;
                 }

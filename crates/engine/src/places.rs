@@ -115,6 +115,11 @@ impl Places {
         Ok(Self { objects, documents, bucket })
     }
 
+    /// What the bucket of objects is called as a store, if they are in one.
+    pub(crate) fn store(&self) -> Option<String> {
+        self.bucket.as_ref().map(|ordinary| format!("objects/{}", ordinary.bucket.place()))
+    }
+
     /// Gives up uploads that nobody goes on with.
     pub(crate) fn clear_uploads(&self) -> io::Result<()> {
         self.bucket.as_ref().map_or(Ok(()), |ordinary| Ok(ordinary.bucket.clear_uploads()?))

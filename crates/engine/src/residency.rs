@@ -31,7 +31,7 @@ pub fn transfer_policy(transfer: &str) -> String {
 }
 
 impl Engine {
-    /// Notes in the ledger where a store lies, as the settings say: `node/NAME` or `archive/BUCKET`.
+    /// Notes in the ledger where a store lies, as the settings say: `node/NAME`, `archive/BUCKET` or `objects/PLACE`.
     ///
     /// # Errors
     /// As [`Engine::execute`].
@@ -41,6 +41,31 @@ impl Engine {
         }
         let located = StoreLocated { store: store.to_owned(), region: region.map(str::to_owned) };
         self.execute(self.system(), Command::LocateStore(located)).await.map(drop)
+    }
+
+    /// Notes in the ledger where the bucket of objects lies, as the settings say. Of one that is not in use any more, that is
+    /// not known from here on.
+    ///
+    /// # Errors
+    /// As [`Engine::execute`].
+    pub async fn locate_objects(self: &Arc<Self>, region: Option<&str>) -> Result<(), ExecuteError> {
+        let used = self.places.store();
+        let before = self.read(|state| state.residency.stores.keys().cloned().collect::<Vec<_>>());
+        for store in before.iter().filter(|store| store.starts_with("objects/") && Some(*store) != used.as_ref()) {
+            self.locate(store, None).await?;
+        }
+        match used {
+            Some(store) => self.locate(&store, region).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The region in which versions are kept: the bucket's if there is one, else this node's.
+    fn kept_in<'a>(&self, residency: &'a Residency) -> Option<&'a str> {
+        match self.places.store() {
+            Some(store) => residency.stores.get(&store).map(String::as_str),
+            None => residency.of_node(self.node()),
+        }
     }
 
     /// Asks for the approval of a transfer: the identifier that it gets, which is part of what is approved, and that of the
@@ -61,32 +86,39 @@ impl Engine {
         Ok((transfer, self.request_approval(who, asked).await?))
     }
 
-    /// Whether a version of a data set may be stored on this node.
+    /// Whether a version of a data set may be stored here: it passes this node, and lies there or in the bucket of objects.
     pub(crate) fn may_be_here(&self, dataset: &str) -> Result<(), Refusal> {
         self.read(|state| {
             let Some(known) = state.datasets.get(dataset) else { return Ok(()) };
             let (residency, class) = (&state.residency, known.spec.class.as_str());
-            let here = residency.of_node(self.node());
-            if let (Some(here), Some(stays)) = (here, &known.spec.region)
-                && residency.jurisdiction(stays).is_some()
-                && !residency.within(here, stays)
-            {
-                let message = format!(
-                    "data set `{dataset}` is to stay in `{stays}`, and this server is in `{here}`: store it at a server \
-                     there, or declare it otherwise"
-                );
-                return Err(Refusal::new(RefusalCode::Conflict, message));
-            }
             let of = [format!("dataset/{dataset}")];
-            let standing = residency.standing(&Movement { class, of: &of, from: here, to: here });
             let countries: Vec<&str> = known.spec.subject_country.as_deref().into_iter().collect();
-            let ruling = standing.ruling(&countries, Self::now_ms());
-            let Some(rule) = ruling.rule.filter(|_| ruling.refused) else { return Ok(()) };
-            let message = format!(
-                "rule `{rule}` does not permit data set `{dataset}`, of class `{class}`, {}: nothing was stored",
-                here.map_or_else(|| "on a server whose `node.region` is not set".to_owned(), |here| format!("in `{here}`"))
-            );
-            Err(Refusal { code: RefusalCode::Forbidden, message, policies: vec![rule_policy(rule)] })
+            let here = residency.of_node(self.node());
+            let bucket = self.places.store().map(|_| ("bucket of objects", "objects.located", self.kept_in(residency)));
+            for (what, setting, region) in [("server", "node.region", here)].into_iter().chain(bucket) {
+                if let (Some(region), Some(stays)) = (region, &known.spec.region)
+                    && residency.jurisdiction(stays).is_some()
+                    && !residency.within(region, stays)
+                {
+                    let message = format!(
+                        "data set `{dataset}` is to stay in `{stays}`, and this {what} is in `{region}`: store it at a \
+                         server there, or declare it otherwise"
+                    );
+                    return Err(Refusal::new(RefusalCode::Conflict, message));
+                }
+                let standing = residency.standing(&Movement { class, of: &of, from: here, to: region });
+                let ruling = standing.ruling(&countries, Self::now_ms());
+                let Some(rule) = ruling.rule.filter(|_| ruling.refused) else { continue };
+                let place = match region {
+                    Some(region) => format!("in `{region}`, where this {what} is"),
+                    None => format!("at a {what} whose region, `{setting}`, is not set"),
+                };
+                let message = format!(
+                    "rule `{rule}` does not permit data set `{dataset}`, of class `{class}`, {place}: nothing was stored"
+                );
+                return Err(Refusal { code: RefusalCode::Forbidden, message, policies: vec![rule_policy(rule)] });
+            }
+            Ok(())
         })
     }
 
@@ -127,7 +159,7 @@ impl Engine {
         let known = state.datasets.get(dataset)?;
         let class = known.versions.get(version)?.stored.class.as_str();
         let (residency, of) = (&state.residency, [format!("dataset/{dataset}")]);
-        let from = residency.of_node(self.node());
+        let from = self.kept_in(residency);
         let standing = residency.standing(&Movement { class, of: &of, from, to });
         let countries: Vec<&str> = known.spec.subject_country.as_deref().into_iter().collect();
         let ruling = standing.ruling(&countries, Self::now_ms());

@@ -174,9 +174,16 @@ impl Engine {
             (false, _) => vec![Owner::Scope; values.len()],
             (true, Some((kind, ids))) if ids.len() == values.len() => ids
                 .iter()
-                .map(|id| vault.subject(kind, id, now()).map(Owner::Subject))
-                .collect::<Result<Vec<Owner>, VaultError>>()
-                .map_err(|error| failed(error.into()))?,
+                .map(|id| {
+                    // Everybody in it was noted when it came in: who is not known was forgotten since, or is written otherwise.
+                    let known = vault.known_subject(kind, id, now()).map_err(|error| failed(error.into()))?;
+                    known.map(Owner::Subject).ok_or_else(|| {
+                        let message = "somebody in the rows is not known any more: they were forgotten meanwhile, or \
+                                       the column of subjects reads otherwise than it was stored. Read the view anew";
+                        Refusal::new(RefusalCode::Conflict, message).into()
+                    })
+                })
+                .collect::<Result<Vec<Owner>, ExecuteError>>()?,
             (true, _) => {
                 return Err(invalid(format!(
                     "each token of scope `{scope}` is somebody's, and the version does not say whom its rows are about: \

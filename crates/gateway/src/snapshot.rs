@@ -276,7 +276,7 @@ fn placed(
             state.providers.get(provider).and_then(|provider| provider.region.clone())
         }
         // It runs in this process, wherever the service is said to be.
-        Target::Model { .. } => here.map(str::to_owned).or_else(|| spec.region.clone()),
+        Target::Model { .. } => here.map(str::to_owned),
     };
     let movement = Movement { class: &spec.classification, of: &of, from: here, to: region.as_deref() };
     let standing = state.residency.standing(&movement);

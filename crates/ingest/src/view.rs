@@ -144,6 +144,17 @@ impl Opened {
 
     async fn read(&mut self) -> Result<Option<RecordBatch>, ViewError> {
         let Some(batch) = self.rows.next().await? else { return Ok(None) };
+        // Somebody may be forgotten meanwhile, and their rows go no further than that.
+        let View { dataset, version, object, .. } = &self.view;
+        let is_there = self
+            .engine
+            .read(|state| state.dataset_version(dataset, version).is_some_and(|known| known.stored.object == *object));
+        if !is_there {
+            let message = format!(
+                "version `{version}` of data set `{dataset}` was written anew or ended while its view was read: read it anew"
+            );
+            return Err(Refusal::new(RefusalCode::Conflict, message).into());
+        }
         let out = self.view.spec.columns.iter().filter(|one| one.rule != ColumnRule::Drop).count();
         let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
         let subjects = columns.get(out).map(texts).transpose()?;

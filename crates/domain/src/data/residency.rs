@@ -40,7 +40,8 @@ pub struct RegionsDeclared {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StoreLocated {
-    /// `node/NAME` for a node with its data directory, `archive/BUCKET` for a write-once bucket.
+    /// `node/NAME` for a node with its data directory, `archive/BUCKET` for a write-once bucket, `objects/PLACE` for the
+    /// bucket of objects.
     pub store: String,
     /// In which region; left out when the settings do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,7 +93,7 @@ pub struct KnownRule {
 pub struct Residency {
     /// Regions by code.
     pub regions: BTreeMap<String, RegionSpec>,
-    /// Regions of stores, by `node/NAME` or `archive/BUCKET`.
+    /// Regions of stores, by `node/NAME`, `archive/BUCKET` or `objects/PLACE`.
     pub stores: BTreeMap<String, String>,
     /// Rules by class, also those that were taken away.
     pub rules: BTreeMap<String, KnownRule>,

@@ -34,7 +34,7 @@ pub const ACCESS_CORES: &str = "access_core";
 pub const CLOCK_LEAP_MS: i64 = DAY_MS;
 
 /// Words that stand in the place of a class, so that nothing else may be of a class of that name.
-pub const RESERVED: [&str; 3] = [QUERIES, INFERENCE_CORES, ACCESS_CORES];
+pub const RESERVED: [&str; 4] = [QUERIES, INFERENCE_CORES, ACCESS_CORES, lineage::CLASS];
 
 /// The most segments that one entry says are gone.
 pub const MOST_SEGMENTS: usize = 100;

@@ -216,6 +216,7 @@ fn given_names_of_elsewhere_when_reported_then_data_sets_here_are_known_by_addre
     };
     assert_eq!(company.refused("a_1", alias("raw", Some("cars"))).code, RefusalCode::NotFound);
     assert_eq!(company.refused("a_1", alias("raw", None)).code, RefusalCode::NotFound);
+    assert_eq!(company.refused("a_1", alias("ann@example.com", Some("loans"))).code, RefusalCode::Invalid);
     assert_eq!(company.done("a_1", alias("raw", Some("loans"))), ["lineage.aliased"]);
     assert!(company.done("a_1", alias("raw", Some("loans"))).is_empty());
     assert_eq!(resolved(&mut company, report(&[("s3://lake", "raw")], &[])), [loans(None)]);

@@ -325,6 +325,16 @@ fn given_an_artifact_when_due_then_it_goes_only_while_no_service_answers_with_it
     assert!(company.refused("a_admin", serve(&["1"])).message.contains("disposed of"));
 }
 
+#[test]
+fn given_a_word_that_stands_in_the_place_of_a_class_when_a_service_is_declared_of_it_then_that_is_refused() {
+    let mut company = Company::new();
+    for word in ["queries", "inference_core", "access_core", "lineage-events"] {
+        let spec = ServiceSpec { classification: word.into(), ..approvals::spec() };
+        let declared = Command::DeclareService(ServiceDeclared { service: "credit".into(), spec });
+        assert_eq!(company.refused("a_admin", declared).code, RefusalCode::Invalid, "{word}");
+    }
+}
+
 /// What happens to an organisation's data, one after the other.
 #[derive(Clone, Debug)]
 enum What {

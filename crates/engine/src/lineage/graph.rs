@@ -408,6 +408,12 @@ impl Graph {
         Some(reached)
     }
 
+    /// Whether it was reported of a run what it read.
+    pub fn has_inputs(&mut self, run: &str) -> bool {
+        let Some(at) = self.ids.get(&format!("run:{run}")).copied() else { return false };
+        !self.digraph.next(at, Direction::Up).is_empty()
+    }
+
     /// Columns that a column was made from, or that were made from it, within `depth` steps, as (data set's node, column,
     /// distance); itself included, and nothing when nobody spoke of it.
     pub fn column_impact(

@@ -14,6 +14,9 @@ use crate::{About, Wish};
 
 const RUN: &str = "01a204ce-f484-7f71-af44-93561f30881c";
 
+/// A run of which it is only said what it wrote.
+const WROTE: &str = "01a204ce-f484-7f71-af44-93561f30883e";
+
 /// Somebody with a role.
 async fn with(engine: &Arc<Engine>, role: &str) -> Principal {
     let operator = operator(engine);
@@ -86,6 +89,9 @@ async fn given_an_event_when_reported_then_what_it_said_is_sealed_opens_for_some
     assert_eq!(report.inputs[0].id(), "version:loans:1");
     let checksum = report.outputs[0].checksum.as_ref().expect("a reference");
     assert_eq!((checksum.of, checksum.reference.len()), (ChecksumOf::Version, 32));
+    let again = engine.checksum(ChecksumOf::Version, "canary-version").expect("a fingerprint");
+    assert_eq!(*checksum, again, "equal for what is equal");
+    assert_ne!(checksum.reference, engine.checksum(ChecksumOf::Content, "canary-version").expect("another").reference);
     let opened = engine.lineage_event(&steward, seq).await.expect("opens");
     assert_eq!(serde_json::from_slice::<Value>(&opened).expect("JSON"), sent);
     let monitor = with(&engine, "monitor").await;
@@ -130,12 +136,13 @@ async fn given_a_batch_when_some_of_it_is_wrong_then_the_rest_is_taken_and_each_
         event("cars", "c"),
         event("loans/1", "ann@example.com"),
         event("loans", "e"),
+        event("loans/1", "card 4111 1111 1111 1111"),
     ];
     let answers = engine.report_lineage(&steward, batch).await.expect("may report");
     let codes: Vec<Option<RefusalCode>> =
         answers.iter().map(|answer| answer.as_ref().err().map(|rejected| rejected.code)).collect();
     let (invalid, missing) = (Some(RefusalCode::Invalid), Some(RefusalCode::NotFound));
-    assert_eq!(codes, [None, invalid, missing, invalid, None]);
+    assert_eq!(codes, [None, invalid, missing, invalid, None, invalid]);
     let taken = events(&engine).iter().filter(|entry| matches!(entry.event, Event::LineageReported(_))).count();
     assert_eq!(taken, 2);
     assert!(!lies_in(engine.data_dir(), "ann@example.com"));
@@ -159,21 +166,28 @@ async fn given_a_version_read_for_a_run_when_a_model_comes_of_it_then_that_learn
             run: run.map(str::to_owned),
         })
     };
+    let mut wrote = event("loans/1", "features");
+    wrote["run"]["runId"] = json!(WROTE);
+    wrote["inputs"] = json!([]);
+    assert_eq!(engine.report_lineage(&steward, vec![wrote]).await.expect("may report"), [Ok(())]);
     let system = engine.system().clone();
     let registered = vec![
         register("1", &[], Some(RUN)),
         register("2", &["loans@1"], None),
         register("3", &["cars@1"], None),
         register("4", &[], None),
+        register("5", &[], Some("01a204ce-f484-7f71-af44-93561f30882d")),
+        register("6", &[], Some(WROTE)),
     ];
     engine.commit(&system, registered, None, Engine::now_ms()).await.expect("registered");
-    let expected: BTreeSet<String> = ["risk/1".to_owned(), "risk/2".to_owned()].into();
+    // Of the fifth's run nobody reported what it read, and of the sixth's only what it wrote.
+    let expected: BTreeSet<String> = ["risk/1", "risk/2", "risk/5", "risk/6"].map(str::to_owned).into();
     assert_eq!(models(&engine), expected);
     // Of the fourth nobody said what it learned from, so that it may have learned from anybody.
     let counts = [("datasets".to_owned(), 1)].into();
     let kind = domain::keys::requests::RequestKind::Erasure;
     let concerned = engine.read(|state| domain::keys::requests::may_have_learned(state, kind, &counts, &expected));
-    assert_eq!(concerned.into_iter().collect::<Vec<_>>(), ["risk/1", "risk/2", "risk/4"]);
+    assert_eq!(concerned.into_iter().collect::<Vec<_>>(), ["risk/1", "risk/2", "risk/4", "risk/5", "risk/6"]);
     let refused = engine.report_read(&steward, ("loans", "9"), RUN).await;
     assert!(matches!(refused, Err(ExecuteError::Refused(refusal)) if refusal.code == RefusalCode::NotFound));
 }

@@ -81,6 +81,9 @@ impl Engine {
                 self.check_holds(&known, &found.concerns)
             }
             ErasureStep::DatasetsRewritten => {
+                let subjects = subjects_of(&known);
+                let aside = move |engine: &Self| subjects.iter().try_for_each(|one| engine.is_not_aside(one));
+                self.blocking(move |engine| aside(engine)).await??;
                 let (mut versions, mut rows) = (0, 0);
                 for subject in subjects_of(&known) {
                     for rewritten in self.drop_dataset_rows(&subject).await? {

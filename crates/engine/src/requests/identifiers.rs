@@ -230,12 +230,17 @@ impl Engine {
         let theirs = known.iter().map(SubjectRef::to_string).collect::<BTreeSet<_>>();
         // What they wrote when they asked before goes with the rest. Not what somebody gave whom nobody confirmed: that may be
         // another person's.
-        let before = self.read(|state| {
+        // And only what was made for a request: of its other references, some may be of another who has the same address.
+        let before: Vec<String> = self.read(|state| {
             let open = state.requests.values().filter(|request| request.is_confirmed() && !request.is_erased());
             let same = open.filter(|request| request.received.subjects.iter().any(|one| theirs.contains(one)));
-            same.flat_map(|request| request.received.subjects.clone()).collect::<Vec<_>>()
+            same.map(|request| request.received.request.clone()).collect()
         });
-        known.extend(before.iter().filter_map(|subject| SubjectRef::from_hex(subject)));
+        let made = self.blocking(move |engine| {
+            let made = before.iter().map(|request| engine.vault().known_subject(super::SCOPE, request, now()));
+            made.collect::<Result<Vec<_>, _>>()
+        });
+        known.extend(made.await?.map_err(|e| unavailable(&e))?.into_iter().flatten());
         Ok(KnownBy { subjects: known, actor, nobodys: lost.pop_first() })
     }
 
@@ -269,9 +274,11 @@ impl Engine {
     }
 
     /// The scopes in whose blind indexes people are known. Names of people who act here are looked up by their source; an
-    /// index of tokens leads to nobody, and a scope of tokens is nobody: to erase it would end the tokens of everybody. Blocks.
+    /// index of tokens leads to nobody, and a scope of tokens is nobody: to erase it would end the tokens of everybody. Requests
+    /// are known by their own identifier and checksums of lineage are nobody's, so that neither is a place. Blocks.
     fn scopes_of_people(&self) -> Result<BTreeSet<String>, vault::VaultError> {
-        let leads = |id: &str| ![NAMES, PEOPLE, vault::tokens::SCOPES].contains(&id) && !id.contains('/');
+        let nobodys = [NAMES, PEOPLE, vault::tokens::SCOPES, crate::lineage::SCOPE, super::SCOPE];
+        let leads = |id: &str| !nobodys.contains(&id) && !id.contains('/');
         let keys = self.vault().inventory()?;
         Ok(keys.into_iter().filter(|key| key.kind == KeyKind::Index && leads(&key.id)).map(|key| key.id).collect())
     }

@@ -37,8 +37,8 @@ pub(super) struct HeldCores {
 #[derive(Debug, Default)]
 struct Sealed {
     days: BTreeMap<CoreDay, Vec<SegmentGone>>,
-    /// Paths of those that an entry says go.
-    told: BTreeSet<String>,
+    /// Paths of those that an entry says go, and the disposal that it says it of.
+    told: BTreeMap<String, String>,
 }
 
 fn kind_of(schema: u32) -> Kind {
@@ -127,7 +127,8 @@ impl Engine {
         let mut unreadable = None;
         let mut each = |seq: u64, bytes: &[u8]| match Entry::decode(bytes).map(|entry| entry.event) {
             Ok(Event::SegmentsDisposed(body)) => {
-                sealed.told.extend(body.segments.into_iter().map(|segment| segment.core.path));
+                let told = body.segments.into_iter().map(|segment| (segment.core.path, body.disposal.clone()));
+                sealed.told.extend(told);
             }
             Ok(event) => {
                 let Some((schema, body)) = event.sealed() else { return };
@@ -167,6 +168,10 @@ impl Engine {
             if !self.dispose_of_segments(&one.disposing, &segments, &sealed.told).await? {
                 continue;
             }
+            // What an earlier disposal of the day said goes was counted then.
+            let by = |segment: &SegmentGone| sealed.told.get(&segment.core.path);
+            let new = |segment: &SegmentGone| by(segment).is_none_or(|by| *by == one.disposing.disposal);
+            let segments: Vec<SegmentGone> = segments.into_iter().filter(new).collect();
             let (copies, kind) = (segments.len() as u64, one.disposing.item.kind);
             let left = self.blocking(move |engine| engine.cores_left(kind, &segments)).await??;
             done.push(self.report_disposal(one.disposing, Method::FileDeleted, copies, left).await?);
@@ -190,7 +195,7 @@ impl Engine {
         self: &Arc<Self>,
         disposing: &RetentionDisposing,
         segments: &[SegmentGone],
-        told: &BTreeSet<String>,
+        told: &BTreeMap<String, String>,
     ) -> Result<bool, ExecuteError> {
         let kind = disposing.item.kind;
         for some in segments.chunks(MOST_SEGMENTS) {
@@ -198,7 +203,7 @@ impl Engine {
                 return Ok(false);
             }
             let new: Vec<SegmentGone> =
-                some.iter().filter(|segment| !told.contains(&segment.core.path)).cloned().collect();
+                some.iter().filter(|segment| !told.contains_key(&segment.core.path)).cloned().collect();
             if !new.is_empty() {
                 let disposal = disposing.disposal.clone();
                 let gone = SegmentsDisposed { disposal, kind, segments: new };

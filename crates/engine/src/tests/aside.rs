@@ -30,3 +30,41 @@ async fn given_an_accepted_older_copy_when_tidied_then_what_it_does_not_name_is_
     engine.tidy_objects().expect("tidied");
     assert!(!there(), "as ever, without an older copy");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_note_from_before_an_older_copy_when_started_then_what_it_is_about_is_kept_as_the_rest_is() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    let there = || store::objects::open(&engine.objects_dir(), OBJECT).expect("readable").is_some();
+    store::objects::put(&engine.objects_dir(), OBJECT, b"of the lost history").expect("kept");
+    let note = engine.begun_dir().join(OBJECT);
+    std::fs::create_dir_all(engine.begun_dir()).expect("made");
+    std::fs::write(&note, "personal\n").expect("noted");
+    engine.mark_aside().expect("marked");
+    engine.finish_begun().expect("finished");
+    assert!(there() && note.exists(), "it is on no list yet");
+    engine.tidy_objects().expect("tidied");
+    assert_eq!(engine.objects_aside().expect("listed").len(), 1);
+    engine.finish_begun().expect("finished");
+    assert!(there() && !note.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_somebody_in_what_lies_aside_when_they_are_to_be_forgotten_then_that_waits_until_it_is_gone() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    let [ann, bob] =
+        ["ann@example.com", "bob@example.com"].map(|one| engine.vault().subject("email", one, 1).expect("a reference"));
+    engine.vault().hold("dataset/loans/9", &[ann]).expect("held");
+    engine.is_not_aside(&ann).expect("nothing lies aside");
+    store::objects::put(&engine.objects_dir(), OBJECT, b"of the lost history").expect("kept");
+    engine.mark_aside().expect("marked");
+    assert!(engine.is_not_aside(&ann).is_err(), "nobody knows yet what will lie aside");
+    engine.tidy_objects().expect("tidied");
+    let waits = engine.is_not_aside(&ann).expect_err("it may be about her").to_string();
+    assert!(waits.contains("counterfoil data aside"), "{waits}");
+    engine.is_not_aside(&bob).expect("he is in no version that is not known");
+    std::fs::remove_dir_all(engine.data_dir().join("objects-aside")).expect("removed");
+    engine.tidy_objects().expect("tidied");
+    engine.is_not_aside(&ann).expect("it is gone");
+}

@@ -279,6 +279,36 @@ async fn given_one_number_of_two_customers_when_one_asks_then_the_other_is_not_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn given_an_address_of_two_people_when_the_second_asks_then_what_only_the_first_named_is_not_theirs() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    let [officer, _] = officers(&engine).await;
+    let [zoe, max] = ["17", "18"].map(|user| engine.vault().subject("support", user, now()).expect("a reference"));
+    let both = engine.vault().subject("lending", "home@example.com", now()).expect("a reference");
+    let new = |user: &str| NewRequest {
+        kind: RequestKind::Erasure,
+        channel: Intake::Web,
+        received_at: None,
+        due_at: None,
+        identifiers: vec![format!("[support] {user}"), "home@example.com".into()],
+        contact: String::new(),
+    };
+    let (first, known) = engine.receive_request(&officer, new("17")).await.expect("received");
+    assert_eq!(known, 2);
+    let checked = RequestIdentityChecked {
+        request: first,
+        method: IdentityMethod::Callback,
+        result: IdentityResult::Confirmed,
+        reference: "DSR-1".into(),
+    };
+    engine.check_request_identity(&officer, checked).await.expect("confirmed");
+    let (second, _) = engine.receive_request(&officer, new("18")).await.expect("received");
+    let subjects = engine.request(&second).expect("known").received.subjects;
+    assert!(subjects.contains(&max.to_string()) && subjects.contains(&both.to_string()));
+    assert!(!subjects.contains(&zoe.to_string()), "another person's");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn given_somebody_who_acts_here_when_they_ask_by_name_address_or_user_name_then_they_are_found() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let engine = open(dir.path()).await;

@@ -83,3 +83,36 @@ async fn given_a_rule_when_this_server_is_elsewhere_or_nobody_said_where_then_no
     engine.locate("node/n1", Some("eu")).await.expect("located");
     put(&engine, &steward, "loans", "1").await.expect("stored");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_bucket_of_objects_when_it_lies_elsewhere_or_nobody_said_where_then_nothing_is_stored() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (engine, _) = with_loans(dir.path()).await;
+    rule(&engine, &["au"]).await;
+    engine.locate("node/n1", Some("au-syd")).await.expect("located");
+    engine.may_be_here("loans").expect("it lies at this server");
+    killed(engine).await;
+    // Nobody is there: it is looked for again and again, and the rules are asked all the same.
+    let bucket = store::s3::BucketOptions {
+        endpoint: "http://127.0.0.1:9".into(),
+        region: "us-east-1".into(),
+        bucket: "objects".into(),
+        prefix: String::new(),
+        access_key: "tests".into(),
+        secret_key: store::custodian::SecretSource::None,
+        ca_file: std::path::PathBuf::new(),
+    };
+    let options = EngineOptions { objects: Some(bucket), ..options(dir.path()) };
+    let engine = Engine::open(options).await.expect("the data directory opens");
+    for (region, permitted) in [(None, false), (Some("us"), false), (Some("au"), true), (None, false)] {
+        engine.locate_objects(region).await.expect("located");
+        assert_eq!(engine.may_be_here("loans").is_ok(), permitted, "{region:?}");
+    }
+    let refused = engine.may_be_here("loans").expect_err("not known");
+    assert!(refused.message.contains("objects.located"), "{}", refused.message);
+    engine.locate_objects(Some("us")).await.expect("located");
+    killed(engine).await;
+    let engine = open(dir.path()).await;
+    engine.locate_objects(None).await.expect("located");
+    assert!(engine.read(|state| state.residency.stores.keys().all(|store| store == "node/n1")), "it is in use no more");
+}

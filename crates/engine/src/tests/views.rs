@@ -111,6 +111,12 @@ async fn given_a_scope_per_subject_when_a_view_makes_tokens_then_each_is_somebod
         made.await.expect("done")
     };
     assert_eq!(code(make(Arc::clone(&engine), None).await), RefusalCode::Invalid, "whose they are is not said");
+    let unknown = make(Arc::clone(&engine), Some(values())).await;
+    assert_eq!(code(unknown), RefusalCode::Conflict, "nobody comes to be known by being read of");
+    assert_eq!(engine.vault().known_subject("email", "ann@example.com", 0).expect("asked"), None);
+    for one in values() {
+        engine.vault().subject("email", &one, 1).expect("as when a version comes in");
+    }
     let first = make(Arc::clone(&engine), Some(values())).await.expect("tokens");
     assert_eq!(make(Arc::clone(&engine), Some(values())).await.expect("tokens"), first);
     assert!(first[0] != first[1] && !first.iter().any(|token| token.contains('@')), "{first:?}");

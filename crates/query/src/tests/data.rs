@@ -6,6 +6,7 @@ use domain::data::{
     RuleResult, StoredObject, Unsure, Verdict, VersionChecked, VersionDescribed, VersionEnded, VersionQuarantined,
     VersionReleased, VersionRewritten, VersionStored,
 };
+use domain::infrastructure::{ObjectsProbed, PlaceOutcome, Versioning};
 use domain::people::Purpose;
 use domain::serving::InferenceCore;
 
@@ -62,6 +63,12 @@ fn a_version_lies_in_one_object_after_the_other_and_is_encrypted_in_each() {
         let purposes = "SELECT purpose_id FROM dataset_purposes ORDER BY 1";
         assert_eq!(ask(&world.session().await, purposes).await, ["audit", "development"]);
 
+        // From here on there is a bucket, which lies elsewhere.
+        let (bucket, store) = ("s3.example.com/objects".to_owned(), "objects/s3.example.com/objects".to_owned());
+        let (outcome, versioning) = (PlaceOutcome::Erasable, Some(Versioning::Never));
+        world.add(T0 + 2 * HOUR, Event::ObjectsProbed(ObjectsProbed { bucket, outcome, versioning }));
+        let located = domain::data::residency::StoreLocated { store, region: Some("us-east".into()) };
+        world.add(T0 + 2 * HOUR, Event::StoreLocated(located));
         let (old, stored) = ("0a".to_owned(), stored("0b"));
         let again = VersionRewritten { dataset: dataset(), version: version(), rows_removed: 3, old, stored };
         world.add(T0 + 2 * HOUR, Event::VersionRewritten(again));
@@ -82,7 +89,7 @@ fn a_version_lies_in_one_object_after_the_other_and_is_encrypted_in_each() {
             ask(&world.session().await, objects).await,
             [
                 "0a|object/personal/0a|true|au|dataset/loans/1|false",
-                "0b|object/personal/0b|true|au|dataset/loans/1|true",
+                "0b|object/personal/0b|true|us-east|dataset/loans/1|true",
             ]
         );
         let (object, reference) = ("0b".to_owned(), "CHG-1".to_owned());

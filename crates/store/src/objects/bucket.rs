@@ -26,6 +26,9 @@ const PIECE_BYTES: usize = 4 << 20;
 /// The most bytes of one object: a little less than 157 GiB.
 const MOST_BYTES: u64 = (PART_BYTES * MOST_PARTS) as u64;
 
+/// What the names of all objects begin with, in the bucket as in the data directory.
+const BELOW: &str = "objects/";
+
 /// Says whose objects these are: two ledgers that shared a prefix would tidy each other's away.
 const OWNER: &str = "counterfoil-objects";
 
@@ -146,13 +149,13 @@ impl OrdinaryBucket {
         }
     }
 
-    /// Gives up what is being uploaded by nobody any more.
+    /// Gives up objects that are being uploaded by nobody any more. What others upload beside them is left alone.
     ///
     /// # Errors
     /// [`BucketError`].
     pub fn clear_uploads(&self) -> Result<(), BucketError> {
         let bucket = Arc::clone(&self.bucket);
-        let found = self.wait(async move { bucket.uploads("").await })?;
+        let found = self.wait(async move { bucket.uploads(BELOW).await })?;
         // After they were listed: what was begun meanwhile is not among them.
         let ours = self.begun().clone();
         for upload in found.into_iter().filter(|upload| !ours.contains(upload)) {

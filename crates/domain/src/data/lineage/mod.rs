@@ -1,8 +1,8 @@
 //! Lineage: what was made from what, as pipelines report it, and as Counterfoil sees it by itself.
 //!
 //! A report in the ledger has names of jobs, data sets and columns, and nothing else of what a pipeline said: that may be
-//! SQL or the text of an error with personal data in it, and lies sealed under the key of its day. Checksums are references
-//! of the vault: they tell whether two are the same, and let nobody confirm a guess at what was in a file.
+//! SQL or the text of an error with personal data in it, and lies sealed under the key of its day. Checksums are
+//! fingerprints under a key of the vault: they tell whether two are the same, and let nobody confirm a guess at what was in a file.
 
 pub mod openlineage;
 
@@ -129,7 +129,7 @@ pub struct Port {
     /// The version of that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// The vault's reference for the checksum that was reported, or else for the version that was.
+    /// The vault's fingerprint of the checksum that was reported, or else of the version that was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checksum: Option<Checksum>,
 }
@@ -140,7 +140,7 @@ pub struct Port {
 pub struct Checksum {
     /// Of what.
     pub of: ChecksumOf,
-    /// The vault's reference: 32 hexadecimal digits.
+    /// The vault's fingerprint of it, of which 32 hexadecimal digits; a random reference in older entries.
     pub reference: String,
 }
 
@@ -335,6 +335,13 @@ fn text_is_valid(what: &str, text: &str, most: usize) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Whether a name that would stand in the ledger has in it what looks like data about a person.
+#[must_use]
+pub fn is_about_somebody(name: &str) -> bool {
+    let found = scan::personal::find(name, &scan::personal::Kind::ALL);
+    found.iter().any(|one| one.score_permille >= scan::detect::MASKED)
+}
+
 fn run_is_valid(run: &str) -> Result<(), Refusal> {
     let fits = run.len() == 36
         && run.char_indices().all(|(at, c)| match at {
@@ -349,6 +356,11 @@ pub(crate) fn alias(state: &State, body: &LineageAliased) -> Result<Vec<Event>, 
     text_is_valid("name of the data set", &body.name, NAME_BYTES)?;
     if body.namespace == OWN || body.namespace.starts_with(OWN_SCHEME) {
         return invalid("names that begin with `counterfoil` speak of data sets here already");
+    }
+    if body.dataset.is_some() && is_about_somebody(&body.name) {
+        return invalid(
+            "the name of the data set has in it what looks like data about a person, and names stand in the ledger for good",
+        );
     }
     let known = state.lineage_aliases.get(&body.namespace).and_then(|names| names.get(&body.name));
     match &body.dataset {
@@ -406,7 +418,7 @@ fn is_here(state: &State, dataset: &str, version: Option<String>) -> Result<(Opt
     Ok((Some(dataset.to_owned()), version))
 }
 
-/// What was sent is sealed first, and its checksums become references of the vault: so a report comes in by its own door.
+/// What was sent is sealed first, and its checksums become fingerprints of the vault's: so a report comes in by its own door.
 fn is_sealed(given: &Given, report: &LineageReported) -> Result<(), Refusal> {
     // A version that was read here, and nothing beside it: nobody puts other names into the ledger so.
     let bare = matches!(&report.inputs[..], [one] if one.namespace == OWN && one.checksum.is_none())

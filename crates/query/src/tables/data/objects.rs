@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::data::StoredObject;
+use domain::infrastructure::PlaceOutcome;
 use domain::keys::{holds, retention::Kind};
 use domain::{Event, State};
 
@@ -18,6 +19,8 @@ struct Stored {
     class: Option<String>,
     key: Option<String>,
     region: Option<String>,
+    /// The bucket that it lies in, as a store; none for the data directory.
+    bucket: Option<String>,
     source: String,
     /// The data set that it is of, and whether it says whom its rows are about.
     dataset: Option<(String, bool)>,
@@ -29,15 +32,30 @@ struct Stored {
 
 impl Stored {
     /// It went from where it lay then.
-    fn end(&mut self, origin: Origin, at: i64, here: Option<&String>) {
-        self.region = here.or(self.region.as_ref()).cloned();
+    fn end(&mut self, origin: Origin, at: i64, places: &Places) {
+        self.region = self.region(places).cloned();
         (self.origin, self.deleted_at) = (origin, Some(at));
     }
 
-    /// Where it lies, or lay last.
-    fn region<'a>(&'a self, here: Option<&'a String>) -> Option<&'a String> {
-        here.filter(|_| self.deleted_at.is_none()).or(self.region.as_ref())
+    /// Where it lies, or lay last. Of a bucket that nobody said the region of, that is not known, whatever was declared.
+    fn region<'a>(&'a self, places: &'a Places) -> Option<&'a String> {
+        match &self.bucket {
+            _ if self.deleted_at.is_some() => self.region.as_ref(),
+            Some(bucket) => places.buckets.get(bucket),
+            None => places.here.as_ref().or(self.region.as_ref()),
+        }
     }
+}
+
+/// Where objects are kept.
+#[derive(Clone, Default)]
+struct Places {
+    /// Where the node is, with all that lies there.
+    here: Option<String>,
+    /// The bucket that objects go into, as a store, once one passed its test.
+    bucket: Option<String>,
+    /// Regions of buckets, as the settings said.
+    buckets: BTreeMap<String, String>,
 }
 
 /// What is known of encrypted objects, by identifier; of an artifact in clear, by its SHA-256.
@@ -46,15 +64,24 @@ pub(super) struct StoredObjects {
     stored: BTreeMap<String, Stored>,
     /// Regions of data sets, as declared.
     regions: BTreeMap<String, Option<String>>,
-    /// Where the node is, with all that lies there.
-    here: Option<String>,
+    places: Places,
 }
 
 impl StoredObjects {
     pub fn apply(&mut self, leaf: &Leaf<'_>) {
         let (origin, at) = (leaf.origin(), leaf.entry.ts);
         match &leaf.entry.event {
-            Event::StoreLocated(body) if body.store.starts_with("node/") => self.here.clone_from(&body.region),
+            Event::StoreLocated(body) if body.store.starts_with("node/") => self.places.here.clone_from(&body.region),
+            Event::StoreLocated(body) => {
+                let buckets = &mut self.places.buckets;
+                match &body.region {
+                    Some(region) => buckets.insert(body.store.clone(), region.clone()),
+                    None => buckets.remove(&body.store),
+                };
+            }
+            Event::ObjectsProbed(body) if body.outcome == PlaceOutcome::Erasable => {
+                self.places.bucket = Some(format!("objects/{}", body.bucket));
+            }
             Event::DatasetDeclared(body) => {
                 self.regions.insert(body.dataset.clone(), body.spec.region.clone());
             }
@@ -77,14 +104,14 @@ impl StoredObjects {
             }
             Event::ObjectDestroyed(body) => {
                 if let Some(known) = self.stored.get_mut(&body.object) {
-                    known.end(origin, at, self.here.as_ref());
+                    known.end(origin, at, &self.places);
                 }
             }
             // Of a version, that its object was destroyed is told before.
             Event::RetentionDisposed(body) => {
                 let known = body.item.object.as_ref().and_then(|object| self.stored.get_mut(object));
                 if let Some(known) = known.filter(|known| known.deleted_at.is_none()) {
-                    known.end(origin, at, self.here.as_ref());
+                    known.end(origin, at, &self.places);
                 }
             }
             Event::ModelRegistered(body) => {
@@ -96,6 +123,7 @@ impl StoredObjects {
                     class: enclosed.map(|enclosed| enclosed.class.clone()),
                     key: enclosed.map(|enclosed| enclosed.key.clone()),
                     region: None,
+                    bucket: self.places.bucket.clone(),
                     source: format!("model/{}/{}", body.model, body.version),
                     dataset: None,
                     at,
@@ -122,6 +150,7 @@ impl StoredObjects {
             class: Some(stored.class.clone()),
             key: Some(stored.key.clone()),
             region: self.regions.get(dataset).cloned().flatten(),
+            bucket: self.places.bucket.clone(),
             source: format!("dataset/{dataset}/{version}"),
             dataset: Some((dataset.to_owned(), about)),
             at: leaf.entry.ts,
@@ -154,7 +183,7 @@ impl StoredObjects {
                 stored.class.as_ref().map_or(Cell::Null, |_| ms(stored.at)),
                 stored.key.as_ref().into(),
                 stored.key.is_some().into(),
-                stored.region(self.here.as_ref()).into(),
+                stored.region(&self.places).into(),
                 (&stored.source).into(),
                 ms(stored.at),
                 rule.map(|rule| &rule.scheduled.rule).into(),

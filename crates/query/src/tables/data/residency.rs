@@ -60,7 +60,10 @@ impl Table for Stores {
     const NAME: &'static str = "stores";
     const DOC: &'static str = "Where stores lie, and lay before, as the settings of whoever uses them said.";
     const COLUMNS: &'static [Column] = &[
-        text("store_id", "`node/NAME` for a node with its data directory, `archive/BUCKET` for a write-once bucket"),
+        text(
+            "store_id",
+            "`node/NAME` for a node with its data directory, `archive/BUCKET` for a write-once bucket, `objects/PLACE` for the bucket of objects",
+        ),
         text("region", "The region that it is in"),
         time("located_at", "Since when it is said to be there"),
         time("ended_at", "Until when; NULL while it is"),
