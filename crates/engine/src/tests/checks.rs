@@ -151,3 +151,47 @@ async fn given_kept_rows_when_somebody_in_the_version_is_forgotten_or_it_is_dest
     assert_eq!(files(&engine), 1);
     assert!(engine.read(|state| state.standing("loans", "2").is_none() && state.doomed_objects.is_empty()));
 }
+
+fn for_purpose(who: &Principal, purpose: Purpose) -> Principal {
+    let attempt = Attempt::at("api", "POST /api/v1/checks".to_owned());
+    attempt.purpose(purpose);
+    Principal { attempt: Some(attempt), ..who.clone() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_text_of_ones_own_when_a_version_is_checked_against_it_then_that_asks_what_a_read_does() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (engine, steward) = with_a_contract(dir.path()).await;
+    put(&engine, &steward, "1").await;
+    let tried = async |who: Principal| match engine.may_try(&who, ("loans", "1"), ("ingest", None)).await {
+        Ok(_) => None,
+        Err(ExecuteError::Refused(refusal)) => Some((refusal.code, refusal.policies)),
+        Err(other) => panic!("{other:?}"),
+    };
+    assert_eq!(tried(steward.clone()).await, Some((RefusalCode::Invalid, vec![])), "for no purpose");
+    let other = tried(for_purpose(&steward, Purpose::Audit)).await;
+    assert_eq!(other, Some((RefusalCode::Forbidden, vec!["purpose-fits-data-set".to_owned()])));
+    let waits = tried(for_purpose(&steward, Purpose::Development)).await;
+    assert_eq!(waits, None, "that it waits for its check is no reason");
+    assert!(checked(&engine, &steward, "1", Verdict::Failed).await);
+    let shut = tried(for_purpose(&steward, Purpose::Development)).await;
+    assert_eq!(shut, Some((RefusalCode::Forbidden, vec!["quarantined".to_owned()])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_contract_that_refers_to_another_data_set_when_published_then_by_somebody_who_may_read_that() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (engine, steward) = with_a_contract(dir.path()).await;
+    let refers = "[[reference]]\nname = \"known\"\ncolumns = [\"id\"]\ndataset = \"customers\"\n";
+    let (contract, dataset, text) = ("loans".into(), "loans".into(), format!("{TEXT}{refers}"));
+    let publish = Command::PublishContract(ContractPublished { contract, version: 2, dataset, text });
+    let founder = Principal { roles: steward.roles.clone(), ..operator(&engine) };
+    let auditor = with(&engine, "auditor").await;
+    let mut unread = founder.clone();
+    unread.roles.extend(auditor.roles);
+    let Err(ExecuteError::Refused(refusal)) = engine.execute(&unread, publish.clone()).await else {
+        panic!("it was published")
+    };
+    assert!(refusal.policies.contains(&"auditors-read-no-data".to_owned()), "{refusal:?}");
+    engine.execute(&founder, publish).await.expect("published");
+}

@@ -69,6 +69,9 @@ async fn given_a_rule_when_a_version_is_read_then_it_goes_to_no_other_region_and
             ("transfer.made", to("eu")),
         ]
     );
+    // What shows rows in another way, as a comparison does, comes through the same door.
+    let shown = engine.readable_version(&asking(&steward, Purpose::Development), "loans", "1").await;
+    assert_eq!(code(shown.map(drop)), RefusalCode::Forbidden);
 }
 
 #[tokio::test(flavor = "multi_thread")]
