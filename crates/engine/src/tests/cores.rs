@@ -221,3 +221,32 @@ async fn given_old_records_of_accesses_when_a_process_dies_before_their_file_goe
         assert!(listed(&engine, "accesses").is_empty(), "step {step}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_day_that_was_disposed_of_when_more_of_it_comes_then_the_next_disposal_counts_that_alone() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    schedule(&engine, Kind::AccessCore).await;
+    for _ in 0..2 {
+        let core = AccessCore {
+            access_id: crate::accesses::new_id(),
+            ts_start: NOON_US,
+            ts_end: NOON_US,
+            door: "api".into(),
+            action: "sql".into(),
+            object_kind: "org".into(),
+            decision: "allow".into(),
+            occurrences: 1,
+            ..AccessCore::default()
+        };
+        engine.import_accesses(vec![core]).await.expect("recorded");
+        engine.seal_now().await.expect("sealed");
+        engine.note_kept().await.expect("what there is becomes known");
+        assert_eq!(engine.dispose_due().await.expect("it goes").len(), 1);
+    }
+    let copies: Vec<u64> = engine.read(|state| {
+        let disposals = state.disposals.values();
+        disposals.map(|one| one.disposed.as_ref().expect("done").0.copies).collect()
+    });
+    assert_eq!(copies, [1, 1]);
+}
