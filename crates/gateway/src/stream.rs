@@ -144,6 +144,10 @@ impl Flow {
 
     /// Decides about a whole frame; gives what can be passed on now.
     fn take(&mut self, frame: Bytes) -> Result<Option<Bytes>, Problem> {
+        if !Watch::is_readable(&frame) {
+            let why = "an event of its stream is no JSON";
+            return Err(Problem::ProviderGarbage { provider: self.provider.clone(), why });
+        }
         let verdict = self.watch.look(&frame);
         if verdict == Verdict::Strip {
             return Ok(None);

@@ -322,6 +322,14 @@ impl Watch {
         verdict
     }
 
+    /// Whether a client can read a frame: its data is JSON, the end of a stream, or nothing.
+    #[must_use]
+    pub fn is_readable(frame: &[u8]) -> bool {
+        let data = sse::event(frame).data;
+        let data = data.as_ref();
+        data.is_empty() || data == b"[DONE]" || serde_json::from_slice::<serde::de::IgnoredAny>(data).is_ok()
+    }
+
     fn look_at_chunk(&mut self, data: &[u8]) -> Verdict {
         // Most chunks are deltas: only those that could tell an error or the usage are parsed.
         if !tells(data, br#""error""#) && !tells(data, br#""usage""#) {

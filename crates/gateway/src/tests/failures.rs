@@ -126,6 +126,12 @@ async fn a_stream_that_breaks_off_ends_with_an_error() {
 }
 
 #[tokio::test]
+async fn a_stream_with_an_event_that_is_no_json_ends_with_an_error() {
+    let acts = vec![stream_head(), Act::Say(DELTA.into()), Act::Say("data: {not json\n\n".into()), Act::Hang];
+    broken_stream(acts, "provider_invalid_answer").await;
+}
+
+#[tokio::test]
 async fn a_stream_without_end_is_stopped() {
     broken_stream(vec![stream_head(), Act::Forever(DELTA.into())], "answer_too_large").await;
     broken_stream(vec![stream_head(), Act::Say(DELTA.into()), Act::Forever("data: x".into())], "answer_too_large")
