@@ -1469,11 +1469,17 @@ class Package:
             self.report.fail("payload.kept", f"{where}/payload.bin", message, "erasure")
 
     def check_controls(self):
-        report = self.report
+        report, standing = self.report, {}
         for seq, run in self.of_type("control.ran"):
+            if run["control"] not in standing or reach(run) >= reach(standing[run["control"]][1]):
+                standing[run["control"]] = seq, run
             if run["at_size"] > seq or self.roots.get(run["at_size"], b"").hex() not in ("", run["at_root"]):
                 report.fail("control.at", f"entry {seq}", "it ran over another ledger")
-        for control in sorted({path.split("/")[1] for path in self.files if path.startswith("controls/")}):
+        controls = {path.split("/")[1] for path in self.files if path.startswith("controls/")}
+        for control in sorted(standing.keys() - controls):
+            message = f"entry {standing[control][0]} has a result of it, which is not in the package"
+            report.fail("control.absent", f"controls/{control}", message, "completeness")
+        for control in sorted(controls):
             where = f"controls/{control}/result.json"
             try:
                 result = read_json(self.files.get(where, b""))
@@ -1482,6 +1488,9 @@ class Package:
             except Broken as error:
                 report.fail("control.unreadable" if where in self.files else "control.missing", where, str(error))
                 continue
+            if control in standing and result["event"] != standing[control][0]:
+                message = f"the result of entry {standing[control][0]} stands"
+                report.fail("control.superseded", where, message, "completeness")
             self.check_result(control, result, where)
 
     def check_result(self, control, result, where):

@@ -1,7 +1,7 @@
 //! Results of control tests: the rows in the package are those that the ledger committed to, by the logic it names, at a
 //! state of the ledger that the entries lead to. Whether the query gives these rows is for an SQL engine to repeat.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::assurance::{ControlRan, Outcome};
 use domain::{Event, canonical};
@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::history::History;
 use crate::package::Package;
-use crate::report::{Claim::Integrity, Findings};
+use crate::report::{Claim::Completeness, Claim::Integrity, Findings};
 
 /// `result.json` of a control.
 #[derive(Deserialize)]
@@ -24,10 +24,15 @@ struct ResultFile {
     population: Vec<String>,
 }
 
-/// Checks every run in the ledger, and every result in the package.
+/// Checks every run in the ledger, and every result in the package: of each control that ran, the result that stands must
+/// be there, so that nobody can leave out one that failed.
 pub(crate) fn check(package: &Package, history: &History<'_>, findings: &mut Findings) {
+    let mut standing: BTreeMap<&str, (u64, &ControlRan)> = BTreeMap::new();
     for (seq, entry) in &history.entries {
         let Event::ControlRan(run) = &entry.event else { continue };
+        if standing.get(run.control.as_str()).is_none_or(|(_, other)| run.stands_over(other)) {
+            standing.insert(&run.control, (*seq, run));
+        }
         let place = format!("entry {seq}");
         if run.at_size > *seq {
             let message = format!("control `{}` says it ran at size {}, later than itself", run.control, run.at_size);
@@ -40,14 +45,24 @@ pub(crate) fn check(package: &Package, history: &History<'_>, findings: &mut Fin
     let control = |path: &str| Some(path.strip_prefix("controls/")?.split_once('/')?.0.to_owned());
     let controls: BTreeSet<String> = package.paths().filter_map(control).collect();
     for control in &controls {
-        check_result(package, history, control, findings);
+        let stands = standing.get(control.as_str()).map(|(seq, _)| *seq);
+        check_result(package, history, (control, stands), findings);
+    }
+    for (control, (seq, _)) in standing.iter().filter(|(control, _)| !controls.contains(**control)) {
+        let message = format!("entry {seq} has a result of control `{control}`, which is not in the package");
+        findings.fail(Completeness, "control.absent", format!("controls/{control}"), message);
     }
     if !controls.is_empty() {
         findings.summary(Integrity, format!("{} control results", controls.len()));
     }
 }
 
-fn check_result(package: &Package, history: &History<'_>, control: &str, findings: &mut Findings) {
+fn check_result(
+    package: &Package,
+    history: &History<'_>,
+    (control, stands): (&str, Option<u64>),
+    findings: &mut Findings,
+) {
     let path = |name: &str| format!("controls/{control}/{name}");
     let place = path("result.json");
     let Some(file) = package.file(&place) else {
@@ -64,6 +79,10 @@ fn check_result(package: &Package, history: &History<'_>, control: &str, finding
             let message = format!("entry {} does not record this run of this control", result.event);
             findings.fail(Integrity, "control.unrecorded", place.clone(), message);
         }
+    }
+    if let Some(seq) = stands.filter(|seq| *seq != result.event) {
+        let message = format!("it is of entry {}, and the result of entry {seq} stands", result.event);
+        findings.fail(Completeness, "control.superseded", place.clone(), message);
     }
     let queries = [package.file(&path("query.sql")), package.file(&path("population.sql"))];
     match queries {

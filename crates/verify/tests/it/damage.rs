@@ -340,6 +340,11 @@ fn results_of_controls_are_held_to_the_ledger() {
     damaged("control.missing", |parts| drop(parts.files.remove("controls/AI-IN-01/query.sql")));
     untrue(Claim::Integrity, "control.population", |world| world.run_control(&["call-1"], &["call-1", "call-1"]));
     untrue(Claim::Integrity, "control.item", |world| world.run_control(&["call-9"], &["call-1"]));
+    // Left out with its place in the list of files, so that only the ledger knows of it.
+    let mut parts = World::full().package();
+    parts.files.retain(|path, _| !path.starts_with("controls/"));
+    let options = Options { log_vkey: Some(signer().verifier_key().clone()), ..Options::default() };
+    assert_fails(&verify_package(parts.zip(), &options), Claim::Completeness, "control.absent");
 }
 
 #[test]
