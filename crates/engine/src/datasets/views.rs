@@ -92,15 +92,14 @@ impl Engine {
     /// Whether somebody may read what a view would change. Where there is a view, for whichever purpose, it is what is read:
     /// a purpose is stated by whoever reads, and another one would be a way around it.
     pub(crate) fn may_read_raw(&self, who: &Principal, dataset: &str) -> Result<(), Refusal> {
-        let viewed: Vec<Purpose> =
-            self.read(|state| state.views.get(dataset).into_iter().flatten().map(|(purpose, _)| *purpose).collect());
+        let viewed: Vec<String> =
+            self.read(|state| state.views.get(dataset).into_iter().flat_map(|of| of.keys().cloned()).collect());
         if viewed.is_empty() {
             return Ok(());
         }
         let allowed = self.authorize(who, "dataset.read.raw", &format!("dataset/{dataset}"));
         allowed.map(drop).map_err(|refusal| {
-            let words: Vec<&str> = viewed.iter().map(|purpose| purpose.as_str()).collect();
-            let words = words.join("`, `");
+            let words = viewed.join("`, `");
             let message = format!(
                 "data set `{dataset}` is read through its view, which there is for `{words}`: `counterfoil data view`; to read it as it is needs \
                  a role that permits `dataset.read.raw`"
