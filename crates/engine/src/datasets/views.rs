@@ -92,8 +92,8 @@ impl Engine {
     /// Whether somebody may read what a view would change. Where there is a view, for whichever purpose, it is what is read:
     /// a purpose is stated by whoever reads, and another one would be a way around it.
     pub(crate) fn may_read_raw(&self, who: &Principal, dataset: &str) -> Result<(), Refusal> {
-        let viewed: Vec<String> = self
-            .read(|state| state.views.get(dataset).into_iter().flatten().map(|(purpose, _)| purpose.clone()).collect());
+        let viewed: Vec<String> =
+            self.read(|state| state.views.get(dataset).into_iter().flat_map(|of| of.keys().cloned()).collect());
         if viewed.is_empty() {
             return Ok(());
         }
