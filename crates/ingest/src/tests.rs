@@ -83,13 +83,13 @@ impl World {
     }
 
     async fn compare(&self, key: &[&str], shows_values: bool) -> Result<Diff, DiffError> {
-        let side = |version: &str| Side {
+        let side = async |version: &str| Side {
             version: version.into(),
             form: Form::Csv,
-            bytes: stored(&self.engine, "loans", version).expect("opens"),
+            bytes: stored(&self.engine, "loans", version).await.expect("opens"),
         };
         let key: Vec<String> = key.iter().map(|key| (*key).to_owned()).collect();
-        diff(side("1"), side("2"), &key, shows_values).await
+        diff(side("1").await, side("2").await, &key, shows_values).await
     }
 }
 
@@ -123,7 +123,8 @@ async fn given_a_version_when_it_comes_in_then_it_is_described_and_the_ledger_te
     assert_ne!(other.digest, content.digest, "equal content does not show between data sets");
     assert_ne!((other.groups, other.schema), (content.groups, content.schema));
 
-    let frame = Frame::open(Form::Csv, stored(&world.engine, "loans", "1").expect("opens")).await.expect("a frame");
+    let bytes = stored(&world.engine, "loans", "1").await.expect("opens");
+    let frame = Frame::open(Form::Csv, bytes).await.expect("a frame");
     let row = numbers::Row::of(&frame, "SELECT sum(rate), max(email) FROM rows").await.expect("asked");
     assert_eq!((row.number(0), row.text(1).as_deref()), (Some(3.5), Some("bob@example.com")));
 
