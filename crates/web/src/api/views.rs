@@ -90,6 +90,9 @@ pub(crate) struct How {
     /// It is for the record of the access; the address says it too.
     #[serde(rename = "purpose")]
     _purpose: Option<String>,
+    /// It is for the rules of residency; the address says it too.
+    #[serde(rename = "to_region")]
+    _to_region: Option<String>,
 }
 
 impl How {
