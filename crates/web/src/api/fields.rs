@@ -108,9 +108,6 @@ pub(crate) struct Which {
     /// It is for the record of the access.
     #[serde(rename = "purpose")]
     _purpose: Option<String>,
-    /// It is for the rules of residency; the address says it too.
-    #[serde(rename = "to_region")]
-    _to_region: Option<String>,
 }
 
 /// A finding as it is shown.
