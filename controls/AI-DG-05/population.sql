@@ -1,1 +1,1 @@
-SELECT dataset_id||'@'||version AS item FROM datasets WHERE created_at<$end AND ended_at IS NULL
+SELECT dataset_id||'@'||version AS item FROM datasets WHERE created_at<$end AND (ended_at IS NULL OR ended_at>$start)
