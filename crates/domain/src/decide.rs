@@ -353,9 +353,7 @@ fn declare_service(state: &State, given: &Given, body: &ServiceDeclared) -> Resu
     }
     for (i, route) in body.spec.routes.iter().enumerate() {
         route_name_is_valid(&route.name)?;
-        if let Some(guard) = &route.guard {
-            crate::serving::guard::check(&route.name, guard)?;
-        }
+        crate::serving::guard::check(route)?;
         if body.spec.routes.iter().take(i).any(|other| other.name == route.name) {
             let message = format!("service `{}` has two routes named `{}`", body.service, route.name);
             return Err(refuse(RefusalCode::Invalid, message));

@@ -183,7 +183,8 @@ async fn answer(gateway: &Arc<Gateway>, door: &Door, request: Request, draft: &m
                 places: Places::default(),
             };
             if let Some(guard) = &permitted.route().guard {
-                let guarded = guard::request(guard, &call.body);
+                let (guard, body) = (guard.clone(), call.body.clone());
+                let guarded = guard::apart(body.len(), move || guard::request(&guard, &body)).await?;
                 draft.request_guarded(&guarded.tally);
                 (call.body, call.places) = (guarded.body?, guarded.places);
             }
@@ -383,7 +384,10 @@ async fn ask_provider(
     let body = match guard {
         None => body,
         Some(guard) => {
-            let (body, tally) = guard::answer(guard, &places, &body);
+            let guard = guard.clone();
+            let looked = guard::apart(body.len(), move || guard::answer(&guard, &places, &body)).await;
+            // What could not be looked through is not kept either.
+            let (body, tally) = looked.inspect_err(|_| draft.response = Bytes::new())?;
             draft.answer_guarded(&tally);
             // What the client may not have is not kept either.
             draft.response = body.as_ref().cloned().unwrap_or_default();

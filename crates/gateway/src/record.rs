@@ -19,8 +19,8 @@ use crate::problem::Problem;
 /// Classification of requests that belong to no service.
 const UNCLASSIFIED: &str = "unclassified";
 
-/// Bodies from this size on are sealed on a thread of their own.
-const HEAVY: usize = 128 << 10;
+/// Bodies from this size on are sealed, and looked through, on a thread of their own.
+pub(crate) const HEAVY: usize = 128 << 10;
 
 /// Fields of the sealed payload.
 mod field {

@@ -203,7 +203,7 @@ impl Flow {
         }
         let Flow { operation, mut draft, sent, watch, guard, mut upstream, .. } = *self;
         if let Some(guard) = &guard {
-            draft.answer_guarded(guard.tally());
+            draft.answer_guarded(&guard.tally());
         }
         let lenient = draft.may_go_unrecorded();
         let closed = close(draft, &watch, sent, outcome).await;
@@ -240,7 +240,7 @@ impl Flow {
         }
         let Flow { mut draft, watch, sent, http, guard, .. } = *self;
         if let Some(guard) = &guard {
-            draft.answer_guarded(guard.tally());
+            draft.answer_guarded(&guard.tally());
         }
         draft.response_meta.put("complete", whole);
         let outcome = Outcome { status: Status::Cancelled, http: Some(http), code: Some(code) };

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use scan::detect::{Class, Kind};
 use serde::{Deserialize, Serialize};
 
+use super::{Route, Target};
 use crate::{Refusal, RefusalCode};
 
 /// What a route does with what detectors find. Both maps go from a kind, such as `card`, a class of kinds, such as
@@ -74,7 +75,14 @@ fn chosen(rules: &BTreeMap<String, GuardAction>, kind: Kind) -> GuardAction {
 }
 
 /// Refuses words that name nothing, and what cannot be done.
-pub(crate) fn check(route: &str, guard: &Guard) -> Result<(), Refusal> {
+pub(crate) fn check(route: &Route) -> Result<(), Refusal> {
+    let Route { name: route, target, guard: Some(guard) } = route else { return Ok(()) };
+    if let Target::Model { .. } = target {
+        let message = format!(
+            "route `{route}` is to a model of this process, which takes tensors: a guard is for routes to providers, so leave it out"
+        );
+        return Err(Refusal::new(RefusalCode::Invalid, message));
+    }
     let known = |word: &&String| word.as_str() == "*" || Kind::find(word).is_some() || Class::find(word).is_some();
     if let Some(unknown) = guard.requests.keys().chain(guard.answers.keys()).find(|word| !known(word)) {
         let kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
@@ -103,6 +111,21 @@ mod tests {
         serde_json::from_value(json).expect("a guard")
     }
 
+    fn check_for(target: Target, guard: Guard) -> Result<(), Refusal> {
+        super::check(&Route { name: "chat".into(), target, guard: Some(guard) })
+    }
+
+    fn checked(guard: &Guard) -> Result<(), Refusal> {
+        check_for(Target::Provider { provider: "p".into(), model: "m".into() }, guard.clone())
+    }
+
+    #[test]
+    fn given_a_route_to_a_model_of_this_process_when_it_has_a_guard_then_refused() {
+        let target = Target::Model { model: "credit-risk".into(), version: "1".into() };
+        let refused = check_for(target, guard(serde_json::json!({ "answers": { "*": "mask" } }))).expect_err("refused");
+        assert!(refused.message.contains("routes to providers"), "{}", refused.message);
+    }
+
     #[test]
     fn given_a_kind_a_class_and_all_when_asked_then_the_nearest_rule_counts() {
         let guard = guard(serde_json::json!({
@@ -114,19 +137,18 @@ mod tests {
         assert_eq!(guard.in_request(Kind::Phone), GuardAction::Mask);
         assert_eq!(guard.in_answer(Kind::Secret), GuardAction::Block);
         assert_eq!(guard.in_answer(Kind::Card), GuardAction::Allow);
-        assert!(guard.changes_answers() && check("chat", &guard).is_ok());
+        assert!(guard.changes_answers() && checked(&guard).is_ok());
     }
 
     #[test]
     fn given_a_word_that_names_nothing_or_tokens_in_answers_when_declared_then_refused_with_the_words_there_are() {
-        let unknown =
-            check("chat", &guard(serde_json::json!({ "requests": { "cards": "mask" } }))).expect_err("refused");
+        let unknown = checked(&guard(serde_json::json!({ "requests": { "cards": "mask" } }))).expect_err("refused");
         assert!(
             unknown.message.contains("`cards`") && unknown.message.contains("card, medicare"),
             "{}",
             unknown.message
         );
-        let tokens = check("chat", &guard(serde_json::json!({ "answers": { "*": "tokenise" } }))).expect_err("refused");
+        let tokens = checked(&guard(serde_json::json!({ "answers": { "*": "tokenise" } }))).expect_err("refused");
         assert!(tokens.message.contains("use `mask` or `block`"), "{}", tokens.message);
     }
 }

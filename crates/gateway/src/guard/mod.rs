@@ -8,7 +8,7 @@
 mod json;
 mod stream;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use bytes::Bytes;
 use domain::serving::{Guard, GuardAction};
@@ -16,10 +16,21 @@ use scan::detect::{BLOCKED, Detectors, Finding, Kind, MASKED};
 use serde_json::{Value, json};
 
 use crate::problem::Problem;
+use crate::record::HEAVY;
 pub(crate) use stream::StreamGuard;
 
 /// The longest placeholder, in bytes.
 const LONGEST: usize = 64;
+
+/// Most that is changed in one request: it bounds what is kept for the answer.
+const MOST_CHANGES: u64 = 10_000;
+
+/// How the first line of a private key begins, and the last.
+const BEGIN: &str = "-----BEGIN ";
+const END: &str = "-----END ";
+
+/// Where a text is JSON itself, so that what is put into it must not end a string there.
+const ARGUMENTS: &str = "arguments";
 
 /// What was found on one side of a call, and what was done with it.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +43,20 @@ impl Tally {
     fn note(&mut self, kind: Kind, action: GuardAction) {
         let count = self.counts.entry((kind, action)).or_default();
         *count = count.saturating_add(1);
+    }
+
+    /// How often something other than letting it through was done.
+    fn changes(&self) -> u64 {
+        let changes = self.counts.iter().filter(|((_, action), _)| *action != GuardAction::Allow);
+        changes.fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    }
+
+    /// The larger of both counts, for what may have been counted twice.
+    fn or_more(&mut self, other: &Self) {
+        for (key, count) in &other.counts {
+            let own = self.counts.entry(*key).or_default();
+            *own = (*own).max(*count);
+        }
     }
 
     /// Whether anything was found, for the record's core.
@@ -72,8 +97,8 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// The placeholder for a value: the same wherever it stands in one call, and none that the client wrote itself.
-    fn name(&mut self, kind: Kind, value: &str, request: &str) -> String {
+    /// The placeholder for a value: the same wherever it stands in one call, and none of those that the client wrote itself.
+    fn name(&mut self, kind: Kind, value: &str, taken: &HashSet<&str>) -> String {
         if let Some(name) = self.names.get(&(kind, value.to_owned())) {
             return name.clone();
         }
@@ -81,7 +106,7 @@ impl Places {
         let name = loop {
             *number = number.saturating_add(1);
             let name = format!("[{}_{number}]", kind.as_str().to_ascii_uppercase());
-            if !request.contains(&name) {
+            if !taken.contains(name.as_str()) {
                 break name;
             }
         };
@@ -90,8 +115,9 @@ impl Places {
         name
     }
 
-    /// The text with values where placeholders were; `None` when there were none.
-    fn restored(&self, text: &str) -> Option<String> {
+    /// The text with values where placeholders were; `None` when there were none. In a text that is JSON itself, values are
+    /// written as what a string may hold there.
+    fn restored(&self, text: &str, is_json: bool) -> Option<String> {
         if self.values.is_empty() {
             return None;
         }
@@ -100,7 +126,12 @@ impl Places {
             let name = placeholder(text.get(start..).unwrap_or_default());
             let Some((name, value)) = name.and_then(|name| self.values.get_key_value(name)) else { continue };
             out.push_str(text.get(from..start).unwrap_or_default());
-            out.push_str(value);
+            if is_json {
+                let quoted = Value::from(value.as_str()).to_string();
+                out.push_str(quoted.get(1..quoted.len() - 1).unwrap_or_default());
+            } else {
+                out.push_str(value);
+            }
             from = start + name.len();
         }
         if from == 0 {
@@ -113,8 +144,15 @@ impl Places {
 
 /// The bracketed name at the start of a text.
 fn placeholder(text: &str) -> Option<&str> {
-    let end = text.bytes().take(LONGEST).position(|byte| byte == b']')?;
-    text.get(..=end)
+    let of_name = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-');
+    let end = text.bytes().take(LONGEST).skip(1).position(|byte| !of_name(byte))? + 1;
+    text.get(..=end).filter(|name| name.ends_with(']'))
+}
+
+/// Everything in a document that could be a placeholder.
+fn placeholders(document: &str) -> HashSet<&str> {
+    let begun = document.match_indices('[').filter_map(|(at, _)| placeholder(document.get(at..).unwrap_or_default()));
+    begun.collect()
 }
 
 /// A request as the provider may have it.
@@ -131,16 +169,25 @@ pub(crate) fn request(guard: &Guard, body: &Bytes) -> Guarded {
     let Ok(document) = std::str::from_utf8(body) else {
         return Guarded { body: Err(Problem::Internal), tally, places };
     };
-    let edited = json::edit_texts(document, |text| {
+    let taken = placeholders(document);
+    let edited = json::edit_texts(document, |_, text| {
+        let half = "a text of the request has half of a surrogate pair, so it cannot be looked through for personal data: \
+                    send whole characters";
+        let text = text.ok_or_else(|| Problem::Input(half.into()))?;
         let put = |kind, action, value: &str| match action {
-            GuardAction::Tokenise => places.name(kind, value, document),
+            GuardAction::Tokenise => places.name(kind, value, &taken),
             _ => mask(kind),
         };
-        Ok::<_, std::convert::Infallible>(edited(text, 0, |kind| guard.in_request(kind), &mut tally, put))
+        let edited = edited(text, 0, |kind| guard.in_request(kind), &mut tally, put);
+        if tally.changes() > MOST_CHANGES {
+            let message = format!("the request holds personal data more than {MOST_CHANGES} times: send less at once");
+            return Err(Problem::Input(message));
+        }
+        Ok(edited)
     });
     let body = match (tally.blocked(), edited) {
         (Some(kinds), _) => Err(Problem::PersonalDataBlocked(kinds)),
-        (None, Ok(edited)) => Ok(edited.map_or_else(|| body.clone(), Bytes::from)),
+        (None, edited) => edited.map(|edited| edited.map_or_else(|| body.clone(), Bytes::from)),
     };
     let body = body.and_then(|body| tells_no_tokens(guard, &body).map(|()| body));
     Guarded { body, tally, places }
@@ -160,11 +207,13 @@ fn tells_no_tokens(guard: &Guard, body: &Bytes) -> Result<(), Problem> {
     if !guard.changes_answers() {
         return Ok(());
     }
-    let Ok(asked) = serde_json::from_slice::<Asked>(body) else { return Ok(()) };
-    let asks = |value: &Value| !matches!(value, Value::Null | Value::Bool(false)) && *value != json!(0);
+    // A field that is there twice is one that two readers could take differently.
+    let asked: Asked = serde_json::from_slice(body)
+        .map_err(|error| Problem::Input(format!("the request cannot be checked for `logprobs`: {error}")))?;
+    let asks = |value: &Value| !matches!(value, Value::Null | Value::Bool(false));
     let included =
         asked.include.as_array().is_some_and(|all| all.iter().any(|one| one == "message.output_text.logprobs"));
-    if asks(&asked.logprobs) || asks(&asked.top_logprobs) || included {
+    if asks(&asked.logprobs) || (asks(&asked.top_logprobs) && asked.top_logprobs != json!(0)) || included {
         let message = "answers of this route are looked through for personal data, so the probabilities of their single tokens \
                        are not given: leave out `logprobs`";
         return Err(Problem::Input(message.into()));
@@ -175,17 +224,51 @@ fn tells_no_tokens(guard: &Guard, body: &Bytes) -> Result<(), Problem> {
 /// Looks through a whole answer: what the client may have of it, or why it gets none.
 pub(crate) fn answer(guard: &Guard, places: &Places, body: &Bytes) -> (Result<Bytes, Problem>, Tally) {
     let mut tally = Tally::default();
-    let Ok(document) = std::str::from_utf8(body) else { return (Ok(body.clone()), tally) };
-    let edited = json::edit_texts(document, |text| {
-        let masked = edited(text, 0, |kind| guard.in_answer(kind), &mut tally, |kind, _, _| mask(kind));
-        let restored = places.restored(masked.as_deref().unwrap_or(text));
-        Ok::<_, std::convert::Infallible>(restored.or(masked))
-    });
+    let Ok(document) = std::str::from_utf8(body) else {
+        let matters = guard.changes_answers() || !places.values.is_empty();
+        let given =
+            if matters { Err(Problem::AnswerBlocked("bytes that are no text".into())) } else { Ok(body.clone()) };
+        return (given, tally);
+    };
+    let edited = match serde_json::from_str::<serde::de::IgnoredAny>(document) {
+        Ok(_) => answered(guard, places, document, &mut tally),
+        // The page of a server in between, say: all of it is text.
+        Err(_) => Ok(changed(guard, places, "", document, &mut tally)),
+    };
     let body = match (tally.blocked(), edited) {
         (Some(kinds), _) => Err(Problem::AnswerBlocked(kinds)),
-        (None, Ok(edited)) => Ok(edited.map_or_else(|| body.clone(), Bytes::from)),
+        (None, edited) => edited.map(|edited| edited.map_or_else(|| body.clone(), Bytes::from)),
     };
     (body, tally)
+}
+
+/// A JSON document of an answer with its texts changed; `None` when none was.
+fn answered(guard: &Guard, places: &Places, document: &str, tally: &mut Tally) -> Result<Option<String>, Problem> {
+    json::edit_texts(document, |member, text| match text {
+        Some(text) => Ok(changed(guard, places, member, text, tally)),
+        None if guard.changes_answers() => Err(Problem::AnswerBlocked("half of a surrogate pair".into())),
+        None => Ok(None),
+    })
+}
+
+/// A text of an answer without what is masked, and with values where placeholders were.
+fn changed(guard: &Guard, places: &Places, member: &str, text: &str, tally: &mut Tally) -> Option<String> {
+    let masked = edited(text, 0, |kind| guard.in_answer(kind), tally, |kind, _, _| mask(kind));
+    places.restored(masked.as_deref().unwrap_or(text), member == ARGUMENTS).or(masked)
+}
+
+/// Looks through a body of this size: a large one on a thread of its own, since it takes long.
+pub(crate) async fn apart<T: Send + 'static>(
+    size: usize,
+    look: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    if size < HEAVY {
+        return Ok(look());
+    }
+    tokio::task::spawn_blocking(look).await.map_err(|error| {
+        tracing::error!(%error, "a body could not be looked through");
+        Problem::Internal
+    })
 }
 
 fn mask(kind: Kind) -> String {
@@ -196,7 +279,29 @@ fn mask(kind: Kind) -> String {
 fn found(text: &str) -> Vec<Finding> {
     let mut found = Detectors::standard().find(text);
     found.retain(|finding| finding.score_permille >= MASKED);
+    let mut covered = 0;
+    found.retain_mut(|finding| {
+        if finding.start < covered {
+            return false;
+        }
+        finding.end = end_of_key(text, finding);
+        covered = finding.end;
+        true
+    });
     found
+}
+
+/// Where a finding ends. Of a private key without its last line the detector finds the first line only: what may be the key
+/// after it belongs to it.
+fn end_of_key(text: &str, finding: &Finding) -> usize {
+    let value = text.get(finding.start..finding.end).unwrap_or_default();
+    if finding.kind != Kind::Secret || !value.starts_with(BEGIN) || value.contains(END) {
+        return finding.end;
+    }
+    let rest = text.get(finding.end..).unwrap_or_default();
+    let of_key = |c: char| c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || "+/=\\:,-".contains(c);
+    let key = rest.find(|c: char| !of_key(c)).map_or(rest, |end| rest.get(..end).unwrap_or_default());
+    finding.end + key.trim_end().len()
 }
 
 /// What is done with a finding: what is not certain enough to refuse a call for is masked.

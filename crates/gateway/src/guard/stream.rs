@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::serving::Guard;
+use domain::serving::{Guard, GuardAction};
+use scan::detect::Kind;
 use serde_json::{Value, json};
 
-use super::{LONGEST, Places, Tally, edited, found, json as document, mask};
+use super::{ARGUMENTS, BEGIN, END, LONGEST, Places, Tally, answered, edited, found, mask};
 use crate::dialect::openai::Operation;
 use crate::dialect::sse;
 use crate::problem::Problem;
@@ -19,14 +20,25 @@ const WINDOW: usize = 128;
 /// How much of what was given already is looked at again, for its words around what comes.
 const BEFORE: usize = 64;
 
-/// A word longer than this is given in pieces.
+/// A word longer than this is given in pieces, unless it could be a secret.
 const LONGEST_WORD: usize = 1024;
 
+/// Most that is held back of a private key, or of a word that could be a token. A stream with a longer one ends.
+const LONGEST_SECRET: usize = 16 << 10;
+
 /// Where a choice may have a piece of a text.
-const TEXTS: [&str; 4] = ["/text", "/delta/content", "/delta/refusal", "/delta/reasoning_content"];
+const TEXTS: [&str; 7] = [
+    "/text",
+    "/delta/content",
+    "/delta/refusal",
+    "/delta/reasoning_content",
+    "/delta/reasoning",
+    "/delta/function_call/arguments",
+    "/delta/audio/transcript",
+];
 
 /// Where a call of a tool has one.
-const ARGUMENTS: &str = "/function/arguments";
+const OF_CALL: &str = "/function/arguments";
 
 /// The guard over one stream.
 pub(crate) struct StreamGuard {
@@ -34,7 +46,10 @@ pub(crate) struct StreamGuard {
     operation: Operation,
     places: Places,
     texts: BTreeMap<String, Held>,
+    /// Of what went by in pieces.
     tally: Tally,
+    /// Of events that repeat texts as a whole: the most of any of them.
+    whole: Tally,
 }
 
 /// One of the texts of a stream.
@@ -47,18 +62,22 @@ struct Held {
     /// A frame that gives a piece of this text, and where in it the piece is.
     frame: Value,
     place: String,
+    /// Whether the text is JSON itself.
+    is_json: bool,
     /// The value of the frame's `event` field.
     event: Option<String>,
 }
 
 impl StreamGuard {
     pub(crate) fn new(guard: Arc<Guard>, operation: Operation, places: Places) -> Self {
-        Self { guard, operation, places, texts: BTreeMap::new(), tally: Tally::default() }
+        Self { guard, operation, places, texts: BTreeMap::new(), tally: Tally::default(), whole: Tally::default() }
     }
 
-    /// What was found so far.
-    pub(crate) fn tally(&self) -> &Tally {
-        &self.tally
+    /// What was found so far. What went by in pieces and is repeated counts once.
+    pub(crate) fn tally(&self) -> Tally {
+        let mut all = self.tally.clone();
+        all.or_more(&self.whole);
+        all
     }
 
     /// What the client may have after this frame came: no frame, one or several.
@@ -68,7 +87,11 @@ impl StreamGuard {
     pub(crate) fn frame(&mut self, frame: Bytes) -> Result<Bytes, Problem> {
         let event = sse::event(&frame);
         let Ok(mut data) = serde_json::from_slice::<Value>(&event.data) else {
-            // The end, or a comment.
+            // The end, a comment, or what nobody can look through.
+            let is_end = event.data.is_empty() || event.data.trim_ascii() == b"[DONE]";
+            if !is_end && self.guard.changes_answers() {
+                return Err(Problem::AnswerBlocked("a part that is not JSON".into()));
+            }
             let held = if event.data.is_empty() { Vec::new() } else { self.rest()? };
             return Ok(joined(held, frame));
         };
@@ -96,52 +119,71 @@ impl StreamGuard {
         Ok(out)
     }
 
-    /// A chunk of chat completions or completions: pieces of texts by choice. Says whether it was changed.
+    /// A chunk of chat completions or completions: pieces of texts by choice, and what else it says. Says whether it was
+    /// changed.
     fn chunk(&mut self, chunk: &mut Value, before: &mut Vec<u8>) -> Result<bool, Problem> {
+        let choices = chunk.get_mut("choices").and_then(Value::as_array_mut);
+        let pieces: Vec<_> = choices.into_iter().flatten().map(pieces_of).collect();
+        let mut changed = self.others(chunk)?;
         let Some(mut choices) = chunk.get_mut("choices").filter(|choices| choices.is_array()).map(Value::take) else {
-            return Ok(false);
+            return Ok(changed);
         };
-        let mut changed = false;
-        for choice in choices.as_array_mut().into_iter().flatten() {
-            changed |= self.choice(chunk, choice, before)?;
+        for (choice, pieces) in choices.as_array_mut().into_iter().flatten().zip(pieces) {
+            changed |= self.choice(chunk, choice, pieces, before)?;
         }
         chunk["choices"] = choices;
         Ok(changed)
     }
 
-    fn choice(&mut self, chunk: &Value, choice: &mut Value, before: &mut Vec<u8>) -> Result<bool, Problem> {
+    /// The texts of a frame out of which pieces were taken. Says whether one was changed.
+    fn others(&mut self, data: &mut Value) -> Result<bool, Problem> {
+        let changed = answered(&self.guard, &self.places, &data.to_string(), &mut self.tally)?;
+        if let Some(kinds) = self.tally.blocked() {
+            return Err(Problem::AnswerBlocked(kinds));
+        }
+        let Some(changed) = changed else { return Ok(false) };
+        *data = serde_json::from_str(&changed).map_err(|_| Problem::Internal)?;
+        Ok(true)
+    }
+
+    fn choice(
+        &mut self,
+        chunk: &Value,
+        choice: &mut Value,
+        pieces: Vec<(String, String)>,
+        before: &mut Vec<u8>,
+    ) -> Result<bool, Problem> {
         let index = choice.get("index").and_then(Value::as_u64).unwrap_or(0);
         let ends = choice.get("finish_reason").is_some_and(|reason| !reason.is_null());
-        let mut places: Vec<String> = TEXTS.map(str::to_owned).into();
-        let calls = choice.pointer("/delta/tool_calls").and_then(Value::as_array).map_or(0, Vec::len);
-        places.extend((0..calls).map(|call| format!("/delta/tool_calls/{call}{ARGUMENTS}")));
         let (mut changed, mut seen) = (false, Vec::new());
-        for place in places {
-            let Some(piece) = choice.pointer(&place).and_then(Value::as_str).map(str::to_owned) else { continue };
+        for (place, piece) in pieces {
             // Which of several calls of tools it is, the call says, and not its place in the chunk.
-            let call = place.strip_suffix(ARGUMENTS).map(|call| choice.pointer(&format!("{call}/index")).cloned());
+            let call = place.strip_suffix(OF_CALL).map(|call| choice.pointer(&format!("{call}/index")).cloned());
             let key = match &call {
                 Some(call) => format!("{index} call {}", call.clone().unwrap_or_default()),
                 None => format!("{index} {place}"),
             };
             if !self.texts.contains_key(&key) {
+                let is_json = place.ends_with(ARGUMENTS);
                 let (bare, place) = bare(index, &place, call.flatten());
                 let mut frame = chunk.clone();
                 frame["choices"] = json!([bare]);
                 if let Some(frame) = frame.as_object_mut() {
                     frame.remove("usage");
                 }
-                self.texts.insert(key.clone(), Held { frame, place: format!("/choices/0{place}"), ..Held::default() });
+                self.texts.insert(
+                    key.clone(),
+                    Held { frame, place: format!("/choices/0{place}"), is_json, ..Held::default() },
+                );
             }
             let mut given = self.push(&key, &piece)?;
             if ends {
                 let end = self.texts.get(&key).map_or(0, |held| held.text.len());
                 given += &self.give(&key, end)?;
             }
-            if given != piece
-                && let Some(text) = choice.pointer_mut(&place)
-            {
-                (*text, changed) = (Value::from(given), true);
+            changed |= given != piece;
+            if let Some(text) = choice.pointer_mut(&place) {
+                *text = Value::from(given);
             }
             seen.push(key);
         }
@@ -161,30 +203,31 @@ impl StreamGuard {
     /// An event of the Responses API: a piece of a text, or something that repeats texts as a whole.
     fn event(&mut self, mut data: Value, name: Option<String>, frame: Bytes) -> Result<Bytes, Problem> {
         let kind = data.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let piece = data.get("delta").and_then(Value::as_str).map(str::to_owned);
-        if let Some(piece) = piece.filter(|_| kind.ends_with(".delta") && !kind.contains("audio")) {
+        // Sound has no text in it; what is said in it has.
+        let is_piece = kind.ends_with(".delta") && (!kind.contains("audio") || kind.contains("transcript"));
+        if is_piece && let Some(Value::String(piece)) = data.get_mut("delta") {
+            let piece = std::mem::take(piece);
+            let changed = self.others(&mut data)?;
             let part = |name: &str| data.get(name).map(Value::to_string).unwrap_or_default();
-            let key = format!("{kind} {} {} {}", part("item_id"), part("output_index"), part("content_index"));
+            let parts = ["item_id", "output_index", "content_index", "summary_index"].map(part);
+            let key = format!("{kind} {}", parts.join(" "));
             if !self.texts.contains_key(&key) {
-                let held = Held { frame: data.clone(), place: "/delta".into(), event: name.clone(), ..Held::default() };
+                let (frame, event, is_json) = (data.clone(), name.clone(), kind.contains(ARGUMENTS));
+                let held = Held { frame, place: "/delta".into(), event, is_json, ..Held::default() };
                 self.texts.insert(key.clone(), held);
             }
             let given = self.push(&key, &piece)?;
-            if given == piece {
+            if given == piece && !changed {
                 return Ok(frame);
             }
             data["delta"] = Value::from(given);
             return Ok(written(&data, name.as_deref()).into());
         }
-        let held = self.rest()?;
-        let (guard, places, tally) = (&self.guard, &self.places, &mut Tally::default());
-        // What repeats texts that went by was counted then.
-        let whole = data.to_string();
-        let edit = |text: &str| {
-            let masked = edited(text, 0, |kind| guard.in_answer(kind), tally, |kind, _, _| mask(kind));
-            Ok::<_, Problem>(places.restored(masked.as_deref().unwrap_or(text)).or(masked))
-        };
-        let changed = document::edit_texts(&whole, edit)?;
+        let ends = ["done", "completed", "failed", "incomplete", "error"].iter().any(|end| kind.ends_with(end));
+        let held = if ends { self.rest()? } else { Vec::new() };
+        let mut tally = Tally::default();
+        let changed = answered(&self.guard, &self.places, &data.to_string(), &mut tally)?;
+        self.whole.or_more(&tally);
         if let Some(kinds) = tally.blocked() {
             return Err(Problem::AnswerBlocked(kinds));
         }
@@ -197,10 +240,15 @@ impl StreamGuard {
 
     /// Takes a piece of a text, and gives what is certain.
     fn push(&mut self, key: &str, piece: &str) -> Result<String, Problem> {
-        let changes = self.guard.changes_answers();
+        let window = if self.guard.changes_answers() { WINDOW } else { 0 };
+        let secrets = self.guard.in_answer(Kind::Secret) != GuardAction::Allow;
         let Some(held) = self.texts.get_mut(key) else { return Ok(piece.to_owned()) };
         held.text.push_str(piece);
-        let cut = certain(&held.text, held.from, if changes { WINDOW } else { 0 });
+        let cut = certain(&held.text, held.from, window, secrets);
+        if secrets && held.text.len() - cut > LONGEST_SECRET {
+            self.tally.note(Kind::Secret, GuardAction::Block);
+            return Err(Problem::AnswerBlocked(format!("{} of more than 16 KiB", Kind::Secret.as_str())));
+        }
         self.give(key, cut)
     }
 
@@ -211,7 +259,7 @@ impl StreamGuard {
         let guard = &self.guard;
         let masked = edited(text, held.from, |kind| guard.in_answer(kind), &mut self.tally, |kind, _, _| mask(kind));
         let given = masked.as_deref().unwrap_or(text.get(held.from..).unwrap_or_default());
-        let given = self.places.restored(given).unwrap_or_else(|| given.to_owned());
+        let given = self.places.restored(given, held.is_json).unwrap_or_else(|| given.to_owned());
         let keep = floor(&held.text, cut.saturating_sub(BEFORE));
         held.text.drain(..keep);
         held.from = cut - keep;
@@ -237,46 +285,85 @@ impl StreamGuard {
     }
 }
 
+/// The pieces of texts in a choice, with where they were: they are taken out of it.
+fn pieces_of(choice: &mut Value) -> Vec<(String, String)> {
+    let calls = choice.pointer("/delta/tool_calls").and_then(Value::as_array).map_or(0, Vec::len);
+    let of_calls = (0..calls).map(|call| format!("/delta/tool_calls/{call}{OF_CALL}"));
+    let mut pieces = Vec::new();
+    for place in TEXTS.iter().map(|place| (*place).to_owned()).chain(of_calls) {
+        if let Some(Value::String(piece)) = choice.pointer_mut(&place) {
+            let piece = std::mem::take(piece);
+            pieces.push((place, piece));
+        }
+    }
+    pieces
+}
+
 /// A choice that has nothing but a piece of one text, and where in it that is.
 fn bare(index: u64, place: &str, call: Option<Value>) -> (Value, String) {
     let mut bare = json!({ "index": index, "finish_reason": null });
-    let place = match place.strip_prefix("/delta/") {
-        None => {
-            bare["text"] = json!("");
-            place.to_owned()
-        }
-        Some(_) if place.ends_with(ARGUMENTS) => {
-            bare["delta"] = json!({ "tool_calls": [{ "index": call, "function": { "arguments": "" } }] });
-            format!("/delta/tool_calls/0{ARGUMENTS}")
-        }
-        Some(member) => {
-            bare["delta"] = json!({ member: "" });
-            place.to_owned()
-        }
-    };
-    (bare, place)
+    if place.ends_with(OF_CALL) {
+        bare["delta"] = json!({ "tool_calls": [{ "index": call, "function": { "arguments": "" } }] });
+        return (bare, format!("/delta/tool_calls/0{OF_CALL}"));
+    }
+    let mut into = &mut bare;
+    for member in place.split('/').skip(1) {
+        into = &mut into[member];
+    }
+    *into = json!("");
+    (bare, place.to_owned())
 }
 
-/// Up to where a text is certain: before the last `window` bytes, before what was found across that, before a word that
-/// has not ended, and before a placeholder that was begun.
-fn certain(text: &str, from: usize, window: usize) -> usize {
+/// Up to where a text is certain: before the last `window` bytes, before a word that has not ended, before a private key or
+/// a token that has not, if `secrets` are looked for, before what was found across that, and before a placeholder that was
+/// begun.
+fn certain(text: &str, from: usize, window: usize, secrets: bool) -> usize {
     let mut cut = floor(text, text.len().saturating_sub(window)).max(from);
     if window > 0 {
+        let given = text.get(from..cut).unwrap_or_default();
+        let space = given.char_indices().rfind(|(_, c)| c.is_whitespace());
+        let word = space.map_or(from, |(at, space)| from + at + space.len_utf8());
+        if cut - word < LONGEST_WORD {
+            cut = word;
+        }
+        if secrets {
+            let given = text.get(from..cut).unwrap_or_default();
+            let of_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.+/=~".contains(byte);
+            cut -= given.bytes().rev().take_while(of_token).count();
+            cut = open_key(text, from).map_or(cut, |key| cut.min(key));
+        }
         for finding in found(text) {
             if finding.start < cut && finding.end > cut {
                 cut = finding.start.max(from);
             }
-        }
-        let given = text.get(from..cut).unwrap_or_default();
-        let word = given.rfind(char::is_whitespace).map_or(from, |space| from + space + 1);
-        if cut - word < LONGEST_WORD {
-            cut = word.min(cut);
         }
     }
     let tail = floor(text, cut.saturating_sub(LONGEST)).max(from);
     match text.get(tail..cut).and_then(|tail| tail.rfind('[')) {
         Some(at) if !text.get(tail + at..cut).is_some_and(|begun| begun.contains(']')) => tail + at,
         _ => cut,
+    }
+}
+
+/// Where a private key begins that has no last line yet.
+fn open_key(text: &str, from: usize) -> Option<usize> {
+    let mut at = from;
+    loop {
+        let begin = at + text.get(at..)?.find(BEGIN)?;
+        let after = begin + BEGIN.len();
+        let head = text.as_bytes().get(after..).unwrap_or_default();
+        let is_key = memchr::memmem::find(head.get(..64).unwrap_or(head), b"PRIVATE KEY-----").is_some();
+        if is_key {
+            let Some(end) = text.get(after..)?.find(END) else { return Some(begin) };
+            at = after + end + END.len();
+            // The rest of the last line.
+            let foot = text.as_bytes().get(at..).unwrap_or_default();
+            if foot.len() < 64 && memchr::memmem::find(foot, b"-----").is_none() {
+                return Some(begin);
+            }
+        } else {
+            at = after;
+        }
     }
 }
 
