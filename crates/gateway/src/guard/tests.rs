@@ -59,7 +59,7 @@ fn given_nothing_to_find_when_guarded_then_the_bytes_are_the_same_and_the_record
 fn given_a_placeholder_that_the_client_wrote_when_tokenised_then_ours_has_another_number() {
     let guarded = request(&careful(), &prompt("[EMAIL_1] is ann@example.org"));
     assert_eq!(said(&guarded.body.expect("it may pass")), "[EMAIL_1] is [EMAIL_2]");
-    assert_eq!(guarded.places.restored("[EMAIL_1] [EMAIL_2]").as_deref(), Some("[EMAIL_1] ann@example.org"));
+    assert_eq!(guarded.places.restored("[EMAIL_1] [EMAIL_2]", false).as_deref(), Some("[EMAIL_1] ann@example.org"));
 }
 
 #[test]
@@ -198,16 +198,50 @@ fn given_events_of_responses_when_guarded_then_pieces_and_repeats_agree() {
     out.extend(stream.frame(event(done)).expect("it may pass"));
     let shown = String::from_utf8(out.clone()).expect("text");
     assert_eq!(put_together(&out).0, "to ann@example.org card [CARD].");
-    assert!(
-        shown.ends_with("\"text\":\"to ann@example.org card [CARD].\",\"type\":\"response.output_text.done\"}\n\n"),
-        "{shown}"
-    );
+    assert!(shown.ends_with("\"text\":\"to ann@example.org card [CARD].\"}\n\n"), "{shown}");
+}
+
+/// What a client has of a stream before it ends, and how it ends.
+fn until_the_end(guard: &Guard, pieces: &[String]) -> (String, Result<(), Problem>) {
+    let mut stream = StreamGuard::new(Arc::new(guard.clone()), Operation::ChatCompletions, Places::default());
+    let mut out = Vec::new();
+    for piece in pieces {
+        match stream.frame(chunk(json!({ "content": piece }), None)) {
+            Ok(frames) => out.extend(frames),
+            Err(problem) => return (put_together(&out).0, Err(problem)),
+        }
+    }
+    let last = stream.frame(chunk(json!({}), Some("stop")));
+    out.extend(last.as_deref().unwrap_or_default());
+    (put_together(&out).0, last.map(drop))
+}
+
+/// Whether no eight letters of a secret in a row were given.
+fn is_kept(secret: &str, given: &str) -> bool {
+    secret.as_bytes().windows(8).all(|part| !given.as_bytes().windows(8).any(|other| other == part))
 }
 
 #[test]
 fn given_a_secret_in_a_stream_when_blocked_then_no_piece_of_it_was_given() {
     let key = format!("sk-proj-{}", "a1B2c3D4e5F6g7H8i9J0".repeat(3));
     let pieces = cut_up(&format!("{} the key is {key} and so on {}", "word ".repeat(40), "more ".repeat(60)), &[7]);
-    let problem = streamed(&careful(), &Places::default(), &pieces).expect_err("blocked");
-    assert_eq!(problem.code(), "answer_blocked");
+    let (given, end) = until_the_end(&careful(), &pieces);
+    assert_eq!(end.expect_err("blocked").code(), "answer_blocked");
+    assert!(given.starts_with("word word") && is_kept(&key, &given), "{given}");
+}
+
+#[test]
+fn given_a_long_key_or_token_in_a_stream_when_masked_then_no_piece_of_it_was_given() {
+    let masks = guard(json!({ "answers": { "secret": "mask" } }));
+    let line = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj";
+    let private = format!("-----BEGIN PRIVATE KEY-----\n{}-----END PRIVATE KEY-----", format!("{line}\n").repeat(26));
+    let token =
+        format!("eyJhbGciOiJSUzI1NiJ9.{}.{}", "eyJzdWIiOiIxMjM0NTY3ODkwIn0".repeat(60), "c2lnbmF0dXJlX29m".repeat(20));
+    for secret in [private, token] {
+        let text = format!("{} here it is: {secret} and that was it {}", "word ".repeat(40), "more ".repeat(60));
+        let (given, end) = until_the_end(&masks, &cut_up(&text, &[11, 5]));
+        assert!(is_kept(&secret, &given), "{given}");
+        // Either it was masked, or the stream ended at it.
+        assert!(end.is_err() || given.contains("[SECRET]"), "{given}");
+    }
 }
