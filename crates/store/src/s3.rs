@@ -1,5 +1,5 @@
 //! A bucket of an S3 server. Of a write-once one: objects are created and never replaced, with a lock that the server
-//! keeps, and read back. Of an ordinary one: [`ordinary`].
+//! keeps, and read back. Of an ordinary one: `ordinary`.
 //!
 //! Requests are signed ([`sign`]) and carry the SHA-256 of what they bring, which the server checks. Addresses have the
 //! bucket in their path. The secret key is read anew for each request, so that whatever renews it may replace the file.
