@@ -41,7 +41,7 @@ pub struct Scan {
 pub struct Fields {
     /// The data set
     dataset: String,
-    /// Say what fields are, from a TOML file with [[fields]]: field, class, purposes, justification
+    /// Say what fields are, from a TOML file with `[[fields]]`: field, class, purposes, justification
     #[arg(long, value_name = "FILE", conflicts_with = "field")]
     file: Option<PathBuf>,
     /// Say what one field is
@@ -147,7 +147,7 @@ pub enum Form {
 pub struct Views {
     /// The data set
     dataset: String,
-    /// Declare the view for a purpose, from a TOML file with [[columns]], quasi, min_k, max_suppressed_permille
+    /// Declare the view for a purpose, from a TOML file with `[[columns]]`, quasi, min_k, max_suppressed_permille
     #[arg(long, value_name = "FILE", requires = "aim")]
     declare: Option<PathBuf>,
     /// Have no view for a purpose any more
