@@ -83,6 +83,6 @@ fn given_a_guard_that_names_nothing_when_applied_then_refused_with_the_words_the
     let route = "[[service.support.route]]\nname = \"echo\"\nprovider = \"stand-in\"\nmodel = \"echo\"\nguard.requests = { cards = \"mask\" }\n";
     let org = world.org().replace("[service.credit]", &format!("{route}\n[service.credit]"));
     let file = world.file("wrong.toml", &org);
-    let (_, message) = world.cli(&["apply", "-f", &file, "--yes", "--json"]).error();
-    assert!(message.contains("`cards`") && message.contains("medicare"), "{message}");
+    let refused = world.cli(&["apply", "-f", &file, "--yes", "--json"]);
+    assert!(refused.code != 0 && refused.err.contains("`cards`") && refused.err.contains("medicare"), "{refused:?}");
 }
