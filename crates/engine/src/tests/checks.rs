@@ -182,6 +182,18 @@ async fn given_a_text_of_ones_own_when_a_version_is_checked_against_it_then_that
 async fn given_a_contract_that_refers_to_another_data_set_when_published_then_by_somebody_who_may_read_that() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let (engine, steward) = with_a_contract(dir.path()).await;
+    let spec = DatasetSpec {
+        class: DataClass::Internal,
+        owner: steward.actor.clone(),
+        source: "crm/exports".into(),
+        licence: "MSA-7".into(),
+        lawful_basis: None,
+        purposes: vec![Purpose::Operation],
+        region: None,
+        subject_country: None,
+    };
+    let customers = DatasetDeclared { dataset: "customers".into(), spec };
+    engine.execute(&steward, Command::DeclareDataset(customers)).await.expect("declared");
     let refers = "[[reference]]\nname = \"known\"\ncolumns = [\"id\"]\ndataset = \"customers\"\n";
     let (contract, dataset, text) = ("loans".into(), "loans".into(), format!("{TEXT}{refers}"));
     let publish = Command::PublishContract(ContractPublished { contract, version: 2, dataset, text });
