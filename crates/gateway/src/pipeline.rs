@@ -388,7 +388,7 @@ async fn ask_provider(
             let looked = guard::apart(body.len(), move || guard::answer(&guard, &places, &body)).await;
             // What could not be looked through is not kept either.
             let (body, tally) = looked.inspect_err(|_| draft.response = Bytes::new())?;
-            draft.answer_guarded(&tally);
+            tally.iter().for_each(|tally| draft.answer_guarded(tally));
             // What the client may not have is not kept either.
             draft.response = body.as_ref().cloned().unwrap_or_default();
             body?

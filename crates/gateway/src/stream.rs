@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::dialect::openai::{Operation, Verdict, Watch};
 use crate::dialect::sse::Frames;
-use crate::guard::StreamGuard;
+use crate::guard::{StreamGuard, Tally};
 use crate::pool::Answer;
 use crate::problem::Problem;
 use crate::record::{Draft, Outcome};
@@ -144,10 +144,6 @@ impl Flow {
 
     /// Decides about a whole frame; gives what can be passed on now.
     fn take(&mut self, frame: Bytes) -> Result<Option<Bytes>, Problem> {
-        if !Watch::is_readable(&frame) {
-            let why = "an event of its stream is no JSON";
-            return Err(Problem::ProviderGarbage { provider: self.provider.clone(), why });
-        }
         let verdict = self.watch.look(&frame);
         if verdict == Verdict::Strip {
             return Ok(None);
@@ -177,7 +173,12 @@ impl Flow {
         Ok(())
     }
 
+    /// What the client may have of a frame that it can read.
     fn guarded(&mut self, frame: Bytes) -> Result<Bytes, Problem> {
+        if !Watch::is_readable(&frame) {
+            let why = "an event of its stream is no JSON";
+            return Err(Problem::ProviderGarbage { provider: self.provider.clone(), why });
+        }
         match &mut self.guard {
             None => Ok(frame),
             Some(guard) => guard.frame(frame),
@@ -201,12 +202,10 @@ impl Flow {
         for frame in &last {
             self.sent.extend_from_slice(frame);
         }
-        let Flow { operation, mut draft, sent, watch, guard, mut upstream, .. } = *self;
-        if let Some(guard) = &guard {
-            draft.answer_guarded(&guard.tally());
-        }
+        let Flow { operation, draft, sent, watch, guard, mut upstream, .. } = *self;
+        let found = guard.and_then(|guard| guard.tally().if_looked(end.is_ok()));
         let lenient = draft.may_go_unrecorded();
-        let closed = close(draft, &watch, sent, outcome).await;
+        let closed = close(draft, &watch, found, sent, outcome).await;
         // By now the provider's last chunk is here as well: reading it lets the connection be used again.
         let _ = futures_util::FutureExt::now_or_never(http_body_util::BodyExt::frame(&mut upstream));
         match closed {
@@ -239,17 +238,22 @@ impl Flow {
             self.sent.extend_from_slice(&frame);
         }
         let Flow { mut draft, watch, sent, http, guard, .. } = *self;
-        if let Some(guard) = &guard {
-            draft.answer_guarded(&guard.tally());
-        }
+        let found = guard.and_then(|guard| guard.tally().if_looked(whole));
         draft.response_meta.put("complete", whole);
         let outcome = Outcome { status: Status::Cancelled, http: Some(http), code: Some(code) };
         // Nobody is left to be told; the failure was logged and counted.
-        let _ = close(draft, &watch, sent, outcome).await;
+        let _ = close(draft, &watch, found, sent, outcome).await;
     }
 }
 
-async fn close(mut draft: Box<Draft>, watch: &Watch, sent: Vec<u8>, outcome: Outcome) -> Result<(), Problem> {
+async fn close(
+    mut draft: Box<Draft>,
+    watch: &Watch,
+    found: Option<Tally>,
+    sent: Vec<u8>,
+    outcome: Outcome,
+) -> Result<(), Problem> {
+    found.iter().for_each(|tally| draft.answer_guarded(tally));
     draft.core.tokens_in = watch.tokens.input;
     draft.core.tokens_out = watch.tokens.output;
     draft.core.response_bytes = i64::try_from(sent.len()).unwrap_or(i64::MAX);

@@ -57,7 +57,8 @@ pub mod rescan;
 pub mod view;
 
 /// How the rows of a version are written; `None` for bytes without rows.
-pub(crate) fn form_of(version: &domain::data::Version) -> Option<domain::data::Form> {
+#[must_use]
+pub fn form_of(version: &domain::data::Version) -> Option<domain::data::Form> {
     let described = version.content.as_ref().map(|content| content.form);
     described.or_else(|| version.subjects.as_ref().map(|subjects| subjects.form))
 }

@@ -64,6 +64,11 @@ impl Tally {
         i64::from(!self.counts.is_empty())
     }
 
+    /// The same, unless that would say of what nobody could look through to its end that nothing is in it.
+    pub(crate) fn if_looked(self, to_the_end: bool) -> Option<Self> {
+        (to_the_end || !self.counts.is_empty()).then_some(self)
+    }
+
     /// The least that was done with any of it.
     pub(crate) fn least(&self) -> Option<String> {
         let least = self.counts.keys().map(|(_, action)| *action).min();
@@ -221,14 +226,15 @@ fn tells_no_tokens(guard: &Guard, body: &Bytes) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Looks through a whole answer: what the client may have of it, or why it gets none.
-pub(crate) fn answer(guard: &Guard, places: &Places, body: &Bytes) -> (Result<Bytes, Problem>, Tally) {
+/// Looks through a whole answer: what the client may have of it, or why it gets none; and what was found, if anybody could
+/// look.
+pub(crate) fn answer(guard: &Guard, places: &Places, body: &Bytes) -> (Result<Bytes, Problem>, Option<Tally>) {
     let mut tally = Tally::default();
     let Ok(document) = std::str::from_utf8(body) else {
         let matters = guard.changes_answers() || !places.values.is_empty();
         let given =
             if matters { Err(Problem::AnswerBlocked("bytes that are no text".into())) } else { Ok(body.clone()) };
-        return (given, tally);
+        return (given, None);
     };
     let edited = match serde_json::from_str::<serde::de::IgnoredAny>(document) {
         Ok(_) => answered(guard, places, document, &mut tally),
@@ -239,6 +245,7 @@ pub(crate) fn answer(guard: &Guard, places: &Places, body: &Bytes) -> (Result<By
         (Some(kinds), _) => Err(Problem::AnswerBlocked(kinds)),
         (None, edited) => edited.map(|edited| edited.map_or_else(|| body.clone(), Bytes::from)),
     };
+    let tally = tally.if_looked(body.is_ok());
     (body, tally)
 }
 

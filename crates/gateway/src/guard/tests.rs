@@ -40,6 +40,7 @@ fn given_personal_data_when_a_request_is_guarded_then_each_kind_has_what_its_rul
 
     let answer_body = json!({ "choices": [{ "message": { "content": "Dear [EMAIL_2], [EMAIL_9]: 5555 5555 5555 4444 is a card" } }] });
     let (given, tally) = answer(&careful(), &guarded.places, &answer_body.to_string().into());
+    let tally = tally.expect("looked through");
     let given: Value = serde_json::from_slice(&given.expect("it may pass")).expect("JSON");
     assert_eq!(given["choices"][0]["message"]["content"], "Dear bob@example.org, [EMAIL_9]: [CARD] is a card");
     assert_eq!((tally.found(), tally.least().as_deref()), (1, Some("redacted")));
@@ -90,6 +91,16 @@ fn given_guarded_answers_when_tokens_are_asked_for_one_by_one_then_refused() {
         request(&open, &json!({ "logprobs": true }).to_string().into()).body.is_ok(),
         "answers are not changed there"
     );
+}
+
+#[test]
+fn given_an_answer_that_is_no_text_when_guarded_then_it_is_withheld_and_nobody_says_that_nothing_is_in_it() {
+    let bytes = Bytes::from_static(b"{\"a\":\"ann@example.org \xff\"}");
+    let (given, tally) = answer(&careful(), &Places::default(), &bytes);
+    assert!(given.is_err_and(|problem| problem.code() == "answer_blocked") && tally.is_none());
+    let open = guard(json!({ "requests": { "card": "mask" } }));
+    let (given, tally) = answer(&open, &Places::default(), &bytes);
+    assert!(given.is_ok_and(|given| given == bytes) && tally.is_none());
 }
 
 /// What a client puts together out of a stream's frames: texts of choices, and arguments of calls.

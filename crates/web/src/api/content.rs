@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json as Answer;
 use axum::extract::{Path, Query, State};
-use domain::data::{DataClass, Version};
+use domain::data::{DataClass};
 use engine::Principal;
 use ingest::{Diff, DiffError, Side};
 use query::rows::RowsError;
@@ -51,15 +51,9 @@ pub(crate) async fn compare(app: &App, who: &Principal, id: &str, compared: &Com
 
 async fn side(app: &App, who: &Principal, id: &str, version: &str) -> Result<Side, Failure> {
     let known = app.engine.readable_version(who, id, version).await?;
-    let form = form(&known).ok_or_else(|| unread(id, version))?;
+    let form = ingest::form_of(&known).ok_or_else(|| unread(id, version))?;
     let bytes = ingest::stored(&app.engine, id, version).await?;
     Ok(Side { version: version.to_owned(), form, bytes })
-}
-
-/// How the rows of a version are written, when that is known.
-pub(crate) fn form(known: &Version) -> Option<domain::data::Form> {
-    let content = known.content.as_ref().map(|content| content.form);
-    content.or(known.subjects.as_ref().map(|subjects| subjects.form))
 }
 
 fn unread(id: &str, version: &str) -> Failure {

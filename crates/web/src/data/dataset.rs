@@ -7,7 +7,6 @@ use axum::extract::{Path, State};
 use domain::data::Dataset;
 
 use crate::App;
-use crate::api::content::form;
 use crate::app::Found;
 use crate::auth::Visitor;
 use crate::failure::Failure;
@@ -43,7 +42,7 @@ impl DatasetPage {
                 Cell::Time(Instant::at(&known.at)),
                 Cell::actor(&known.by),
                 Cell::count(known.stored.bytes),
-                Cell::maybe(form(known).map(|form| form.as_str().to_owned())),
+                Cell::maybe(ingest::form_of(known).map(|form| form.as_str().to_owned())),
                 known.content.as_ref().map_or(Cell::maybe(None), |content| Cell::count(content.rows)),
                 known.content.as_ref().map_or(Cell::maybe(None), |content| Cell::count(content.width)),
                 Cell::maybe(about),
@@ -52,7 +51,7 @@ impl DatasetPage {
         };
         versions.rows = dataset.versions.iter().map(row).collect();
         let fields = fields(&name, found);
-        let forms = dataset.versions.iter().filter(|(_, known)| form(known).is_some());
+        let forms = dataset.versions.iter().filter(|(_, known)| ingest::form_of(known).is_some());
         let known = forms.map(|(version, _)| version.clone()).collect();
         Self { shell, name, dataset, versions, known, may_store, fields }
     }
