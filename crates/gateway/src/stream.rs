@@ -144,6 +144,10 @@ impl Flow {
 
     /// Decides about a whole frame; gives what can be passed on now.
     fn take(&mut self, frame: Bytes) -> Result<Option<Bytes>, Problem> {
+        if !Watch::is_readable(&frame) {
+            let why = "an event of its stream is no JSON";
+            return Err(Problem::ProviderGarbage { provider: self.provider.clone(), why });
+        }
         let verdict = self.watch.look(&frame);
         if verdict == Verdict::Strip {
             return Ok(None);
@@ -160,7 +164,8 @@ impl Flow {
 
     /// What is left when the provider has ended: a frame that lacks its blank line, and what the guard held back.
     fn take_rest(&mut self, rest: Bytes) -> Result<(), Problem> {
-        if !rest.is_empty() && self.watch.look(&rest) != Verdict::Strip {
+        // One that was cut off is not passed on: that the end is missing says why.
+        if !rest.is_empty() && Watch::is_readable(&rest) && self.watch.look(&rest) != Verdict::Strip {
             let rest = self.guarded(rest)?;
             self.held.push_back(rest);
         }
@@ -173,12 +178,7 @@ impl Flow {
         Ok(())
     }
 
-    /// What the client may have of a frame that it can read.
     fn guarded(&mut self, frame: Bytes) -> Result<Bytes, Problem> {
-        if !Watch::is_readable(&frame) {
-            let why = "an event of its stream is no JSON";
-            return Err(Problem::ProviderGarbage { provider: self.provider.clone(), why });
-        }
         match &mut self.guard {
             None => Ok(frame),
             Some(guard) => guard.frame(frame),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json as Answer;
 use axum::extract::{Path, Query, State};
-use domain::data::{DataClass};
+use domain::data::DataClass;
 use engine::Principal;
 use ingest::{Diff, DiffError, Side};
 use query::rows::RowsError;
