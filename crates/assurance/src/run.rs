@@ -320,6 +320,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn given_reads_to_train_when_no_check_under_the_contract_then_in_force_passed_then_each_read_is_found() {
+        let control = catalogue().control("AI-DG-03").expect("in the catalogue");
+        let (_, violations) = answers(control, &[control.pass_rows, control.fail_rows]).await;
+        let found: Vec<&str> = violations.iter().collect();
+        for (_, row) in rows(control.fail_rows).iter().filter(|(table, _)| table == "access_events") {
+            let item = format!("\"item\":{}", row["event_id"]);
+            assert!(found.iter().any(|row| row.contains(&item)), "{item} in {found:?}");
+        }
+    }
+
+    #[tokio::test]
     async fn given_traffic_when_its_service_was_not_registered_then_it_is_found_whatever_it_is_by_now() {
         let control = catalogue().control("AI-GV-01").expect("in the catalogue");
         for service in ["\"gone\"", "\"late\""] {

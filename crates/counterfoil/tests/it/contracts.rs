@@ -147,6 +147,8 @@ fn given_a_contract_when_versions_come_in_then_what_breaks_it_is_shut_away_and_t
             json!({"stage": "features", "status": "released", "run_id": "nightly/7"}),
         ]
     );
+    let contracts = "select contract_id, version, in_force_until from dataset_contracts where dataset_id = 'loans'";
+    assert_eq!(world.sql(contracts), [json!({"contract_id": "loans", "version": 1, "in_force_until": null})]);
     let run = world.json(&["controls", "run", "AI-DG-03"])["runs"][0].take();
     assert_eq!((&run["outcome"], &run["population"]), (&json!("pass"), &json!(1)), "{run}");
 }

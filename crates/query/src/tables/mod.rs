@@ -87,6 +87,7 @@ filled! {
     residency_rules: data::ResidencyRules,
     transfer_authorisations: data::TransferAuthorisations,
     dataset_transfers: data::DatasetTransfers,
+    dataset_contracts: data::DatasetContracts,
     dataset_checks: data::DatasetChecks,
     pipeline_steps: data::PipelineSteps,
     dataset_fields: data::DatasetFields,

@@ -2,9 +2,9 @@
 
 use domain::Event;
 use domain::data::{
-    Content, ContractUsed, DataClass, DatasetDeclared, DatasetSpec, Dimension, Form, LawfulBasis, ObjectDestroyed,
-    RuleResult, StoredObject, Unsure, Verdict, VersionChecked, VersionDescribed, VersionEnded, VersionQuarantined,
-    VersionReleased, VersionRewritten, VersionStored,
+    Content, ContractPublished, ContractRetired, ContractUsed, DataClass, DatasetDeclared, DatasetSpec, Dimension,
+    Form, LawfulBasis, ObjectDestroyed, RuleResult, StoredObject, Unsure, Verdict, VersionChecked, VersionDescribed,
+    VersionEnded, VersionQuarantined, VersionReleased, VersionRewritten, VersionStored,
 };
 use domain::infrastructure::{ObjectsProbed, PlaceOutcome, Versioning};
 use domain::people::Purpose;
@@ -192,6 +192,35 @@ fn calls_of_providers_are_transfers_with_the_rule_and_the_authorisation_that_dec
                 "inf-3|allow|au-syd|unknown|true|-|-|none|false",
                 "tm_1|deny|au-syd|unknown|true|personal@1|-|none|true",
             ]
+        );
+    });
+}
+
+#[test]
+fn a_version_of_a_contract_is_in_force_until_the_next_or_until_it_is_retired() {
+    run(async {
+        let world = World::filled();
+        let publish = |contract: &str, version, dataset: &str| {
+            Event::ContractPublished(ContractPublished {
+                contract: contract.into(),
+                version,
+                dataset: dataset.into(),
+                text: String::new(),
+            })
+        };
+        let retire = Event::ContractRetired(ContractRetired { contract: "loans".into(), reference: "CHG-1".into() });
+        world.add(T0, publish("loans", 1, "loans"));
+        world.add(T0, publish("cards", 1, "cards"));
+        world.add(T0 + HOUR, publish("loans", 2, "loans"));
+        world.add(T0 + 2 * HOUR, retire);
+        world.add(T0 + 3 * HOUR, publish("loans", 3, "cards"));
+        let sql = format!(
+            "SELECT contract_id, version, dataset_id, (CAST(in_force_from AS BIGINT) / 1000 - {T0}) / {HOUR}, \
+             (CAST(in_force_until AS BIGINT) / 1000 - {T0}) / {HOUR} FROM dataset_contracts ORDER BY 1, 2"
+        );
+        assert_eq!(
+            ask(&world.session().await, &sql).await,
+            ["cards|1|cards|0|-", "loans|1|loans|0|1", "loans|2|loans|1|2", "loans|3|cards|3|-"]
         );
     });
 }

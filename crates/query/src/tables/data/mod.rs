@@ -2,6 +2,7 @@
 
 mod data_objects;
 mod dataset_checks;
+mod dataset_contracts;
 mod dataset_fields;
 mod datasets;
 mod deletions;
@@ -17,6 +18,7 @@ use crate::table::Planned;
 
 pub(crate) use data_objects::DataObjects;
 pub(crate) use dataset_checks::{DatasetChecks, PipelineSteps};
+pub(crate) use dataset_contracts::DatasetContracts;
 pub(crate) use dataset_fields::DatasetFields;
 pub(crate) use datasets::{DatasetPurposes, Datasets};
 pub(crate) use deletions::Deletions;
