@@ -109,8 +109,7 @@ impl Connect {
             return self.remote(url, self.token_for(url, &dir, hint)?, &self.trust(None));
         }
         if let Some(running) = server::Running::read(&dir) {
-            let token = self.token_for(&running.url, &dir, "the server's data directory has no token")?;
-            return self.remote(&running.url, token, &self.trust(running.certificate_sha256));
+            return self.running(&running, &dir);
         }
         if !dir.join("ledger").is_dir() {
             let message = format!(
@@ -119,7 +118,11 @@ impl Connect {
             );
             return Err(Failure::unreachable(message));
         }
-        let visit = server::Visit::open(&config).await?;
+        // Whoever holds the directory may be a server that has only begun to start: then it is asked once it listens.
+        let visit = tokio::select! {
+            visit = server::Visit::open(&config) => visit?,
+            running = server::Running::appears(&dir) => return self.running(&running, &dir),
+        };
         let token = self.token_or(&dir, "the data directory has no operator.token")?;
         let purpose = self.purpose.clone();
         Ok(Client { token, purpose, way: Way::Local { router: visit.router(), visit } })
@@ -151,6 +154,12 @@ impl Connect {
 
     fn remote(&self, url: &str, token: String, trust: &Trust) -> Result<Client, Failure> {
         Client::remote(url, token, self.purpose.clone(), trust)
+    }
+
+    /// A way in to the server that runs on a data directory.
+    fn running(&self, running: &server::Running, dir: &Path) -> Result<Client, Failure> {
+        let token = self.token_for(&running.url, dir, "the server's data directory has no token")?;
+        self.remote(&running.url, token, &self.trust(running.certificate_sha256.clone()))
     }
 
     /// Whom to believe: the one certificate that a server on this machine told, or the authorities.

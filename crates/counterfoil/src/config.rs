@@ -400,16 +400,19 @@ impl Config {
         };
         let config: Self = toml::from_str(&text).map_err(|e| at_line(&name, &text, &e))?;
         let mut merged = toml::Table::try_from(&config).expect("settings are TOML");
+        let mut config = config;
         for (section, key, _) in SETTINGS {
             let variable = variable(section, key);
             let Some(value) = env.get(&variable) else { continue };
             let table = merged.get_mut(*section).and_then(toml::Value::as_table_mut).expect("every section is there");
             let slot = table.get_mut(*key).expect("every key is there");
-            *slot = read_value(slot, value).map_err(|why| ConfigError::Variable { variable, why })?;
+            let read = read_value(slot, value).and_then(|value| {
+                *slot = value;
+                // One at a time, so that a number that is too large is laid to its variable.
+                merged.clone().try_into().map_err(|e: toml::de::Error| plainly(e.message()))
+            });
+            config = read.map_err(|why| ConfigError::Variable { variable, why })?;
         }
-        let config: Self = merged
-            .try_into()
-            .map_err(|e| ConfigError::Variable { variable: "COUNTERFOIL_*".into(), why: e.to_string() })?;
         let wrong = |(section, key, why): Wrong| match (env.contains_key(&variable(section, key)), path) {
             (true, _) => ConfigError::Variable { variable: variable(section, key), why },
             (false, Some(_)) => at_value(&name, &text, section, key, why),
@@ -625,7 +628,26 @@ fn read_value(like: &toml::Value, text: &str) -> Result<toml::Value, String> {
 
 /// Turns a TOML error into one with a line, a column and a reason.
 pub fn at_line(path: &str, text: &str, error: &toml::de::Error) -> ConfigError {
-    at_offset(path, text, error.span().map_or(0, |span| span.start), error.message().trim().replace('\n', ", "))
+    at_offset(path, text, error.span().map_or(0, |span| span.start), plainly(error.message()))
+}
+
+/// The reason of a TOML error on one line, with what was expected in words instead of the names of Rust's types.
+fn plainly(why: &str) -> String {
+    let why = why.trim().replace('\n', ", ");
+    let Some((before, expected)) = why.rsplit_once("expected ") else { return why };
+    let words = match expected {
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" | "usize" => "a whole number of 0 or more",
+        "i64" => "a whole number",
+        "f64" => "a number",
+        "a boolean" => "`true` or `false`",
+        "a string" | "path string" => "text in quotes",
+        "a sequence" => "a list in square brackets",
+        "a map" => "a table of keys and values",
+        _ => return why,
+    };
+    format!("{before}expected {words}")
 }
 
 /// Names the place of a setting's value in a file; a default that is wrong with the rest has none.

@@ -28,8 +28,12 @@ use crate::tls::{Files, Tls, Unusable, redirect};
 use crate::witnesses;
 use crate::workers::{Workers, elsewhere};
 
-/// How long a data directory that is in use is waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a server waits for a data directory that is in use: as long as another one takes to write its last things.
+const TO_END: Duration = Duration::from_secs(5);
+/// How long a command does: the server that has it may have only begun to start.
+const TO_START: Duration = Duration::from_secs(30);
+/// How often one looks meanwhile.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Where a running server can be found, kept in the data directory as `run.json` while it runs.
 #[derive(Debug, Serialize, Deserialize)]
@@ -51,6 +55,16 @@ impl Running {
         // The lock tells whether the server lives; its process number may be somebody else's by now.
         let lock = std::fs::File::open(dir.join("ledger/.state/LOCK")).ok()?;
         matches!(lock.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)).then_some(running)
+    }
+
+    /// The server that runs on a data directory, once it listens there; waits for it for ever.
+    pub async fn appears(dir: &Path) -> Self {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            if let Some(running) = Self::read(dir) {
+                return running;
+            }
+        }
     }
 }
 
@@ -75,7 +89,7 @@ impl Server {
     /// # Errors
     /// When it is in use, damaged or rolled back.
     pub async fn open(config: Config) -> Result<Self, Failure> {
-        let engine = patiently(&config, Engine::open).await?;
+        let engine = patiently(&config, TO_END, Engine::open).await?;
         located(&config, &engine).await?;
         Self::over(config, engine)
     }
@@ -281,7 +295,7 @@ impl Visit {
     /// # Errors
     /// When it is in use, damaged or rolled back.
     pub async fn open(config: &Config) -> Result<Self, Failure> {
-        let engine = patiently(config, Engine::visit).await?;
+        let engine = patiently(config, TO_START, Engine::visit).await?;
         let (app, _) = app(config, &engine, Registry::default())?;
         Ok(Self { engine, app })
     }
@@ -323,25 +337,28 @@ impl Visit {
     }
 }
 
-/// Opens the engine with `open`. A server that was just asked to end still writes its last things, so a data directory
-/// in use is tried again for a while.
-async fn patiently<F>(config: &Config, open: impl Fn(EngineOptions) -> F) -> Result<Arc<Engine>, Failure>
+/// Opens the engine with `open`; a data directory in use is tried again for a while.
+async fn patiently<F>(
+    config: &Config,
+    patience: Duration,
+    open: impl Fn(EngineOptions) -> F,
+) -> Result<Arc<Engine>, Failure>
 where
     F: Future<Output = Result<Arc<Engine>, OpenError>>,
 {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + patience;
     let mut told = false;
     loop {
         match open(options(config)).await {
             Err(error) if error.kind() == "locked" && Instant::now() < until => {
                 if !told {
-                    let (data, seconds) = (config.server.data.display(), PATIENCE.as_secs());
+                    let (data, seconds) = (config.server.data.display(), patience.as_secs());
                     output::note(&format!(
-                        "`{data}` is in use by another process: waiting up to {seconds} s for its end"
+                        "`{data}` is in use by another process: waiting up to {seconds} s until it answers or ends"
                     ));
                     told = true;
                 }
-                tokio::time::sleep(PATIENCE / 50).await;
+                tokio::time::sleep(LOOK).await;
             }
             opened => return opened.map_err(|e| Failure::new(e.exit_code(), e.kind(), e.to_string())),
         }

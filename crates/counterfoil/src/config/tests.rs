@@ -20,7 +20,10 @@ fn given_the_sample_when_loaded_then_it_is_the_defaults() {
 #[test]
 fn given_a_wrong_line_when_loaded_then_the_error_names_line_column_and_reason() {
     for (text, line, word) in [
-        ("[server]\nlisten = 5\n", 2, "string"),
+        ("[server]\nlisten = 5\n", 2, "expected text in quotes"),
+        ("[notify_smtp]\nport = 70000\n", 2, "`70000`, expected a whole number from 0 to 65535"),
+        ("[server]\nbehind_proxy = \"yes\"\n", 2, "expected `true` or `false`"),
+        ("[witnesses]\nurls = \"http://a\"\n", 2, "expected a list in square brackets"),
         ("[server]\ndata = \"d\"\nlisten_on = \"x\"\n", 3, "listen_on"),
         ("[server\n", 1, ""),
         ("[records]\nroll_records = -1\n", 2, "-1"),
@@ -62,10 +65,18 @@ fn given_environment_variables_when_loaded_then_they_override_the_file_and_nonse
     let config = Config::load(Some(&path), &env).expect("valid");
     assert_eq!(config.server.listen, "127.0.0.1:2");
     assert_eq!(config.witnesses.urls, ["http://a", "http://b"]);
-    for (variable, value) in [("LIMITS_CONCURRENT", "many"), ("LIMITS_CONCURRENT", "-1"), ("NODE_NAME", "N 1")] {
+    for (variable, value) in [
+        ("LIMITS_CONCURRENT", "many"),
+        ("LIMITS_CONCURRENT", "-1"),
+        ("NODE_NAME", "N 1"),
+        ("NOTIFY_SMTP_PORT", "70000"),
+    ] {
         let name = format!("COUNTERFOIL_{variable}");
         match Config::load(Some(&path), &self::env(&[(&name, value)])) {
-            Err(ConfigError::Variable { variable, .. }) => assert_eq!(variable, name),
+            Err(ConfigError::Variable { variable, why }) => {
+                assert_eq!(variable, name);
+                assert!(why.contains(value), "{name}={value}: {why}");
+            }
             other => panic!("{name}={value}: {other:?}"),
         }
     }
