@@ -1,10 +1,12 @@
 //! Contracts from the command line: published with an approval, checked as versions come in, quarantined, looked into,
 //! released, and the gate on training.
 
+use std::process::Command;
+
 use ::http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Run, World, http, people};
+use crate::support::{Run, World, http, people, tools};
 
 #[track_caller]
 fn done(world: &World, key: &str, arguments: &[&str]) -> Value {
@@ -120,6 +122,14 @@ fn given_a_contract_when_versions_come_in_then_what_breaks_it_is_shut_away_and_t
     let rules: Vec<&str> = lines.iter().filter_map(|line| line["counterfoil_rules"].as_str()).collect();
     assert_eq!(rules, ["paid-not-more", "as-booked"]);
     assert!(lines.iter().all(|line| line["id"] == 3));
+    let report = world.path("kept.parquet").display().to_string();
+    done(&world, &steward, &["data", "rows", "loans@bad", "--quarantined", "-o", &report]);
+    if let Some(python) = tools::python("DuckDB reads the quarantine report", "duckdb") {
+        let ask = format!("select id, counterfoil_rules from '{report}' order by 2");
+        let ask = format!("import duckdb\nprint(duckdb.sql(\"{ask}\").fetchall())");
+        let answer = tools::run(Command::new(&python).args(["-c", &ask]));
+        assert_eq!(answer.trim(), "[(3, 'as-booked'), (3, 'paid-not-more')]");
+    }
 
     let cookie = people::session(&world, &steward);
     for (path, text) in
