@@ -94,6 +94,8 @@ fn roots_at(raw: &[Option<&[u8]>], sizes: &BTreeSet<u64>) -> BTreeMap<u64, Hash>
 pub(crate) struct Log {
     /// Whether the key came from the auditor, not from the package.
     pub pinned: bool,
+    /// The key that it signs with, when one could be read.
+    pub key: Option<VerifierKey>,
     /// The package's checkpoint as a note, if it is one.
     pub note: Option<Note>,
 }
@@ -129,7 +131,7 @@ pub(crate) fn check(package: &Package, history: &History<'_>, options: &Options,
         check_accepted(history, key, findings);
         check_seen(history, options, key, agrees, findings);
     }
-    Log { pinned, note }
+    Log { pinned, key, note }
 }
 
 /// The auditor's key if there is one, then the policy's for this origin, then the one in the package.

@@ -27,7 +27,10 @@ use merkle::{Policy, VerifierKey};
 
 pub use archive::{Archive, ArchiveError, Fault, MAX_ENTRIES};
 pub use certificate::{CERTIFICATE, Certificate, CertifiedEvent, ERASURE_LIMITS, ERASURE_METHOD};
-pub use package::{CHECKPOINT, MANIFEST, Manifest, Package, PackageError, PackageFile, PackageSegment};
+pub use package::{
+    CHECKPOINT, MANIFEST, MANIFEST_NOTE, Manifest, PACKAGE_STATEMENT, Package, PackageError, PackageFile,
+    PackageSegment,
+};
 pub use proof::verify_proof;
 pub use record_proof::{
     AnyRecord, Disclosure, EVENT_PROOF, EventProof, MAX_PROOF_BYTES, ProvenRecord, RECORD_PROOF, RecordProof,
@@ -69,6 +72,9 @@ pub fn verify_package(bytes: Vec<u8>, options: &Options) -> Report {
     let history = history::History::read(&package, options, &mut findings);
     findings.summary(Claim::Integrity, format!("{} entries", history.entries.len()));
     let log = history::check(&package, &history, options, &mut findings);
+    if let Some(key) = &log.key {
+        files::check_note(&package, key, &mut findings);
+    }
     fold::check(&history, &mut findings);
     let removals = erasure::Removals::read(&history);
     let gone = segments::check(&package, &history, &removals, &digests, &mut findings);

@@ -328,6 +328,14 @@ impl Log {
         self.shared.publisher.add_cosignatures(&self.shared.tree, checkpoint, lines, policy)
     }
 
+    /// Signs a statement about something outside the tree, such as a file that is handed out; returns the note.
+    ///
+    /// # Errors
+    /// `Note` when a member could not be in a note.
+    pub fn state(&self, kind: &str, members: &[(&str, String)]) -> Result<String, LogError> {
+        self.shared.publisher.state(kind, members)
+    }
+
     /// Writes the full tiles and bundles that still wait in memory. They are durable already; this is for whoever wants
     /// to read the directory now.
     pub fn flush(&self) -> Result<(), LogError> {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use merkle::{Checkpoint, Note, NoteSignature, Policy, SignerKey};
+use merkle::{Checkpoint, Note, NoteSignature, Policy, SignerKey, statement};
 
 use super::Shared;
 use super::error::LogError;
@@ -110,6 +110,12 @@ impl Publisher {
         let mut note = Note::new(checkpoint.to_text())?;
         note.signatures.push(self.key.sign_note(&note.text));
         Ok(Signed { path: tree.files.dir.join(SIGNER), checkpoint, note })
+    }
+
+    pub(super) fn state(&self, kind: &str, members: &[(&str, String)]) -> Result<String, LogError> {
+        let mut note = Note::new(statement(kind, self.key.verifier_key().name(), members))?;
+        note.signatures.push(self.key.sign_note(&note.text));
+        Ok(note.to_string())
     }
 
     pub(super) fn add_cosignatures(

@@ -326,6 +326,54 @@ fn files_that_the_manifest_does_not_describe_are_found() {
 }
 
 #[test]
+fn a_manifest_that_was_changed_after_it_was_signed_is_found_and_a_narrowed_window_is_named() {
+    let options = options(&World::full());
+    let altered = |change: &dyn Fn(&mut Parts)| {
+        let mut parts = World::full().package();
+        parts.list_files();
+        let signed = parts.note();
+        change(&mut parts);
+        let report = verify_package(parts.zip_with_note(Some(&signed)), &options);
+        assert_fails(&report, Claim::Integrity, "manifest.altered");
+        report
+    };
+    let report = altered(&|parts| parts.manifest.to -= HOUR_MS);
+    let named = "its window was changed: the log signed 2026-10-30T22:00:00Z to 2026-10-31T00:00:00Z, it says \
+                 2026-10-30T22:00:00Z to 2026-10-30T23:00:00Z";
+    assert!(report.to_string().contains(named), "{report}");
+    altered(&|parts| parts.manifest.created_at += 1);
+    altered(&|parts| parts.manifest.program.push('1'));
+    altered(&|parts| {
+        // With the window, what lies in it.
+        parts.manifest.from = parts.manifest.to;
+        parts.files.retain(|path, _| !path.starts_with("segments/"));
+        parts.manifest.segments.clear();
+        parts.list_files();
+    });
+}
+
+#[test]
+fn a_manifest_that_nobody_signed_is_said_to_be_so_and_one_signed_by_others_is_found() {
+    let options = options(&World::full());
+    let mut parts = World::full().package();
+    parts.list_files();
+    // As older versions made them, or as whoever removes the signature leaves them.
+    let report = verify_package(parts.zip_with_note(None), &options);
+    assert_eq!(report.verdict(Claim::Integrity), Verdict::Pass, "{report}");
+    assert_eq!(report.verdict(Claim::Completeness), Verdict::Unknown, "{report}");
+    assert!(report.has("manifest.unsigned"), "{report}");
+    let mut other = World::full().package();
+    other.list_files();
+    other.signer = SignerKey::ed25519(ORIGIN, &[9; 32]).expect("a good name");
+    let whole = parts.note();
+    for note in [&other.note()[..], b"no note", &whole[..whole.len() - 9], World::full().checkpoint(3).as_bytes()] {
+        let report = verify_package(parts.zip_with_note(Some(note)), &options);
+        let code = if note.starts_with(b"counterfoil.example") { "manifest.altered" } else { "manifest.signature" };
+        assert_fails(&report, Claim::Integrity, code);
+    }
+}
+
+#[test]
 fn results_of_controls_are_held_to_the_ledger() {
     let result = "controls/AI-IN-01/result.json";
     let replace = |parts: &mut Parts, path: &str, from: &str, to: &str| {

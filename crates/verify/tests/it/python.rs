@@ -88,6 +88,24 @@ fn both_verifiers_find_the_same_damage() {
 }
 
 #[test]
+fn both_verifiers_hold_the_manifest_to_its_signature() {
+    if !available() {
+        return;
+    }
+    let mut parts = World::full().package();
+    parts.list_files();
+    let signed = parts.note();
+    agree(parts.zip_with_note(None));
+    agree(parts.zip_with_note(Some(&signed[..signed.len() - 9])));
+    agree(parts.zip_with_note(Some(World::full().checkpoint(3).as_bytes())));
+    parts.manifest.to -= HOUR_MS;
+    let narrowed = parts.zip_with_note(Some(&signed));
+    let (report, exit) = second_opinion(&narrowed);
+    assert!(exit == 1 && report.to_string().contains("manifest.altered"), "{report:#}");
+    agree(narrowed);
+}
+
+#[test]
 fn both_verifiers_find_the_same_gaps() {
     if !available() {
         return;
