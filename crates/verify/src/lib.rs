@@ -20,6 +20,7 @@ mod record_proof;
 mod report;
 mod reviews;
 mod run;
+mod seen;
 mod segments;
 mod trust;
 
@@ -49,7 +50,8 @@ pub struct Options {
     pub log_vkey: Option<VerifierKey>,
     /// Which witnesses must have cosigned.
     pub policy: Option<Policy>,
-    /// A signed checkpoint of the same log, kept from before.
+    /// A signed checkpoint of the same log that was kept: older than what is verified, or newer, then best as the request
+    /// by which it is shown to a witness, whose proof leads to it.
     pub seen: Option<String>,
     /// The time of verification, in milliseconds since the epoch.
     pub now_ms: i64,

@@ -20,7 +20,12 @@ use crate::server::Server;
 #[derive(Subcommand)]
 pub enum Ledger {
     /// Publish and print a signed checkpoint
-    Checkpoint,
+    Checkpoint {
+        /// Print it as the request by which it is shown to a witness, with the proof that it extends the ledger of SIZE:
+        /// for `counterfoil witness cosign`, and for `counterfoil verify --seen` of what is older
+        #[arg(long, value_name = "SIZE")]
+        since: Option<u64>,
+    },
     /// Print the proof of one event (C2SP tlog-proof)
     Proof {
         /// The event's sequence number
@@ -75,13 +80,18 @@ pub struct Fsck {
 impl Ledger {
     pub async fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
         match self {
-            Self::Checkpoint => {
+            Self::Checkpoint { since } => {
                 let client = connect.open().await?;
-                let answer = client.json(Method::POST, "/api/v1/checkpoint", None).await?;
+                let path = match since {
+                    Some(since) => format!("/api/v1/checkpoint?since={since}"),
+                    None => "/api/v1/checkpoint".to_owned(),
+                };
+                let answer = client.json(Method::POST, &path, None).await?;
                 client.close().await?;
+                let shown = if since.is_some() { "request" } else { "checkpoint" };
                 match json {
                     true => output::json(&answer)?,
-                    false => output::text(answer["checkpoint"].as_str().unwrap_or_default())?,
+                    false => output::text(answer[shown].as_str().unwrap_or_default())?,
                 }
             }
             Self::Proof { event, output } => {
