@@ -7,7 +7,7 @@ use merkle::{AddCheckpoint, Policy, SignerKey, consistency_proof_of, hex, leaf_h
 use verify::{Claim, EventProof, Options, Package, Report, Verdict, verify_package, verify_proof};
 
 use crate::proofs::log_proof;
-use crate::world::{HOUR_MS, ORIGIN, Parts, World, core, framed, parquet, signer, witness};
+use crate::world::{HOUR_MS, ORIGIN, Parts, World, core, framed, leaves, parquet, signer, witness};
 
 fn options(world: &World) -> Options {
     Options { log_vkey: Some(signer().verifier_key().clone()), now_ms: world.now, ..Options::default() }
@@ -148,10 +148,10 @@ fn an_older_package_is_no_rollback_and_a_proof_shows_whether_it_is_the_beginning
     let size = older.entries.len() as u64;
     let mut newer = older.clone();
     (0..9).for_each(|_| newer.refuse());
-    let leaves: Vec<_> = newer.entries.iter().map(|entry| leaf_hash(entry)).collect();
+    let hashes: Vec<_> = newer.entries.iter().map(|entry| leaf_hash(entry)).collect();
     let checkpoint = newer.checkpoint(newer.entries.len());
     let asked = |old: u64, checkpoint: &str| {
-        let proof = consistency_proof_of(&leaves, old).expect("a proof");
+        let proof = consistency_proof_of(&hashes, old).expect("a proof");
         AddCheckpoint { old, proof, checkpoint: checkpoint.to_owned() }.to_string()
     };
     let held_to = |seen: String| {
@@ -259,6 +259,40 @@ fn damaged_framing_and_unreadable_records_are_found() {
 fn damaged_leaves_are_found_and_the_records_are_not_blamed() {
     let report = damaged("segment.leaves", |parts| parts.file("segments/n1-1-0/leaves")[40] ^= 1);
     assert!(!report.has("record.altered") && !report.has("parquet.altered"), "{report}");
+}
+
+/// Records of the first segment, and leaves made to fit them.
+fn with_leaves(parts: &mut Parts, numbers: &[i64]) {
+    *parts.file(TLV) = tlv(numbers);
+    let cores: Vec<_> = numbers.iter().map(|number| core(*number, 1)).collect();
+    *parts.file("segments/n1-1-0/leaves") = leaves(&cores).concat();
+}
+
+#[test]
+fn a_record_that_was_changed_together_with_its_leaf_is_named_and_the_parquet_file_is_not_blamed() {
+    let report = damaged("record.altered", |parts| with_leaves(parts, &[0, 1, 9, 3, 4]));
+    assert!(report.to_string().contains("core.tlv record 2 (node_seq 9"), "{report}");
+    let leaf = "its 5 leaves do not lead to the root that the ledger sealed: 2";
+    assert!(report.to_string().contains(leaf), "{report}");
+    assert!(!report.to_string().contains("parquet."), "{report}");
+    let report = damaged("record.removed", |parts| with_leaves(parts, &[0, 1, 2, 3]));
+    assert!(!report.to_string().contains("parquet."), "{report}");
+    // And the file of rows with it: then nothing that was sealed is left of the segment, but for what was told of it.
+    let report = damaged("segment.unsettled", |parts| {
+        with_leaves(parts, &[0, 1, 9, 3, 4]);
+        *parts.file(PARQUET) = rows(&[0, 1, 9, 3, 4]);
+    });
+    let known = "; its first 2 records are those that entry 3 tells of; its files agree with each other";
+    assert!(report.to_string().contains(known), "{report}");
+    assert!(
+        report.has("parquet.digest") && !report.has("record.altered") && !report.has("parquet.altered"),
+        "{report}"
+    );
+    let report = damaged("segment.unsettled", |parts| {
+        with_leaves(parts, &[9, 1, 2, 3, 4]);
+        *parts.file(PARQUET) = rows(&[0, 1, 2, 3, 9]);
+    });
+    assert!(report.to_string().contains("; its files differ from each other at records 0, 4"), "{report}");
 }
 
 #[test]
