@@ -196,6 +196,9 @@ impl Stop {
 pub(super) fn spawn(shared: Arc<Shared>, interval: Duration) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("ledger-publish".into()).spawn(move || {
         while shared.stop.wait(interval) {
+            if shared.halt.told().is_some() {
+                continue;
+            }
             if let Err(error) = shared.publisher.publish(&shared.tree) {
                 tracing::warn!(error = %with_causes(&error), "could not publish a checkpoint; will try again");
             }

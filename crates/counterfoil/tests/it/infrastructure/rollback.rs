@@ -45,10 +45,22 @@ fn given_a_whole_older_directory_when_a_witness_remembers_more_then_it_is_refuse
     let size = world.sql("select max(seq) as seq from events")[0]["seq"].as_u64().expect("a number");
     eventually("the witness has seen it all", || (witness.size()? > size).then_some(()));
     world.stop();
+    copy(&world.data, &world.path("newest"));
     std::fs::remove_dir_all(&world.data).expect("removed");
     copy(&world.path("older"), &world.data);
+    let before = world.cli(&["--json", "ledger", "fsck"]).json()["size"].clone();
     let run = world.try_start().expect_err("it must not start");
     assert_eq!(run.error(), (3, "rolled_back".to_owned()), "{run:?}");
+    // What the witness said, commands know as well.
+    let run = world.cli(&["--json", "keys", "create", "--service", "support", "--expires", "90d"]);
+    assert_eq!(run.error(), (3, "rolled_back".to_owned()), "{run:?}");
+    let run = world.cli(&["--json", "ledger", "fsck"]);
+    assert_eq!((run.code, &run.json()["size"]), (3, &before), "nothing was written: {run:?}");
+    std::fs::remove_dir_all(&world.data).expect("removed");
+    copy(&world.path("newest"), &world.data);
+    world.start();
+    world.create_key("support");
+    world.stop();
 }
 
 #[test]
