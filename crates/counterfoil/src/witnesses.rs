@@ -24,6 +24,7 @@ use tokio::time::Instant;
 use crate::config::Config;
 use crate::output::Failure;
 use crate::tls::trust::Trust;
+pub use ask::shown;
 use ask::{Asked, Asker, Trouble};
 
 /// How often it is looked whether a new checkpoint was published.

@@ -17,7 +17,7 @@ use crate::open::Otherwise;
 use crate::{Done, Engine, EngineOptions, OpenError};
 
 /// The file that remembers the log with this verifier key; many logs may share a directory.
-pub(crate) fn memory(state: &Path, log_vkey: &str) -> PathBuf {
+pub fn memory(state: &Path, log_vkey: &str) -> PathBuf {
     state.join(format!("{}.checkpoint", merkle::hex(&Sha256::digest(log_vkey.as_bytes()))))
 }
 
