@@ -233,10 +233,8 @@ impl<'p, R: Record> Segment<'p, R> {
         if self.leaves.is_some() {
             return;
         }
-        let mut message =
-            "none of its files leads to the root that the ledger sealed, so records were changed, and which \
-                           cannot be told for sure"
-                .to_owned();
+        let unknown = "none of its files leads to the root that the ledger sealed, so records were changed, and which cannot be told for sure";
+        let mut message = unknown.to_owned();
         let begins = |leaves: &Vec<Hash>| told_beginning(leaves, progress);
         if let Some((n, seq)) = told.records.as_ref().or(told.leaves.as_ref()).and_then(begins) {
             message += &format!("; its first {n} records are those that entry {seq} tells of");

@@ -3,13 +3,12 @@
 use domain::infrastructure::{LedgerHeartbeat, StateDigest};
 use domain::serving::SegmentProgress;
 use domain::{Entry, Event, Record};
-use merkle::{AddCheckpoint, Policy, SignerKey, consistency_proof_of, hex, leaf_hash};
-use verify::{Claim, EventProof, Options, Package, Report, Verdict, verify_package, verify_proof};
+use merkle::{Policy, SignerKey, hex};
+use verify::{Claim, Options, Package, Report, Verdict, verify_package};
 
-use crate::proofs::log_proof;
 use crate::world::{HOUR_MS, ORIGIN, Parts, World, core, framed, leaves, parquet, signer, witness};
 
-fn options(world: &World) -> Options {
+pub fn options(world: &World) -> Options {
     Options { log_vkey: Some(signer().verifier_key().clone()), now_ms: world.now, ..Options::default() }
 }
 
@@ -20,7 +19,7 @@ fn verify(parts: Parts) -> Report {
 
 /// The package must fail the claim, and for this reason among others.
 #[track_caller]
-fn assert_fails(report: &Report, claim: Claim, code: &str) {
+pub fn assert_fails(report: &Report, claim: Claim, code: &str) {
     assert_eq!(report.verdict(claim), Verdict::Fail, "{report}");
     let found = report.findings.iter().any(|finding| finding.code == code && finding.claim == claim);
     assert!(found, "no finding `{code}` in:\n{report}");
@@ -139,64 +138,6 @@ fn a_rewritten_history_is_found_by_an_older_checkpoint() {
     let mut other = World::new();
     (0..20).for_each(|_| other.refuse());
     let report = verify_package(other.package().zip(), &continued);
-    assert_eq!((report.exit, report.has("log.rollback")), (3, true), "{report}");
-}
-
-#[test]
-fn an_older_package_is_no_rollback_and_a_proof_shows_whether_it_is_the_beginning_of_what_was_seen() {
-    let older = World::full();
-    let size = older.entries.len() as u64;
-    let mut newer = older.clone();
-    (0..9).for_each(|_| newer.refuse());
-    let hashes: Vec<_> = newer.entries.iter().map(|entry| leaf_hash(entry)).collect();
-    let checkpoint = newer.checkpoint(newer.entries.len());
-    let asked = |old: u64, checkpoint: &str| {
-        let proof = consistency_proof_of(&hashes, old).expect("a proof");
-        AddCheckpoint { old, proof, checkpoint: checkpoint.to_owned() }.to_string()
-    };
-    let held_to = |seen: String| {
-        let options = Options { seen: Some(seen), ..options(&older) };
-        verify_package(older.package().zip(), &options)
-    };
-    let report = held_to(asked(size, &checkpoint));
-    assert_eq!((report.exit, report.has("seen.begins")), (0, true), "{report}");
-    assert!(report.to_string().contains("9 entries came after it"), "{report}");
-    // Without a proof, or with one from elsewhere, it is unknown: the package is older, and that is all.
-    for seen in [checkpoint.clone(), asked(3, &checkpoint)] {
-        let report = held_to(seen);
-        assert_eq!((report.exit, report.verdict(Claim::Integrity)), (2, Verdict::Unknown), "{report}");
-        assert!(report.has("seen.newer") && report.to_string().contains("checkpoint --since 11"), "{report}");
-    }
-    let mut other = World::new();
-    (0..18).for_each(|_| other.refuse());
-    let forked = held_to(asked(size, &other.checkpoint(newer.entries.len())));
-    assert_fails(&forked, Claim::Integrity, "seen.proof");
-    for nonsense in ["old 11\n\nno note\n", "old x\n\n", ""] {
-        assert_fails(&held_to(nonsense.to_owned()), Claim::Integrity, "seen.signature");
-    }
-    // The same for a proof of one entry.
-    let proof = EventProof { entry: older.entries[5].clone(), log: log_proof(&older, 5) }.to_string();
-    let of_entry = |seen: String| verify_proof(&proof, None, &Options { seen: Some(seen), ..options(&older) });
-    assert!(of_entry(asked(size, &checkpoint)).has("seen.begins"));
-    assert_eq!(of_entry(checkpoint).verdict(Claim::Integrity), Verdict::Unknown);
-    assert!(of_entry(older.checkpoint(3)).has("seen.unconnected"));
-}
-
-#[test]
-fn a_log_that_went_on_from_fewer_entries_than_a_witness_saw_is_no_older_package() {
-    let mut world = World::full();
-    let vkey = witness().verifier_key().to_string();
-    let policy = Policy::parse(&format!("witness w {vkey}\nquorum w\n")).expect("a policy");
-    world.cosigned_at = Some(u64::try_from(world.now / 1000).expect("after 1970"));
-    let seen = world.checkpoint(world.entries.len());
-    let options = Options { seen: Some(seen), policy: Some(policy), ..options(&world) };
-    let mut cut = World::new();
-    cut.cosigned_at = world.cosigned_at;
-    let older = verify_package(cut.package().zip(), &options);
-    assert_eq!((older.exit, older.has("seen.newer")), (2, true), "{older}");
-    cut.now = world.now + HOUR_MS;
-    cut.refuse();
-    let report = verify_package(cut.package().zip(), &options);
     assert_eq!((report.exit, report.has("log.rollback")), (3, true), "{report}");
 }
 

@@ -139,7 +139,7 @@ pub(crate) async fn checkpoint(
     Query(Known { since }): Query<Known>,
 ) -> Result<Answer<Value>, ApiError> {
     app.may(&who, "segment.request", "log")?;
-    let made = move |log: &Log| {
+    let made = move |log: &Log| -> Result<_, LogError> {
         let note = log.publish()?;
         match since.map(|since| log.witness_request(since)) {
             Some(Err(LogError::BeyondEnd { asked, size })) => Ok(Err((asked, size))),
