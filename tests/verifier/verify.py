@@ -432,8 +432,8 @@ def read_checkpoint(text):
     return lines[0], decimal(lines[1]), hash_
 
 
-def open_checkpoint(text, key):
-    """Origin, size and root of a checkpoint that the key signed."""
+def open_note(text, key):
+    """The text of a note that the key signed."""
     body, signatures = read_note(text)
     mine = [data[4:] for name, data in signatures if name == key.name and data[:4].hex() == key.id]
     if not mine:
@@ -443,6 +443,12 @@ def open_checkpoint(text, key):
             key.public.verify(signature, body.encode())
         except InvalidSignature as error:
             raise Broken("its signature is not valid") from error
+    return body
+
+
+def open_checkpoint(text, key):
+    """Origin, size and root of a checkpoint that the key signed."""
+    open_note(text, key)
     origin, size, hash_ = read_checkpoint(text)
     if origin != key.name:
         raise Broken("it is of another log than the key")
@@ -1210,7 +1216,7 @@ class Package:
                 report.fail("file.missing", file["path"], "the manifest lists it, the package lacks it")
             elif sha256(data).hex() != file["sha256"] or len(data) != file["len"]:
                 report.fail("file.digest", file["path"], "it is not the file that the manifest lists")
-        for path in set(self.files) - set(paths) - {"manifest.json"}:
+        for path in set(self.files) - set(paths) - {"manifest.json", "manifest.note"}:
             report.fail("file.unlisted", path, "the package has it, the manifest does not list it")
 
     def read_entries(self):
@@ -1278,6 +1284,7 @@ class Package:
             report.fail("checkpoint.missing", "checkpoint", "the package has no checkpoint")
         else:
             agrees = self.check_checkpoint(text, key)
+        self.check_note(key)
         for seq, beat in self.of_type("ledger.heartbeat"):
             try:
                 _, size, hash_ = open_checkpoint(beat["checkpoint"], key)
@@ -1296,6 +1303,21 @@ class Package:
                 continue
             if (size, seq) != (body["from_size"], body["to_size"]):
                 report.fail("rollback.size", f"entry {seq}", "it names other sizes than there are")
+
+    def check_note(self, key):
+        report, manifest = self.report, self.manifest
+        if "manifest.note" not in self.files:
+            message = "nobody signed it, so nothing shows that its window is what was exported"
+            return report.unknown("completeness", "manifest.unsigned", "manifest.json", message)
+        try:
+            text = open_note(self.files["manifest.note"].decode(), key)
+        except (Broken, UnicodeDecodeError) as error:
+            return report.fail("manifest.signature", "manifest.note", str(error))
+        digest = sha256(self.files["manifest.json"]).hex()
+        if text != "counterfoil/package@v1\norigin {}\npackage {}\nfrom {}\nto {}\nmanifest {}\n".format(
+            key.name, manifest["package"], manifest["from"], manifest["to"], digest
+        ):
+            report.fail("manifest.altered", "manifest.json", "it is not the manifest that the log signed")
 
     def check_checkpoint(self, text, key):
         report, before = self.report, len(self.report.findings)
@@ -1363,17 +1385,19 @@ class Package:
             report.fail("segment.missing", f"{where}/{file}", "the file is missing")
         data = files["leaves"] or b""
         leaves = [data[at:at + 32] for at in range(0, len(data), 32)]
-        if len(leaves) != sealed["n"] or len(data) % 32 or root(leaves).hex() != sealed["root"]:
-            report.fail("segment.leaves", f"{where}/leaves", "its leaves do not lead to the sealed root")
         pieces, whole = frames(files["core.tlv"] or b"")
         if not whole:
             report.fail("records.framing", f"{where}/core.tlv", "it ends within a record")
         hashes = [leaf(piece) for piece in pieces]
-        if root(hashes).hex() == sealed["root"]:
-            leaves = hashes
-        else:
+        # What leads to the root is what was sealed. When neither does, only the rows could tell what was changed.
+        right = [len(found) == sealed["n"] and root(found).hex() == sealed["root"] for found in (leaves, hashes)]
+        if not right[0]:
+            report.fail("segment.leaves", f"{where}/leaves", "its leaves do not lead to the sealed root")
+            leaves = hashes if right[1] else []
+        if not right[1]:
             report.fail("segment.records", f"{where}/core.tlv", "its records do not lead to the sealed root")
-        self.name_differences(leaves, hashes, f"{where}/core.tlv")
+            if right[0]:
+                self.name_differences(leaves, hashes, f"{where}/core.tlv")
         records = self.read_records(pieces, fields, sealed, where)
         parquet = files["core.parquet"]
         if parquet is not None and (sha256(parquet).hex(), len(parquet)) != (sealed["core"]["sha256"], sealed["core"]["len"]):

@@ -20,7 +20,7 @@ use merkle::{Checkpoint, Note, TILE_WIDTH, TileKind, TilePath, encode_bundle};
 use query::{At, Database};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use verify::{Manifest, PackageFile, PackageSegment};
+use verify::{MANIFEST, MANIFEST_NOTE, Manifest, PACKAGE_STATEMENT, PackageFile, PackageSegment};
 use zip::write::SimpleFileOptions;
 
 use crate::{AssuranceError, catalogue, run};
@@ -266,7 +266,9 @@ fn write(
         segments,
     };
     let bytes = domain::canonical::to_vec(&manifest).map_err(io)?;
-    zip.add("manifest.json", &bytes)?;
+    zip.add(MANIFEST, &bytes)?;
+    let note = engine.log().state(PACKAGE_STATEMENT, &manifest.stated(&bytes)).map_err(io)?;
+    zip.add(MANIFEST_NOTE, note.as_bytes())?;
     zip.zip.finish().map_err(io)?.flush().map_err(io)?;
     let exported = EvidenceExported {
         requested_by: String::new(),

@@ -374,7 +374,10 @@ fn refusal(status: StatusCode, path: &str, body: &[u8]) -> Failure {
     let policies = value["error"]["policies"].as_array().into_iter().flatten();
     let policies = policies.filter_map(|name| name.as_str().map(str::to_owned)).collect();
     let code = field("code").unwrap_or_else(|| status.as_u16().to_string());
-    Failure { policies, ..Failure::refused(code, message) }
+    match code.as_str() {
+        "rolled_back" => Failure::new(3, code, message),
+        _ => Failure { policies, ..Failure::refused(code, message) },
+    }
 }
 
 #[cfg(test)]

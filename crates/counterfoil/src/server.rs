@@ -25,7 +25,7 @@ use crate::output::{self, Failure};
 use crate::tls::acme::Keeper;
 use crate::tls::admit::with_certificates;
 use crate::tls::{Files, Tls, Unusable, redirect};
-use crate::witnesses;
+use crate::witnesses::{self, Witnesses};
 use crate::workers::{Workers, elsewhere};
 
 /// How long a server waits for a data directory that is in use: as long as another one takes to write its last things.
@@ -87,9 +87,12 @@ impl Server {
     /// Opens the data directory, making it when it is not there.
     ///
     /// # Errors
-    /// When it is in use, damaged or rolled back.
+    /// When it is in use, damaged or rolled back, or a witness remembers another history of it.
     pub async fn open(config: Config) -> Result<Self, Failure> {
-        let engine = patiently(&config, TO_END, Engine::open).await?;
+        let named = Witnesses::of(&config)?;
+        let named = named.as_ref();
+        let asking = |options: EngineOptions| Engine::open_asking(options, move |log| witnesses::ask_first(named, log));
+        let engine = patiently(&config, TO_END, asking).await?;
         located(&config, &engine).await?;
         Self::over(config, engine)
     }
@@ -173,14 +176,16 @@ impl Server {
         self.engine.shutdown().await.map_err(|e| Failure::io(e.to_string()))
     }
 
-    /// Asks the witnesses, takes the listening address, and tells where the server is in `run.json`.
+    /// Has the witnesses asked from now on, takes the listening address, and tells where the server is in `run.json`.
     ///
     /// # Errors
-    /// When a witness remembers another history of this ledger, or the address is taken.
+    /// When the address is taken, or a setting makes no sense.
     pub async fn listen(&self, stop: watch::Receiver<bool>) -> Result<Listening, Failure> {
         let failed = |e: engine::ExecuteError| Failure::io(e.to_string());
         self.engine.publish().await.map_err(failed)?;
-        witnesses::start(&self.engine, &self.config, stop.clone()).await?;
+        if let Some(witnesses) = Witnesses::of(&self.config)? {
+            witnesses.start(self.engine.log(), stop.clone())?;
+        }
         self.engine.beat().await.map_err(failed)?;
         let address = &self.config.server.listen;
         let listener = TcpListener::bind(address).await;

@@ -3,6 +3,10 @@
 //! All are asked about the same checkpoint before a newer one is looked at; otherwise each might cosign another one,
 //! and no checkpoint would ever carry enough cosignatures. A witness that fails is left alone for a while, longer each
 //! time, and does not hold up the others for more than one answer's time. Only the configured addresses are called.
+//!
+//! A witness that remembers another history stops the ledger: before a server writes anything, and while it runs. Then
+//! nothing is written to this data directory any more, by servers and by commands, until the newest copy is restored, or
+//! a server is started for which that witness has nothing to say against it or does not count any more.
 
 mod ask;
 
@@ -10,10 +14,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::Engine;
 use futures_util::future::join_all;
 use http::Uri;
-use ledger::log::Log;
+use ledger::log::{Log, LogError, OtherHistory};
 use merkle::{Checkpoint, Policy};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -21,6 +24,7 @@ use tokio::time::Instant;
 use crate::config::Config;
 use crate::output::Failure;
 use crate::tls::trust::Trust;
+pub use ask::shown;
 use ask::{Asked, Asker, Trouble};
 
 /// How often it is looked whether a new checkpoint was published.
@@ -32,23 +36,75 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// How long a witness is left alone at most.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-/// Shows the newest checkpoint to the configured witnesses, then goes on with each new one until `stop` is true. Does
-/// nothing when there are none. A witness that does not answer does not keep the server from starting.
+/// The witnesses that the settings name.
+pub struct Witnesses {
+    policy: Policy,
+    urls: Vec<String>,
+    trust: Trust,
+}
+
+impl Witnesses {
+    /// Those of the settings; none when there are none.
+    ///
+    /// # Errors
+    /// When an address or the policy makes no sense.
+    pub fn of(config: &Config) -> Result<Option<Self>, Failure> {
+        let urls = config.witnesses.urls.clone();
+        if urls.is_empty() {
+            return Ok(None);
+        }
+        urls.iter().try_for_each(|url| Witness::new(url).map(drop))?;
+        let policy = read_policy(&config.witnesses.policy)?;
+        Ok(Some(Self { policy, urls, trust: Trust::from_file(&config.witnesses.ca) }))
+    }
+
+    fn rounds(&self, log: &Arc<Log>) -> Result<Rounds, Failure> {
+        Rounds::new(Arc::clone(log), self.policy.clone(), &self.urls, &self.trust)
+    }
+
+    /// Goes on showing each new checkpoint of the log until `stop` is true.
+    ///
+    /// # Errors
+    /// When those to be believed cannot be read.
+    pub fn start(&self, log: &Arc<Log>, stop: watch::Receiver<bool>) -> Result<(), Failure> {
+        tokio::spawn(self.rounds(log)?.run(stop));
+        Ok(())
+    }
+}
+
+/// Asks the witnesses before anything is written: a copy of the data that was restored whole is consistent in itself, and
+/// only others can tell that it is old. One that does not answer does not keep the server from starting, unless it was the
+/// one that stopped the ledger before.
 ///
 /// # Errors
-/// When an address or the policy makes no sense, or when a witness remembers another history of this ledger: exit code
-/// 3, `rolled_back`.
-pub async fn start(engine: &Engine, config: &Config, stop: watch::Receiver<bool>) -> Result<(), Failure> {
-    let urls = &config.witnesses.urls;
-    if urls.is_empty() {
-        return Ok(());
+/// [`LogError::OtherHistory`] when a witness remembers another history of this ledger.
+pub async fn ask_first(witnesses: Option<&Witnesses>, log: Arc<Log>) -> Result<(), LogError> {
+    let mut asked = Vec::new();
+    if let Some(witnesses) = witnesses {
+        // Those to be believed are read again when the server listens, and named then.
+        let Ok(mut rounds) = witnesses.rounds(&log) else { return still_stopped(&log) };
+        rounds.round().await;
+        if let Some(OtherHistory { by, why }) = rounds.stop_at_another_history() {
+            return Err(LogError::OtherHistory { by, why });
+        }
+        asked = rounds.witnesses;
     }
-    let policy = read_policy(&config.witnesses.policy)?;
-    let mut rounds = Rounds::new(Arc::clone(engine.log()), policy, urls, &Trust::from_file(&config.witnesses.ca))?;
-    rounds.round().await;
-    rounds.refuse_another_history()?;
-    tokio::spawn(rounds.run(stop));
-    Ok(())
+    let Some(OtherHistory { by, .. }) = log.halted() else { return Ok(()) };
+    let still = asked.iter().find(|witness| witness.address.to_string() == by);
+    if still.is_some_and(|witness| witness.cosigned.is_none()) {
+        tracing::error!(witness = by, "the witness that stopped the ledger cannot be asked again");
+        return still_stopped(&log);
+    }
+    let why = if still.is_some() { "it cosigns this ledger now" } else { "the settings do not name it any more" };
+    tracing::warn!(witness = by, why, "the ledger was stopped by a witness, and goes on");
+    log.go_on()
+}
+
+fn still_stopped(log: &Log) -> Result<(), LogError> {
+    match log.halted() {
+        Some(OtherHistory { by, why }) => Err(LogError::OtherHistory { by, why }),
+        None => Ok(()),
+    }
 }
 
 fn read_policy(path: &str) -> Result<Policy, Failure> {
@@ -106,6 +162,9 @@ impl Rounds {
             loop {
                 looks.tick().await;
                 self.round().await;
+                if self.stop_at_another_history().is_some() {
+                    return;
+                }
             }
         };
         tokio::select! {
@@ -126,19 +185,22 @@ impl Rounds {
         join_all(due.map(|witness| witness.show(&self.asker, &asked))).await;
     }
 
-    /// A copy of the data that was restored whole is consistent in itself; only others can tell that it is old.
-    fn refuse_another_history(&self) -> Result<(), Failure> {
-        for witness in &self.witnesses {
-            if let Some(trouble) = witness.trouble.as_ref().filter(|trouble| trouble.is_another_history()) {
-                let message = format!(
-                    "the ledger was rolled back, or its key is used elsewhere too: witness {}: {trouble}; \
-                     restore the newest copy, and do not write to this one",
-                    witness.address
-                );
-                return Err(Failure::new(3, "rolled_back", message));
-            }
+    /// Stops the ledger when a witness remembers another history of it; returns what was told.
+    fn stop_at_another_history(&self) -> Option<OtherHistory> {
+        let remembers = |witness: &Witness| {
+            let trouble = witness.trouble.as_ref().filter(|trouble| trouble.is_another_history())?;
+            Some(OtherHistory { by: witness.address.to_string(), why: trouble.to_string() })
+        };
+        let told = self.witnesses.iter().find_map(remembers)?;
+        tracing::error!(
+            witness = told.by,
+            why = told.why,
+            "ALERT: nothing is written to this ledger any more: it was rolled back, or its key is used elsewhere too"
+        );
+        if let Err(error) = self.log.halt(told.clone()) {
+            tracing::error!(%error, "the ledger is stopped here, but later processes would not know of it");
         }
-        Ok(())
+        Some(told)
     }
 }
 

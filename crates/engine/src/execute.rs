@@ -11,6 +11,7 @@ use domain::infrastructure::{CommandRefused, StateDigest};
 use domain::keys::retention::ClockLeap;
 use domain::people::{RoleDefined, roles};
 use domain::{Command, Entry, Event, Given, Refusal, RefusalCode, State, decide};
+use ledger::log::AppendError;
 
 use crate::authorize::{ACTIONS, Policies};
 use crate::requests::HeldNow;
@@ -58,6 +59,9 @@ pub enum ExecuteError {
     /// The ledger cannot be written at the moment.
     #[error("the ledger cannot be written: {0}")]
     Unavailable(String),
+    /// A witness remembers another history of the ledger, so nothing is written any more.
+    #[error("{0}")]
+    RolledBack(String),
     /// Something that should not happen.
     #[error("internal error: {0}")]
     Internal(String),
@@ -68,7 +72,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`ExecuteError::Refused`] when policies or rules refuse it, [`ExecuteError::Unavailable`] when the ledger's
-    /// disk is full.
+    /// disk is full, [`ExecuteError::RolledBack`] when a witness remembers another history of the ledger.
     pub async fn execute(self: &Arc<Self>, who: &Principal, ask: impl Into<Ask>) -> Result<Done, ExecuteError> {
         let (engine, who, ask) = (Arc::clone(self), who.clone(), ask.into());
         let work = tokio::spawn(async move {
@@ -351,7 +355,10 @@ impl Engine {
         // The receiver is gone only when the process ends, and then nobody waits for the answer.
         self.log.append(entries, move |result| drop(answer.send(result)));
         let result = answered.await.map_err(|_| ExecuteError::Unavailable("the ledger's writer has stopped".into()))?;
-        result.map_err(|e| ExecuteError::Unavailable(e.to_string()))
+        result.map_err(|error| match error {
+            AppendError::OtherHistory(why) => ExecuteError::RolledBack(why),
+            error => ExecuteError::Unavailable(error.to_string()),
+        })
     }
 
     /// Puts events into envelopes: stream versions follow the state, and the first one carries the caller's key.

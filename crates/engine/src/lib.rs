@@ -76,6 +76,7 @@ pub use recovery::{MISTYPED, probe_recovery_code};
 pub use requests::{HeldElsewhere, HeldInference, NewRequest, RequestText};
 pub use retention::Upcoming;
 pub use reviews::{Campaign, Due};
+pub use rollback::memory;
 pub use sessions::{NewSession, Proven, SessionLimits, Visit};
 pub use tokens::{HeldToken, MAX_TOKENS, Subjects, Untokenized};
 pub use vault::tokens::{TokenCount, TokenInfo};

@@ -47,6 +47,17 @@ const ACCESS_PATIENCE: i64 = 5;
 /// How long the operator's key is good for, in milliseconds.
 const OPERATOR_KEY_MS: i64 = 365 * 24 * 60 * 60 * 1000;
 
+/// What is done about a ledger that others remember otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Otherwise {
+    /// It is refused.
+    Refuse,
+    /// It is refused when the memory outside tells so; when witnesses told so, it is read, and they are asked again.
+    Ask,
+    /// An older copy than the memory tells of is read, so that somebody can accept it.
+    Accept,
+}
+
 /// How a data directory is opened.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
@@ -151,10 +162,19 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// Whether it is because others remember another history.
+    fn is_rolled_back(&self) -> bool {
+        match self {
+            Self::Ledger(error) => matches!(error, LogError::RolledBack { .. } | LogError::OtherHistory { .. }),
+            Self::OlderCopy { .. } | Self::Setup(ExecuteError::RolledBack(_)) => true,
+            _ => false,
+        }
+    }
+
     /// Exit code for a program that cannot go on.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Ledger(LogError::RolledBack { .. }) | Self::OlderCopy { .. } => 3,
+            _ if self.is_rolled_back() => 3,
             Self::NothingToAccept { .. } | Self::Unknown(_) | Self::Setup(ExecuteError::Refused(_)) => 65,
             Self::Ledger(LogError::Corrupt { .. }) | Self::Event { .. } => 1,
             _ => 5,
@@ -164,7 +184,7 @@ impl OpenError {
     /// A stable word for programs.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Ledger(LogError::RolledBack { .. }) | Self::OlderCopy { .. } => "rolled_back",
+            _ if self.is_rolled_back() => "rolled_back",
             Self::NothingToAccept { .. } => "nothing_to_accept",
             Self::Unknown(_) => "unauthenticated",
             Self::Setup(ExecuteError::Refused(refusal)) => refusal.code.as_str(),
@@ -188,6 +208,22 @@ impl Engine {
         Ok(engine)
     }
 
+    /// As [`Engine::open`], but before anything is written, `ask` may ask others what they remember of the ledger. Only so
+    /// is a ledger opened again that was stopped, and only when `ask` lets it go on.
+    ///
+    /// # Errors
+    /// As [`Engine::open`] has them, and what `ask` answers.
+    pub async fn open_asking<F>(options: EngineOptions, ask: impl FnOnce(Arc<Log>) -> F) -> Result<Arc<Self>, OpenError>
+    where
+        F: Future<Output = Result<(), LogError>>,
+    {
+        let (engine, recovered) = Self::read_disk(options, Otherwise::Ask).await?;
+        ask(Arc::clone(&engine.log)).await?;
+        engine.settle_disk(recovered).await?;
+        engine.start().await?;
+        Ok(engine)
+    }
+
     /// Opens a data directory for a command while no server runs. The node does not join and takes no
     /// inferences, and nothing is done by the clock, so what comes into the ledger is the command's and the seal of its
     /// accesses, besides what a crash left to be recovered. It ends with [`Engine::leave_visit`].
@@ -205,29 +241,34 @@ impl Engine {
     }
 
     async fn open_disk(options: EngineOptions) -> Result<Arc<Self>, OpenError> {
-        let (engine, recovered) = Self::read_disk(options, false).await?;
-        engine.set_up().await?;
-        engine.recover(recovered).await?;
-        engine.open_places().await?;
-        // What is left of it hurts nobody, and is tried again.
-        let tidied = engine.blocking(|engine| engine.finish_begun()).await.and_then(|tidied| tidied);
-        if let Err(error) = tidied {
-            tracing::warn!(%error, "objects that were being written when the process ended were not all removed");
-        }
-        if let Err(error) = engine.finish_objects().await {
-            tracing::warn!(%error, "objects that are decided to go are not all gone yet");
-        }
+        let (engine, recovered) = Self::read_disk(options, Otherwise::Refuse).await?;
+        engine.settle_disk(recovered).await?;
         Ok(engine)
     }
 
-    /// Reads what is there, not writing any event. With `accept_rollback`, an older copy than the one remembered is read
-    /// too.
+    /// Writes the first events of a new ledger, and what a crash left to be recovered.
+    async fn settle_disk(self: &Arc<Self>, recovered: Recovered) -> Result<(), OpenError> {
+        self.set_up().await?;
+        self.recover(recovered).await?;
+        self.open_places().await?;
+        // What is left of it hurts nobody, and is tried again.
+        let tidied = self.blocking(|engine| engine.finish_begun()).await.and_then(|tidied| tidied);
+        if let Err(error) = tidied {
+            tracing::warn!(%error, "objects that were being written when the process ended were not all removed");
+        }
+        if let Err(error) = self.finish_objects().await {
+            tracing::warn!(%error, "objects that are decided to go are not all gone yet");
+        }
+        Ok(())
+    }
+
+    /// Reads what is there, not writing any event.
     pub(crate) async fn read_disk(
         options: EngineOptions,
-        accept_rollback: bool,
+        otherwise: Otherwise,
     ) -> Result<(Arc<Self>, Recovered), OpenError> {
         let for_disk = options.clone();
-        let opened = tokio::task::spawn_blocking(move || Disk::open(&for_disk, accept_rollback)).await;
+        let opened = tokio::task::spawn_blocking(move || Disk::open(&for_disk, otherwise)).await;
         let disk = opened.map_err(|e| ExecuteError::Internal(e.to_string()))??;
         let recovered = disk.recovered;
         Ok((Arc::new(disk.into_engine(options)?), recovered))
@@ -323,7 +364,7 @@ struct Disk {
 }
 
 impl Disk {
-    fn open(options: &EngineOptions, accept_rollback: bool) -> Result<Self, OpenError> {
+    fn open(options: &EngineOptions, otherwise: Otherwise) -> Result<Self, OpenError> {
         let dir = &options.dir;
         make_private_dir(dir).map_err(|source| OpenError::Io { path: dir.clone(), source })?;
         let signer = signer(dir, options.origin.as_deref())?;
@@ -332,7 +373,8 @@ impl Disk {
         let mut log_options = LogOptions::new(dir.join("ledger"), signer);
         log_options.wal.segment_bytes = LEDGER_WAL_BYTES;
         log_options.memory = options.state.as_ref().map(|state| rollback::memory(state, &log_vkey));
-        log_options.accept_rollback = accept_rollback;
+        log_options.accept_rollback = otherwise == Otherwise::Accept;
+        log_options.asks = otherwise == Otherwise::Ask;
         let (log, state) =
             open_log(&vfs, dir, log_options).map_err(|error| rollback::older_copy(options, &log_vkey, error))?;
         let records = dir.join("records");

@@ -8,6 +8,7 @@ use std::time::Duration;
 use domain::infrastructure::{LedgerHeartbeat, NodeStopped};
 use domain::serving::{GatewayCounted, SegmentProgress, SegmentSealed};
 use domain::{Command, Record};
+use ledger::log::LogError;
 use ledger::records::RecordLog;
 
 use crate::archive::ARCHIVE_EVERY;
@@ -125,6 +126,9 @@ impl Engine {
                     _ = stop.wait_for(|stop| *stop) => return,
                 }
                 let Some(engine) = engine.upgrade() else { return };
+                if engine.log.halted().is_some() {
+                    continue;
+                }
                 if let Err(error) = work(engine).await {
                     tracing::warn!(what, %error, "a reconciler could not do its work; it will try again");
                 }
@@ -219,7 +223,10 @@ impl Engine {
     /// When it cannot be written.
     pub async fn publish(self: &Arc<Self>) -> Result<String, ExecuteError> {
         let published = self.blocking(|engine| engine.log.publish()).await?;
-        published.map_err(|e| ExecuteError::Unavailable(e.to_string()))
+        published.map_err(|error| match error {
+            error @ LogError::OtherHistory { .. } => ExecuteError::RolledBack(error.to_string()),
+            error => ExecuteError::Unavailable(error.to_string()),
+        })
     }
 
     /// Reports the gateway's counts of hours that changed, of all or of those before `before_ms`.
@@ -272,12 +279,16 @@ impl Engine {
     }
 
     /// Ends well: reports counts, seals what is unsealed, says so, publishes a checkpoint and writes a snapshot. Requests
-    /// must have ended before.
+    /// must have ended before. A ledger that is stopped stays as it is: what is unsealed is kept for whoever goes on.
     ///
     /// # Errors
     /// The first thing that could not be done; what was done stays done.
     pub async fn shutdown(self: &Arc<Self>) -> Result<(), ExecuteError> {
         self.stop.send_replace(true);
+        if let Some(told) = self.log.halted() {
+            tracing::warn!(witness = told.by, why = told.why, "nothing was sealed at the end: the ledger is stopped");
+            return Ok(());
+        }
         self.tell_refused(true).await?;
         self.seal_now().await?;
         let stopped = NodeStopped { node: self.node().to_owned(), incarnation: self.incarnation() };

@@ -13,10 +13,11 @@ use ledger::log::LogError;
 use merkle::{Checkpoint, Note};
 use sha2::{Digest, Sha256};
 
+use crate::open::Otherwise;
 use crate::{Done, Engine, EngineOptions, OpenError};
 
 /// The file that remembers the log with this verifier key; many logs may share a directory.
-pub(crate) fn memory(state: &Path, log_vkey: &str) -> PathBuf {
+pub fn memory(state: &Path, log_vkey: &str) -> PathBuf {
     state.join(format!("{}.checkpoint", merkle::hex(&Sha256::digest(log_vkey.as_bytes()))))
 }
 
@@ -46,7 +47,7 @@ impl Engine {
         key: &str,
         reference: &str,
     ) -> Result<(Arc<Self>, Done), OpenError> {
-        let (engine, recovered) = Self::read_disk(options, true).await?;
+        let (engine, recovered) = Self::read_disk(options, Otherwise::Accept).await?;
         if engine.log.other_history().is_none() {
             return Err(OpenError::NothingToAccept { data: engine.data_dir().to_owned() });
         }

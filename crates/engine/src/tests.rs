@@ -22,8 +22,10 @@ use domain::people::KeyScope;
 use domain::serving::InferenceCore;
 use domain::vendors::{ProviderDeclared, ProviderKind, ProviderSpec};
 use domain::{Command, Event, RefusalCode, State};
+use ledger::log::OtherHistory;
 use ledger::records::Payload;
 
+use crate::open::Otherwise;
 use crate::{Ask, Engine, EngineOptions, ExecuteError, OpenError, Principal};
 
 fn options(dir: &std::path::Path) -> EngineOptions {
@@ -225,11 +227,11 @@ async fn given_starts_that_die_in_the_middle_of_recovery_when_one_gets_through_t
     engine.records().settle().expect("written");
     killed(engine).await;
     // Dies when the call that was cut off has its record, and nothing is in the ledger.
-    let (first, found) = Engine::read_disk(options(dir.path()), false).await.expect("read");
+    let (first, found) = Engine::read_disk(options(dir.path()), Otherwise::Refuse).await.expect("read");
     assert_eq!((found.unsealed, found.interrupted), (2, 1));
     drop(first);
     // Dies when all is recovered, and no new incarnation has begun.
-    let (second, found) = Engine::read_disk(options(dir.path()), false).await.expect("read");
+    let (second, found) = Engine::read_disk(options(dir.path()), Otherwise::Refuse).await.expect("read");
     assert_eq!((found.unsealed, found.interrupted), (2, 1), "found again");
     second.recover(found).await.expect("recovered");
     drop(second);
@@ -256,7 +258,7 @@ async fn given_a_start_that_sealed_and_died_when_opened_again_then_the_crash_is_
     engine.beat().await.expect("a sign of life");
     engine.records().append(begun("id-1"), Payload::default()).await.expect("durable");
     killed(engine).await;
-    let (first, _) = Engine::read_disk(options(dir.path()), false).await.expect("read");
+    let (first, _) = Engine::read_disk(options(dir.path()), Otherwise::Refuse).await.expect("read");
     first.seal(true).await.expect("sealed");
     drop(first);
     let engine = open(dir.path()).await;
@@ -306,6 +308,41 @@ async fn given_a_sign_in_link_when_used_then_it_opens_one_session_and_a_key_open
     for secret in [&link, &cookie, &key.secret] {
         assert!(!written.contains(secret.as_str()), "a secret is in the ledger");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_witness_that_remembers_otherwise_when_told_then_nothing_is_written_until_it_was_asked_again() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    let who = operator(&engine);
+    let told = OtherHistory { by: "https://w.example/add-checkpoint".into(), why: "it has 9 entries more".into() };
+    engine.log().halt(told.clone()).expect("kept");
+    let size = engine.log().size();
+    for wish in [provider("p"), provider("no good name")] {
+        match engine.execute(&who, wish).await {
+            Err(ExecuteError::RolledBack(why)) => assert!(why.contains("it has 9 entries more"), "{why}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(matches!(engine.beat().await, Err(ExecuteError::RolledBack(_))), "nor is anything signed");
+    engine.shutdown().await.expect("ends all the same");
+    assert_eq!(engine.log().size(), size, "nothing was written");
+    killed(engine).await;
+
+    for refused in [Engine::open(options(dir.path())).await, Engine::visit(options(dir.path())).await] {
+        let error = refused.err().expect("stopped");
+        assert_eq!((error.exit_code(), error.kind()), (3, "rolled_back"), "{error}");
+    }
+    let asked = Engine::open_asking(options(dir.path()), |log| async move {
+        assert_eq!((log.halted(), log.size()), (Some(told), size));
+        log.publish().map(drop)
+    });
+    assert_eq!(asked.await.err().expect("still so").kind(), "rolled_back");
+    let engine = Engine::open_asking(options(dir.path()), |log| async move { log.go_on() }).await;
+    let engine = engine.expect("goes on");
+    engine.execute(&who, provider("p")).await.expect("written");
+    killed(engine).await;
+    open(dir.path()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -181,6 +181,10 @@ impl Draft {
     }
 
     async fn try_begin(&mut self) -> Result<(), &'static str> {
+        // What is recorded could not be sealed any more.
+        if self.gateway.engine.log().halted().is_some() {
+            return Err("a witness remembers another history of the ledger, so nothing is written to it any more");
+        }
         let payload = self.seal(None).await?;
         self.gateway.engine.records().begin(&self.core, &payload).map_err(|error| reason(&error))
     }

@@ -1,6 +1,9 @@
 //! Checking a log's directory offline, without opening it: nothing is written, no key is needed except to check
 //! signatures, and what was not checked is said to be so.
 //!
+//! A directory cannot tell that it is an older copy, restored whole: whoever checks it brings what is known of the log
+//! elsewhere.
+//!
 //! `Quick` reads the write-ahead log, the tiles along the right edge and the signed checkpoints. `Full` derives every
 //! leaf, tile and root again from the entries and looks for files that should not be there.
 
@@ -9,14 +12,15 @@ mod records;
 use std::path::Path;
 use std::sync::Arc;
 
-use merkle::{Hash, TILE_WIDTH, TileKind, TilePath, VerifierKey};
+use domain::{Entry, Event};
+use merkle::{Checkpoint, Hash, TILE_WIDTH, TileKind, TilePath, VerifierKey, decode_bundle};
 
-use crate::log::LogError;
 use crate::log::files::Files;
 use crate::log::open::{
-    CHECKPOINT, Rebuild, SIGNER, Signed, WAL_DIR, WITNESSED, check_not_rolled_back, read_signed, unwrap_replay,
+    CHECKPOINT, HALT, Rebuild, SIGNER, Signed, WAL_DIR, WITNESSED, check_not_rolled_back, read_signed, unwrap_replay,
 };
 use crate::log::tree::{Tree, full, leaf_end};
+use crate::log::{LogError, OtherHistory, halt};
 use crate::vfs::Vfs;
 use crate::wal::WalError;
 use crate::wal::scan::{Scan, scan};
@@ -119,20 +123,64 @@ impl FsckReport {
     }
 }
 
-/// Checks the log in `dir`. `keys` are the log's public keys, old ones included; without any, signatures are not
-/// checked.
-pub fn fsck(vfs: &Arc<dyn Vfs>, dir: &Path, level: Level, keys: &[VerifierKey]) -> FsckReport {
-    fsck_with_records(vfs, dir, None, level, keys)
+/// What to check, and what to hold it against.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope<'a> {
+    /// How thorough to be.
+    pub level: Level,
+    /// The log's public keys, old ones included; without any, signatures in the directory are not checked.
+    pub keys: &'a [VerifierKey],
+    /// The directory of the files of sealed records, which are checked too at [`Level::Full`].
+    pub records: Option<&'a Path>,
+    /// What is known of the log elsewhere.
+    pub outside: &'a [Outside],
 }
 
-/// As [`fsck`], and at [`Level::Full`] the files of sealed records in the directory `records` too.
-pub fn fsck_with_records(
-    vfs: &Arc<dyn Vfs>,
-    dir: &Path,
-    records: Option<&Path>,
-    level: Level,
-    keys: &[VerifierKey],
-) -> FsckReport {
+impl Scope<'_> {
+    /// The directory alone.
+    #[must_use]
+    pub fn alone(level: Level) -> Self {
+        Self { level, keys: &[], records: None, outside: &[] }
+    }
+}
+
+/// Somewhere outside the log's directory that may know a checkpoint of it. An older copy of the directory, restored whole,
+/// is consistent in itself: only such can tell.
+#[derive(Clone, Debug)]
+pub struct Outside {
+    /// Where: a file, or the address of a witness.
+    pub place: String,
+    /// The note that it has, if any; or why that cannot be known.
+    pub found: Result<Option<String>, String>,
+}
+
+/// Whose log is in `dir`, as its first entry says: origin and verifier key. None when that cannot be read; nothing is
+/// checked.
+pub fn whose(vfs: &Arc<dyn Vfs>, dir: &Path) -> Option<(String, VerifierKey)> {
+    let files = Files::new(Arc::clone(vfs), dir);
+    let first = match files.read(&full(TileKind::Entries, 0)).ok()? {
+        Some(bundle) => decode_bundle(&bundle).ok()?.first().map(|entry| entry.to_vec()),
+        None => {
+            let mut first = None;
+            let replay: crate::wal::Replay<'_> = &mut |batch| {
+                if batch.first_seq == 0 && first.is_none() {
+                    first = batch.frames().next().map(|(_, entry)| entry.to_vec());
+                }
+                Ok(())
+            };
+            scan(&**vfs, &dir.join(WAL_DIR), None, replay).ok()?;
+            first
+        }
+    };
+    match Entry::decode(&first?).ok()?.event {
+        Event::OrgCreated(org) => Some((org.origin, org.log_vkey.parse().ok()?)),
+        _ => None,
+    }
+}
+
+/// Checks the log in `dir`.
+pub fn fsck(vfs: &Arc<dyn Vfs>, dir: &Path, scope: &Scope<'_>) -> FsckReport {
+    let Scope { level, keys, records, outside } = *scope;
     let mut report = FsckReport { checks: Vec::new(), size: 0, root: None };
     let found = scan(&**vfs, &dir.join(WAL_DIR), None, &mut |_| Ok(())).map_err(LogError::Wal);
     let detail = |found: &Scan| {
@@ -160,6 +208,15 @@ pub fn fsck_with_records(
     report.root = report.note("root", root, |root| merkle::b64(root));
     for name in [SIGNER, CHECKPOINT, WITNESSED] {
         check_signed(&mut report, &tree, name, keys);
+    }
+    check_outside(&mut report, &tree, whose(vfs, dir).map(|(_, key)| key), outside);
+    match halt::read(&**vfs, &dir.join(HALT)) {
+        Ok(None) => {}
+        Ok(Some(OtherHistory { by, why })) => {
+            let detail = LogError::OtherHistory { by, why }.to_string();
+            report.add("what witnesses told", Outcome::Failed(Fault::Rollback), detail);
+        }
+        Err(error) => report.add("what witnesses told", Outcome::Failed(fault_of(&error)), error.to_string()),
     }
     if level == Level::Full {
         let strays = find_strays(&**vfs, dir, report.size);
@@ -225,6 +282,39 @@ fn check_signed(report: &mut FsckReport, tree: &Tree, name: &'static str, keys: 
     report.note(name, kept, |()| format!("the first {} entries are those it vouches for", signed.checkpoint.size));
     let (outcome, detail) = check_signature(&signed, keys);
     report.add("its signature", outcome, detail);
+}
+
+/// Holds the log against what is known of it elsewhere. What this log's key has not signed says nothing of it.
+fn check_outside(report: &mut FsckReport, tree: &Tree, key: Option<VerifierKey>, outside: &[Outside]) {
+    let name = "known elsewhere";
+    let mut compared = false;
+    for Outside { place, found } in outside {
+        let note = match (found, &key) {
+            (Err(why), _) => Err(why.clone()),
+            (Ok(None), _) => Err("it has none".to_owned()),
+            (Ok(Some(_)), None) => {
+                Err("the first entry does not tell the log's key, so nobody can say whose it is".to_owned())
+            }
+            (Ok(Some(note)), Some(key)) => Checkpoint::open(note, key).map_err(|error| error.to_string()),
+        };
+        let (checkpoint, note) = match note {
+            Ok(opened) => opened,
+            Err(why) => {
+                report.add(name, Outcome::NotChecked, format!("`{place}`: {why}"));
+                continue;
+            }
+        };
+        compared = true;
+        let signed = Signed { path: place.into(), checkpoint, note };
+        let kept = check_not_rolled_back(tree, &signed);
+        report.note(name, kept, |()| {
+            format!("`{place}`: the first {} entries are those it vouches for", signed.checkpoint.size)
+        });
+    }
+    if !compared {
+        let detail = "nothing outside this directory could be compared, so an older copy of all of it would pass";
+        report.add(name, Outcome::NotChecked, detail);
+    }
 }
 
 /// Any one key of the log will do: after a change of keys older checkpoints still bear the old one's signature.

@@ -12,6 +12,7 @@ pub mod note;
 pub mod path;
 pub mod policy;
 pub mod proof;
+pub mod statement;
 pub mod stored;
 pub mod tile;
 pub mod tree;
@@ -27,6 +28,7 @@ pub use path::{
 };
 pub use policy::{Policy, PolicyError, PolicyVerdict};
 pub use proof::{TlogProof, TlogProofError};
+pub use statement::statement;
 pub use stored::{HashReader, StoredError, stored_consistency_proof, stored_inclusion_proof, stored_root};
 pub use tile::{TILE_WIDTH, TileError, TileKind, TilePath, completed_by, decode_bundle, encode_bundle};
 pub use tree::{Frontier, Hash, empty_root, leaf_hash, node_hash, root_of};

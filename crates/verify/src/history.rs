@@ -7,7 +7,9 @@ use merkle::{Checkpoint, Frontier, Hash, Note, VerifierKey, hash_from_hex, hex, 
 
 use crate::Options;
 use crate::package::{CHECKPOINT, Package};
-use crate::report::{Claim::Integrity, Findings, ROLLBACK};
+use crate::report::{Claim::Integrity, Findings, ROLLBACK, instant};
+use crate::seen::{PLACE, Seen};
+use crate::trust::{SKEW_MS, witnessed_at};
 
 /// The entries of a package, as bytes and as events.
 pub(crate) struct History<'a> {
@@ -65,7 +67,7 @@ fn sizes_spoken_of(entries: &[(u64, Entry)], size: u64, options: &Options) -> BT
         Event::ControlRan(run) => Some(run.at_size),
         _ => None,
     });
-    let seen = options.seen.as_deref().and_then(unverified).map(|checkpoint| checkpoint.size);
+    let seen = options.seen.as_deref().map(Seen::note_of).and_then(unverified).map(|checkpoint| checkpoint.size);
     spoken.chain(seen).chain([size]).collect()
 }
 
@@ -94,6 +96,8 @@ fn roots_at(raw: &[Option<&[u8]>], sizes: &BTreeSet<u64>) -> BTreeMap<u64, Hash>
 pub(crate) struct Log {
     /// Whether the key came from the auditor, not from the package.
     pub pinned: bool,
+    /// The key that it signs with, when one could be read.
+    pub key: Option<VerifierKey>,
     /// The package's checkpoint as a note, if it is one.
     pub note: Option<Note>,
 }
@@ -129,7 +133,7 @@ pub(crate) fn check(package: &Package, history: &History<'_>, options: &Options,
         check_accepted(history, key, findings);
         check_seen(history, options, key, agrees, findings);
     }
-    Log { pinned, note }
+    Log { pinned, key, note }
 }
 
 /// The auditor's key if there is one, then the policy's for this origin, then the one in the package.
@@ -246,26 +250,44 @@ fn check_accepted(history: &History<'_>, key: &VerifierKey, findings: &mut Findi
 
 /// A checkpoint that the auditor kept must be of the same history.
 fn check_seen(history: &History<'_>, options: &Options, key: &VerifierKey, agrees: bool, findings: &mut Findings) {
-    let Some(seen) = &options.seen else { return };
-    let place = "your earlier checkpoint";
-    let checkpoint = match Checkpoint::open(seen, key) {
-        Ok((checkpoint, _)) => checkpoint,
-        Err(error) => return findings.fail(Integrity, "seen.signature", place, error.to_string()),
-    };
-    match history.root(checkpoint.size) {
-        Some(root) if *root == checkpoint.root => {
-            let message = format!("the first {} entries are those you saw before", checkpoint.size);
-            findings.note(Integrity, "seen.continued", place, message);
+    let Some(seen) = Seen::read(options, key, findings) else { return };
+    let (size, there) = (seen.checkpoint.size, history.raw.len() as u64);
+    match history.root(size) {
+        Some(root) if *root == seen.checkpoint.root => {
+            let message = format!("the first {size} entries are those you saw before");
+            findings.note(Integrity, "seen.continued", PLACE, message);
         }
         Some(_) => {
-            let message = format!("the log signed another history of size {} than the entries show", checkpoint.size);
-            findings.fail(Integrity, rewritten(agrees, "seen.root"), place, message);
+            let message = format!("the log signed another history of size {size} than the entries show");
+            findings.fail(Integrity, rewritten(agrees, "seen.root"), PLACE, message);
         }
-        None => {
-            let message = format!("you saw {} entries, the package has {}", checkpoint.size, history.raw.len());
-            findings.fail(Integrity, rewritten(agrees, "seen.entries"), place, message);
-        }
+        None if size > there => match (history.root(there), cut_back(history, &seen, options)) {
+            (_, Some(message)) => findings.fail(Integrity, rewritten(agrees, "seen.entries"), PLACE, message),
+            (Some(root), None) => seen.check_later("package", there, root, findings),
+            (None, None) => seen_beyond(size, there, findings),
+        },
+        None => seen_beyond(size, there, findings),
     }
+}
+
+/// Entries are missing in between, which has been said.
+fn seen_beyond(size: u64, there: u64, findings: &mut Findings) {
+    let message =
+        format!("you saw {size} entries; of the {there} in the package some are missing, so it cannot be compared");
+    findings.unknown(Integrity, "seen.entries", PLACE, message);
+}
+
+/// A package that has an entry from after the time at which a trusted witness saw more entries than it has is not older:
+/// the log went on from fewer.
+fn cut_back(history: &History<'_>, seen: &Seen, options: &Options) -> Option<String> {
+    let witnessed = options.policy.as_ref().and_then(|policy| witnessed_at(&seen.note, policy))?;
+    let newest = history.newest().filter(|newest| newest.saturating_sub(witnessed) > SKEW_MS)?;
+    let (at, newest) = (instant(witnessed), instant(newest));
+    Some(format!(
+        "a witness saw {} entries at {at}, and the package has only {} with one of {newest}: the log went on from fewer",
+        seen.checkpoint.size,
+        history.raw.len()
+    ))
 }
 
 /// Two signed roots that cannot both be true mean that history was rewritten, once the entries are known to be as

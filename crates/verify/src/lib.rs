@@ -20,6 +20,7 @@ mod record_proof;
 mod report;
 mod reviews;
 mod run;
+mod seen;
 mod segments;
 mod trust;
 
@@ -27,7 +28,10 @@ use merkle::{Policy, VerifierKey};
 
 pub use archive::{Archive, ArchiveError, Fault, MAX_ENTRIES};
 pub use certificate::{CERTIFICATE, Certificate, CertifiedEvent, ERASURE_LIMITS, ERASURE_METHOD};
-pub use package::{CHECKPOINT, MANIFEST, Manifest, Package, PackageError, PackageFile, PackageSegment};
+pub use package::{
+    CHECKPOINT, MANIFEST, MANIFEST_NOTE, Manifest, PACKAGE_STATEMENT, Package, PackageError, PackageFile,
+    PackageSegment,
+};
 pub use proof::verify_proof;
 pub use record_proof::{
     AnyRecord, Disclosure, EVENT_PROOF, EventProof, MAX_PROOF_BYTES, ProvenRecord, RECORD_PROOF, RecordProof,
@@ -46,7 +50,8 @@ pub struct Options {
     pub log_vkey: Option<VerifierKey>,
     /// Which witnesses must have cosigned.
     pub policy: Option<Policy>,
-    /// A signed checkpoint of the same log, kept from before.
+    /// A signed checkpoint of the same log that was kept: older than what is verified, or newer, then best as the request
+    /// by which it is shown to a witness, whose proof leads to it.
     pub seen: Option<String>,
     /// The time of verification, in milliseconds since the epoch.
     pub now_ms: i64,
@@ -69,6 +74,9 @@ pub fn verify_package(bytes: Vec<u8>, options: &Options) -> Report {
     let history = history::History::read(&package, options, &mut findings);
     findings.summary(Claim::Integrity, format!("{} entries", history.entries.len()));
     let log = history::check(&package, &history, options, &mut findings);
+    if let Some(key) = &log.key {
+        files::check_note(&package, key, &mut findings);
+    }
     fold::check(&history, &mut findings);
     let removals = erasure::Removals::read(&history);
     let gone = segments::check(&package, &history, &removals, &digests, &mut findings);

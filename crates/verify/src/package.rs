@@ -5,13 +5,20 @@ use std::path::Path;
 
 use bytes::Bytes;
 use domain::Record;
-use merkle::{TILE_WIDTH, TileKind, TilePath, decode_bundle};
+use merkle::{TILE_WIDTH, TileKind, TilePath, decode_bundle, hex};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::archive::{Archive, ArchiveError, Fault};
 
 /// Path of the manifest.
 pub const MANIFEST: &str = "manifest.json";
+
+/// Path of the note by which the log's key signs the manifest.
+pub const MANIFEST_NOTE: &str = "manifest.note";
+
+/// First line of that note.
+pub const PACKAGE_STATEMENT: &str = "counterfoil/package@v1";
 
 /// Path of the checkpoint, a signed note.
 pub const CHECKPOINT: &str = "checkpoint";
@@ -42,10 +49,24 @@ pub struct Manifest {
     pub payloads: bool,
     /// Name and version of the program that made it.
     pub program: String,
-    /// Every other entry of the ZIP file, sorted by path.
+    /// Every other entry of the ZIP file but [`MANIFEST_NOTE`], sorted by path.
     pub files: Vec<PackageFile>,
     /// The segments that overlap the window.
     pub segments: Vec<PackageSegment>,
+}
+
+impl Manifest {
+    /// What the log signs of a manifest with these `bytes`, by name and value. That the window is among it serves those
+    /// who read the note; the digest binds all of it.
+    #[must_use]
+    pub fn stated(&self, bytes: &[u8]) -> [(&'static str, String); 4] {
+        [
+            ("package", self.package.clone()),
+            ("from", self.from.to_string()),
+            ("to", self.to.to_string()),
+            ("manifest", hex(&Sha256::digest(bytes))),
+        ]
+    }
 }
 
 /// A file of a package.

@@ -2,7 +2,7 @@
 
 use domain::people::reviews::ReviewCompleted;
 use domain::{Entry, EntryError};
-use merkle::{Checkpoint, Note, ProofError, TlogProof, VerifierKey, leaf_hash, verify_consistency, verify_inclusion};
+use merkle::{Checkpoint, Note, ProofError, TlogProof, VerifierKey, leaf_hash, verify_inclusion};
 
 use crate::certificate;
 use crate::history::unverified;
@@ -14,6 +14,7 @@ use crate::report::{
     Findings, ROLLBACK, Report, instant,
 };
 use crate::reviews::{REVIEW_LIST, ReviewListProof};
+use crate::seen::{PLACE, Seen};
 use crate::{Options, trust};
 
 /// Verifies a proof. A bare tlog-proof needs the bytes of its entry; the other kinds bring them.
@@ -213,22 +214,18 @@ fn key_for<'o>(claimed: Option<&Checkpoint>, options: &'o Options) -> Option<&'o
     options.log_vkey.as_ref().or_else(listed)
 }
 
-/// Without the entries, only a checkpoint of the same size can be compared with one that was kept.
+/// Without the entries, only a checkpoint of the same size can be compared with one that was kept, or a later one that
+/// came with its proof.
 fn check_seen(checkpoint: &Checkpoint, key: &VerifierKey, options: &Options, findings: &mut Findings) {
-    let Some(seen) = &options.seen else { return };
-    let place = "your earlier checkpoint";
-    match Checkpoint::open(seen, key) {
-        Err(error) => findings.fail(Integrity, "seen.signature", place, error.to_string()),
-        Ok((seen, _)) if seen.size == checkpoint.size => {
-            if verify_consistency(seen.size, &seen.root, checkpoint.size, &checkpoint.root, &[]).is_err() {
-                let message = format!("the log signed two histories of size {}", seen.size);
-                findings.fail(Integrity, ROLLBACK, place, message);
-            }
-        }
-        Ok((seen, _)) => {
-            let message =
-                format!("it has size {}, the proof {}: only a package can connect them", seen.size, checkpoint.size);
-            findings.note(Integrity, "seen.unconnected", place, message);
-        }
+    let Some(seen) = Seen::read(options, key, findings) else { return };
+    let (size, kept) = (checkpoint.size, seen.checkpoint.size);
+    if kept > size {
+        seen.check_later("proof", size, &checkpoint.root, findings);
+    } else if kept < size {
+        let message = format!("it has size {kept}, the proof {size}: only a package can connect them");
+        findings.note(Integrity, "seen.unconnected", PLACE, message);
+    } else if seen.checkpoint.root != checkpoint.root {
+        let message = format!("the log signed two histories of size {size}");
+        findings.fail(Integrity, ROLLBACK, PLACE, message);
     }
 }

@@ -22,7 +22,8 @@ pub struct Arguments {
     /// A trust policy (C2SP tlog-policy): which witnesses must have cosigned
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
-    /// A checkpoint of the same log that you kept from before this was made
+    /// A checkpoint of the same log that you kept, cosigned or not; a newer one than what is verified needs a proof, as
+    /// `counterfoil ledger checkpoint --since SIZE` prints it
     #[arg(long, value_name = "FILE")]
     pub seen: Option<PathBuf>,
     /// Greatest age of what is verified, such as 90m, 24h or 7d

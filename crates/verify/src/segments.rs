@@ -20,6 +20,9 @@ use crate::report::{Claim, Claim::Integrity, Findings};
 const HOUR_US: i64 = 3_600_000_000;
 const HOUR_MS: i64 = 3_600_000;
 
+/// How many places are listed in one message.
+const MOST_PLACES: usize = 8;
+
 /// A segment: kind of its records, node, incarnation, number.
 pub(crate) type Name<'h> = (u32, &'h str, u64, u64);
 
@@ -38,9 +41,17 @@ struct Segment<'p, R> {
     package: &'p Package,
     listed: &'p PackageSegment,
     sealed: &'p SegmentSealed,
-    records: Vec<(Hash, R)>,
-    /// The leaves in the order that the ledger sealed, as far as anything in the package leads to its root.
-    leaves: Vec<Hash>,
+    /// The records of `core.tlv` that can be read.
+    records: Vec<R>,
+    /// The leaves that the ledger sealed: those of the first file that leads to the segment's root.
+    leaves: Option<Vec<Hash>>,
+}
+
+/// What the three files of a segment each say its leaves are; none for a file that is missing or cannot be read.
+struct Told {
+    leaves: Option<Vec<Hash>>,
+    records: Option<Vec<Hash>>,
+    rows: Option<Vec<Hash>>,
 }
 
 /// What segments are held against, and what of it was found.
@@ -116,24 +127,31 @@ fn sealed_event<'h>(
 
 impl<'p, R: Record> Segment<'p, R> {
     fn new(package: &'p Package, listed: &'p PackageSegment, sealed: &'p SegmentSealed) -> Self {
-        Self { package, listed, sealed, records: Vec::new(), leaves: Vec::new() }
+        Self { package, listed, sealed, records: Vec::new(), leaves: None }
     }
 
-    /// Checks everything about it, and returns how many records it has. `told` is what was said of its progress.
+    /// Checks everything about it, and returns how many records it has. `progress` is what the ledger was told of it while
+    /// it was open.
     fn check(
         mut self,
-        told: &[(u64, &SegmentProgress)],
+        progress: &[(u64, &SegmentProgress)],
         against: &mut Against<'_, '_>,
         findings: &mut Findings,
     ) -> u64 {
-        self.read_leaves(findings);
-        self.read_records(findings);
+        let leaves = self.read_leaves(findings);
+        let (records, cores) = self.read_records(findings).unzip();
+        let rows = self.read_rows(against.digests, findings);
+        let hashes = |rows: &Vec<columns::Row<R>>| rows.iter().map(|row| row.leaf).collect();
+        let told = Told { leaves, records, rows: rows.as_ref().map(hashes) };
+        let cores: Vec<Option<R>> = cores.unwrap_or_default();
+        self.settle(&told, progress, findings);
+        self.compare(&told, &cores, rows.as_deref().unwrap_or_default(), findings);
+        self.records = cores.into_iter().flatten().collect();
         self.check_contents(findings);
-        self.check_parquet(against.digests, findings);
         if R::PAYLOADS.is_some() {
             self.check_payloads(against, findings);
         }
-        self.check_progress(told, findings);
+        self.check_progress(progress, findings);
         self.records.len() as u64
     }
 
@@ -157,64 +175,135 @@ impl<'p, R: Record> Segment<'p, R> {
         }
     }
 
-    fn read_leaves(&mut self, findings: &mut Findings) {
-        let Some(file) = self.file("leaves", findings) else { return };
-        let (leaves, rest) = file.as_chunks::<32>();
-        let leaves = leaves.to_vec();
-        if !rest.is_empty() || leaves.len() as u64 != self.sealed.n || Some(root_of(&leaves)) != hash(&self.sealed.root)
-        {
-            let message = format!("its {} leaves do not lead to the root that the ledger sealed", leaves.len());
-            findings.fail(Integrity, "segment.leaves", self.path("leaves"), message);
+    fn read_leaves(&self, findings: &mut Findings) -> Option<Vec<Hash>> {
+        let (leaves, rest) = self.file("leaves", findings)?.as_chunks::<32>();
+        if !rest.is_empty() {
+            findings.fail(Integrity, "segment.leaves", self.path("leaves"), "the file ends within a leaf");
         }
-        self.leaves = leaves;
+        Some(leaves.to_vec())
     }
 
-    /// Reads the records and holds them against the leaves.
-    fn read_records(&mut self, findings: &mut Findings) {
+    /// The leaves of the records, and those of them that can be read.
+    fn read_records(&self, findings: &mut Findings) -> Option<(Vec<Hash>, Vec<Option<R>>)> {
         let path = self.path("core.tlv");
-        let Some(file) = self.file("core.tlv", findings) else { return };
-        let (frames, whole) = frames(file);
+        let (frames, whole) = frames(self.file("core.tlv", findings)?);
         if !whole {
             findings.fail(Integrity, "records.framing", path.clone(), "the file ends within a record");
         }
-        let hashes: Vec<Hash> = frames.iter().map(|tlv| leaf_hash(tlv)).collect();
-        let sealed = hash(&self.sealed.root);
-        let mut cores = Vec::with_capacity(frames.len());
-        for (at, tlv) in frames.iter().enumerate() {
-            match R::decode(tlv) {
-                Ok(core) => cores.push(Some(core)),
-                Err(error) => {
-                    let place = format!("{path} {}", self.name(at, None));
-                    findings.fail(Integrity, "record.unreadable", place, error.to_string());
-                    cores.push(None);
-                }
+        let decode = |(at, tlv): (usize, &&[u8])| match R::decode(tlv) {
+            Ok(core) => Some(core),
+            Err(error) => {
+                let place = format!("{path} {}", self.name(at, None));
+                findings.fail(Integrity, "record.unreadable", place, error.to_string());
+                None
             }
+        };
+        let cores = frames.iter().enumerate().map(decode).collect();
+        Some((frames.iter().map(|tlv| leaf_hash(tlv)).collect(), cores))
+    }
+
+    fn read_rows(&self, digests: &Digests, findings: &mut Findings) -> Option<Vec<columns::Row<R>>> {
+        let path = self.path("core.parquet");
+        let Some(file) = self.package.segment_core_parquet(self.listed) else {
+            findings.fail(Integrity, "segment.missing", path, "the file is missing");
+            return None;
+        };
+        let digest = digests.get(path.as_str()).map(|digest| hex(digest));
+        if digest.as_ref() != Some(&self.sealed.core.sha256) || file.len() as u64 != self.sealed.core.len {
+            let message = "it is not the file that the ledger sealed";
+            findings.fail(Integrity, "parquet.digest", path.clone(), message);
         }
-        let right = Some(root_of(&hashes)) == sealed;
-        if right && Some(root_of(&self.leaves)) != sealed {
-            // The file of leaves is the damaged one, and has been named.
-            self.leaves.clone_from(&hashes);
+        let rows = columns::rows(file, self.sealed.n.saturating_mul(2).clamp(1024, 1 << 20));
+        let rows: Vec<columns::Row<R>> =
+            rows.map_err(|what| findings.fail(Integrity, "parquet.unreadable", path.clone(), what)).ok()?;
+        for (at, row) in rows.iter().enumerate().filter(|(_, row)| !row.leaf_fits) {
+            let place = format!("{path} {}", self.name(at, Some(&row.core)));
+            findings.fail(Integrity, "parquet.leaf", place, "its column `leaf` is not the hash of the row");
         }
-        let names = |at: usize| self.name(at, cores.get(at).and_then(Option::as_ref));
-        name_differences(
-            &path,
-            ["record.altered", "record.added", "record.removed", "record.moved"],
-            &differences(&self.leaves, &hashes),
-            &names,
-            findings,
-        );
-        if !right {
+        Some(rows)
+    }
+
+    /// Finds the leaves that were sealed. Whatever leads to the root is what was sealed, so the other files are held against
+    /// it. When nothing does, none of them can be blamed alone, and it is said what is known.
+    fn settle(&mut self, told: &Told, progress: &[(u64, &SegmentProgress)], findings: &mut Findings) {
+        let root = hash(&self.sealed.root);
+        let files = [&told.leaves, &told.records, &told.rows];
+        let right = |leaves: &&Vec<Hash>| leaves.len() as u64 == self.sealed.n && Some(root_of(leaves)) == root;
+        self.leaves = files.into_iter().flatten().find(right).cloned();
+        if self.leaves.is_some() {
+            return;
+        }
+        let unknown = "none of its files leads to the root that the ledger sealed, so records were changed, and which cannot be told for sure";
+        let mut message = unknown.to_owned();
+        let begins = |leaves: &Vec<Hash>| told_beginning(leaves, progress);
+        if let Some((n, seq)) = told.records.as_ref().or(told.leaves.as_ref()).and_then(begins) {
+            message += &format!("; its first {n} records are those that entry {seq} tells of");
+        }
+        message += &match apart(&files.into_iter().flatten().collect::<Vec<_>>()) {
+            places if places.is_empty() => "; its files agree with each other".to_owned(),
+            places => format!("; its files differ from each other at records {}", places.join(", ")),
+        };
+        findings.fail(Integrity, "segment.unsettled", &self.listed.dir, message);
+    }
+
+    /// Holds each file against the leaves that were sealed, and names what differs.
+    fn compare(&self, told: &Told, cores: &[Option<R>], rows: &[columns::Row<R>], findings: &mut Findings) {
+        let wrong = |leaves: &&Vec<Hash>| self.leaves.as_ref() != Some(*leaves);
+        if let Some(found) = told.leaves.as_ref().filter(wrong) {
+            let places = self.leaves.iter().flat_map(|sealed| apart(&[sealed, found])).collect::<Vec<_>>();
+            let which = if places.is_empty() { String::new() } else { format!(": {}", places.join(", ")) };
+            let message = format!("its {} leaves do not lead to the root that the ledger sealed{which}", found.len());
+            findings.fail(Integrity, "segment.leaves", self.path("leaves"), message);
+        }
+        if let Some(found) = told.records.as_ref().filter(wrong) {
+            let path = self.path("core.tlv");
+            let names = |at: usize| self.name(at, cores.get(at).and_then(Option::as_ref));
+            let codes = ["record.altered", "record.added", "record.removed", "record.moved"];
+            self.name_differences(&path, codes, found, &names, findings);
             let message = "its records do not lead to the root that the ledger sealed";
             findings.fail(Integrity, "segment.records", path, message);
         }
-        self.records = hashes.into_iter().zip(cores).filter_map(|(leaf, core)| Some((leaf, core?))).collect();
+        if let Some(found) = told.rows.as_ref().filter(wrong) {
+            let path = self.path("core.parquet");
+            let names = |at: usize| self.name(at, rows.get(at).map(|row| &row.core));
+            let codes = ["parquet.altered", "parquet.added", "parquet.removed", "parquet.moved"];
+            self.name_differences(&path, codes, found, &names, findings);
+            let message = "its rows do not lead to the root that the ledger sealed";
+            findings.fail(Integrity, "parquet.rows", path, message);
+        }
+    }
+
+    fn name_differences(
+        &self,
+        path: &str,
+        [altered, added, removed, moved]: [&'static str; 4],
+        found: &[Hash],
+        name: &dyn Fn(usize) -> String,
+        findings: &mut Findings,
+    ) {
+        let Some(sealed) = &self.leaves else { return };
+        for difference in differences(sealed, found) {
+            let (code, at, message) = match difference {
+                Difference::Altered(at) => {
+                    (altered, at, "it is not the record that was sealed at this place".to_owned())
+                }
+                Difference::Added(at) => (added, at, "it was not among the records that were sealed".to_owned()),
+                Difference::Moved { at, from } => (moved, at, format!("it was sealed at place {from}")),
+                Difference::Removed(at) => {
+                    let message = "the record that was sealed there is missing";
+                    findings.fail(Integrity, removed, format!("{path} place {at}"), message);
+                    continue;
+                }
+            };
+            findings.fail(Integrity, code, format!("{path} {}", name(at)), message);
+        }
     }
 
     /// Whether the records are what the sealing event says of them.
     fn check_contents(&self, findings: &mut Findings) {
         let path = self.path("core.tlv");
         let mut hours: BTreeMap<i64, u64> = BTreeMap::new();
-        for (at, (_, core)) in self.records.iter().enumerate() {
+        for (at, core) in self.records.iter().enumerate() {
             *hours.entry(core.ended_us().div_euclid(HOUR_US) * HOUR_MS).or_insert(0) += 1;
             let expected = (self.sealed.node.as_str(), i64::try_from(self.sealed.incarnation).ok());
             let (incarnation, node_seq) = core.place();
@@ -229,43 +318,13 @@ impl<'p, R: Record> Segment<'p, R> {
                 findings.fail(Claim::Completeness, "record.number", place, message);
             }
         }
-        let times = || self.records.iter().map(|(_, core)| core.ended_us());
+        let times = || self.records.iter().map(|core| core.ended_us());
         let said = (self.sealed.n, Some(self.sealed.t0), Some(self.sealed.t1), &self.sealed.hours);
         let hours = hours.into_iter().collect();
         if (self.records.len() as u64, times().min(), times().max(), &hours) != said {
             let message = "the ledger's summary of the segment (n, t0, t1, hours) is not that of its records";
             findings.fail(Integrity, "segment.summary", format!("entry {}", self.listed.event), message);
         }
-    }
-
-    fn check_parquet(&self, digests: &Digests, findings: &mut Findings) {
-        let path = self.path("core.parquet");
-        let Some(file) = self.package.segment_core_parquet(self.listed) else {
-            return findings.fail(Integrity, "segment.missing", path, "the file is missing");
-        };
-        let digest = digests.get(path.as_str()).map(|digest| hex(digest));
-        if digest.as_ref() != Some(&self.sealed.core.sha256) || file.len() as u64 != self.sealed.core.len {
-            let message = "it is not the file that the ledger sealed";
-            findings.fail(Integrity, "parquet.digest", path.clone(), message);
-        }
-        let rows: Vec<columns::Row<R>> = match columns::rows(file, self.sealed.n.saturating_mul(2).clamp(1024, 1 << 20))
-        {
-            Ok(rows) => rows,
-            Err(what) => return findings.fail(Integrity, "parquet.unreadable", path, what),
-        };
-        for (at, row) in rows.iter().enumerate().filter(|(_, row)| !row.leaf_fits) {
-            let place = format!("{path} {}", self.name(at, Some(&row.core)));
-            findings.fail(Integrity, "parquet.leaf", place, "its column `leaf` is not the hash of the row");
-        }
-        let found: Vec<Hash> = rows.iter().map(|row| row.leaf).collect();
-        let names = |at: usize| self.name(at, rows.get(at).map(|row| &row.core));
-        name_differences(
-            &path,
-            ["parquet.altered", "parquet.added", "parquet.removed", "parquet.moved"],
-            &differences(&self.leaves, &found),
-            &names,
-            findings,
-        );
     }
 
     fn check_payloads(&self, against: &mut Against<'_, '_>, findings: &mut Findings) {
@@ -286,8 +345,8 @@ impl<'p, R: Record> Segment<'p, R> {
             findings.fail(Integrity, "payload.framing", path.clone(), message);
         }
         let owners: HashMap<&[u8], usize> =
-            self.records.iter().enumerate().map(|(at, (_, core))| (core.sealed_sha256(), at)).collect();
-        for (at, (payload, (_, core))) in payloads.iter().zip(&self.records).enumerate() {
+            self.records.iter().enumerate().map(|(at, core)| (core.sealed_sha256(), at)).collect();
+        for (at, (payload, core)) in payloads.iter().zip(&self.records).enumerate() {
             let rule = removals.rule(core);
             if payload.is_empty() {
                 missing += 1;
@@ -337,22 +396,47 @@ impl<'p, R: Record> Segment<'p, R> {
 
     /// Whether the segment grew as the ledger was told while it was open.
     fn check_progress(&self, progress: &[(u64, &SegmentProgress)], findings: &mut Findings) {
-        let mut told: Vec<_> = progress.iter().filter(|(_, body)| body.n <= self.leaves.len() as u64).collect();
-        told.sort_by_key(|(_, body)| body.n);
-        let mut frontier = Frontier::new();
-        let mut leaves = self.leaves.iter();
-        for (seq, body) in told {
-            while frontier.size() < body.n
-                && let Some(leaf) = leaves.next()
-            {
-                frontier.push(*leaf);
-            }
-            if hex(&frontier.root()) != body.root {
-                let message = format!("entry {seq} was told another root of its first {} records", body.n);
-                findings.fail(Integrity, "segment.progress", &self.listed.dir, message);
-            }
+        let Some(leaves) = &self.leaves else { return };
+        for (seq, n, _) in grown(leaves, progress).into_iter().filter(|(_, _, fits)| !fits) {
+            let message = format!("entry {seq} was told another root of its first {n} records");
+            findings.fail(Integrity, "segment.progress", &self.listed.dir, message);
         }
     }
+}
+
+/// What the ledger was told of a segment while it was open: number of the entry, how many records, and whether these
+/// leaves begin so.
+fn grown(leaves: &[Hash], progress: &[(u64, &SegmentProgress)]) -> Vec<(u64, u64, bool)> {
+    let mut told: Vec<_> = progress.iter().filter(|(_, body)| body.n <= leaves.len() as u64).collect();
+    told.sort_by_key(|(_, body)| body.n);
+    let mut frontier = Frontier::new();
+    let mut leaves = leaves.iter();
+    let fits = |(seq, body): &(u64, &SegmentProgress)| {
+        while frontier.size() < body.n
+            && let Some(leaf) = leaves.next()
+        {
+            frontier.push(*leaf);
+        }
+        (*seq, body.n, hex(&frontier.root()) == body.root)
+    };
+    told.into_iter().map(fits).collect()
+}
+
+/// The longest beginning of these leaves that the ledger was told of, and by which entry.
+fn told_beginning(leaves: &[Hash], progress: &[(u64, &SegmentProgress)]) -> Option<(u64, u64)> {
+    let fitting = grown(leaves, progress).into_iter().filter(|(_, n, fits)| *fits && *n > 0);
+    fitting.map(|(seq, n, _)| (n, seq)).max()
+}
+
+/// The first places at which leaves are not the same in all of these files.
+fn apart(files: &[&Vec<Hash>]) -> Vec<String> {
+    let longest = files.iter().map(|leaves| leaves.len()).max().unwrap_or(0);
+    let differ = |at: &usize| files.windows(2).any(|pair| matches!(pair, [a, b] if a.get(*at) != b.get(*at)));
+    let mut places: Vec<String> = (0..longest).filter(differ).take(MOST_PLACES + 1).map(|at| at.to_string()).collect();
+    if let Some(last) = places.get_mut(MOST_PLACES) {
+        *last = "…".to_owned();
+    }
+    places
 }
 
 /// Pieces of a file, each with its length before it as u32, little end first; and whether the last one is whole.
@@ -364,26 +448,4 @@ fn frames(mut file: &[u8]) -> (Vec<&[u8]>, bool) {
         file = rest;
     }
     (frames, file.is_empty())
-}
-
-fn name_differences(
-    path: &str,
-    [altered, added, removed, moved]: [&'static str; 4],
-    differences: &[Difference],
-    name: &dyn Fn(usize) -> String,
-    findings: &mut Findings,
-) {
-    for difference in differences {
-        let (code, at, message) = match difference {
-            Difference::Altered(at) => (altered, *at, "it is not the record that was sealed at this place".to_owned()),
-            Difference::Added(at) => (added, *at, "it was not among the records that were sealed".to_owned()),
-            Difference::Moved { at, from } => (moved, *at, format!("it was sealed at place {from}")),
-            Difference::Removed(at) => {
-                let message = "the record that was sealed there is missing";
-                findings.fail(Integrity, removed, format!("{path} place {at}"), message);
-                continue;
-            }
-        };
-        findings.fail(Integrity, code, format!("{path} {}", name(at)), message);
-    }
 }

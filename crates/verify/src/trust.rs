@@ -11,7 +11,7 @@ use crate::report::{
 };
 
 /// How far ahead of the verifier's clock another clock may be.
-const SKEW_MS: i64 = 5 * 60 * 1000;
+pub(crate) const SKEW_MS: i64 = 5 * 60 * 1000;
 
 /// How many heartbeats are searched, newest first, for a checkpoint that was witnessed.
 const SEARCHED_HEARTBEATS: usize = 100;

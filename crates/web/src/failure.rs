@@ -52,6 +52,14 @@ impl Failure {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", message)
     }
 
+    /// Which witness it is, and what it remembers, is in the log: anybody may be answered this.
+    pub(crate) fn rolled_back() -> Self {
+        let message = "a witness remembers another history of this ledger: it was rolled back, or its key is used elsewhere \
+                       too. Nothing is written to it any more, so nothing was changed";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "rolled_back", message)
+            .help("whoever operates the server must act; its log says which witness, and what to do")
+    }
+
     pub(crate) fn unauthenticated() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "this needs a key or a session")
             .help("send `Authorization: Bearer <key>`, or sign in with the link that `counterfoil signin` prints")
@@ -117,6 +125,10 @@ impl From<ExecuteError> for Failure {
                 tracing::error!(cause = %error, "a command was not carried out");
                 let message = "the ledger cannot be written at the moment, so nothing was changed";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message).help("try again; check the disk")
+            }
+            ExecuteError::RolledBack(_) => {
+                tracing::error!(cause = %error, "a command was not carried out");
+                Self::rolled_back()
             }
             ExecuteError::Internal(_) => Self::internal("carry the command out", &error),
         }

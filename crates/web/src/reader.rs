@@ -100,6 +100,7 @@ pub(crate) async fn with_log<R: Send + 'static>(
 ) -> Result<R, Failure> {
     let log = Arc::clone(app.engine.log());
     match tokio::task::spawn_blocking(move || f(&log)).await {
+        Ok(Err(LogError::OtherHistory { .. })) => Err(Failure::rolled_back()),
         Ok(result) => result.map_err(|error| Failure::internal(doing, &error)),
         Err(panicked) => Err(Failure::internal(doing, &panicked)),
     }

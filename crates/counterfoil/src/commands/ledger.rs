@@ -7,20 +7,28 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use domain::Event;
 use http::Method;
-use ledger::fsck::{FsckReport, Level, Outcome, fsck_with_records};
+use ledger::fsck::{FsckReport, Level, Outcome, Outside, Scope, fsck, whose};
 use ledger::vfs::{RealVfs, Vfs};
 use serde_json::json;
 use std::sync::Arc;
 
 use crate::client::Connect;
+use crate::config::Config;
 use crate::output::{self, Failure};
 use crate::server::Server;
+use crate::tls::trust::Trust;
+use crate::witnesses;
 
 /// What to do with the ledger.
 #[derive(Subcommand)]
 pub enum Ledger {
     /// Publish and print a signed checkpoint
-    Checkpoint,
+    Checkpoint {
+        /// Print it as the request by which it is shown to a witness, with the proof that it extends the ledger of SIZE:
+        /// for `counterfoil witness cosign`, and for `counterfoil verify --seen` of what is older
+        #[arg(long, value_name = "SIZE")]
+        since: Option<u64>,
+    },
     /// Print the proof of one event (C2SP tlog-proof)
     Proof {
         /// The event's sequence number
@@ -41,7 +49,7 @@ pub enum Ledger {
     },
     /// Print the log's verifier key, for auditors and witnesses
     Key,
-    /// Check the ledger's files on disk; the server need not run
+    /// Check the ledger's files on disk, and against what is known of it elsewhere; the server need not run
     Fsck(Fsck),
     /// Copies of what must not change, in a write-once bucket
     #[command(subcommand)]
@@ -70,18 +78,26 @@ pub struct Fsck {
     /// The log's verifier key, to check signatures with; see `counterfoil ledger key`
     #[arg(long, value_name = "VKEY")]
     key: Option<String>,
+    /// A checkpoint of this ledger that was kept elsewhere, such as one that a witness cosigned; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    seen: Vec<PathBuf>,
 }
 
 impl Ledger {
     pub async fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
         match self {
-            Self::Checkpoint => {
+            Self::Checkpoint { since } => {
                 let client = connect.open().await?;
-                let answer = client.json(Method::POST, "/api/v1/checkpoint", None).await?;
+                let path = match since {
+                    Some(since) => format!("/api/v1/checkpoint?since={since}"),
+                    None => "/api/v1/checkpoint".to_owned(),
+                };
+                let answer = client.json(Method::POST, &path, None).await?;
                 client.close().await?;
+                let shown = if since.is_some() { "request" } else { "checkpoint" };
                 match json {
                     true => output::json(&answer)?,
-                    false => output::text(answer["checkpoint"].as_str().unwrap_or_default())?,
+                    false => output::text(answer[shown].as_str().unwrap_or_default())?,
                 }
             }
             Self::Proof { event, output } => {
@@ -108,7 +124,7 @@ impl Ledger {
                 }
             }
             Self::Archive(command) => command.run(json, connect).await?,
-            Self::Fsck(options) => options.run(json, &connect.config()?.server.data)?,
+            Self::Fsck(options) => options.run(json, &connect.config()?).await?,
             Self::AcceptRollback(options) => options.run(json, connect).await?,
         }
         Ok(())
@@ -148,17 +164,44 @@ impl AcceptRollback {
 }
 
 impl Fsck {
-    fn run(&self, json: bool, data: &Path) -> Result<(), Failure> {
+    async fn run(&self, json: bool, config: &Config) -> Result<(), Failure> {
         let level = if self.quick { Level::Quick } else { Level::Full };
         let vfs: Arc<dyn Vfs> = Arc::new(RealVfs);
         let keys = self.key.as_deref().map(str::parse).transpose();
         let keys: Vec<_> = keys.map_err(|e| Failure::usage(format!("--key: {e}")))?.into_iter().collect();
-        let report = fsck_with_records(&vfs, &data.join("ledger"), Some(&data.join("records")), level, &keys);
+        let (dir, records) = (config.server.data.join("ledger"), config.server.data.join("records"));
+        let outside = self.outside(config, &vfs, &dir).await?;
+        let report = fsck(&vfs, &dir, &Scope { level, keys: &keys, records: Some(&records), outside: &outside });
         show(json, &report)?;
         match report.exit_code() {
             0 => Ok(()),
             code => Err(Failure::new(code, "fsck", "the ledger on disk is not whole: see the checks above")),
         }
+    }
+
+    /// What a start would be held against, too: the memory outside the data directory and the witnesses; and what was given.
+    async fn outside(&self, config: &Config, vfs: &Arc<dyn Vfs>, dir: &Path) -> Result<Vec<Outside>, Failure> {
+        let read = |path: &Path| match std::fs::read_to_string(path) {
+            Ok(note) => Ok(Some(note)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.to_string()),
+        };
+        let mut outside = Vec::new();
+        for path in &self.seen {
+            let note = read(path).and_then(|note| note.ok_or_else(|| "there is no such file".to_owned()));
+            let note = note.map_err(|why| Failure::io(format!("{}: {why}", path.display())))?;
+            outside.push(Outside { place: path.display().to_string(), found: Ok(Some(note)) });
+        }
+        let Some((origin, key)) = whose(vfs, dir) else { return Ok(outside) };
+        if let Some(state) = config.state_dir(|variable| std::env::var(variable).ok()) {
+            let path = engine::memory(&state, &key.to_string());
+            outside.push(Outside { place: path.display().to_string(), found: read(&path) });
+        }
+        let trust = Trust::from_file(&config.witnesses.ca);
+        for url in &config.witnesses.urls {
+            outside.push(Outside { place: url.clone(), found: witnesses::shown(url, &origin, &trust).await });
+        }
+        Ok(outside)
     }
 }
 

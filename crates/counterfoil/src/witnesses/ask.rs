@@ -14,7 +14,8 @@ use hyper_util::rt::TokioExecutor;
 use ledger::log::{Log, LogError};
 use merkle::note::MAX_NOTE_BYTES;
 use merkle::witness::parse_cosignatures;
-use merkle::{AddCheckpoint, NoteSignature, Policy};
+use merkle::{AddCheckpoint, NoteSignature, Policy, hex};
+use sha2::{Digest, Sha256};
 
 use crate::tls::trust::Trust;
 
@@ -71,21 +72,51 @@ impl Trouble {
     }
 }
 
+type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+fn client(trust: &Trust) -> Result<HttpClient, String> {
+    let mut tcp = HttpConnector::new();
+    tcp.set_connect_timeout(Some(ANSWER_TIME));
+    Ok(Client::builder(TokioExecutor::new()).build(trust.connector(tcp)?))
+}
+
+/// The newest checkpoint that a witness shows to have cosigned of a log, if it shows any.
+///
+/// # Errors
+/// Why that cannot be known.
+pub async fn shown(url: &str, origin: &str, trust: &Trust) -> Result<Option<String>, String> {
+    let address = format!("{}/{}/checkpoint", url.trim_end_matches('/'), hex(&Sha256::digest(origin.as_bytes())));
+    let request = Request::get(address)
+        .header(header::USER_AGENT, concat!("counterfoil/", env!("CARGO_PKG_VERSION")))
+        .body(Full::default())
+        .map_err(|error| error.to_string())?;
+    let client = client(trust)?;
+    let answer = async {
+        let response = client.request(request).await.map_err(|error| Trouble::Unreachable(error).to_string())?;
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => return Ok(None),
+            status => return Err(Trouble::Status(status).to_string()),
+        }
+        let body = Limited::new(response.into_body(), MAX_NOTE_BYTES).collect().await;
+        let body = body.map_err(|_| Trouble::Broken.to_string())?.to_bytes();
+        String::from_utf8(body.to_vec()).map(Some).map_err(|_| Trouble::Nonsense.to_string())
+    };
+    tokio::time::timeout(ANSWER_TIME, answer).await.map_err(|_| Trouble::Silent.to_string())?
+}
+
 /// Asks witnesses, and keeps what they cosigned.
 pub struct Asker {
     log: Arc<Log>,
     policy: Arc<Policy>,
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: HttpClient,
 }
 
 impl Asker {
     /// # Errors
     /// When those to be believed cannot be read.
     pub fn new(log: Arc<Log>, policy: Policy, trust: &Trust) -> Result<Self, String> {
-        let mut tcp = HttpConnector::new();
-        tcp.set_connect_timeout(Some(ANSWER_TIME));
-        let client = Client::builder(TokioExecutor::new()).build(trust.connector(tcp)?);
-        Ok(Self { log, policy: Arc::new(policy), client })
+        Ok(Self { log, policy: Arc::new(policy), client: client(trust)? })
     }
 
     /// Asks for the cosignature and keeps it. `size` is how many entries the witness is thought to have cosigned; it is

@@ -180,24 +180,88 @@ async fn given_trouble_when_it_stays_the_same_then_it_counts_as_known_until_the_
     assert_eq!(calls.load(Ordering::SeqCst), 3, "a cosigned checkpoint is not shown again");
 }
 
+/// Opens a log in `dir` as a server does.
+fn open_asking(dir: &Path) -> Arc<Log> {
+    let signer = SignerKey::ed25519("example.com/log", &[77; 32]).expect("a key");
+    let options = LogOptions { asks: true, ..LogOptions::new(dir, signer) };
+    Log::open(Arc::new(RealVfs), options, &mut |_, _| {}).expect("it opens").0
+}
+
+fn named(urls: &[String]) -> Witnesses {
+    let policy = Policy::parse(&policy(&[1], 1)).expect("a policy");
+    Witnesses { policy, urls: urls.to_vec(), trust: Trust::Public }
+}
+
 #[tokio::test]
-async fn given_a_restored_copy_when_the_witness_remembers_more_then_it_is_refused_as_rolled_back() {
+async fn given_a_restored_copy_when_the_witness_remembers_more_then_it_is_stopped_until_that_witness_has_nothing_against_it()
+ {
     let rig = Rig::new();
     let urls = [rig.witness(1).await];
     rig.grow(5);
     rig.rounds(&policy(&[1], 1), &urls).round().await;
     assert_eq!(rig.witnessed(), Some((5, 2)));
     for (entries, word) in [(3, "only 3"), (6, "another history")] {
-        let other = open_log(&rig.dir.path().join(format!("restored-{entries}")));
+        let dir = rig.dir.path().join(format!("restored-{entries}"));
+        let other = open_log(&dir);
         other.append_and_wait(vec![b"written after the copy was restored".to_vec(); entries]).expect("appended");
         other.publish().expect("published");
-        let policy = Policy::parse(&policy(&[1], 1)).expect("a policy");
-        let mut rounds = Rounds::new(other, policy, &urls, &Trust::Public).expect("good settings");
-        rounds.round().await;
-        let failure = rounds.refuse_another_history().expect_err("rolled back");
-        assert_eq!((failure.code, failure.kind.as_str()), (3, "rolled_back"));
-        assert!(failure.message.contains("rolled back") && failure.message.contains(word), "{}", failure.message);
+        let told = ask_first(Some(&named(&urls)), Arc::clone(&other)).await.expect_err("rolled back").to_string();
+        assert!(told.contains("rolled back") && told.contains(word) && told.contains(&urls[0]), "{told}");
+        assert!(other.append_and_wait(vec![b"more".to_vec()]).is_err(), "nothing is written any more");
+        drop(other);
+        let signer = SignerKey::ed25519("example.com/log", &[77; 32]).expect("a key");
+        let again = Log::open(Arc::new(RealVfs), LogOptions::new(&dir, signer), &mut |_, _| {});
+        assert!(matches!(again, Err(LogError::OtherHistory { .. })), "commands do not open it either");
+        // Asked again, it says so again; and while it cannot be asked, nothing has changed.
+        assert!(ask_first(Some(&named(&urls)), open_asking(&dir)).await.is_err());
+        let path = dir.join(".state/other-history");
+        let text = std::fs::read_to_string(&path).expect("kept");
+        let away = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
+        let away = format!("http://{away}");
+        std::fs::write(&path, text.replace(&urls[0], &away)).expect("written");
+        assert!(ask_first(Some(&named(&[away])), open_asking(&dir)).await.is_err());
+        // A witness that the settings do not name any more does not count.
+        assert!(ask_first(None, open_asking(&dir)).await.is_ok());
+        open_log(&dir).append_and_wait(vec![b"more".to_vec()]).expect("it goes on");
     }
+    // What was said of another copy does not stop the one that the witness knows.
+    let text = format!("{}/add-checkpoint\nit has more\n", urls[0]);
+    std::fs::write(rig.dir.path().join("log/.state/other-history"), text).expect("written");
+    let Rig { log, dir } = rig;
+    drop(log);
+    let log = open_asking(&dir.path().join("log"));
+    assert!(log.halted().is_some());
+    ask_first(Some(&named(&urls)), Arc::clone(&log)).await.expect("it cosigns");
+    log.append_and_wait(vec![b"more".to_vec()]).expect("it goes on");
+}
+
+#[tokio::test]
+async fn given_a_running_log_when_a_witness_turns_out_to_know_another_history_then_it_stops_at_once() {
+    let rig = Rig::new();
+    let urls = [rig.witness(1).await];
+    rig.grow(2);
+    let (stop, stopped) = watch::channel(false);
+    named(&urls).start(&rig.log, stopped).expect("good settings");
+    let until = Instant::now() + Duration::from_secs(20);
+    while rig.witnessed() != Some((2, 2)) && Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // Somebody else signs with the log's key, and the witness sees that first.
+    let twin = open_log(&rig.dir.path().join("twin"));
+    twin.append_and_wait(vec![b"entry".to_vec(); 2]).expect("appended");
+    twin.append_and_wait(vec![b"of the twin".to_vec()]).expect("appended");
+    twin.publish().expect("published");
+    let policy = Policy::parse(&policy(&[1], 1)).expect("a policy");
+    Rounds::new(twin, policy, &urls, &Trust::Public).expect("good settings").round().await;
+    rig.grow(3);
+    while rig.log.halted().is_none() && Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let told = rig.log.halted().expect("stopped");
+    assert!(told.why.contains("another history"), "{told:?}");
+    assert!(rig.log.append_and_wait(vec![b"more".to_vec()]).is_err());
+    assert!(rig.log.publish().is_err());
+    drop(stop);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use domain::keys::retention::{BeginDisposal, Kind, RetentionScheduled};
 use domain::people::AccessCore;
 use domain::serving::InferenceCore;
 use domain::{Command, Event};
-use ledger::fsck::{Level, fsck_with_records};
+use ledger::fsck::{Level, Scope, fsck};
 use ledger::records::Payload;
 use vault::SubjectRef;
 
@@ -95,8 +95,8 @@ fn listed(engine: &Engine, table: &str) -> BTreeSet<String> {
 
 fn checked(data: &Path) -> u8 {
     let vfs: Arc<dyn ledger::vfs::Vfs> = Arc::new(ledger::vfs::RealVfs);
-    let report = fsck_with_records(&vfs, &data.join("ledger"), Some(&data.join("records")), Level::Full, &[]);
-    report.exit_code()
+    let records = data.join("records");
+    fsck(&vfs, &data.join("ledger"), &Scope { records: Some(&records), ..Scope::alone(Level::Full) }).exit_code()
 }
 
 #[tokio::test(flavor = "multi_thread")]

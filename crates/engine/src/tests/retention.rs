@@ -7,7 +7,7 @@ use std::sync::Arc;
 use domain::keys::retention::{BeginDisposal, Kind, PayloadCompacted, RetentionScheduled};
 use domain::serving::InferenceCore;
 use domain::{Command, Event};
-use ledger::fsck::{Level, fsck_with_records};
+use ledger::fsck::{Level, Scope, fsck};
 use ledger::records::{Payload, segment};
 use vault::{SubjectRef, VaultError};
 
@@ -193,7 +193,9 @@ async fn given_files_of_records_when_checked_then_what_is_gone_by_an_entry_is_we
     let data = engine.data_dir().to_owned();
     killed(engine).await;
     let vfs: Arc<dyn ledger::vfs::Vfs> = Arc::new(ledger::vfs::RealVfs);
-    let check = || fsck_with_records(&vfs, &data.join("ledger"), Some(&data.join("records")), Level::Full, &[]);
+    let records = data.join("records");
+    let scope = Scope { records: Some(&records), ..Scope::alone(Level::Full) };
+    let check = || fsck(&vfs, &data.join("ledger"), &scope);
     let report = check();
     assert_eq!(report.exit_code(), 0, "{report:?}");
     let said = report.checks.last().expect("checks").detail.clone();

@@ -195,6 +195,18 @@ async fn what_cannot_be_recorded_is_refused_before_anybody_is_called() {
 }
 
 #[tokio::test]
+async fn nothing_is_taken_while_a_witness_remembers_another_history_of_the_ledger() {
+    let rig = Rig::new().await;
+    rig.script(whole(200, "", "{}"));
+    let told = ledger::log::OtherHistory { by: "https://w.example".into(), why: "it has more".into() };
+    rig.engine.log().halt(told).expect("kept");
+    let (status, _, body) = rig.chat(ASK).await;
+    let body: Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!((status.as_u16(), &body["error"]["code"]), (503, &json!("recording_unavailable")));
+    assert!(rig.seen().is_empty(), "nobody was called");
+}
+
+#[tokio::test]
 async fn a_service_may_answer_unrecorded_and_says_so() {
     let rig = Rig::new().await;
     rig.declare_as(assistant(), "answer").await;

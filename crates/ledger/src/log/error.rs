@@ -29,6 +29,17 @@ pub enum LogError {
         /// What is there instead.
         found: String,
     },
+    /// Somebody else remembers another history of it.
+    #[error(
+        "the ledger was rolled back, or its key is used elsewhere too: witness {by}: {why}; nothing is written to this one: \
+         restore the newest copy, or, if that witness is wrong, take it out of `witnesses.urls`; then start the server again"
+    )]
+    OtherHistory {
+        /// Who: the address of a witness.
+        by: String,
+        /// What it remembers, in words.
+        why: String,
+    },
     /// A file is not what the log once wrote.
     #[error("ledger file `{path}` is damaged: {what}; restore it from a copy")]
     Corrupt {
@@ -134,6 +145,9 @@ pub enum AppendError {
     /// More is waiting than the disk can take.
     #[error("the ledger is busy: too much is waiting to be written; try again")]
     Busy,
+    /// The log is stopped, because somebody remembers another history of it.
+    #[error("{0}")]
+    OtherHistory(String),
     /// The log is shutting down, or has failed.
     #[error("the ledger is closed")]
     Closed,

@@ -12,6 +12,7 @@
 //! tile/<L>/<N>           full hash tiles only, read-only; tile/entries/<N> full entry bundles only
 //! .state/LOCK            one process at a time      .state/wal/    the write-ahead log
 //! .state/signer          the last checkpoint signed, durable before it is published
+//! .state/other-history   only while the log is stopped, because a witness remembers another history (`halt`)
 //! ```
 //!
 //! Elsewhere, if wanted, `memory` keeps the newest checkpoint: a whole older copy of the directory is known by it.
@@ -19,6 +20,7 @@
 mod error;
 pub(crate) mod files;
 mod flush;
+pub(crate) mod halt;
 mod memory;
 pub(crate) mod open;
 mod publish;
@@ -42,8 +44,12 @@ use crate::wal::{FRAME_OVERHEAD_BYTES, Torn, Wal, WalOptions};
 pub use error::{AppendError, LogError};
 use files::Files;
 use flush::Flush;
+use halt::Halt;
+pub use halt::OtherHistory;
 use memory::Memory;
-use open::{CHECKPOINT, LOCK, PRIVATE_DIR, Rebuild, SIGNER, WAL_DIR, WITNESSED, check_not_rolled_back, read_signed};
+use open::{
+    CHECKPOINT, HALT, LOCK, PRIVATE_DIR, Rebuild, SIGNER, WAL_DIR, WITNESSED, check_not_rolled_back, read_signed,
+};
 use publish::{Publisher, Stop};
 use tree::Tree;
 use writer::{Append, Writer};
@@ -66,6 +72,8 @@ pub struct LogOptions {
     pub memory: Option<PathBuf>,
     /// Open the log although `memory` tells of another history, so that somebody can give that up.
     pub accept_rollback: bool,
+    /// Open the log although it is stopped, so that whoever told of another history can be asked again.
+    pub asks: bool,
     /// What to do when the state of the disk is unknown. Only tests do anything but abort.
     pub on_fatal: FatalHandler,
 }
@@ -75,7 +83,7 @@ impl LogOptions {
     pub fn new(dir: impl Into<PathBuf>, signer: SignerKey) -> Self {
         let wal = WalOptions::new(log_id(signer.verifier_key().name()));
         let (limits, on_fatal) = (Limits::default(), abort_process());
-        Self { dir: dir.into(), signer, wal, limits, memory: None, accept_rollback: false, on_fatal }
+        Self { dir: dir.into(), signer, wal, limits, memory: None, accept_rollback: false, asks: false, on_fatal }
     }
 }
 
@@ -108,6 +116,7 @@ pub struct Log {
 
 struct Shared {
     tree: Tree,
+    halt: Halt,
     publisher: Publisher,
     flush: Flush,
     flushing: Mutex<()>,
@@ -119,7 +128,7 @@ impl Log {
     ///
     /// # Errors
     /// `Locked` when another process has it; `RolledBack` when entries that were signed for are missing or different;
-    /// `Corrupt` or `Wal` when a file is damaged.
+    /// `OtherHistory` when it is stopped; `Corrupt` or `Wal` when a file is damaged.
     pub fn open(
         vfs: Arc<dyn Vfs>,
         mut options: LogOptions,
@@ -141,11 +150,16 @@ impl Log {
         }
         let memory = options.memory.map(|path| Memory::read(&*vfs, path, options.signer.verifier_key()));
         let memory = memory.map(|memory| check_memory(&tree, memory, options.accept_rollback)).transpose()?;
+        let halt = Halt::read(&*vfs, dir.join(HALT))?;
+        if !options.asks {
+            halt.check()?;
+        }
         let recovery = Recovery { size: tree.size(), from_bundles, torn: recovered.torn };
 
         let publisher = Publisher::new(options.signer, signed, published, witnessed, memory);
         let flush = Flush::new(from_bundles);
-        let shared = Arc::new(Shared { tree, publisher, flush, flushing: Mutex::new(()), stop: Stop::default() });
+        let (flushing, stop) = (Mutex::new(()), Stop::default());
+        let shared = Arc::new(Shared { tree, halt, publisher, flush, flushing, stop });
         let max_append_bytes = wal.max_frames_bytes();
         options.limits.batch_bytes = options.limits.batch_bytes.min(max_append_bytes);
         let writer = Writer { shared: Arc::clone(&shared), wal, batches };
@@ -161,6 +175,9 @@ impl Log {
     /// of the first, by the writer thread once all of them are durable and readable, or at once if they are refused;
     /// it must be quick. It is never called when the process is about to abort because a sync failed.
     pub fn append(&self, entries: Vec<Vec<u8>>, on_durable: impl FnOnce(Result<u64, AppendError>) + Send + 'static) {
+        if let Err(stopped) = self.shared.halt.check() {
+            return on_durable(Err(AppendError::OtherHistory(stopped.to_string())));
+        }
         if let Some(long) = entries.iter().find(|entry| entry.len() > MAX_ENTRY_BYTES) {
             return on_durable(Err(AppendError::EntryTooLong { bytes: long.len(), max: MAX_ENTRY_BYTES }));
         }
@@ -263,9 +280,32 @@ impl Log {
     /// since, it is the same note again.
     ///
     /// # Errors
-    /// `RolledBack` when the tree does not extend what was signed last; `Io`.
+    /// `RolledBack` when the tree does not extend what was signed last; `OtherHistory` when the log is stopped; `Io`.
     pub fn publish(&self) -> Result<String, LogError> {
+        self.shared.halt.check()?;
         self.shared.publisher.publish(&self.shared.tree)
+    }
+
+    /// Stops the log, because somebody remembers another history of it: from now on nothing is appended or signed, here
+    /// and by whoever opens it later.
+    ///
+    /// # Errors
+    /// `Io` when that could not be kept; here it is stopped all the same.
+    pub fn halt(&self, told: OtherHistory) -> Result<(), LogError> {
+        self.shared.halt.set(&*self.shared.tree.files.vfs, told)
+    }
+
+    /// Who remembers another history of this log, so that it is stopped.
+    pub fn halted(&self) -> Option<OtherHistory> {
+        self.shared.halt.told()
+    }
+
+    /// Lets a stopped log go on, once whoever told of another history has been asked again, or does not count any more.
+    ///
+    /// # Errors
+    /// `Io`; then it is stopped as before.
+    pub fn go_on(&self) -> Result<(), LogError> {
+        self.shared.halt.clear(&*self.shared.tree.files.vfs)
     }
 
     /// Publishes at every interval in which the log grew, until the log is dropped.
@@ -326,6 +366,14 @@ impl Log {
         policy: &Policy,
     ) -> Result<bool, LogError> {
         self.shared.publisher.add_cosignatures(&self.shared.tree, checkpoint, lines, policy)
+    }
+
+    /// Signs a statement about something outside the tree, such as a file that is handed out; returns the note.
+    ///
+    /// # Errors
+    /// `Note` when a member could not be in a note.
+    pub fn state(&self, kind: &str, members: &[(&str, String)]) -> Result<String, LogError> {
+        self.shared.publisher.state(kind, members)
     }
 
     /// Writes the full tiles and bundles that still wait in memory. They are durable already; this is for whoever wants

@@ -19,6 +19,8 @@ pub(crate) const WITNESSED: &str = "checkpoint.witnessed";
 pub(crate) const PRIVATE_DIR: &str = ".state";
 /// The last checkpoint signed, durable before it was given to anybody.
 pub(crate) const SIGNER: &str = ".state/signer";
+/// Says that somebody remembers another history.
+pub(crate) const HALT: &str = ".state/other-history";
 /// The write-ahead log.
 pub(crate) const WAL_DIR: &str = ".state/wal";
 /// The lock file.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use merkle::{Checkpoint, Note, NoteSignature, Policy, SignerKey};
+use merkle::{Checkpoint, Note, NoteSignature, Policy, SignerKey, statement};
 
 use super::Shared;
 use super::error::LogError;
@@ -112,6 +112,12 @@ impl Publisher {
         Ok(Signed { path: tree.files.dir.join(SIGNER), checkpoint, note })
     }
 
+    pub(super) fn state(&self, kind: &str, members: &[(&str, String)]) -> Result<String, LogError> {
+        let mut note = Note::new(statement(kind, self.key.verifier_key().name(), members))?;
+        note.signatures.push(self.key.sign_note(&note.text));
+        Ok(note.to_string())
+    }
+
     pub(super) fn add_cosignatures(
         &self,
         tree: &Tree,
@@ -190,6 +196,9 @@ impl Stop {
 pub(super) fn spawn(shared: Arc<Shared>, interval: Duration) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("ledger-publish".into()).spawn(move || {
         while shared.stop.wait(interval) {
+            if shared.halt.told().is_some() {
+                continue;
+            }
             if let Err(error) = shared.publisher.publish(&shared.tree) {
                 tracing::warn!(error = %with_causes(&error), "could not publish a checkpoint; will try again");
             }

@@ -407,3 +407,42 @@ fn given_a_whole_older_copy_when_opened_then_the_memory_refuses_it_until_its_his
     let log = open("/older", false).unwrap();
     assert_eq!((log.size(), log.other_history()), (12, None));
 }
+
+#[test]
+fn given_another_history_that_somebody_remembers_when_told_then_nothing_is_appended_or_signed_until_it_goes_on() {
+    let disk = SimDisk::new();
+    let (log, _) = open(&disk).unwrap();
+    grow(&log, 10, 5).unwrap();
+    let note = log.publish().unwrap();
+    let told = OtherHistory { by: "https://w.example".into(), why: "it has more".into() };
+    log.halt(OtherHistory { why: "it has\nmore".into(), ..told.clone() }).unwrap();
+    match log.append_and_wait(vec![entry(10)]) {
+        Err(AppendError::OtherHistory(why)) => {
+            assert!(why.contains("rolled back") && why.contains("w.example"), "{why}")
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(log.publish(), Err(LogError::OtherHistory { .. })));
+    assert_eq!((log.size(), log.latest_checkpoint()), (10, Some(note)), "it can be read");
+    drop(log);
+    assert!(matches!(open(&disk), Err(LogError::OtherHistory { .. })), "whoever opens it later is told, too");
+    let asking = |disk: &SimDisk| {
+        let options = LogOptions { asks: true, ..options(Path::new(DIR)) };
+        Log::open(Arc::new(disk.clone()), options, &mut |_, _| {}).unwrap().0
+    };
+    let log = asking(&disk);
+    assert_eq!(log.halted(), Some(told));
+    assert!(log.append_and_wait(vec![entry(10)]).is_err());
+    log.go_on().unwrap();
+    grow(&log, 20, 5).unwrap();
+    drop(log);
+    let (log, _) = open(&disk).unwrap();
+    assert_eq!((log.size(), log.halted()), (20, None));
+    // A file that says nothing stops it all the same; and where none can be written, this process stops.
+    drop(log);
+    crate::vfs::write_atomic(&disk, &Path::new(DIR).join(HALT), b"").unwrap();
+    assert!(open(&disk).is_err());
+    let log = asking(&disk);
+    log.go_on().unwrap();
+    assert!(log.go_on().is_err(), "there is nothing to remove");
+}

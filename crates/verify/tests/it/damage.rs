@@ -6,9 +6,9 @@ use domain::{Entry, Event, Record};
 use merkle::{Policy, SignerKey, hex};
 use verify::{Claim, Options, Package, Report, Verdict, verify_package};
 
-use crate::world::{HOUR_MS, ORIGIN, Parts, World, core, framed, parquet, signer, witness};
+use crate::world::{HOUR_MS, ORIGIN, Parts, World, core, framed, leaves, parquet, signer, witness};
 
-fn options(world: &World) -> Options {
+pub fn options(world: &World) -> Options {
     Options { log_vkey: Some(signer().verifier_key().clone()), now_ms: world.now, ..Options::default() }
 }
 
@@ -19,7 +19,7 @@ fn verify(parts: Parts) -> Report {
 
 /// The package must fail the claim, and for this reason among others.
 #[track_caller]
-fn assert_fails(report: &Report, claim: Claim, code: &str) {
+pub fn assert_fails(report: &Report, claim: Claim, code: &str) {
     assert_eq!(report.verdict(claim), Verdict::Fail, "{report}");
     let found = report.findings.iter().any(|finding| finding.code == code && finding.claim == claim);
     assert!(found, "no finding `{code}` in:\n{report}");
@@ -139,9 +139,6 @@ fn a_rewritten_history_is_found_by_an_older_checkpoint() {
     (0..20).for_each(|_| other.refuse());
     let report = verify_package(other.package().zip(), &continued);
     assert_eq!((report.exit, report.has("log.rollback")), (3, true), "{report}");
-
-    let report = verify_package(World::new().package().zip(), &continued);
-    assert_eq!((report.exit, report.has("log.rollback")), (3, true), "cut back: {report}");
 }
 
 #[test]
@@ -203,6 +200,40 @@ fn damaged_framing_and_unreadable_records_are_found() {
 fn damaged_leaves_are_found_and_the_records_are_not_blamed() {
     let report = damaged("segment.leaves", |parts| parts.file("segments/n1-1-0/leaves")[40] ^= 1);
     assert!(!report.has("record.altered") && !report.has("parquet.altered"), "{report}");
+}
+
+/// Records of the first segment, and leaves made to fit them.
+fn with_leaves(parts: &mut Parts, numbers: &[i64]) {
+    *parts.file(TLV) = tlv(numbers);
+    let cores: Vec<_> = numbers.iter().map(|number| core(*number, 1)).collect();
+    *parts.file("segments/n1-1-0/leaves") = leaves(&cores).concat();
+}
+
+#[test]
+fn a_record_that_was_changed_together_with_its_leaf_is_named_and_the_parquet_file_is_not_blamed() {
+    let report = damaged("record.altered", |parts| with_leaves(parts, &[0, 1, 9, 3, 4]));
+    assert!(report.to_string().contains("core.tlv record 2 (node_seq 9"), "{report}");
+    let leaf = "its 5 leaves do not lead to the root that the ledger sealed: 2";
+    assert!(report.to_string().contains(leaf), "{report}");
+    assert!(!report.to_string().contains("parquet."), "{report}");
+    let report = damaged("record.removed", |parts| with_leaves(parts, &[0, 1, 2, 3]));
+    assert!(!report.to_string().contains("parquet."), "{report}");
+    // And the file of rows with it: then nothing that was sealed is left of the segment, but for what was told of it.
+    let report = damaged("segment.unsettled", |parts| {
+        with_leaves(parts, &[0, 1, 9, 3, 4]);
+        *parts.file(PARQUET) = rows(&[0, 1, 9, 3, 4]);
+    });
+    let known = "; its first 2 records are those that entry 3 tells of; its files agree with each other";
+    assert!(report.to_string().contains(known), "{report}");
+    assert!(
+        report.has("parquet.digest") && !report.has("record.altered") && !report.has("parquet.altered"),
+        "{report}"
+    );
+    let report = damaged("segment.unsettled", |parts| {
+        with_leaves(parts, &[9, 1, 2, 3, 4]);
+        *parts.file(PARQUET) = rows(&[0, 1, 2, 3, 9]);
+    });
+    assert!(report.to_string().contains("; its files differ from each other at records 0, 4"), "{report}");
 }
 
 #[test]
@@ -323,6 +354,54 @@ fn files_that_the_manifest_does_not_describe_are_found() {
     check("file.missing", &|parts| drop(parts.files.remove("controls/AI-IN-01/control.toml")));
     check("file.unlisted", &|parts| drop(parts.files.insert("notes.txt".into(), vec![])));
     check("manifest.order", &|parts| parts.manifest.files.reverse());
+}
+
+#[test]
+fn a_manifest_that_was_changed_after_it_was_signed_is_found_and_a_narrowed_window_is_named() {
+    let options = options(&World::full());
+    let altered = |change: &dyn Fn(&mut Parts)| {
+        let mut parts = World::full().package();
+        parts.list_files();
+        let signed = parts.note();
+        change(&mut parts);
+        let report = verify_package(parts.zip_with_note(Some(&signed)), &options);
+        assert_fails(&report, Claim::Integrity, "manifest.altered");
+        report
+    };
+    let report = altered(&|parts| parts.manifest.to -= HOUR_MS);
+    let named = "its window was changed: the log signed 2026-10-30T22:00:00Z to 2026-10-31T00:00:00Z, it says \
+                 2026-10-30T22:00:00Z to 2026-10-30T23:00:00Z";
+    assert!(report.to_string().contains(named), "{report}");
+    altered(&|parts| parts.manifest.created_at += 1);
+    altered(&|parts| parts.manifest.program.push('1'));
+    altered(&|parts| {
+        // With the window, what lies in it.
+        parts.manifest.from = parts.manifest.to;
+        parts.files.retain(|path, _| !path.starts_with("segments/"));
+        parts.manifest.segments.clear();
+        parts.list_files();
+    });
+}
+
+#[test]
+fn a_manifest_that_nobody_signed_is_said_to_be_so_and_one_signed_by_others_is_found() {
+    let options = options(&World::full());
+    let mut parts = World::full().package();
+    parts.list_files();
+    // As older versions made them, or as whoever removes the signature leaves them.
+    let report = verify_package(parts.zip_with_note(None), &options);
+    assert_eq!(report.verdict(Claim::Integrity), Verdict::Pass, "{report}");
+    assert_eq!(report.verdict(Claim::Completeness), Verdict::Unknown, "{report}");
+    assert!(report.has("manifest.unsigned"), "{report}");
+    let mut other = World::full().package();
+    other.list_files();
+    other.signer = SignerKey::ed25519(ORIGIN, &[9; 32]).expect("a good name");
+    let whole = parts.note();
+    for note in [&other.note()[..], b"no note", &whole[..whole.len() - 9], World::full().checkpoint(3).as_bytes()] {
+        let report = verify_package(parts.zip_with_note(Some(note)), &options);
+        let code = if note.starts_with(b"counterfoil.example") { "manifest.altered" } else { "manifest.signature" };
+        assert_fails(&report, Claim::Integrity, code);
+    }
 }
 
 #[test]

@@ -6,4 +6,5 @@ mod flips;
 mod proofs;
 mod python;
 mod seeds;
+mod seen;
 mod world;

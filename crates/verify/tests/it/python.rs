@@ -4,11 +4,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use domain::Record;
 use serde_json::Value;
 use verify::{Claim, Disclosure, EventProof, Options, verify_package};
 
 use crate::proofs::{committed, log_proof, record_proof};
-use crate::world::{HOUR, HOUR_MS, Parts, World, framed, payload, signer};
+use crate::world::{HOUR, HOUR_MS, Parts, World, core, framed, leaves, payload, signer};
 
 fn script() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/verifier/verify.py")
@@ -68,7 +69,7 @@ fn both_verifiers_find_the_same_damage() {
     if !available() {
         return;
     }
-    let damages: [fn(&mut Parts); 10] = [
+    let damages: [fn(&mut Parts); 11] = [
         |parts| parts.file("tile/entries/000.p/11")[40] ^= 1,
         |parts| drop(parts.files.remove("tile/entries/000.p/11")),
         |parts| parts.file("checkpoint")[70] ^= 1,
@@ -76,6 +77,12 @@ fn both_verifiers_find_the_same_damage() {
         |parts| parts.manifest.origin.push('x'),
         |parts| parts.file("segments/n1-1-0/core.tlv")[60] ^= 1,
         |parts| parts.file("segments/n1-1-0/leaves")[60] ^= 1,
+        |parts| {
+            // A record with its leaf.
+            let cores = [0, 1, 9, 3, 4].map(|number| core(number, 1));
+            *parts.file("segments/n1-1-0/core.tlv") = framed(&cores.each_ref().map(Record::encode));
+            *parts.file("segments/n1-1-0/leaves") = leaves(&cores).concat();
+        },
         |parts| parts.file("segments/n1-1-0/core.parquet")[60] ^= 1,
         |parts| *parts.file("segments/n1-1-0/payload.bin") = framed(&[1, 0, 2, 3, 4].map(payload)),
         |parts| parts.file("controls/AI-IN-01/query.sql").push(b';'),
@@ -85,6 +92,24 @@ fn both_verifiers_find_the_same_damage() {
         damage(&mut parts);
         agree(parts.zip());
     }
+}
+
+#[test]
+fn both_verifiers_hold_the_manifest_to_its_signature() {
+    if !available() {
+        return;
+    }
+    let mut parts = World::full().package();
+    parts.list_files();
+    let signed = parts.note();
+    agree(parts.zip_with_note(None));
+    agree(parts.zip_with_note(Some(&signed[..signed.len() - 9])));
+    agree(parts.zip_with_note(Some(World::full().checkpoint(3).as_bytes())));
+    parts.manifest.to -= HOUR_MS;
+    let narrowed = parts.zip_with_note(Some(&signed));
+    let (report, exit) = second_opinion(&narrowed);
+    assert!(exit == 1 && report.to_string().contains("manifest.altered"), "{report:#}");
+    agree(narrowed);
 }
 
 #[test]

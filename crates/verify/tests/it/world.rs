@@ -440,7 +440,7 @@ impl World {
             files: vec![],
             segments: segments.collect(),
         };
-        Parts { manifest, files }
+        Parts { manifest, files, signer: self.signer.clone() }
     }
 }
 
@@ -448,6 +448,7 @@ impl World {
 pub struct Parts {
     pub manifest: Manifest,
     pub files: BTreeMap<String, Vec<u8>>,
+    pub signer: SignerKey,
 }
 
 impl Parts {
@@ -466,14 +467,31 @@ impl Parts {
         self.manifest.files = list.collect();
     }
 
-    /// The package with the manifest as it is.
+    /// The package with the manifest as it is, signed.
     pub fn zip_as_listed(&self) -> Vec<u8> {
+        self.zip_with_note(Some(&self.note()))
+    }
+
+    /// The note by which the log signs the manifest as it is.
+    pub fn note(&self) -> Vec<u8> {
+        let Manifest { package, from, to, .. } = &self.manifest;
+        let digest = sha256(&canonical::to_vec(&self.manifest).expect("JSON"));
+        let text = format!(
+            "counterfoil/package@v1\norigin {ORIGIN}\npackage {package}\nfrom {from}\nto {to}\nmanifest {digest}\n"
+        );
+        let mut note = Note::new(text.as_str()).expect("a note");
+        note.signatures.push(self.signer.sign_note(&text));
+        note.to_string().into_bytes()
+    }
+
+    /// The package with the manifest as it is, and this beside it as its note.
+    pub fn zip_with_note(&self, note: Option<&[u8]>) -> Vec<u8> {
         let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
         let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
         let manifest = canonical::to_vec(&self.manifest).expect("JSON");
-        for (path, bytes) in
-            [("manifest.json", &manifest)].into_iter().chain(self.files.iter().map(|(p, b)| (p.as_str(), b)))
-        {
+        let beside = [("manifest.json", Some(&manifest[..])), ("manifest.note", note)];
+        let beside = beside.into_iter().filter_map(|(path, bytes)| Some((path, bytes?)));
+        for (path, bytes) in beside.chain(self.files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()))) {
             zip.start_file(path, options).expect("a good name");
             zip.write_all(bytes).expect("memory");
         }

@@ -14,6 +14,7 @@ use domain::data::DataClass;
 use domain::people::roles::ORG;
 use engine::Ask;
 use http::{HeaderMap, header};
+use ledger::log::{Log, LogError};
 use query::{Filled, Params, TableInfo};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -124,11 +125,34 @@ pub(crate) async fn ledger(State(app): State<Arc<App>>, Caller(who): Caller) -> 
     })))
 }
 
-/// `POST /checkpoint`: signs and publishes the ledger as it is now.
-pub(crate) async fn checkpoint(State(app): State<Arc<App>>, Caller(who): Caller) -> Result<Answer<Value>, ApiError> {
+/// How far back somebody else knows the ledger.
+#[derive(Deserialize)]
+pub(crate) struct Known {
+    since: Option<u64>,
+}
+
+/// `POST /checkpoint`: signs and publishes the ledger as it is now. With `since`, also the proof from that size on, as the
+/// request by which it is shown to a witness.
+pub(crate) async fn checkpoint(
+    State(app): State<Arc<App>>,
+    Caller(who): Caller,
+    Query(Known { since }): Query<Known>,
+) -> Result<Answer<Value>, ApiError> {
     app.may(&who, "segment.request", "log")?;
-    let note = reader::with_log(&app, "publish a checkpoint", ledger::log::Log::publish).await?;
-    Ok(Answer(json!({ "checkpoint": note })))
+    let made = move |log: &Log| -> Result<_, LogError> {
+        let note = log.publish()?;
+        match since.map(|since| log.witness_request(since)) {
+            Some(Err(LogError::BeyondEnd { asked, size })) => Ok(Err((asked, size))),
+            asked => Ok(Ok((note, asked.transpose()?))),
+        }
+    };
+    let (note, asked) = reader::with_log(&app, "publish a checkpoint", made).await?.map_err(|(asked, size)| {
+        Failure::invalid(format!("the ledger has {size} entries: it cannot be proven to extend {asked}"))
+    })?;
+    Ok(Answer(match asked {
+        Some(asked) => json!({ "checkpoint": note, "request": asked.to_string() }),
+        None => json!({ "checkpoint": note }),
+    }))
 }
 
 fn number(seq: &str) -> Result<u64, Failure> {

@@ -247,6 +247,48 @@ async fn given_an_event_then_its_proof_verifies_with_the_logs_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn given_a_size_when_a_checkpoint_is_asked_for_then_it_comes_with_the_proof_from_there() {
+    let world = World::new().await;
+    let asked = async |since: u64| {
+        let path = format!("/api/v1/checkpoint?since={since}");
+        world.json(Method::POST, &path, &As::Operator, &json!(null)).await
+    };
+    let (status, answer) = asked(3).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let asking = merkle::AddCheckpoint::parse(answer["request"].as_str().expect("text")).expect("a request");
+    let key: VerifierKey = world.engine.org().log_vkey.parse().expect("the log's key");
+    let (checkpoint, _) = merkle::Checkpoint::open(&asking.checkpoint, &key).expect("signed");
+    let root = world.engine.log().root_at(3).expect("a root");
+    merkle::verify_consistency(3, &root, checkpoint.size, &checkpoint.root, &asking.proof).expect("it holds");
+    let (status, error) = asked(1 << 40).await;
+    assert_eq!((status, &error["error"]["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("invalid")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_witness_that_remembers_otherwise_then_commands_are_refused_and_the_server_is_not_ready() {
+    let world = World::new().await;
+    let told = ledger::log::OtherHistory { by: "https://w.example".into(), why: "it has more".into() };
+    world.engine.log().halt(told).expect("kept");
+    let size = world.engine.log().size();
+    let ready = world.get("/readyz", &As::Nobody).await;
+    assert_eq!(ready.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let ready = text(ready).await;
+    assert!(ready.contains("another history") && !ready.contains("w.example"), "{ready}");
+    let retire = json!({ "command": "provider.retire", "body": { "provider": "p" } });
+    for (path, body) in [("/api/v1/commands", retire), ("/api/v1/checkpoint", json!(null))] {
+        let (status, error) = world.json(Method::POST, path, &As::Operator, &body).await;
+        assert_eq!(
+            (status, &error["error"]["code"]),
+            (StatusCode::SERVICE_UNAVAILABLE, &json!("rolled_back")),
+            "{error}"
+        );
+    }
+    assert_eq!(world.engine.log().size(), size);
+    let (status, _) = world.json(Method::GET, "/api/v1/ledger", &As::Operator, &json!(null)).await;
+    assert_eq!(status, StatusCode::OK, "it can be read");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn given_the_log_door_then_hashes_are_public_and_entries_are_not() {
     let world = World::new().await;
     world.send(Method::POST, "/api/v1/checkpoint", &As::Operator, "").await;

@@ -22,6 +22,27 @@ fn given_an_event_when_proven_then_the_proof_verifies_offline_with_the_logs_key_
 }
 
 #[test]
+fn given_an_older_package_when_held_to_a_newer_checkpoint_with_its_proof_then_it_verifies_and_without_it_is_unknown() {
+    let world = World::new();
+    let pack = world.path("older.zip").display().to_string();
+    world.json(&["evidence", "export", "--from", "2020-01-01", "-o", &pack]);
+    let size = verify::Package::open(pack.as_ref()).expect("a package").manifest().size;
+    let vkey = world.log_vkey();
+    world.create_key("support");
+    let answer = world.json(&["ledger", "checkpoint", "--since", &size.to_string()]);
+    let held_to = |name: &str, member: &str| {
+        let seen = world.file(name, answer[member].as_str().expect("text"));
+        world.cli(&["--json", "verify", &pack, "--key", &vkey, "--seen", &seen])
+    };
+    let run = held_to("proven", "request");
+    assert!(run.code == 0 && run.out.contains("seen.begins"), "{run:?}");
+    let run = held_to("bare", "checkpoint");
+    assert!(run.code == 2 && run.out.contains("seen.newer"), "{run:?}");
+    let beyond = world.cli(&["--json", "ledger", "checkpoint", "--since", "999999"]);
+    assert_eq!(beyond.error().1, "invalid", "{beyond:?}");
+}
+
+#[test]
 fn given_the_log_over_http_when_read_as_tiles_then_its_entries_are_the_events() {
     let world = World::new();
     world.json(&["ledger", "checkpoint"]);

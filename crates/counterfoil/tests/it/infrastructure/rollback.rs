@@ -45,10 +45,31 @@ fn given_a_whole_older_directory_when_a_witness_remembers_more_then_it_is_refuse
     let size = world.sql("select max(seq) as seq from events")[0]["seq"].as_u64().expect("a number");
     eventually("the witness has seen it all", || (witness.size()? > size).then_some(()));
     world.stop();
+    copy(&world.data, &world.path("newest"));
     std::fs::remove_dir_all(&world.data).expect("removed");
     copy(&world.path("older"), &world.data);
+    // The check asks the witness, too; and without one, it says what it does not know.
+    let checked = world.cli(&["--json", "ledger", "fsck"]);
+    assert!(checked.code == 3 && checked.out.contains(&witness.url()), "{checked:?}");
+    let before = checked.json()["size"].clone();
+    let kept = world.file("kept", &witness.latest().expect("a checkpoint"));
+    world.set("COUNTERFOIL_WITNESSES_URLS", "");
+    let alone = world.cli(&["--json", "ledger", "fsck"]);
+    assert!(alone.code == 0 && alone.out.contains("an older copy of all of it would pass"), "{alone:?}");
+    assert_eq!(world.cli(&["--json", "ledger", "fsck", "--seen", &kept]).code, 3);
+    witness.configure(&mut world);
     let run = world.try_start().expect_err("it must not start");
     assert_eq!(run.error(), (3, "rolled_back".to_owned()), "{run:?}");
+    // What the witness said, commands know as well.
+    let run = world.cli(&["--json", "keys", "create", "--service", "support", "--expires", "90d"]);
+    assert_eq!(run.error(), (3, "rolled_back".to_owned()), "{run:?}");
+    let run = world.cli(&["--json", "ledger", "fsck"]);
+    assert_eq!((run.code, &run.json()["size"]), (3, &before), "nothing was written: {run:?}");
+    std::fs::remove_dir_all(&world.data).expect("removed");
+    copy(&world.path("newest"), &world.data);
+    world.start();
+    world.create_key("support");
+    world.stop();
 }
 
 #[test]
@@ -79,6 +100,8 @@ fn given_a_whole_older_directory_when_started_then_it_is_refused_until_somebody_
     assert!(run.err.contains(&file) && run.err.contains("counterfoil ledger accept-rollback"), "{run:?}");
     let run = world.cli(&["--json", "ledger", "checkpoint"]);
     assert_eq!(run.error(), (3, "rolled_back".to_owned()), "commands refuse it too: {run:?}");
+    let run = world.cli(&["--json", "ledger", "fsck"]);
+    assert!(run.code == 3 && run.out.contains(&file), "{run:?}");
     world.set("COUNTERFOIL_TOKEN", "cfk_unknown");
     let accept = |world: &World| world.cli(&["--json", "ledger", "accept-rollback", "--reference", "INC-2207"]);
     assert_eq!(accept(&world).code, 65, "not everybody may");

@@ -49,6 +49,11 @@ impl WitnessProcess {
         world.set("COUNTERFOIL_WITNESSES_POLICY", &policy);
     }
 
+    /// Its address.
+    pub fn url(&self) -> String {
+        self.process.url()
+    }
+
     /// What the witness shows to whoever asks.
     pub fn latest(&self) -> Option<String> {
         let origin = merkle::hex(&Sha256::digest(self.origin.as_bytes()));

@@ -1,0 +1,78 @@
+//! When somebody else remembers another history of this log: nothing is appended or signed any more, in this process and
+//! in every later one, until what told so is asked again or the newest copy is restored.
+//!
+//! It is kept in a file of the log's directory, so that a copy that is restored over it is not stopped by what was said
+//! of the one before, and so that no command goes on where a server had to stop.
+
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+
+use super::error::LogError;
+use crate::vfs::{Vfs, parent, read_file, write_atomic};
+
+/// The longest file that is read, in bytes.
+const MAX_BYTES: u64 = 64 << 10;
+
+/// Somebody remembers another history of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherHistory {
+    /// Who: the address of a witness.
+    pub by: String,
+    /// What it remembers, in words.
+    pub why: String,
+}
+
+/// Whether the log is stopped.
+pub(super) struct Halt {
+    path: PathBuf,
+    told: RwLock<Option<OtherHistory>>,
+}
+
+impl Halt {
+    /// Reads the file that says so, if there is one.
+    pub(super) fn read(vfs: &dyn Vfs, path: PathBuf) -> Result<Self, LogError> {
+        let told = RwLock::new(read(vfs, &path)?);
+        Ok(Self { path, told })
+    }
+
+    /// Who told of another history; none while all is well.
+    pub(super) fn told(&self) -> Option<OtherHistory> {
+        self.told.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// # Errors
+    /// [`LogError::OtherHistory`] when the log is stopped.
+    pub(super) fn check(&self) -> Result<(), LogError> {
+        match self.told() {
+            None => Ok(()),
+            Some(OtherHistory { by, why }) => Err(LogError::OtherHistory { by, why }),
+        }
+    }
+
+    /// Stops the log: at once here, and for those that open it later.
+    pub(super) fn set(&self, vfs: &dyn Vfs, told: OtherHistory) -> Result<(), LogError> {
+        let line = |text: &str| text.replace(['\r', '\n'], " ");
+        let text = format!("{}\n{}\n", line(&told.by), line(&told.why));
+        *self.told.write().unwrap_or_else(PoisonError::into_inner) = Some(told);
+        let written = write_atomic(vfs, &self.path, text.as_bytes());
+        written.map_err(|source| LogError::io("write", &self.path, source))
+    }
+
+    /// Lets the log go on.
+    pub(super) fn clear(&self, vfs: &dyn Vfs) -> Result<(), LogError> {
+        let removed = vfs.remove(&self.path).and_then(|()| vfs.sync_dir(parent(&self.path)));
+        removed.map_err(|source| LogError::io("remove", &self.path, source))?;
+        *self.told.write().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok(())
+    }
+}
+
+/// What the file says. One that is there stops the log, whatever is in it.
+pub(crate) fn read(vfs: &dyn Vfs, path: &Path) -> Result<Option<OtherHistory>, LogError> {
+    let bytes = read_file(vfs, path, MAX_BYTES).map_err(|source| LogError::io("read", path, source))?;
+    Ok(bytes.map(|bytes| {
+        let text = String::from_utf8_lossy(&bytes);
+        let mut lines = text.lines().map(str::to_owned);
+        OtherHistory { by: lines.next().unwrap_or_default(), why: lines.next().unwrap_or_default() }
+    }))
+}
