@@ -84,13 +84,17 @@ impl World {
     }
 
     async fn compare(&self, key: &[&str], shows_values: bool) -> Result<Diff, DiffError> {
+        self.compared(key, &Shown { values_of: &|_| shows_values, min_group: MIN_GROUP }).await
+    }
+
+    async fn compared(&self, key: &[&str], shown: &Shown<'_>) -> Result<Diff, DiffError> {
         let side = async |version: &str| Side {
             version: version.into(),
             form: Form::Csv,
             bytes: stored(&self.engine, "loans", version).await.expect("opens"),
         };
         let key: Vec<String> = key.iter().map(|key| (*key).to_owned()).collect();
-        diff(side("1").await, side("2").await, &key, shows_values).await
+        diff(side("1").await, side("2").await, &key, shown).await
     }
 }
 
@@ -230,5 +234,16 @@ async fn given_two_versions_when_compared_then_columns_rows_and_distributions_ar
     let text = serde_json::to_string(&held).expect("JSON");
     assert!(!text.contains("car") && !text.contains("home"), "{text}");
     assert!(held.columns.iter().all(|column| column.min.is_none() && column.moved.is_empty()));
+    let quarters = |told: &Diff| column(told, "amount").quantiles.map(|both| both.map(|of| [of.p25, of.p50, of.p75]));
+    let bands = quarters(&held).expect("enough rows share each");
+    let begins_one = |value: &f64| (value / 500.0).fract().abs() < 1e-9;
+    assert!(bands.iter().flatten().all(begins_one), "only where bands of 500 begin is told: {bands:?}");
+    assert!((1500.0 - bands[0][1]).abs() < 501.0, "{bands:?}");
     assert!(matches!(world.compare(&["region"], true).await, Err(DiffError::Key(_))));
+
+    let shown = Shown { values_of: &|name| name == "kind", min_group: 200 };
+    let few = world.compared(&[], &shown).await.expect("compared");
+    assert_eq!(quarters(&few), None, "fewer rows share a band than are asked for");
+    assert!(!few.shows_values && column(&few, "kind").shows_values && !column(&few, "kind").moved.is_empty());
+    assert!(column(&few, "id").min.is_none());
 }

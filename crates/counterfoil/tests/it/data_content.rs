@@ -82,6 +82,9 @@ fn given_versions_when_they_come_in_then_they_are_described_known_again_and_comp
     let row = |version: &str, rows: u64| json!({"version": version, "form": "csv", "row_count": rows, "column_count": 3, "known": true});
     assert_eq!(world.sql(sql), [row("1", 3000), row("2", 2500)]);
 
+    for version in ["loans@1", "loans@2"] {
+        done(&world, &steward, &["data", "scan", version]);
+    }
     let compare = ["--purpose", "development", "data", "diff", "loans@1", "loans@2", "--key", "id"];
     let told = done(&world, &steward, &compare);
     assert_eq!(told["rows"], json!([3000, 2500]));

@@ -171,7 +171,9 @@ impl Engine {
             key && session && !state.left.contains_key(&link.by)
         });
         if !stands {
-            return Err(expired("the key or session that the link was made with is good no more: ask for another link"));
+            return Err(expired(
+                "the key or session that the link was made with is good no more: ask for another link",
+            ));
         }
         let same = self.read(|state| {
             let view = state.view(&link.dataset, link.purpose).is_some_and(|view| view.spec == link.spec);
