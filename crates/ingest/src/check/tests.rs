@@ -230,6 +230,8 @@ async fn given_contracts_that_cannot_be_asked_when_tried_then_the_rule_is_named(
         ("age_years >= 19", "age_years >=", "employed-since-of-age"),
         ("age_years >= 19", "age_years in (select 1)", "employed-since-of-age"),
         ("age_years >= 19", "count(*) > 19", "employed-since-of-age"),
+        ("age_years >= 19", "length(replace(job, 'A', savings)) > 1", "employed-since-of-age"),
+        ("count(*) >= 500", "length(string_agg(job, ',')) >= 500", "enough-of-both"),
         ("count(*) >= 500", "counted(*) >= 500", "enough-of-both"),
         ("^A3[0-4]$", "^A3[0-4$", "credit_history.pattern"),
     ] {
