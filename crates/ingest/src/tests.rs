@@ -5,7 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::data::{DataClass, DatasetDeclared, DatasetSpec, DestroyVersion, Form, LawfulBasis, SubjectColumn};
+use domain::data::{
+    ColumnRule, DataClass, DatasetDeclared, DatasetSpec, DestroyVersion, FieldDecision, FieldsDeclared, Form,
+    LawfulBasis, SubjectColumn, ViewColumn, ViewDeclared, ViewSpec,
+};
+use domain::keys::tokens::{TokenKind, TokenMethod, TokenScope, TokenScopeDeclared};
 use domain::people::{ActorKind, Purpose};
 use domain::{Command, RefusalCode};
 use engine::{About, Engine, EngineOptions, ExecuteError, Principal};
@@ -33,8 +37,19 @@ fn options(dir: &Path) -> EngineOptions {
     }
 }
 
+/// Somebody with a role.
+async fn with(engine: &Arc<Engine>, operator: &Principal, role: &str) -> Principal {
+    let actor = engine.register_actor(operator, ActorKind::Human).await.expect("registered");
+    let (role, scope, reference) = (role.into(), "org".into(), "CHG-1".into());
+    let wish = engine::Wish { actor: actor.clone(), role, scope, ends_at: Engine::now_ms() + 86_400_000, reference };
+    let grant = engine.request_grant(operator, wish).await.expect("asked for");
+    engine.approve_grant(operator, &grant).await.expect("nobody else can yet");
+    engine.read(|state| Principal::of(state, &actor, Engine::now_ms()))
+}
+
 struct World {
     engine: Arc<Engine>,
+    operator: Principal,
     who: Principal,
     dir: tempfile::TempDir,
 }
@@ -45,14 +60,8 @@ impl World {
         let engine = Engine::open(options(dir.path())).await.expect("a new data directory");
         let token = std::fs::read_to_string(dir.path().join("operator.token")).expect("the operator's key");
         let operator = engine.authenticate(token.trim()).expect("known");
-        let actor = engine.register_actor(&operator, ActorKind::Human).await.expect("registered");
-        let (role, scope, reference) = ("data_steward".into(), "org".into(), "CHG-1".into());
-        let wish =
-            engine::Wish { actor: actor.clone(), role, scope, ends_at: Engine::now_ms() + 86_400_000, reference };
-        let grant = engine.request_grant(&operator, wish).await.expect("asked for");
-        engine.approve_grant(&operator, &grant).await.expect("nobody else can yet");
-        let who = engine.read(|state| Principal::of(state, &actor, Engine::now_ms()));
-        let world = Self { engine, who, dir };
+        let who = with(&engine, &operator, "data_steward").await;
+        let world = Self { engine, operator, who, dir };
         world.declare("loans", class).await;
         world
     }
@@ -246,4 +255,40 @@ async fn given_two_versions_when_compared_then_columns_rows_and_distributions_ar
     assert_eq!(quarters(&few), None, "fewer rows share a band than are asked for");
     assert!(!few.shows_values && column(&few, "kind").shows_values && !column(&few, "kind").moved.is_empty());
     assert!(column(&few, "id").min.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_view_with_tokens_when_only_its_report_is_asked_for_then_none_is_made() {
+    let world = World::new(DataClass::Personal).await;
+    let (engine, steward) = (&world.engine, &world.who);
+    let officer = with(engine, &world.operator, "privacy_officer").await;
+    let (method, kind) = (TokenMethod::Vaulted, TokenKind::Text);
+    let scope = TokenScope { method, kind, class: "personal".into(), purposes: vec![], per_subject: true };
+    let scope = Command::DeclareTokenScope(TokenScopeDeclared { scope: "mail".into(), spec: scope });
+    engine.execute(&officer, scope).await.expect("declared");
+    let about = About::Named(SubjectColumn { form: Form::Csv, column: "email".into(), scope: "email".into() });
+    let wish = Wish { dataset: "loans".into(), version: "1".into(), form: Some(Form::Csv), about };
+    ingest(engine, steward, wish, Cursor::new(ROWS)).await.expect("stored");
+    let purpose = Purpose::Development;
+    let (class, justification) = (DataClass::Personal, Some("DPIA-7".to_owned()));
+    let email = FieldDecision { field: "email".into(), class, purposes: vec![purpose], justification };
+    let fields = FieldsDeclared { dataset: "loans".into(), fields: vec![email] };
+    engine.execute(steward, Command::DeclareFields(fields)).await.expect("declared");
+    let columns = vec![ViewColumn { column: "email".into(), rule: ColumnRule::Tokenise { scope: "mail".into() } }];
+    let spec = ViewSpec { columns, quasi: vec![], min_k: 1, max_suppressed_permille: 0 };
+    let declared = ViewDeclared { dataset: "loans".into(), purpose, spec };
+    engine.execute(steward, Command::DeclareView(declared)).await.expect("declared");
+
+    let ann = engine.vault().known_subject("email", "ann@example.com", 0).expect("asked").expect("known");
+    let tokens = || engine.tokens_of(&ann).expect("listed").len();
+    let seen = async || {
+        let view = engine.view_for(steward, "loans", "1", purpose).expect("theirs");
+        (view, view::frame(engine, "loans", "1").await.expect("rows"))
+    };
+    let (view, frame) = seen().await;
+    let reached = view::reached(&view, &frame).await.expect("counted");
+    assert_eq!((reached.rows, tokens()), (2, 0));
+    let (view, frame) = seen().await;
+    let opened = view::open(engine, view, frame).await.expect("opened");
+    assert_eq!((opened.reached, tokens()), (reached, 1), "they are made when rows are read");
 }
