@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::data::{
-    ColumnRule, DataClass, DatasetDeclared, DatasetSpec, DestroyVersion, FieldDecision, FieldsDeclared, Form,
-    LawfulBasis, SubjectColumn, ViewColumn, ViewDeclared, ViewSpec,
+    ColumnRule, ContractPublished, DataClass, DatasetDeclared, DatasetSpec, DestroyVersion, FieldDecision,
+    FieldsDeclared, Form, LawfulBasis, SubjectColumn, ViewColumn, ViewDeclared, ViewSpec,
 };
 use domain::keys::tokens::{TokenKind, TokenMethod, TokenScope, TokenScopeDeclared};
 use domain::people::{ActorKind, Purpose};
@@ -291,4 +291,24 @@ async fn given_a_view_with_tokens_when_only_its_report_is_asked_for_then_none_is
     let (view, frame) = seen().await;
     let opened = view::open(engine, view, frame).await.expect("opened");
     assert_eq!((opened.reached, tokens()), (reached, 1), "they are made when rows are read");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_version_that_was_stored_and_not_checked_when_started_again_then_it_is_checked_once() {
+    let world = World::new(DataClass::Internal).await;
+    let engine = &world.engine;
+    let text = "name = \"loans\"\ndataset = \"loans\"\n[[column]]\nname = \"id\"\ntype = \"integer\"\nmin = 2\n";
+    let (contract, dataset, text) = ("loans".into(), "loans".into(), text.into());
+    let publish = Command::PublishContract(ContractPublished { contract, version: 1, dataset, text });
+    // Nobody was given the duty to approve, so whoever administers stands in for it.
+    let founder = Principal { roles: world.who.roles.clone(), ..world.operator.clone() };
+    engine.execute(&founder, publish).await.expect("published");
+    world.put("loans", "1", Form::Csv, ROWS).await.expect("stored");
+    let left = || engine.read(|state| state.unchecked());
+    assert_eq!(left(), [("loans".to_owned(), "1".to_owned())], "as when the process ends there");
+    let (_running, stop) = tokio::sync::watch::channel(false);
+    check::check_those_left(Arc::clone(engine), left(), stop).await;
+    let quarantine = engine.read(|state| state.standing("loans", "1").and_then(|known| known.quarantine.clone()));
+    assert_eq!(quarantine.expect("row 1 breaks it").rules, ["id.range"]);
+    assert!(left().is_empty());
 }
