@@ -312,3 +312,45 @@ async fn given_a_version_that_was_stored_and_not_checked_when_started_again_then
     assert_eq!(quarantine.expect("row 1 breaks it").rules, ["id.range"]);
     assert!(left().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_bytes_that_are_known_when_something_else_is_said_of_them_then_they_are_refused_and_not_taken_for_the_same()
+ {
+    let world = World::new(DataClass::Personal).await;
+    let subjects = |column: &str, scope: &str| {
+        About::Named(SubjectColumn { form: Form::Csv, column: column.into(), scope: scope.into() })
+    };
+    let put = async |version: &str, about: About| {
+        let wish = Wish { dataset: "loans".into(), version: version.into(), form: Some(Form::Csv), about };
+        ingest(&world.engine, &world.who, wish, Cursor::new(ROWS)).await
+    };
+    put("1", subjects("email", "email")).await.expect("stored");
+    let same = put("2", subjects("email", "email")).await;
+    assert!(matches!(same, Ok(Outcome::Known { version }) if version == "1"));
+    for (about, is) in [
+        (subjects("id", "email"), "column `id`"),
+        (subjects("email", "customer"), "scope `customer`"),
+        (About::Nobody, "about nobody"),
+    ] {
+        let refused = put("2", about).await;
+        let Err(ExecuteError::Refused(refusal)) = refused else { panic!("{refused:?}") };
+        assert_eq!(refusal.code, RefusalCode::Conflict);
+        let was = "was stored about whom column `email` names, in scope `email`, not";
+        assert!(refusal.message.contains(was) && refusal.message.contains(is), "{}", refusal.message);
+        assert_eq!(world.objects(), 1);
+    }
+
+    // In a set that needs nothing said, saying nothing contradicts nothing.
+    let world = World::new(DataClass::Internal).await;
+    let put = async |version: &str, form: Form, about: About, bytes: &[u8]| {
+        let wish = Wish { dataset: "loans".into(), version: version.into(), form: Some(form), about };
+        ingest(&world.engine, &world.who, wish, Cursor::new(bytes.to_vec())).await
+    };
+    let lines: &[u8] = b"{\"id\":1}\n{\"id\":2}\n";
+    put("1", Form::Csv, subjects("email", "email"), ROWS).await.expect("stored");
+    let unsaid = put("2", Form::Csv, About::Unsaid, ROWS).await;
+    assert!(matches!(unsaid, Ok(Outcome::Known { .. })));
+    put("2", Form::Jsonl, About::Unsaid, lines).await.expect("stored");
+    let other = put("3", Form::Csv, About::Unsaid, lines).await.expect_err("of another form").to_string();
+    assert!(other.contains("was stored as jsonl, not as csv"), "{other}");
+}
