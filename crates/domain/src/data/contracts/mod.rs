@@ -14,6 +14,7 @@ pub use format::{
     SqlRule, Tolerance,
 };
 
+use super::datasets::name_is_free;
 use crate::decide::{name_is_valid, reference_is_valid};
 use crate::{Event, Refusal, RefusalCode, State};
 
@@ -83,6 +84,9 @@ fn refuse<T>(code: RefusalCode, why: String) -> Result<T, Refusal> {
 pub(crate) fn publish(state: &State, body: &ContractPublished) -> Result<Vec<Event>, Refusal> {
     let name = &body.contract;
     name_is_valid("contract", name)?;
+    if !state.contracts.contains_key(name) {
+        name_is_free("contract", name, &["try"])?;
+    }
     let read = Contract::parse(&body.text)
         .map_err(|error| Refusal::new(RefusalCode::Invalid, format!("contract `{name}`: {error}")))?;
     if (&read.name, &read.dataset) != (name, &body.dataset) {
