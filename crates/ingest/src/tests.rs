@@ -354,3 +354,43 @@ async fn given_bytes_that_are_known_when_something_else_is_said_of_them_then_the
     let other = put("3", Form::Csv, About::Unsaid, lines).await.expect_err("of another form").to_string();
     assert!(other.contains("was stored as jsonl, not as csv"), "{other}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_reference_that_cannot_be_looked_in_when_checked_then_it_is_said_what_is_missing() {
+    let world = World::new(DataClass::Internal).await;
+    let engine = &world.engine;
+    let text = "name = \"loans\"\ndataset = \"loans\"\n[[column]]\nname = \"id\"\ntype = \"integer\"\n\
+                [[reference]]\nname = \"known\"\ncolumns = [\"id\"]\ndataset = \"customers\"\n";
+    let publish = |text: &str| {
+        let (contract, dataset, text) = ("loans".into(), "loans".into(), text.into());
+        Command::PublishContract(ContractPublished { contract, version: 1, dataset, text })
+    };
+    let founder = Principal { roles: world.who.roles.clone(), ..world.operator.clone() };
+    world.declare("customers", DataClass::Internal).await;
+    let refused = engine.execute(&founder, publish(text)).await.expect_err("not for operation").to_string();
+    assert!(refused.contains("`customers`") && refused.contains("have it declared with `operation`"), "{refused}");
+    let purposes = async |purposes: Vec<Purpose>| {
+        let known = engine.read(|state| state.datasets["customers"].spec.clone());
+        let declared = DatasetDeclared { dataset: "customers".into(), spec: DatasetSpec { purposes, ..known } };
+        engine.execute(&world.who, Command::DeclareDataset(declared)).await.expect("declared");
+    };
+    purposes(vec![Purpose::Operation]).await;
+    engine.execute(&founder, publish(text)).await.expect("published");
+    world.put("loans", "1", Form::Csv, ROWS).await.expect("stored");
+    let missing = async || {
+        let wish = check::Wish {
+            dataset: "loans".into(),
+            version: "1".into(),
+            under: check::Under::InForce,
+            stage: "ingest".into(),
+            run: None,
+        };
+        let outcome = check::check_version(engine, &world.who, wish).await.expect("checked");
+        outcome.unseen.into_iter().map(|(rule, why)| format!("{rule}: {why}")).collect::<String>()
+    };
+    assert!(missing().await.starts_with("known: data set `customers` has no version that may be read"));
+    world.put("customers", "1", Form::Csv, ROWS).await.expect("stored");
+    assert_eq!(missing().await, "");
+    purposes(vec![Purpose::Development]).await;
+    assert!(missing().await.contains("may not be read for `operation`"));
+}

@@ -66,6 +66,20 @@ impl Unsure {
             Self::NotEvaluable => "not_evaluable",
         }
     }
+
+    /// What that means, for people.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::ColumnMissing => "a column that it needs is not there",
+            Self::NoRows => "there is no row that it could be said of",
+            Self::ReferenceMissing => {
+                "what it refers to is not there, waits for its check, or may not be read for `operation`"
+            }
+            Self::Limit => "it takes more time or memory than it may",
+            Self::NotEvaluable => "it cannot be computed over these rows, as with a division by zero in one of them",
+        }
+    }
 }
 
 /// What was found of one rule.

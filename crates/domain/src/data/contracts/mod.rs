@@ -16,6 +16,7 @@ pub use format::{
 
 use super::datasets::name_is_free;
 use crate::decide::{name_is_valid, reference_is_valid};
+use crate::people::Purpose;
 use crate::{Event, Refusal, RefusalCode, State};
 
 /// A version of a contract is in force, in place of the one before.
@@ -97,6 +98,17 @@ pub(crate) fn publish(state: &State, body: &ContractPublished) -> Result<Vec<Eve
     let others = read.references.iter().map(|reference| &reference.dataset);
     if let Some(unknown) = others.chain([&body.dataset]).find(|dataset| !state.datasets.contains_key(*dataset)) {
         return refuse(RefusalCode::NotFound, format!("there is no data set `{unknown}`: declare it first"));
+    }
+    let readable = |dataset: &&String| {
+        state.datasets.get(*dataset).is_some_and(|known| known.spec.purposes.contains(&Purpose::Operation))
+    };
+    if let Some(closed) = read.references.iter().map(|reference| &reference.dataset).find(|dataset| !readable(dataset))
+    {
+        let message = format!(
+            "contract `{name}` refers to data set `{closed}`, in which checks look for the purpose `operation`, and that is not \
+             among its purposes: have it declared with `operation` too, or leave the reference out"
+        );
+        return refuse(RefusalCode::Conflict, message);
     }
     let known = state.contracts.get(name);
     let newest = known.map_or(0, |known| known.published.version);
