@@ -9,31 +9,13 @@ use ::http::Method;
 use serde_json::{Value, json};
 
 use crate::support::bucket::Buckets;
-use crate::support::{Run, World, eventually, http, people, tools};
+use crate::support::{Run, World, data, eventually, http, people, tools};
 
 /// A world with a data set `loans` of a class, and the key of a data steward.
 fn with_loans(class: &str) -> (World, String) {
     let world = World::new();
     let staff = people::Staff::new(&world);
-    let (actor, steward) = people::somebody_with(&world, &staff, "data_steward");
-    let declare = [
-        "data",
-        "declare",
-        "loans",
-        "--class",
-        class,
-        "--source",
-        "crm/exports",
-        "--licence",
-        "MSA-7",
-        "--lawful-basis",
-        "contract",
-        "--purposes",
-        "development",
-        "--owner",
-        &actor,
-    ];
-    done(&world, &steward, &declare);
+    let (_, steward) = data::steward_of_loans(&world, &staff, class);
     (world, steward)
 }
 
