@@ -386,7 +386,7 @@ async fn given_a_reference_that_cannot_be_looked_in_when_checked_then_it_is_said
             run: None,
         };
         let outcome = check::check_version(engine, &world.who, wish).await.expect("checked");
-        outcome.unseen.into_iter().map(|(rule, why)| format!("{rule}: {why}")).collect::<String>()
+        outcome.reasons.into_iter().map(|(rule, why)| format!("{rule}: {why}")).collect::<String>()
     };
     assert!(missing().await.starts_with("known: data set `customers` has no version that may be read"));
     world.put("customers", "1", Form::Csv, ROWS).await.expect("stored");

@@ -53,8 +53,8 @@ pub struct Outcome {
     pub checked: VersionChecked,
     /// What was recorded; nothing of a text that is not published.
     pub recorded: Option<Recorded>,
-    /// Why a reference found nothing to look in, by the name of its check.
-    pub unseen: Vec<(String, String)>,
+    /// Why a check could not be asked, by its name, in words: what a reference cannot look in, or what a rule may not say.
+    pub reasons: Vec<(String, String)>,
 }
 
 /// What the references of a contract refer to, and why what is not there is not.
@@ -77,13 +77,17 @@ pub async fn check_version(engine: &Arc<Engine>, who: &Principal, wish: Wish) ->
         false => engine.may_check(who, (&dataset, &version), at).await?,
     };
     let (contract, used) = contract(engine, &dataset, under)?;
+    if let Some((rule, why)) = refused(&contract).next().filter(|_| tried) {
+        let message = format!("rule `{rule}`: {why}");
+        return Err(Refusal::new(RefusalCode::Invalid, message).into());
+    }
     let reader = tried.then_some(who);
     let looked = async {
         let _turn = TURNS.acquire().await;
         look(engine, (&dataset, &version), &contract, reader).await
     };
     let looked = tokio::time::timeout(WHOLE, looked).await;
-    let (Checked { rows, results }, kept, unseen) = looked.map_err(|_| late(&dataset, &version))??;
+    let (Checked { rows, results }, kept, reasons) = looked.map_err(|_| late(&dataset, &version))??;
     let verdict = checks::overall(&results);
     let checked = VersionChecked {
         dataset,
@@ -98,14 +102,22 @@ pub async fn check_version(engine: &Arc<Engine>, who: &Principal, wish: Wish) ->
         results,
     };
     if tried {
-        return Ok(Outcome { checked, recorded: None, unseen });
+        return Ok(Outcome { checked, recorded: None, reasons });
     }
     let recorded = engine.record_check(who, checked.clone(), kept).await?;
     let checked = VersionChecked { check: recorded.check.clone(), ..checked };
-    Ok(Outcome { checked, recorded: Some(recorded), unseen })
+    Ok(Outcome { checked, recorded: Some(recorded), reasons })
 }
 
-/// What was found, the rows that break what blocks and how many they are, and why references found nothing to look in.
+/// Rules that are no expression that may be asked, and why. One that was published before may say what none may say now.
+fn refused(contract: &Contract) -> impl Iterator<Item = (String, String)> {
+    contract.checks().into_iter().filter_map(|check| match &check.what {
+        What::Row(sql) | What::Set(sql) => Some((check.name.clone(), query::expression(sql).err()?.to_string())),
+        _ => None,
+    })
+}
+
+/// What was found, the rows that break what blocks and how many they are, and why checks could not be asked.
 type Looked = (Checked, Option<(Vec<u8>, u64)>, Vec<(String, String)>);
 
 /// Evaluates a contract over a version; the rows that break what blocks are gathered when they may be kept.
@@ -117,14 +129,15 @@ async fn look(
 ) -> Result<Looked, ExecuteError> {
     let unreadable = |error: RowsError| unreadable(dataset, version, &error);
     let mut frame = opened(engine, dataset, version).await?.map_err(unreadable)?.with_timeout(PATIENCE);
-    let (references, unseen) = references(engine, contract, &mut frame, reader).await;
+    let (references, mut reasons) = references(engine, contract, &mut frame, reader).await;
+    reasons.extend(refused(contract));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
     let checked = check(contract, &frame, &references, now).await.map_err(unreadable)?;
     let kept = match reader {
         Some(_) => None,
         None => offending(contract, &frame, &references, &checked.results).await.map_err(unreadable)?,
     };
-    Ok((checked, kept, unseen))
+    Ok((checked, kept, reasons))
 }
 
 fn late(dataset: &str, version: &str) -> Refusal {
@@ -155,10 +168,8 @@ pub async fn kept_rows(
 /// # Errors
 /// What is wrong, with the rule.
 pub async fn try_contract(contract: &Contract) -> Result<(), String> {
-    for check in contract.checks() {
-        if let What::Row(sql) | What::Set(sql) = &check.what {
-            query::expression(sql).map_err(|error| format!("rule `{}`: {error}", check.name))?;
-        }
+    if let Some((rule, why)) = refused(contract).next() {
+        return Err(format!("rule `{rule}`: {why}"));
     }
     let internal = |error: RowsError| error.to_string();
     let row = |names: &mut dyn Iterator<Item = String>| {
@@ -217,14 +228,14 @@ async fn references(
     frame: &mut Frame,
     reader: Option<&Principal>,
 ) -> Beside {
-    let (mut found, mut unseen) = Beside::default();
+    let (mut found, mut reasons) = Beside::default();
     for (n, reference) in contract.references.iter().enumerate() {
         match beside(engine, reference, (&mut *frame, &table(n)), reader).await {
             Ok(()) => found.push((reference.clone(), table(n))),
-            Err(why) => unseen.push((reference.name.clone(), why)),
+            Err(why) => reasons.push((reference.name.clone(), why)),
         }
     }
-    (found, unseen)
+    (found, reasons)
 }
 
 async fn beside(

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use axum::Json as Answer;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use domain::data::{
-    Contract, ContractPublished, ContractRetired, Form, KnownContract, RuleResult, Unsure, VersionReleased,
-};
+use domain::data::{Contract, ContractPublished, ContractRetired, Form, KnownContract, RuleResult, VersionReleased};
 use domain::{Command, RefusalCode};
 use engine::{Asked, Principal};
 use http::header;
@@ -215,7 +213,7 @@ pub(crate) async fn on_arrival(app: &Arc<App>, who: &Principal, dataset: &str, v
 pub(crate) fn found(outcome: &Outcome) -> Value {
     let checked = &outcome.checked;
     let recorded = outcome.recorded.as_ref();
-    let results: Vec<Value> = checked.results.iter().map(|one| explained(one, &outcome.unseen)).collect();
+    let results: Vec<Value> = checked.results.iter().map(|one| explained(one, &outcome.reasons)).collect();
     json!({
         "check": recorded.map(|recorded| &recorded.check), "dataset": checked.dataset, "version": checked.version, "contract": checked.contract,
         "stage": checked.stage, "run": checked.run, "rows": checked.rows, "verdict": checked.verdict,
@@ -224,12 +222,12 @@ pub(crate) fn found(outcome: &Outcome) -> Value {
     })
 }
 
-/// What came of a rule, and of what is unknown what that means, or what is not there to look in.
-fn explained(result: &RuleResult, unseen: &[(String, String)]) -> Value {
+/// What came of a rule, and of what is unknown why, or else what that means.
+fn explained(result: &RuleResult, reasons: &[(String, String)]) -> Value {
     let mut shown = json!(result);
     if let Some(why) = result.why {
-        let missing = unseen.iter().find(|(rule, _)| *rule == result.rule && why == Unsure::ReferenceMissing);
-        shown["help"] = json!(missing.map_or(why.meaning(), |(_, missing)| missing));
+        let reason = reasons.iter().find(|(rule, _)| *rule == result.rule);
+        shown["help"] = json!(reason.map_or(why.meaning(), |(_, reason)| reason));
     }
     shown
 }
