@@ -336,7 +336,7 @@ pub fn compared(diff: &Value) -> String {
     }
     if diff["shows_values"] == false {
         text += "values are not shown of columns that are not public or internal, by their data set, their steward or what was \
-                 found in them\n";
+                 found in them, and medians only as the beginning of a band\n";
     }
     text
 }
