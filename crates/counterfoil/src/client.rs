@@ -94,6 +94,17 @@ impl Connect {
         Self { url: Some(url.to_owned()), token: Some(token.to_owned()), ..Self::default() }
     }
 
+    /// Opens a way in, asks by it, and closes it again whatever came of it.
+    ///
+    /// # Errors
+    /// As [`Connect::open`], and what `ask` returns.
+    pub async fn asked<T>(&self, ask: impl AsyncFnOnce(&Client) -> Result<T, Failure>) -> Result<T, Failure> {
+        let client = self.open().await?;
+        let answer = ask(&client).await;
+        client.close().await?;
+        answer
+    }
+
     /// Finds the product.
     ///
     /// # Errors

@@ -204,6 +204,8 @@ impl Server {
         let certificates = tls.as_ref().map(|tls| Arc::clone(&tls.certificates));
         let own = endpoints::Own { listener: local, certificates, redirect };
         tokio::spawn(endpoints::follow(Arc::clone(&self.engine), own, stop.clone()));
+        let left = self.engine.read(domain::State::unchecked);
+        tokio::spawn(ingest::check::check_those_left(Arc::clone(&self.engine), left, stop.clone()));
         tokio::spawn(ingest::rescan::follow(Arc::clone(&self.engine), stop));
         if let Some(notifier) = &self.notifier {
             self.engine.start_notifying(notifier);

@@ -12,7 +12,7 @@ use domain::people::sessions::fresh;
 use domain::people::{
     LINK_MS, OpenSession, PasskeyUsed, Proof, Session, SessionEnd, SessionEnded, SessionStarted, SigninLinkCreated,
 };
-use domain::{Command, Refusal, RefusalCode};
+use domain::{Command, Refusal, RefusalCode, State};
 
 use crate::identity::{digest, identifier, secret};
 use crate::{AuthError, Engine, ExecuteError, Principal};
@@ -117,6 +117,11 @@ impl Engine {
             };
             Ok(Principal { session: Some(visit), ..Principal::of(state, &session.actor, now) })
         })
+    }
+
+    /// Whether a session is still good, by its public identifier.
+    pub(crate) fn session_is_open(&self, state: &State, session: &str, now: i64) -> bool {
+        state.session(session).is_some_and(|session| session.expires_at > now && !self.is_idle(session, now))
     }
 
     fn is_idle(&self, session: &Session, now: i64) -> bool {

@@ -29,6 +29,9 @@ const SHOWN_CATEGORIES: usize = 10;
 /// Values below which quantiles of what is not shown would be somebody's.
 const MIN_VALUES: u64 = 100;
 
+/// Rows that share a band at least, of a column whose values are not shown, for a quantile to be told by it.
+pub const MIN_GROUP: u64 = 10;
+
 /// What a bin counts that has nothing in it, as a share: the index has no value without.
 const EMPTY_SHARE: f64 = 0.0001;
 
@@ -74,7 +77,7 @@ pub struct Diff {
     pub columns: Vec<ColumnDiff>,
     /// How many more there are, which were not compared.
     pub columns_left_out: u64,
-    /// Whether values are shown: only those of public and internal data are.
+    /// Whether values of all these columns are shown.
     pub shows_values: bool,
 }
 
@@ -101,6 +104,8 @@ pub struct ColumnDiff {
     /// Its type.
     #[serde(rename = "type")]
     pub kind: String,
+    /// Whether its values are shown: only those of public and internal data are.
+    pub shows_values: bool,
     /// Rows without a value.
     pub nulls: [u64; 2],
     /// Different values, approximately.
@@ -109,7 +114,7 @@ pub struct ColumnDiff {
     pub min: Option<[Option<String>; 2]>,
     /// The greatest.
     pub max: Option<[Option<String>; 2]>,
-    /// Quantiles of numbers.
+    /// Quantiles of numbers: where values are not shown, the beginnings of the bands that they are in.
     pub quantiles: Option<[Quantiles; 2]>,
     /// `psi` or `total_variation`.
     pub measure: Option<&'static str>,
@@ -128,6 +133,12 @@ pub struct Quantiles {
     pub p50: f64,
     /// Three quarters are.
     pub p75: f64,
+}
+
+impl Quantiles {
+    fn each(&self) -> [f64; 3] {
+        [self.p25, self.p50, self.p75]
+    }
 }
 
 /// A value and its shares.
@@ -154,11 +165,19 @@ struct Known {
 /// One comparison at a time: each holds memory of its own.
 static TURN: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(1);
 
-/// Compares two versions. Values leave only when `shows_values` says so.
+/// What of a comparison may leave.
+pub struct Shown<'a> {
+    /// Whether values of a column may, by its name.
+    pub values_of: &'a (dyn Fn(&str) -> bool + Send + Sync),
+    /// How many rows share a band at least, of other columns, for a quantile to be told by it.
+    pub min_group: u64,
+}
+
+/// Compares two versions. Values leave only as `shown` says.
 ///
 /// # Errors
 /// [`DiffError`].
-pub async fn diff(from: Side, to: Side, key: &[String], shows_values: bool) -> Result<Diff, DiffError> {
+pub async fn diff(from: Side, to: Side, key: &[String], shown: &Shown<'_>) -> Result<Diff, DiffError> {
     let _turn = TURN.acquire().await;
     let mut first = Frame::open(from.form, Arc::clone(&from.bytes)).await?;
     let second = Frame::open(to.form, Arc::clone(&to.bytes)).await?;
@@ -188,8 +207,9 @@ pub async fn diff(from: Side, to: Side, key: &[String], shows_values: bool) -> R
     let mut columns = Vec::with_capacity(common.len());
     for (at, (name, kind)) in common.iter().enumerate() {
         let both = [&known_before[at], &known_after[at]];
-        columns.push(column(name, kind, both, rows, shows_values));
+        columns.push(column(name, kind, both, rows, (shown.values_of)(name)));
     }
+    in_bands([&first, &second], &mut columns, shown.min_group).await?;
     measure(&first, &second, &mut columns, [&known_before, &known_after], rows).await?;
     let by_key = match key.is_empty() {
         true => None,
@@ -198,9 +218,8 @@ pub async fn diff(from: Side, to: Side, key: &[String], shows_values: bool) -> R
             Some(by_key(&first, &second, key, &common).await?)
         }
     };
-    if !shows_values {
-        columns.iter_mut().for_each(|column| column.moved.clear());
-    }
+    columns.iter_mut().filter(|column| !column.shows_values).for_each(|column| column.moved.clear());
+    let shows_values = columns.iter().all(|column| column.shows_values);
     let (from, to) = (from.version, to.version);
     Ok(Diff {
         from,
@@ -241,6 +260,7 @@ fn column(name: &str, kind: &str, known: [&Known; 2], rows: [u64; 2], shows_valu
     ColumnDiff {
         name: name.to_owned(),
         kind: kind.to_owned(),
+        shows_values,
         nulls,
         distinct: [known[0].distinct, known[1].distinct],
         min: shown([&known[0].min, &known[1].min]),
@@ -250,6 +270,44 @@ fn column(name: &str, kind: &str, known: [&Known; 2], rows: [u64; 2], shows_valu
         distance: None,
         moved: vec![],
     }
+}
+
+/// Puts the beginning of a band in the place of each quantile of a column whose values are not shown, or nothing when a
+/// band has too few rows: a quantile of few rows, or where they are far apart, is somebody's value.
+async fn in_bands(frames: [&Frame; 2], columns: &mut [ColumnDiff], min_group: u64) -> Result<(), RowsError> {
+    for column in columns.iter_mut().filter(|column| !column.shows_values) {
+        let Some(both) = column.quantiles.take() else { continue };
+        let Some(width) = band(&both) else { continue };
+        let begins = both.map(|of| of.each().map(|value| (value / width).floor() * width));
+        let number = format!("CAST({} AS DOUBLE)", quoted(&column.name));
+        let mut enough = true;
+        for (frame, begins) in frames.into_iter().zip(&begins) {
+            let rows_in = |from: f64| {
+                let to = from + width;
+                format!("sum(CASE WHEN {number} >= {from:?} AND {number} < {to:?} THEN 1 ELSE 0 END)")
+            };
+            let asked: Vec<String> =
+                begins.iter().enumerate().map(|(n, from)| format!("{} AS b{n}", rows_in(*from))).collect();
+            let row = Row::of(frame, &format!("SELECT {} FROM rows", asked.join(", "))).await?;
+            enough &= (0..begins.len()).all(|at| row.count(at) >= min_group);
+        }
+        column.quantiles = enough.then(|| begins.map(|[p25, p50, p75]| Quantiles { p25, p50, p75 }));
+    }
+    Ok(())
+}
+
+/// How wide bands are: about a fifth of where the middle half of the values lies, as 1, 2 or 5 and zeros.
+fn band(both: &[Quantiles; 2]) -> Option<f64> {
+    let spread = both.iter().map(|of| of.p75 - of.p25).fold(0.0, f64::max);
+    let size = both.iter().flat_map(Quantiles::each).map(f64::abs).fold(0.0, f64::max);
+    let about = match (spread > 0.0, size > 0.0) {
+        (true, _) => spread / 5.0,
+        (false, true) => size / 10.0,
+        (false, false) => 1.0,
+    };
+    let power = 10_f64.powf(about.log10().floor());
+    let width = [1.0, 2.0, 5.0, 10.0].into_iter().map(|n| n * power).find(|width| *width >= about);
+    width.filter(|width| width.is_normal())
 }
 
 /// How many rows there are, and what is known of each column.

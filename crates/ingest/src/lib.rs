@@ -19,7 +19,7 @@ mod take;
 use std::io;
 use std::sync::Arc;
 
-pub use diff::{ColumnDiff, Diff, DiffError, Moved, Quantiles, RowDiff, Side, diff};
+pub use diff::{ColumnDiff, Diff, DiffError, MIN_GROUP, Moved, Quantiles, RowDiff, Shown, Side, diff};
 pub use take::{Outcome, Wish, ingest};
 
 use query::rows::RangeRead;

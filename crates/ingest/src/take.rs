@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use domain::data::{Content, Form};
+use domain::data::{Content, Form, SubjectColumn, Version};
 use domain::{Refusal, RefusalCode};
 use engine::{About, Arrived, Done, Engine, ExecuteError, Principal};
 use query::QueryError;
@@ -64,13 +64,21 @@ async fn take(
     wish: Wish,
     from: impl Read + Send + 'static,
 ) -> Result<Outcome, ExecuteError> {
+    let unsaid = wish.about == About::Unsaid;
     let arrived = engine.take_version(who, (&wish.dataset, &wish.version, wish.about), from).await?;
     let Some(form) = wish.form else {
         let done = engine.settle_version(who, arrived, None).await?;
         return Ok(Outcome::Stored { done, content: None });
     };
-    let has = engine.read(|state| state.version_with(&wish.dataset, arrived.digest()).map(str::to_owned));
-    if let Some(version) = has {
+    let has = engine.read(|state| {
+        let version = state.version_with(&wish.dataset, arrived.digest())?;
+        Some((version.to_owned(), state.dataset_version(&wish.dataset, version)?.clone()))
+    });
+    if let Some((version, known)) = has {
+        let about = if unsaid { &known.subjects } else { &arrived.wish().subjects };
+        if let Some(why) = otherwise((&wish.dataset, &version), &known, form, about.as_ref()) {
+            return Err(engine.refuse_version(who, arrived, Refusal::new(RefusalCode::Conflict, why)).await);
+        }
         engine.drop_arrived(arrived).await?;
         return Ok(Outcome::Known { version });
     }
@@ -88,6 +96,32 @@ async fn take(
             dropped.and(Err(error))
         }
     }
+}
+
+/// How a version with the same bytes was stored otherwise than is said now, if it was: then it is not what is wished for, and
+/// erasure would go by what was said first.
+fn otherwise(
+    (dataset, version): (&str, &str),
+    known: &Version,
+    form: Form,
+    about: Option<&SubjectColumn>,
+) -> Option<String> {
+    let stored_as = known.content.as_ref().map_or(form, |content| content.form);
+    let said = |about: Option<&SubjectColumn>| match about {
+        Some(subjects) => format!("about whom column `{}` names, in scope `{}`", subjects.column, subjects.scope),
+        None => "about nobody in particular".to_owned(),
+    };
+    let (was, is) = if stored_as != form {
+        (format!("as {}", stored_as.as_str()), format!("as {}", form.as_str()))
+    } else if known.subjects.as_ref() != about {
+        (said(known.subjects.as_ref()), said(about))
+    } else {
+        return None;
+    };
+    Some(format!(
+        "version `{version}` of data set `{dataset}` has the same bytes, and was stored {was}, not {is}: nothing was stored. Say \
+         the same of them, or destroy that version with `counterfoil data destroy` and store them anew"
+    ))
 }
 
 /// What is in it, and its rows for whoever asks more of them.

@@ -5,7 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::data::{DataClass, DatasetDeclared, DatasetSpec, DestroyVersion, Form, LawfulBasis, SubjectColumn};
+use domain::data::{
+    ColumnRule, ContractPublished, DataClass, DatasetDeclared, DatasetSpec, DestroyVersion, FieldDecision,
+    FieldsDeclared, Form, LawfulBasis, SubjectColumn, ViewColumn, ViewDeclared, ViewSpec,
+};
+use domain::keys::tokens::{TokenKind, TokenMethod, TokenScope, TokenScopeDeclared};
 use domain::people::{ActorKind, Purpose};
 use domain::{Command, RefusalCode};
 use engine::{About, Engine, EngineOptions, ExecuteError, Principal};
@@ -33,8 +37,19 @@ fn options(dir: &Path) -> EngineOptions {
     }
 }
 
+/// Somebody with a role.
+async fn with(engine: &Arc<Engine>, operator: &Principal, role: &str) -> Principal {
+    let actor = engine.register_actor(operator, ActorKind::Human).await.expect("registered");
+    let (role, scope, reference) = (role.into(), "org".into(), "CHG-1".into());
+    let wish = engine::Wish { actor: actor.clone(), role, scope, ends_at: Engine::now_ms() + 86_400_000, reference };
+    let grant = engine.request_grant(operator, wish).await.expect("asked for");
+    engine.approve_grant(operator, &grant).await.expect("nobody else can yet");
+    engine.read(|state| Principal::of(state, &actor, Engine::now_ms()))
+}
+
 struct World {
     engine: Arc<Engine>,
+    operator: Principal,
     who: Principal,
     dir: tempfile::TempDir,
 }
@@ -45,14 +60,8 @@ impl World {
         let engine = Engine::open(options(dir.path())).await.expect("a new data directory");
         let token = std::fs::read_to_string(dir.path().join("operator.token")).expect("the operator's key");
         let operator = engine.authenticate(token.trim()).expect("known");
-        let actor = engine.register_actor(&operator, ActorKind::Human).await.expect("registered");
-        let (role, scope, reference) = ("data_steward".into(), "org".into(), "CHG-1".into());
-        let wish =
-            engine::Wish { actor: actor.clone(), role, scope, ends_at: Engine::now_ms() + 86_400_000, reference };
-        let grant = engine.request_grant(&operator, wish).await.expect("asked for");
-        engine.approve_grant(&operator, &grant).await.expect("nobody else can yet");
-        let who = engine.read(|state| Principal::of(state, &actor, Engine::now_ms()));
-        let world = Self { engine, who, dir };
+        let who = with(&engine, &operator, "data_steward").await;
+        let world = Self { engine, operator, who, dir };
         world.declare("loans", class).await;
         world
     }
@@ -84,13 +93,17 @@ impl World {
     }
 
     async fn compare(&self, key: &[&str], shows_values: bool) -> Result<Diff, DiffError> {
+        self.compared(key, &Shown { values_of: &|_| shows_values, min_group: MIN_GROUP }).await
+    }
+
+    async fn compared(&self, key: &[&str], shown: &Shown<'_>) -> Result<Diff, DiffError> {
         let side = async |version: &str| Side {
             version: version.into(),
             form: Form::Csv,
             bytes: stored(&self.engine, "loans", version).await.expect("opens"),
         };
         let key: Vec<String> = key.iter().map(|key| (*key).to_owned()).collect();
-        diff(side("1").await, side("2").await, &key, shows_values).await
+        diff(side("1").await, side("2").await, &key, shown).await
     }
 }
 
@@ -230,5 +243,154 @@ async fn given_two_versions_when_compared_then_columns_rows_and_distributions_ar
     let text = serde_json::to_string(&held).expect("JSON");
     assert!(!text.contains("car") && !text.contains("home"), "{text}");
     assert!(held.columns.iter().all(|column| column.min.is_none() && column.moved.is_empty()));
+    let quarters = |told: &Diff| column(told, "amount").quantiles.map(|both| both.map(|of| [of.p25, of.p50, of.p75]));
+    let bands = quarters(&held).expect("enough rows share each");
+    let begins_one = |value: &f64| (value / 500.0).fract().abs() < 1e-9;
+    assert!(bands.iter().flatten().all(begins_one), "only where bands of 500 begin is told: {bands:?}");
+    assert!((1500.0 - bands[0][1]).abs() < 501.0, "{bands:?}");
     assert!(matches!(world.compare(&["region"], true).await, Err(DiffError::Key(_))));
+
+    let shown = Shown { values_of: &|name| name == "kind", min_group: 200 };
+    let few = world.compared(&[], &shown).await.expect("compared");
+    assert_eq!(quarters(&few), None, "fewer rows share a band than are asked for");
+    assert!(!few.shows_values && column(&few, "kind").shows_values && !column(&few, "kind").moved.is_empty());
+    assert!(column(&few, "id").min.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_view_with_tokens_when_only_its_report_is_asked_for_then_none_is_made() {
+    let world = World::new(DataClass::Personal).await;
+    let (engine, steward) = (&world.engine, &world.who);
+    let officer = with(engine, &world.operator, "privacy_officer").await;
+    let (method, kind) = (TokenMethod::Vaulted, TokenKind::Text);
+    let scope = TokenScope { method, kind, class: "personal".into(), purposes: vec![], per_subject: true };
+    let scope = Command::DeclareTokenScope(TokenScopeDeclared { scope: "mail".into(), spec: scope });
+    engine.execute(&officer, scope).await.expect("declared");
+    let about = About::Named(SubjectColumn { form: Form::Csv, column: "email".into(), scope: "email".into() });
+    let wish = Wish { dataset: "loans".into(), version: "1".into(), form: Some(Form::Csv), about };
+    ingest(engine, steward, wish, Cursor::new(ROWS)).await.expect("stored");
+    let purpose = Purpose::Development;
+    let (class, justification) = (DataClass::Personal, Some("DPIA-7".to_owned()));
+    let email = FieldDecision { field: "email".into(), class, purposes: vec![purpose], justification };
+    let fields = FieldsDeclared { dataset: "loans".into(), fields: vec![email] };
+    engine.execute(steward, Command::DeclareFields(fields)).await.expect("declared");
+    let columns = vec![ViewColumn { column: "email".into(), rule: ColumnRule::Tokenise { scope: "mail".into() } }];
+    let spec = ViewSpec { columns, quasi: vec![], min_k: 1, max_suppressed_permille: 0 };
+    let declared = ViewDeclared { dataset: "loans".into(), purpose, spec };
+    engine.execute(steward, Command::DeclareView(declared)).await.expect("declared");
+
+    let ann = engine.vault().known_subject("email", "ann@example.com", 0).expect("asked").expect("known");
+    let tokens = || engine.tokens_of(&ann).expect("listed").len();
+    let seen = async || {
+        let view = engine.view_for(steward, "loans", "1", purpose).expect("theirs");
+        (view, view::frame(engine, "loans", "1").await.expect("rows"))
+    };
+    let (view, frame) = seen().await;
+    let reached = view::reached(&view, &frame).await.expect("counted");
+    assert_eq!((reached.rows, tokens()), (2, 0));
+    let (view, frame) = seen().await;
+    let opened = view::open(engine, view, frame).await.expect("opened");
+    assert_eq!((opened.reached, tokens()), (reached, 1), "they are made when rows are read");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_version_that_was_stored_and_not_checked_when_started_again_then_it_is_checked_once() {
+    let world = World::new(DataClass::Internal).await;
+    let engine = &world.engine;
+    let text = "name = \"loans\"\ndataset = \"loans\"\n[[column]]\nname = \"id\"\ntype = \"integer\"\nmin = 2\n";
+    let (contract, dataset, text) = ("loans".into(), "loans".into(), text.into());
+    let publish = Command::PublishContract(ContractPublished { contract, version: 1, dataset, text });
+    // Nobody was given the duty to approve, so whoever administers stands in for it.
+    let founder = Principal { roles: world.who.roles.clone(), ..world.operator.clone() };
+    engine.execute(&founder, publish).await.expect("published");
+    world.put("loans", "1", Form::Csv, ROWS).await.expect("stored");
+    let left = || engine.read(|state| state.unchecked());
+    assert_eq!(left(), [("loans".to_owned(), "1".to_owned())], "as when the process ends there");
+    let (_running, stop) = tokio::sync::watch::channel(false);
+    check::check_those_left(Arc::clone(engine), left(), stop).await;
+    let quarantine = engine.read(|state| state.standing("loans", "1").and_then(|known| known.quarantine.clone()));
+    assert_eq!(quarantine.expect("row 1 breaks it").rules, ["id.range"]);
+    assert!(left().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_bytes_that_are_known_when_something_else_is_said_of_them_then_they_are_refused_and_not_taken_for_the_same()
+ {
+    let world = World::new(DataClass::Personal).await;
+    let subjects = |column: &str, scope: &str| {
+        About::Named(SubjectColumn { form: Form::Csv, column: column.into(), scope: scope.into() })
+    };
+    let put = async |version: &str, about: About| {
+        let wish = Wish { dataset: "loans".into(), version: version.into(), form: Some(Form::Csv), about };
+        ingest(&world.engine, &world.who, wish, Cursor::new(ROWS)).await
+    };
+    put("1", subjects("email", "email")).await.expect("stored");
+    let same = put("2", subjects("email", "email")).await;
+    assert!(matches!(same, Ok(Outcome::Known { version }) if version == "1"));
+    for (about, is) in [
+        (subjects("id", "email"), "column `id`"),
+        (subjects("email", "customer"), "scope `customer`"),
+        (About::Nobody, "about nobody"),
+    ] {
+        let refused = put("2", about).await;
+        let Err(ExecuteError::Refused(refusal)) = refused else { panic!("{refused:?}") };
+        assert_eq!(refusal.code, RefusalCode::Conflict);
+        let was = "was stored about whom column `email` names, in scope `email`, not";
+        assert!(refusal.message.contains(was) && refusal.message.contains(is), "{}", refusal.message);
+        assert_eq!(world.objects(), 1);
+    }
+
+    // In a set that needs nothing said, saying nothing contradicts nothing.
+    let world = World::new(DataClass::Internal).await;
+    let put = async |version: &str, form: Form, about: About, bytes: &[u8]| {
+        let wish = Wish { dataset: "loans".into(), version: version.into(), form: Some(form), about };
+        ingest(&world.engine, &world.who, wish, Cursor::new(bytes.to_vec())).await
+    };
+    let lines: &[u8] = b"{\"id\":1}\n{\"id\":2}\n";
+    put("1", Form::Csv, subjects("email", "email"), ROWS).await.expect("stored");
+    let unsaid = put("2", Form::Csv, About::Unsaid, ROWS).await;
+    assert!(matches!(unsaid, Ok(Outcome::Known { .. })));
+    put("2", Form::Jsonl, About::Unsaid, lines).await.expect("stored");
+    let other = put("3", Form::Csv, About::Unsaid, lines).await.expect_err("of another form").to_string();
+    assert!(other.contains("was stored as jsonl, not as csv"), "{other}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_reference_that_cannot_be_looked_in_when_checked_then_it_is_said_what_is_missing() {
+    let world = World::new(DataClass::Internal).await;
+    let engine = &world.engine;
+    let text = "name = \"loans\"\ndataset = \"loans\"\n[[column]]\nname = \"id\"\ntype = \"integer\"\n\
+                [[reference]]\nname = \"known\"\ncolumns = [\"id\"]\ndataset = \"customers\"\n";
+    let publish = |text: &str| {
+        let (contract, dataset, text) = ("loans".into(), "loans".into(), text.into());
+        Command::PublishContract(ContractPublished { contract, version: 1, dataset, text })
+    };
+    let founder = Principal { roles: world.who.roles.clone(), ..world.operator.clone() };
+    world.declare("customers", DataClass::Internal).await;
+    let refused = engine.execute(&founder, publish(text)).await.expect_err("not for operation").to_string();
+    assert!(refused.contains("`customers`") && refused.contains("have it declared with `operation`"), "{refused}");
+    let purposes = async |purposes: Vec<Purpose>| {
+        let known = engine.read(|state| state.datasets["customers"].spec.clone());
+        let declared = DatasetDeclared { dataset: "customers".into(), spec: DatasetSpec { purposes, ..known } };
+        engine.execute(&world.who, Command::DeclareDataset(declared)).await.expect("declared");
+    };
+    purposes(vec![Purpose::Operation]).await;
+    engine.execute(&founder, publish(text)).await.expect("published");
+    world.put("loans", "1", Form::Csv, ROWS).await.expect("stored");
+    let missing = async || {
+        let wish = check::Wish {
+            dataset: "loans".into(),
+            version: "1".into(),
+            under: check::Under::InForce,
+            stage: "ingest".into(),
+            run: None,
+        };
+        let outcome = check::check_version(engine, &world.who, wish).await.expect("checked");
+        outcome.reasons.into_iter().map(|(rule, why)| format!("{rule}: {why}")).collect::<String>()
+    };
+    assert!(missing().await.starts_with("known: data set `customers` has no version that may be read"));
+    world.put("customers", "1", Form::Csv, ROWS).await.expect("stored");
+    assert_eq!(missing().await, "");
+    purposes(vec![Purpose::Development]).await;
+    assert!(missing().await.contains("may not be read for `operation`"));
 }

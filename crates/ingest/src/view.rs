@@ -88,6 +88,19 @@ pub async fn frame(engine: &Arc<Engine>, dataset: &str, version: &str) -> Result
     Ok(Frame::open(form, crate::stored(engine, dataset, version).await?).await?.in_order())
 }
 
+/// How well people can be told apart in a view of a version. Reads it and makes nothing, no tokens either.
+///
+/// # Errors
+/// As [`open`], but for what shows only in rows that go out.
+pub async fn reached(view: &View, frame: &Frame) -> Result<Reached, ViewError> {
+    reach(&view.spec, (&view.dataset, &view.version), &query_of(view, frame)?, frame).await
+}
+
+fn query_of(view: &View, frame: &Frame) -> Result<Query, Refusal> {
+    let subject = view.subjects.as_ref().map(|subjects| subjects.column.as_str());
+    Query::of(&view.spec, &frame.columns(), subject)
+}
+
 /// Opens a view over a version's rows. Its first rows are ready on return, so that most of what can go wrong with its
 /// columns does so before anything is sent.
 ///
@@ -95,8 +108,7 @@ pub async fn frame(engine: &Arc<Engine>, dataset: &str, version: &str) -> Result
 /// A refusal when the version has no such column, a rule does not fit a column's type, or too few rows share theirs;
 /// otherwise what cannot be read.
 pub async fn open(engine: &Arc<Engine>, view: View, frame: Frame) -> Result<Opened, ViewError> {
-    let query =
-        Query::of(&view.spec, &frame.columns(), view.subjects.as_ref().map(|subjects| subjects.column.as_str()))?;
+    let query = query_of(&view, &frame)?;
     let reached = reach(&view.spec, (&view.dataset, &view.version), &query, &frame).await?;
     let rows = frame.select(&query.rows(reached.suppressed > 0)).await?;
     let tokens: Vec<(usize, String)> = query.tokens.clone();

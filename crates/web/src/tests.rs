@@ -20,6 +20,7 @@ use crate::ui::{Section, Shell};
 
 mod accesses;
 mod disposed;
+mod documented;
 mod door;
 mod kept_out;
 mod names;

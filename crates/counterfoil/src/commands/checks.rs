@@ -121,7 +121,10 @@ pub fn told(found: &Value) -> String {
                     percent(high)
                 )
             }
-            None => word(one, "why"),
+            None => match one["help"].as_str() {
+                Some(help) => format!("{}: {help}", word(one, "why")),
+                None => word(one, "why"),
+            },
         };
         let blocks = if one["blocking"] == true { "" } else { "  warning" };
         text += &format!(

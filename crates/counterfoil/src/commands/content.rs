@@ -335,7 +335,8 @@ pub fn compared(diff: &Value) -> String {
         text += &format!("{left_out} more columns were not compared\n");
     }
     if diff["shows_values"] == false {
-        text += "values are not shown: the data are neither public nor internal\n";
+        text += "values are not shown of columns that are not public or internal, by their data set, their steward or what was \
+                 found in them, and medians only as the beginning of a band\n";
     }
     text
 }

@@ -78,10 +78,7 @@ impl Contracts {
         if let Self::Import(wish) = self {
             return wish.run(json);
         }
-        let client = connect.open().await?;
-        let answer = self.ask(&client).await;
-        client.close().await?;
-        let answer = answer?;
+        let answer = connect.asked(async |client| self.ask(client).await).await?;
         let word = |name: &str| answer[name].as_str().unwrap_or_default();
         match (json, self) {
             (true, Self::List) => output::json(&answer["contracts"]),

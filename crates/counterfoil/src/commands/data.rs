@@ -175,10 +175,7 @@ impl Data {
         if let Some(ask) = self.of_fields() {
             return ask.run(json, connect).await;
         }
-        let client = connect.open().await?;
-        let answer = self.ask(&client, json, connect).await;
-        client.close().await?;
-        let answer = answer?;
+        let answer = connect.asked(async |client| self.ask(client, json, connect).await).await?;
         match (json, self) {
             (true, Self::Check(_)) => output::json(&answer).and_then(|()| super::checks::passed(&answer)),
             (false, Self::Check(_)) => {

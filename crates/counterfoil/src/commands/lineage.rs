@@ -71,10 +71,7 @@ pub struct Called {
 
 impl Lineage {
     pub async fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
-        let client = connect.open().await?;
-        let answer = self.ask(&client).await;
-        client.close().await?;
-        let answer = answer?;
+        let answer = connect.asked(async |client| self.ask(client).await).await?;
         if json {
             return output::json(&answer);
         }

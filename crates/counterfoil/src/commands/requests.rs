@@ -196,6 +196,9 @@ pub struct Output {
     /// Leave out so many inferences: where there are more than one archive takes, it says where the next part begins
     #[arg(long, default_value_t = 0)]
     from: u64,
+    /// The region that it goes to, where a rule says where data of the class of a data set in it may be
+    #[arg(long, value_name = "REGION")]
+    to_region: Option<String>,
 }
 
 /// Which form of a certificate to write where.
@@ -268,13 +271,9 @@ impl Requests {
         let on = |request: &str, what: &str| format!("/api/v1/requests/{request}{what}");
         let (method, path, body) = match self {
             Self::Export(wish) => {
-                return written(
-                    json,
-                    connect,
-                    &on(&wish.request, &format!("/export?from={}", wish.from)),
-                    &wish.output,
-                )
-                .await;
+                let path = on(&wish.request, &format!("/export?from={}", wish.from));
+                let path = super::data::bound_for(&path, wish.to_region.as_deref());
+                return written(json, connect, &path, &wish.output).await;
             }
             Self::Certificate(wish) => {
                 let path = on(&wish.request, if wish.pdf { "/certificate.pdf" } else { "/certificate" });

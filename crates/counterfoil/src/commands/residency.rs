@@ -186,10 +186,7 @@ impl Rule {
 
     async fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
         let body = self.body()?;
-        let client = connect.open().await?;
-        let answer = self.set(&client, &body).await;
-        client.close().await?;
-        let answer = answer?;
+        let answer = connect.asked(async |client| self.set(client, &body).await).await?;
         match (json, answer["approval"].as_str()) {
             (true, _) => output::json(&answer),
             (false, Some(approval)) => output::line(format!(

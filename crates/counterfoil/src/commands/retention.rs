@@ -69,10 +69,7 @@ pub struct Set {
 
 impl Set {
     async fn run(&self, json: bool, connect: &Connect) -> Result<(), Failure> {
-        let client = connect.open().await?;
-        let answer = self.set(&client).await;
-        client.close().await?;
-        let answer = answer?;
+        let answer = connect.asked(async |client| self.set(client).await).await?;
         match (json, answer["approval"].as_str()) {
             (true, _) => output::json(&answer),
             (false, Some(approval)) => {

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use ::http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Run, World, eventually, http, people};
+use crate::support::{Run, World, data, eventually, http, people};
 
 /// Runs a command as somebody; it must succeed.
 #[track_caller]
@@ -17,23 +17,6 @@ fn done(world: &World, key: &str, arguments: &[&str]) -> Value {
 fn tried(world: &World, key: &str, arguments: &[&str]) -> Run {
     world.cli(&[&["--json", "--token", key], arguments].concat())
 }
-
-const DECLARE: [&str; 14] = [
-    "data",
-    "declare",
-    "loans",
-    "--class",
-    "personal",
-    "--source",
-    "crm/exports",
-    "--licence",
-    "MSA-7",
-    "--lawful-basis",
-    "contract",
-    "--purposes",
-    "development",
-    "--owner",
-];
 
 /// How many files below a directory hold this text.
 fn files_with(dir: &std::path::Path, text: &str) -> usize {
@@ -52,8 +35,7 @@ fn files_with(dir: &std::path::Path, text: &str) -> usize {
 fn given_a_data_set_when_stored_read_and_destroyed_then_nothing_lies_in_clear_and_all_is_on_record() {
     let world = World::new();
     let staff = people::Staff::new(&world);
-    let (actor, steward) = people::somebody_with(&world, &staff, "data_steward");
-    done(&world, &steward, &[&DECLARE[..], &[actor.as_str()][..]].concat());
+    let (actor, steward) = data::steward_of_loans(&world, &staff, "personal");
     let rows: String = (0..20_000).map(|n| format!("{n},canary-{n}@example.com\n")).collect();
     let file = world.file("loans.csv", &format!("id,email\n{rows}"));
     let put =
@@ -116,7 +98,7 @@ fn given_a_file_with_a_data_set_when_applied_by_a_steward_then_it_is_declared_an
     let apply = ["apply", "-f", &file, "--yes", "--only", "datasets"];
     assert_eq!(done(&world, &steward, &apply)["applied"], 1);
     assert_eq!(done(&world, &steward, &apply)["plan"], json!([]), "all is as declared");
-    done(&world, &steward, &[&DECLARE[..], &[actor.as_str()][..]].concat());
+    data::declare_loans(&world, &(actor, steward), "personal", &[]);
 
     let (other, key) = people::somebody(&world);
     let asked = people::ask(&world, &other, "data_steward", "dataset/calls");
@@ -137,8 +119,7 @@ fn incoming(world: &World) -> Vec<std::path::PathBuf> {
 fn given_an_upload_under_way_when_the_server_is_killed_then_nothing_of_it_is_there_and_its_name_is_free() {
     let mut world = World::new();
     let staff = people::Staff::new(&world);
-    let (actor, steward) = people::somebody_with(&world, &staff, "data_steward");
-    done(&world, &steward, &[&DECLARE[..], &[actor.as_str()][..]].concat());
+    let (_, steward) = data::steward_of_loans(&world, &staff, "personal");
     let address = world.url.trim_start_matches("http://").to_owned();
     let mut stream = std::net::TcpStream::connect(&address).expect("it listens");
     let head = format!(

@@ -9,31 +9,13 @@ use ::http::Method;
 use serde_json::{Value, json};
 
 use crate::support::bucket::Buckets;
-use crate::support::{Run, World, eventually, http, people, tools};
+use crate::support::{Run, World, data, eventually, http, people, tools};
 
 /// A world with a data set `loans` of a class, and the key of a data steward.
 fn with_loans(class: &str) -> (World, String) {
     let world = World::new();
     let staff = people::Staff::new(&world);
-    let (actor, steward) = people::somebody_with(&world, &staff, "data_steward");
-    let declare = [
-        "data",
-        "declare",
-        "loans",
-        "--class",
-        class,
-        "--source",
-        "crm/exports",
-        "--licence",
-        "MSA-7",
-        "--lawful-basis",
-        "contract",
-        "--purposes",
-        "development",
-        "--owner",
-        &actor,
-    ];
-    done(&world, &steward, &declare);
+    let (_, steward) = data::steward_of_loans(&world, &staff, class);
     (world, steward)
 }
 
@@ -82,6 +64,9 @@ fn given_versions_when_they_come_in_then_they_are_described_known_again_and_comp
     let row = |version: &str, rows: u64| json!({"version": version, "form": "csv", "row_count": rows, "column_count": 3, "known": true});
     assert_eq!(world.sql(sql), [row("1", 3000), row("2", 2500)]);
 
+    for version in ["loans@1", "loans@2"] {
+        done(&world, &steward, &["data", "scan", version]);
+    }
     let compare = ["--purpose", "development", "data", "diff", "loans@1", "loans@2", "--key", "id"];
     let told = done(&world, &steward, &compare);
     assert_eq!(told["rows"], json!([3000, 2500]));

@@ -8,30 +8,14 @@ use ::http::Method;
 use serde_json::{Value, json};
 
 use crate::support::people::{self, Person, Staff};
-use crate::support::{World, http, tools};
+use crate::support::{World, data, http, tools};
 
 const FEATURES: &str = "dataset:duckdb://dbtp/db.duckdb:db.main.features";
 const RUN: &str = "01a204ce-f484-7f71-af44-93561f30881c";
 
 /// A steward with the data set `loans`, which has version 1, and a program of theirs that may report.
 fn with_loans(world: &World, staff: &Staff) -> (Person, String) {
-    let steward = people::somebody_with(world, staff, "data_steward");
-    let declare = [
-        "data",
-        "declare",
-        "loans",
-        "--class",
-        "internal",
-        "--source",
-        "crm/exports",
-        "--licence",
-        "MSA-7",
-        "--purposes",
-        "development",
-        "--owner",
-        &steward.0,
-    ];
-    as_(world, &steward.1, &declare);
+    let steward = data::steward_of_loans(world, staff, "internal");
     let rows = world.file("loans.csv", "id,age\n1,40\n");
     as_(world, &steward.1, &["data", "put", "loans", &rows, "--version", "1"]);
     let program = world.json(&["people", "add", "--kind", "service"])["actor"].as_str().expect("an actor").to_owned();

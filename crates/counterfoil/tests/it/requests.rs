@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::directory::{self, Directory};
 use crate::retention::{node, options};
-use crate::support::{World, attacker, eventually, memory, people, tools};
+use crate::support::{World, attacker, data, eventually, memory, people, tools};
 
 const USER: &str = "canary.user.7f3a@example.com";
 const PHONE: &str = "+61412307777";
@@ -80,10 +80,7 @@ fn elsewhere(world: &World, door: &Directory<'_>, officer: &str, steward: &peopl
     let by = ["--token", steward.1.as_str()];
     let words = ["tokens", "tokenize", "numbers", "--file", &numbers, "--subjects", &whose, "--service", "support"];
     world.json(&[&by[..], &words].concat());
-    let mut declare = vec!["data", "declare", "loans", "--class", "personal", "--source", "crm/exports"];
-    declare.extend(["--licence", "MSA-7", "--lawful-basis", "contract", "--purposes", "development", "--owner"]);
-    declare.push(&steward.0);
-    world.json(&[&by[..], &declare].concat());
+    data::declare_loans(world, steward, "personal", &[]);
     let rows = world.file("loans.csv", &format!("phone,note\n{PHONE},{ROW}\n{STAYS},of another\n"));
     let put =
         ["data", "put", "loans", &rows, "--version", "1", "--subject-column", "phone", "--subject-scope", "phone"];

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::support::people::{Staff, somebody_with};
-use crate::support::{World, tools};
+use crate::support::{World, data, tools};
 
 /// What an application with the stock client is told.
 const CLIENT: &str = r#"
@@ -161,29 +161,9 @@ fn given_a_provider_abroad_when_called_then_nothing_leaves_until_it_is_authorise
 fn given_a_data_set_under_a_rule_when_read_then_it_goes_to_no_other_region_and_what_was_tried_is_on_record() {
     let world = ruled();
     let staff = Staff::new(&world);
-    let (actor, steward) = somebody_with(&world, &staff, "data_steward");
-    let declare = [
-        "data",
-        "declare",
-        "loans",
-        "--class",
-        "personal",
-        "--source",
-        "crm/exports",
-        "--licence",
-        "MSA-7",
-        "--lawful-basis",
-        "contract",
-        "--purposes",
-        "development",
-        "--region",
-        "au",
-        "--subject-country",
-        "au",
-        "--owner",
-        &actor,
-    ];
-    done(&world, &steward, &declare);
+    let person = somebody_with(&world, &staff, "data_steward");
+    data::declare_loans(&world, &person, "personal", &["--region", "au", "--subject-country", "au"]);
+    let (_, steward) = person;
     let file = world.file("loans.csv", "id\n1\n");
     done(&world, &steward, &["data", "put", "loans", &file, "--version", "1", "--no-subjects"]);
     let read = world.path("read.csv").display().to_string();

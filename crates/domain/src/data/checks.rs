@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::contracts::Dimension;
+use super::contracts::{Dimension, KnownContract};
 use super::objects::{StoredObject, is_well_formed};
 use crate::decide::{digest_is_valid, identifier_is_valid, name_is_valid, reference_is_valid};
 use crate::people::Purpose;
@@ -64,6 +64,20 @@ impl Unsure {
             Self::ReferenceMissing => "reference_missing",
             Self::Limit => "limit",
             Self::NotEvaluable => "not_evaluable",
+        }
+    }
+
+    /// What that means, for people.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::ColumnMissing => "a column that it needs is not there",
+            Self::NoRows => "there is no row that it could be said of",
+            Self::ReferenceMissing => {
+                "what it refers to is not there, waits for its check, or may not be read for `operation`"
+            }
+            Self::Limit => "it takes more time or memory than it may",
+            Self::NotEvaluable => "it cannot be computed over these rows, as with a division by zero in one of them",
         }
     }
 }
@@ -292,17 +306,15 @@ impl State {
             );
             return forbid("quarantined", message);
         }
-        let contract = self.contract_of(dataset);
         let checked = standing.and_then(|standing| standing.checked.as_ref());
         let released = standing.and_then(|standing| standing.released.as_ref());
-        if let Some(contract) = contract {
-            let guarded = self.dataset_version(dataset, version).is_some_and(|known| known.at >= contract.since);
+        if let Some(contract) = self.guard_of(dataset, version) {
             // What was let out under another version of the contract was not let out under this one.
             let let_out = released.is_some_and(|(name, number)| {
                 *name == contract.published.contract && *number == contract.published.version
             });
             let settled = let_out || checked.is_some_and(|last| last.verdict == Verdict::Passed);
-            if guarded && !settled {
+            if !settled {
                 let name = &contract.published.contract;
                 let message = format!(
                     "version `{version}` of data set `{dataset}` waits for its check under contract `{name}`: run \
@@ -318,6 +330,27 @@ impl State {
             return forbid("training-gate", message);
         }
         Ok(())
+    }
+
+    /// The contract that a version needs a check under before it is read: it was in force when the version was stored.
+    fn guard_of(&self, dataset: &str, version: &str) -> Option<&KnownContract> {
+        let stored_at = self.dataset_version(dataset, version)?.at;
+        self.contract_of(dataset).filter(|contract| stored_at >= contract.since)
+    }
+
+    /// Versions, as (data set, version), that need a check and of which none is on record, the oldest first. Whoever brings a
+    /// version in has it checked, so each of them was left by a process that ended in between, or its check could not be run.
+    #[must_use]
+    pub fn unchecked(&self) -> Vec<(String, String)> {
+        let versions = self.datasets.iter().flat_map(|(name, known)| known.versions.iter().map(move |one| (name, one)));
+        let waits = |dataset: &str, version: &str| {
+            self.guard_of(dataset, version).is_some() && self.standing(dataset, version).is_none()
+        };
+        let left = versions.filter(|(dataset, (version, _))| waits(dataset, version));
+        let mut left: Vec<(i64, String, String)> =
+            left.map(|(dataset, (version, known))| (known.at, dataset.clone(), version.clone())).collect();
+        left.sort();
+        left.into_iter().map(|(_, dataset, version)| (dataset, version)).collect()
     }
 
     /// What keeps a version from being trained on.

@@ -322,6 +322,12 @@ pub struct Version {
 /// The most purposes of a data set.
 const MAX_PURPOSES: usize = 10;
 
+/// Names that no new data set gets: its page would lie where another page does.
+pub const TAKEN_NAMES: [&str; 4] = ["contracts", "findings", "lineage", "residency"];
+
+/// Names that no new version gets, for the same reason.
+pub const TAKEN_VERSIONS: [&str; 2] = ["diff", "versions"];
+
 impl State {
     /// A version of a data set.
     #[must_use]
@@ -398,11 +404,22 @@ fn find_version<'a>(state: &'a State, dataset: &str, version: &str) -> Result<&'
     find(state, dataset)?.versions.get(version).map_or_else(|| refuse(RefusalCode::NotFound, missing()), Ok)
 }
 
+/// Whether nothing else here is reached by this name.
+pub(super) fn name_is_free(what: &str, name: &str, taken: &[&str]) -> Result<(), Refusal> {
+    match taken.contains(&name) {
+        true => refuse(RefusalCode::Invalid, format!("a {what} cannot be called `{name}`: that address is taken")),
+        false => Ok(()),
+    }
+}
+
 pub(crate) fn declare(state: &State, body: &DatasetDeclared) -> Result<Vec<Event>, Refusal> {
     let (dataset, spec) = (&body.dataset, &body.spec);
     name_is_valid("data set", dataset)?;
-    spec_is_valid(state, dataset, spec)?;
     let known = state.datasets.get(dataset);
+    if known.is_none() {
+        name_is_free("data set", dataset, &TAKEN_NAMES)?;
+    }
+    spec_is_valid(state, dataset, spec)?;
     if let Some(known) = known.filter(|known| known.spec.class != spec.class && !known.versions.is_empty()) {
         let was = known.spec.class.as_str();
         let message = format!(
@@ -466,6 +483,7 @@ pub(crate) fn store(state: &State, given: &Given, body: &StoreVersion) -> Result
 /// A [`Refusal`] that says why not.
 pub fn may_store(state: &State, dataset: &str, version: &str, subjects: Option<&SubjectColumn>) -> Result<(), Refusal> {
     name_is_valid("version", version)?;
+    name_is_free("version", version, &TAKEN_VERSIONS)?;
     let known = find(state, dataset)?;
     if known.retired_at.is_some() {
         return refuse(RefusalCode::Conflict, format!("data set `{dataset}` is retired: declare it again first"));

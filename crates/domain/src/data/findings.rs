@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::DataClass;
-use super::fields::{FieldDecision, VersionScanned, against};
+use super::fields::{FieldDecision, FoundKind, VersionScanned, against};
 use crate::decide::{reference_is_valid, refuse};
 use crate::{Event, Given, Refusal, RefusalCode, State};
 
@@ -145,6 +145,32 @@ impl Finding {
 }
 
 impl State {
+    /// Whether single values of a column of a version may be shown to whoever reads it: the data set is public or internal,
+    /// so is the column by its steward's decision, and detectors looked at it in this version and found nothing above that
+    /// but what was settled as a false alarm. Of what nobody looked at yet, nothing is shown.
+    #[must_use]
+    pub fn shows_values(&self, dataset: &str, version: &str, column: &str) -> bool {
+        let open = |class: Option<DataClass>| class.is_some_and(|class| class <= DataClass::Internal);
+        let declared = open(self.field_class(dataset, None)) && open(self.field_class(dataset, Some(column)));
+        let scan = self.scans.get(dataset).and_then(|scans| scans.get(version));
+        let looked =
+            scan.and_then(|scan| scan.scanned.columns.iter().find(|one| one.column.as_deref() == Some(column)));
+        let harmless = |found: &FoundKind| {
+            (!found.secret && found.class <= DataClass::Internal) || self.is_false_alarm(dataset, column, &found.kind)
+        };
+        declared && looked.is_some_and(|looked| looked.found.iter().all(harmless))
+    }
+
+    /// Whether somebody said of a kind of thing in a column that it is none.
+    fn is_false_alarm(&self, dataset: &str, column: &str, kind: &str) -> bool {
+        self.findings.values().any(|finding| {
+            let opened = &finding.opened;
+            let same = opened.dataset == dataset && opened.field.as_deref() == Some(column) && opened.kind == kind;
+            let resolved = finding.resolved.as_ref().map(|(resolved, ..)| resolved.resolution);
+            same && resolved == Some(Resolution::FalseAlarm)
+        })
+    }
+
     pub(crate) fn open_finding(&mut self, body: &FindingOpened, at: i64) {
         let finding = Finding { opened: body.clone(), at, resolved: None };
         self.findings.insert(body.finding.clone(), finding);

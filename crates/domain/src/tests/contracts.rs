@@ -117,8 +117,10 @@ fn given_a_contract_when_published_then_it_is_approved_and_numbered_and_alone_fo
 fn given_a_contract_in_force_when_a_version_is_stored_then_nobody_sees_it_before_its_check() {
     let mut company = with_a_contract();
     assert!(closed(&company, Purpose::Development, "unchecked").contains("counterfoil data check loans@1"));
+    assert_eq!(company.state.unchecked(), [("loans".to_owned(), "1".to_owned())]);
     let unknown = vec![result("amount.range", Dimension::Validity, true, Verdict::Unknown)];
     assert_eq!(checked(&mut company, "a_1", 1, unknown), ["dataset.version.checked"]);
+    assert!(company.state.unchecked().is_empty(), "what came of it is for people to look at");
     closed(&company, Purpose::Development, "unchecked");
     assert_eq!(checked(&mut company, "a_1", 7, all_passed()), ["dataset.version.checked"], "of another version");
     closed(&company, Purpose::Development, "unchecked");

@@ -245,3 +245,23 @@ fn given_a_duty_in_one_data_set_when_held_then_it_covers_that_one_and_keeps_apar
     assert_eq!(company.refused("a_admin", request("g_4", "a_3", "auditor", "org")).policies, ["audit-not-erase"]);
     company.done("a_admin", request("g_5", "a_3", "auditor", "dataset/calls"));
 }
+
+#[test]
+fn given_names_of_pages_when_a_data_set_or_a_version_is_to_have_them_then_it_is_refused_but_what_is_there_stays() {
+    let mut company = Company::with_a_lead();
+    for name in crate::data::datasets::TAKEN_NAMES {
+        let refusal = company.refused("a_1", declare(name, "a_1"));
+        assert!(refusal.code == RefusalCode::Invalid && refusal.message.contains("is taken"), "{}", refusal.message);
+    }
+    company.done("a_1", declare("loans", "a_1"));
+    company.given.object = Some(stored("0a", "internal"));
+    for version in crate::data::datasets::TAKEN_VERSIONS {
+        assert_eq!(company.refused("a_1", store(version, "0a")).code, RefusalCode::Invalid, "{version}");
+    }
+    // As in a ledger of before.
+    let known = company.state.datasets["loans"].clone();
+    company.state.datasets.insert("findings".into(), known);
+    let Command::DeclareDataset(mut body) = declare("findings", "a_1") else { unreachable!() };
+    body.spec.licence = "MSA-7".into();
+    assert_eq!(company.done("a_1", Command::DeclareDataset(body)), ["dataset.declared"]);
+}

@@ -112,6 +112,33 @@ fn given_personal_data_in_an_internal_set_when_scanned_then_one_finding_is_opene
 }
 
 #[test]
+fn given_columns_when_their_values_are_to_be_shown_then_steward_detectors_and_data_set_all_decide() {
+    let mut company = with_version(DataClass::Internal);
+    let shown = |company: &Company| {
+        let shown = ["note", "term", "born", "new"].map(|column| company.state.shows_values("loans", "1", column));
+        let version = company.state.shows_values("loans", "2", "term");
+        (shown, version)
+    };
+    assert_eq!(shown(&company), ([false; 4], false), "nobody looked yet");
+    let email = || found("email", DataClass::Personal, false);
+    let columns = vec![column("note", vec![email()]), column("term", vec![]), column("born", vec![])];
+    company.scans(columns);
+    assert_eq!(shown(&company), ([false, true, true, false], false));
+    let id = company.first();
+    company.done("a_1", Command::ResolveFinding(resolve(&id, Resolution::FalseAlarm)));
+    assert_eq!(shown(&company).0, [true, true, true, false]);
+
+    // In a set about people nothing is shown, whatever is said of a field or not found in it.
+    let mut company = with_version(DataClass::Personal);
+    company.done("a_1", fields(vec![decision("term", DataClass::Internal, &[])]));
+    company.scans(vec![column("term", vec![]), column("born", vec![])]);
+    assert_eq!(shown(&company).0, [false; 4]);
+    let mut company = with_version(DataClass::Confidential);
+    company.scans(vec![column("term", vec![])]);
+    assert_eq!(shown(&company).0, [false; 4]);
+}
+
+#[test]
 fn given_a_finding_when_it_waits_then_whoever_answers_for_the_data_set_is_told_and_each_week_when_it_is_late() {
     let mut company = with_version(DataClass::Internal);
     company.scans(vec![column("note", vec![found("email", DataClass::Personal, false)])]);

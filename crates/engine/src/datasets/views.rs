@@ -1,7 +1,8 @@
 //! Purpose-bound views of data sets: who gets one, links to one, and tokens in the place of a column's values.
 //!
 //! A link is a random secret of which the digest is kept in memory until it expires, within an hour. A restart ends all.
-//! Whoever comes with one reads as whoever made it, with what roles they hold at that moment.
+//! Whoever comes with one reads as whoever made it, with what roles they hold at that moment, and for no longer than what it
+//! was made with, their key or session, is good.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -50,6 +51,10 @@ pub struct ViewLink {
     pub expires_at: i64,
     spec: ViewSpec,
     object: String,
+    /// The key that it was made with.
+    key: Option<String>,
+    /// The session that it was made in.
+    session: Option<String>,
 }
 
 /// Links by the digest of their secret.
@@ -134,6 +139,8 @@ impl Engine {
             expires_at: now.saturating_add(lives_ms),
             spec: view.spec.clone(),
             object: view.object.clone(),
+            key: who.key.clone(),
+            session: who.session.as_ref().map(|visit| visit.session.clone()),
         };
         let mut links = self.view_links.0.lock().unwrap_or_else(PoisonError::into_inner);
         links.retain(|_, link| link.expires_at > now);
@@ -148,7 +155,8 @@ impl Engine {
     /// What a link leads to, and whoever made it, with the roles that they hold now.
     ///
     /// # Errors
-    /// A refusal when it is unknown or expired, or leads to what is not as it was when it was made.
+    /// A refusal when it is unknown or expired, what it was made with is good no more, or it leads to what is not as it was
+    /// when it was made.
     pub fn follow_view_link(&self, shown: &str) -> Result<(Principal, ViewLink), Refusal> {
         let now = Self::now_ms();
         let found = {
@@ -157,6 +165,16 @@ impl Engine {
         };
         let expired = |why: &str| Refusal::new(RefusalCode::Expired, why.to_owned());
         let link = found.ok_or_else(|| expired("the link is not known here or has expired: ask for another"))?;
+        let stands = self.read(|state| {
+            let key = link.key.as_ref().is_none_or(|key| state.keys.get(key).is_some_and(|key| key.is_live(now)));
+            let session = link.session.as_ref().is_none_or(|session| self.session_is_open(state, session, now));
+            key && session && !state.left.contains_key(&link.by)
+        });
+        if !stands {
+            return Err(expired(
+                "the key or session that the link was made with is good no more: ask for another link",
+            ));
+        }
         let same = self.read(|state| {
             let view = state.view(&link.dataset, link.purpose).is_some_and(|view| view.spec == link.spec);
             let version = state.dataset_version(&link.dataset, &link.version);

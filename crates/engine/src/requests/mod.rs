@@ -159,6 +159,26 @@ impl Engine {
         refused.map(drop)
     }
 
+    /// Decides whether what data sets hold of whoever asks may go to where whoever hands it out says, as a read of those
+    /// versions is decided, and puts on record what is refused or crosses into another jurisdiction.
+    ///
+    /// # Errors
+    /// A refusal that names the rule, or that there is no such request; or that something cannot be read or put on record.
+    pub async fn may_go_out(self: &Arc<Self>, who: &Principal, request: &str) -> Result<(), ExecuteError> {
+        let subjects = subjects_of(&self.request(request)?);
+        let held = self.blocking(move |engine| {
+            let mut held = BTreeSet::new();
+            for subject in &subjects {
+                held.extend(engine.datasets_of(subject)?);
+            }
+            Ok::<_, ExecuteError>(held)
+        });
+        for (dataset, version) in held.await?? {
+            self.may_leave(who, &dataset, &version).await?;
+        }
+        Ok(())
+    }
+
     /// Looks for everything that is held of whoever asks, records that are not sealed yet included, and notes what was
     /// found.
     ///

@@ -15,7 +15,7 @@ use ledger::records::Payload;
 use vault::{SealedRef, SubjectRef};
 
 use super::{events, killed, open, operator};
-use crate::{Asked, Engine, NewRequest, Principal, Profile, Subjects, Untokenized};
+use crate::{Asked, Engine, ExecuteError, NewRequest, Principal, Profile, Subjects, Untokenized};
 
 const CLASS: &str = "confidential";
 const DAY: &str = "2026-11-22";
@@ -410,6 +410,22 @@ async fn given_somebody_in_tokens_and_data_sets_when_they_ask_then_what_is_their
     assert_eq!((rows.dataset.as_str(), rows.version.as_str(), rows.left_out), ("loans", "1", 0));
     assert_eq!(rows.header.as_deref(), Some("user,note"));
     assert_eq!(rows.rows, ["zoe@example.com,late", "zoe@example.com,again"]);
+    // Their rows leave as those of any read do.
+    engine.may_go_out(&officers[1], &access).await.expect("no rule is of the class");
+    engine.locate("node/n1", Some("au-syd")).await.expect("located");
+    super::residency::rule(&engine, &["au"]).await;
+    let going = |to: Option<&str>| {
+        let who = super::datasets::asking(&officers[1], Purpose::SubjectRequest);
+        to.into_iter().for_each(|to| who.attempt.iter().for_each(|attempt| attempt.goes_to(to)));
+        who
+    };
+    for to in [None, Some("us")] {
+        let refused = engine.may_go_out(&going(to), &access).await;
+        let Err(ExecuteError::Refused(refusal)) = refused else { panic!("{refused:?}") };
+        assert_eq!(refusal.policies, ["residency:personal@1"], "{to:?}");
+    }
+    engine.may_go_out(&going(Some("au")), &access).await.expect("the rule permits it");
+
     let request = searched(&engine, &officers[0], "zoe@example.com", RequestKind::Erasure).await;
     approved(&engine, &officers, &request).await;
     engine.execute_request(&operator(&engine), &request).await.expect("begun");

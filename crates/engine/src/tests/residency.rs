@@ -8,7 +8,7 @@ use domain::people::Purpose;
 use super::datasets::{all, asking, code, put, with_loans};
 use super::*;
 
-async fn rule(engine: &Arc<Engine>, permitted: &[&str]) {
+pub(super) async fn rule(engine: &Arc<Engine>, permitted: &[&str]) {
     let spec = |outer: Option<&str>| RegionSpec { within: outer.map(str::to_owned) };
     let list = [("au", None), ("au-syd", Some("au")), ("eu", None), ("us", None)];
     let regions = list.map(|(code, outer)| (code.to_owned(), spec(outer))).into();

@@ -95,6 +95,41 @@ async fn given_a_link_when_followed_then_it_is_its_makers_for_as_long_as_all_is_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn given_a_link_when_the_key_it_was_made_with_is_revoked_or_its_maker_leaves_then_it_leads_nowhere() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    let (_, trainer) = with_view(&engine).await;
+    let administrator = operator(&engine);
+    let linked = async || {
+        let (scope, expires_at) = (KeyScope::Actor(trainer.actor.clone()), Engine::now_ms() + 3_600_000);
+        let key = engine.create_key(&trainer, scope, expires_at).await.expect("a key");
+        let who = engine.authenticate(&key.secret).expect("good");
+        let (secret, _) = engine.link_view(&who, ("loans", "1", FOR), 600_000).expect("a link");
+        (key.key, secret)
+    };
+    let (key, first) = linked().await;
+    let (_, second) = linked().await;
+    engine.revoke_key(&administrator, &key).await.expect("revoked");
+    let over = engine.follow_view_link(&first).expect_err("its key is no more");
+    assert!(over.code == RefusalCode::Expired && over.message.contains("key or session"), "{}", over.message);
+    assert!(engine.follow_view_link(&second).is_ok(), "that of another key is good");
+    let left = Command::Leave(domain::people::ActorLeft { actor: trainer.actor.clone() });
+    engine.execute(&administrator, left).await.expect("left");
+    assert_eq!(engine.follow_view_link(&second).expect_err("they left").code, RefusalCode::Expired);
+
+    // A session ends as a key does.
+    let reader = with(&engine, "model_trainer", "org").await;
+    let (proof, authenticated_at) = (domain::people::Proof::Oidc, Engine::now_ms());
+    let proven = crate::Proven { actor: reader.actor, proof, authenticated_at, ..crate::Proven::default() };
+    let session = engine.admit(proven, None).await.expect("a session");
+    let who = engine.authenticate_session(&session.secret).expect("good");
+    let (secret, _) = engine.link_view(&who, ("loans", "1", FOR), 600_000).expect("a link");
+    assert!(engine.follow_view_link(&secret).is_ok());
+    engine.close_session(&who).await.expect("signed out");
+    assert_eq!(engine.follow_view_link(&secret).expect_err("signed out").code, RefusalCode::Expired);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn given_a_scope_per_subject_when_a_view_makes_tokens_then_each_is_somebodys_and_the_same_each_time() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let engine = open(dir.path()).await;

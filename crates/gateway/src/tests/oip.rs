@@ -147,7 +147,7 @@ async fn contract(rig: &Rig, version: u64, change: impl Fn(&str) -> String) {
     let roles = vec![("data_steward".to_owned(), "org".to_owned())];
     let steward = Principal { actor: actor.clone(), roles, ..Principal::default() };
     for dataset in ["german-credit", "bookings", "purposes"] {
-        let spec = json!({"class": "internal", "owner": actor, "source": "uci", "licence": "CC-BY-4.0", "purposes": ["training"]});
+        let spec = json!({"class": "internal", "owner": actor, "source": "uci", "licence": "CC-BY-4.0", "purposes": ["training", "operation"]});
         let declare = json!({"command": "dataset.declare", "body": {"dataset": dataset, "spec": spec}});
         let declare: Command = serde_json::from_value(declare).expect("a command");
         rig.engine.execute(&steward, declare).await.expect("declared");

@@ -6,7 +6,8 @@
 
 use domain::data::{Check, ColumnType, Contract, ContractColumn, Literal, Reference, What};
 
-/// The name of the column that says which rules a row breaks.
+/// The name of the column that says which rules a row breaks; with underscores behind it where the rows have one of that
+/// name themselves.
 pub const BROKEN_RULES: &str = "counterfoil_rules";
 
 /// A contract over the columns that a version has.
@@ -14,6 +15,8 @@ pub(super) struct Compiled<'a> {
     contract: &'a Contract,
     /// Columns of the version, with a word for the type of each.
     present: &'a [(String, String)],
+    /// How the names of our own columns begin, and no other does.
+    mark: String,
 }
 
 /// What is asked to evaluate a check.
@@ -42,7 +45,31 @@ pub(super) struct Apart {
 
 impl<'a> Compiled<'a> {
     pub fn new(contract: &'a Contract, present: &'a [(String, String)]) -> Self {
-        Self { contract, present }
+        let names = || present.iter().map(|(name, _)| name).chain(contract.columns.iter().map(|column| &column.name));
+        let mut mark = "__".to_owned();
+        while names().any(|name| name.starts_with(&mark)) {
+            mark.push('_');
+        }
+        Self { contract, present, mark }
+    }
+
+    /// What a column is called before its values are of the contract's type.
+    fn raw(&self, column: &str) -> String {
+        quoted(&format!("{}given {column}", self.mark))
+    }
+
+    /// What a column is called as it came, by its place.
+    fn kept(&self, n: usize) -> String {
+        quoted(&format!("{}kept_{n}", self.mark))
+    }
+
+    /// What the column is called that says which rules a row breaks.
+    pub fn broken_rules(&self) -> String {
+        let mut name = BROKEN_RULES.to_owned();
+        while self.has(&name) {
+            name.push('_');
+        }
+        name
     }
 
     fn has(&self, column: &str) -> bool {
@@ -67,7 +94,7 @@ impl<'a> Compiled<'a> {
             // Known without asking.
             What::Schema => Asked::Missing,
             What::Type(column) => {
-                let condition = format!("{} IS NOT NULL AND {} IS NULL", quoted(&raw(column)), quoted(column));
+                let condition = format!("{} IS NOT NULL AND {} IS NULL", self.raw(column), quoted(column));
                 rows(column, condition)
             }
             What::Required(column) => rows(column, format!("{} IS NULL", quoted(column))),
@@ -111,7 +138,7 @@ impl<'a> Compiled<'a> {
         let (keys, typed) = (names.join(", "), self.typed());
         let known = names.iter().map(|name| format!("{name} IS NOT NULL")).collect::<Vec<_>>().join(" AND ");
         let grouped = format!("FROM {typed} t WHERE {known} GROUP BY {keys} HAVING count(*) > 1");
-        let key = |n: usize| format!("\"__key_{n}\"");
+        let key = |n: usize| quoted(&format!("{}key_{n}", self.mark));
         let picked: Vec<String> = names.iter().enumerate().map(|(n, name)| format!("{name} AS {}", key(n))).collect();
         let same: Vec<String> = names.iter().enumerate().map(|(n, name)| format!("t.{name} = g.{}", key(n))).collect();
         Apart {
@@ -126,9 +153,10 @@ impl<'a> Compiled<'a> {
         let mut picked = Vec::new();
         let mut same = Vec::new();
         for (n, (here, there)) in pairs.enumerate() {
-            picked.push(format!("TRY_CAST({} AS {}) AS \"__there_{n}\"", quoted(there), sql_type(self.kind(here))));
+            let name = quoted(&format!("{}there_{n}", self.mark));
+            picked.push(format!("TRY_CAST({} AS {}) AS {name}", quoted(there), sql_type(self.kind(here))));
             let equal = if n < to.columns.len() { "=" } else { "IS NOT DISTINCT FROM" };
-            same.push(format!("(t.{} {equal} r.\"__there_{n}\")", quoted(here)));
+            same.push(format!("(t.{} {equal} r.{name})", quoted(here)));
         }
         let known: Vec<String> = to.columns.iter().map(|column| format!("{} IS NOT NULL", quoted(column))).collect();
         let rows = format!(
@@ -145,13 +173,13 @@ impl<'a> Compiled<'a> {
     pub fn typed(&self) -> String {
         let mut picked = Vec::new();
         for (n, (name, word)) in self.present.iter().enumerate() {
-            picked.push(format!("{} AS {}", quoted(name), quoted(&kept(n))));
+            picked.push(format!("{} AS {}", quoted(name), self.kept(n)));
             match self.contract.column(name) {
                 None => picked.push(quoted(name)),
                 Some(column) => {
                     let given = given(column, word);
                     picked.push(format!("{} AS {}", converted(&given, word, column.kind), quoted(name)));
-                    picked.push(format!("{given} AS {}", quoted(&raw(name))));
+                    picked.push(format!("{given} AS {}", self.raw(name)));
                 }
             }
         }
@@ -161,18 +189,8 @@ impl<'a> Compiled<'a> {
     /// The columns as they came, for a question over [`Self::typed`].
     pub fn as_they_came(&self) -> String {
         let names = self.present.iter().enumerate();
-        names.map(|(n, (name, _))| format!("t.{} AS {}", quoted(&kept(n)), quoted(name))).collect::<Vec<_>>().join(", ")
+        names.map(|(n, (name, _))| format!("t.{} AS {}", self.kept(n), quoted(name))).collect::<Vec<_>>().join(", ")
     }
-}
-
-/// What a column is called before its values are of the contract's type.
-fn raw(column: &str) -> String {
-    format!("__given {column}")
-}
-
-/// What a column is called as it came, by its place.
-fn kept(n: usize) -> String {
-    format!("__kept_{n}")
 }
 
 /// A column's value, or NULL when that stands for nothing.

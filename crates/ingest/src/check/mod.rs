@@ -2,6 +2,7 @@
 //! refers to other data sets in a pass each, and then the rows that break what blocks.
 
 mod compile;
+mod left;
 mod run;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use query::{Answer, QueryError};
 
 pub use compile::BROKEN_RULES;
 use compile::{Apart, Asked, Compiled, quoted, text};
+pub use left::check_those_left;
 pub use run::{Outcome, Under, Wish, check_version, kept_rows, try_contract};
 
 /// The most rows that are kept of those that break what blocks.
@@ -258,14 +260,17 @@ pub async fn offending(
         }
     }
     let mut questions = Vec::new();
-    let came = compiled.as_they_came();
+    let (came, column) = (compiled.as_they_came(), quoted(&compiled.broken_rules()));
+    let kept = |names: &str, from: &str| {
+        format!("SELECT {came}, CAST({names} AS VARCHAR) AS {column} FROM {from} LIMIT {MAX_KEPT_ROWS}")
+    };
     if !conditions.is_empty() {
         let names = conditions.iter().map(|(name, condition)| format!("CASE WHEN {condition} THEN {} END", text(name)));
         let any: Vec<String> = conditions.iter().map(|(_, condition)| format!("({condition})")).collect();
         let names = format!("concat_ws(', ', {})", names.collect::<Vec<_>>().join(", "));
-        questions.push(kept(&came, &names, &format!("{} t WHERE {}", compiled.typed(), any.join(" OR "))));
+        questions.push(kept(&names, &format!("{} t WHERE {}", compiled.typed(), any.join(" OR "))));
     }
-    questions.extend(apart.iter().map(|(name, Apart { rows, .. })| kept(&came, &text(name), rows)));
+    questions.extend(apart.iter().map(|(name, Apart { rows, .. })| kept(&text(name), rows)));
     let mut kept: Vec<RecordBatch> = Vec::new();
     let (mut count, mut bytes) = (0, 0);
     for question in questions {
@@ -294,10 +299,6 @@ pub async fn offending(
         Some(rows) => Ok(Some((rows.to_parquet()?, count as u64))),
         None => Ok(None),
     }
-}
-
-fn kept(came: &str, names: &str, from: &str) -> String {
-    format!("SELECT {came}, CAST({names} AS VARCHAR) AS {} FROM {from} LIMIT {MAX_KEPT_ROWS}", quoted(BROKEN_RULES))
 }
 
 /// The batches with one schema: whether a column can be NULL depends on the question.

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use domain::data::{Contract, ContractUsed, Form, KnownContract, Reference, VersionChecked, What, checks};
 use domain::people::Purpose;
-use domain::{Refusal, RefusalCode};
+use domain::{Refusal, RefusalCode, State};
 use engine::{Attempt, Engine, ExecuteError, Principal, Recorded};
 use query::rows::{Frame, RangeRead, RowsError};
 use sha2::{Digest, Sha256};
@@ -53,7 +53,12 @@ pub struct Outcome {
     pub checked: VersionChecked,
     /// What was recorded; nothing of a text that is not published.
     pub recorded: Option<Recorded>,
+    /// Why a check could not be asked, by its name, in words: what a reference cannot look in, or what a rule may not say.
+    pub reasons: Vec<(String, String)>,
 }
+
+/// What the references of a contract refer to, and why what is not there is not.
+type Beside = (References, Vec<(String, String)>);
 
 /// Checks at once: each reads a version to its end several times.
 static TURNS: Semaphore = Semaphore::const_new(2);
@@ -72,13 +77,17 @@ pub async fn check_version(engine: &Arc<Engine>, who: &Principal, wish: Wish) ->
         false => engine.may_check(who, (&dataset, &version), at).await?,
     };
     let (contract, used) = contract(engine, &dataset, under)?;
+    if let Some((rule, why)) = refused(&contract).next().filter(|_| tried) {
+        let message = format!("rule `{rule}`: {why}");
+        return Err(Refusal::new(RefusalCode::Invalid, message).into());
+    }
     let reader = tried.then_some(who);
     let looked = async {
         let _turn = TURNS.acquire().await;
         look(engine, (&dataset, &version), &contract, reader).await
     };
     let looked = tokio::time::timeout(WHOLE, looked).await;
-    let (Checked { rows, results }, kept) = looked.map_err(|_| late(&dataset, &version))??;
+    let (Checked { rows, results }, kept, reasons) = looked.map_err(|_| late(&dataset, &version))??;
     let verdict = checks::overall(&results);
     let checked = VersionChecked {
         dataset,
@@ -93,12 +102,23 @@ pub async fn check_version(engine: &Arc<Engine>, who: &Principal, wish: Wish) ->
         results,
     };
     if tried {
-        return Ok(Outcome { checked, recorded: None });
+        return Ok(Outcome { checked, recorded: None, reasons });
     }
     let recorded = engine.record_check(who, checked.clone(), kept).await?;
     let checked = VersionChecked { check: recorded.check.clone(), ..checked };
-    Ok(Outcome { checked, recorded: Some(recorded) })
+    Ok(Outcome { checked, recorded: Some(recorded), reasons })
 }
+
+/// Rules that are no expression that may be asked, and why. One that was published before may say what none may say now.
+fn refused(contract: &Contract) -> impl Iterator<Item = (String, String)> {
+    contract.checks().into_iter().filter_map(|check| match &check.what {
+        What::Row(sql) | What::Set(sql) => Some((check.name.clone(), query::expression(sql).err()?.to_string())),
+        _ => None,
+    })
+}
+
+/// What was found, the rows that break what blocks and how many they are, and why checks could not be asked.
+type Looked = (Checked, Option<(Vec<u8>, u64)>, Vec<(String, String)>);
 
 /// Evaluates a contract over a version; the rows that break what blocks are gathered when they may be kept.
 async fn look(
@@ -106,17 +126,18 @@ async fn look(
     (dataset, version): (&str, &str),
     contract: &Contract,
     reader: Option<&Principal>,
-) -> Result<(Checked, Option<(Vec<u8>, u64)>), ExecuteError> {
+) -> Result<Looked, ExecuteError> {
     let unreadable = |error: RowsError| unreadable(dataset, version, &error);
     let mut frame = opened(engine, dataset, version).await?.map_err(unreadable)?.with_timeout(PATIENCE);
-    let references = references(engine, contract, &mut frame, reader).await;
+    let (references, mut reasons) = references(engine, contract, &mut frame, reader).await;
+    reasons.extend(refused(contract));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
     let checked = check(contract, &frame, &references, now).await.map_err(unreadable)?;
     let kept = match reader {
         Some(_) => None,
         None => offending(contract, &frame, &references, &checked.results).await.map_err(unreadable)?,
     };
-    Ok((checked, kept))
+    Ok((checked, kept, reasons))
 }
 
 fn late(dataset: &str, version: &str) -> Refusal {
@@ -147,10 +168,8 @@ pub async fn kept_rows(
 /// # Errors
 /// What is wrong, with the rule.
 pub async fn try_contract(contract: &Contract) -> Result<(), String> {
-    for check in contract.checks() {
-        if let What::Row(sql) | What::Set(sql) = &check.what {
-            query::expression(sql).map_err(|error| format!("rule `{}`: {error}", check.name))?;
-        }
+    if let Some((rule, why)) = refused(contract).next() {
+        return Err(format!("rule `{rule}`: {why}"));
     }
     let internal = |error: RowsError| error.to_string();
     let row = |names: &mut dyn Iterator<Item = String>| {
@@ -201,48 +220,73 @@ pub(super) fn table(n: usize) -> String {
     format!("reference_{n}")
 }
 
-/// Puts beside the rows what the contract refers to; what is not there, or may not be seen, is left out. For a text that is
-/// not published, `reader` needs to be somebody who may read it; of a published contract that was asked of its publisher.
+/// Puts beside the rows what the contract refers to; of what is not there, or may not be seen, it is said why. For a text that
+/// is not published, `reader` needs to be somebody who may read it; of a published contract that was asked of its publisher.
 async fn references(
     engine: &Arc<Engine>,
     contract: &Contract,
     frame: &mut Frame,
     reader: Option<&Principal>,
-) -> References {
-    let mut found = References::new();
+) -> Beside {
+    let (mut found, mut reasons) = Beside::default();
     for (n, reference) in contract.references.iter().enumerate() {
-        let purpose = match reader {
-            None => Some(Purpose::Operation),
-            Some(who) => who.attempt.as_ref().and_then(Attempt::why),
-        };
-        let Some(version) = purpose.and_then(|purpose| seen(engine, reference, purpose)) else { continue };
-        if let Some(who) = reader
-            && engine.readable_version(who, &reference.dataset, &version).await.is_err()
-        {
-            continue;
-        }
-        let Ok((form, bytes)) = stored(engine, &reference.dataset, &version).await else { continue };
-        if frame.add_table(&table(n), form, bytes).await.is_ok() {
-            found.push((reference.clone(), table(n)));
+        match beside(engine, reference, (&mut *frame, &table(n)), reader).await {
+            Ok(()) => found.push((reference.clone(), table(n))),
+            Err(why) => reasons.push((reference.name.clone(), why)),
         }
     }
-    found
+    (found, reasons)
+}
+
+async fn beside(
+    engine: &Arc<Engine>,
+    reference: &Reference,
+    (frame, table): (&mut Frame, &str),
+    reader: Option<&Principal>,
+) -> Result<(), String> {
+    let dataset = &reference.dataset;
+    let purpose = match reader {
+        None => Some(Purpose::Operation),
+        Some(who) => who.attempt.as_ref().and_then(Attempt::why),
+    };
+    let purpose = purpose.ok_or_else(|| "nobody said what it is read for: say so with `--purpose`".to_owned())?;
+    let version = engine.read(|state| seen(state, reference, purpose))?;
+    if let Some(who) = reader {
+        engine.readable_version(who, dataset, &version).await.map_err(|error| error.to_string())?;
+    }
+    let unread = |error: String| format!("version `{version}` of data set `{dataset}` cannot be read as rows: {error}");
+    let (form, bytes) = stored(engine, dataset, &version).await.map_err(|error| unread(error.to_string()))?;
+    frame.add_table(table, form, bytes).await.map_err(|error| unread(error.to_string()))
 }
 
 /// The version that a reference refers to, when its data set has the purpose and its rows may be seen for it.
-fn seen(engine: &Engine, reference: &Reference, purpose: Purpose) -> Option<String> {
-    engine.read(|state| {
-        let known = state.datasets.get(&reference.dataset)?;
-        let versions = known.spec.purposes.contains(&purpose).then_some(&known.versions)?;
-        let open = |name: &&String| state.may_see(&reference.dataset, name, purpose).is_ok();
-        match &reference.version {
-            Some(version) => versions.keys().find(|name| *name == version).filter(open).cloned(),
-            None => {
-                let newest = versions.iter().filter(|(name, _)| open(name)).max_by_key(|(_, version)| version.at);
-                newest.map(|(name, _)| name.clone())
-            }
+fn seen(state: &State, reference: &Reference, purpose: Purpose) -> Result<String, String> {
+    let dataset = &reference.dataset;
+    let Some(known) = state.datasets.get(dataset) else { return Err(format!("there is no data set `{dataset}`")) };
+    if !known.spec.purposes.contains(&purpose) {
+        return Err(format!(
+            "data set `{dataset}` may not be read for `{}`, which is what a check looks there for: have it declared with that \
+             purpose too, then check again",
+            purpose.as_str()
+        ));
+    }
+    let waits = |name: &String| state.may_see(dataset, name, purpose).is_err();
+    match &reference.version {
+        Some(version) if !known.versions.contains_key(version) => {
+            Err(format!("data set `{dataset}` has no version `{version}`: store it, or name another in the contract"))
         }
-    })
+        Some(version) if waits(version) => Err(format!(
+            "version `{version}` of data set `{dataset}` may not be read yet: it waits for its check, or is quarantined"
+        )),
+        Some(version) => Ok(version.clone()),
+        None => {
+            let open = known.versions.iter().filter(|(name, _)| !waits(name));
+            let newest = open.max_by_key(|(_, version)| version.at).map(|(name, _)| name.clone());
+            newest.ok_or_else(|| {
+                format!("data set `{dataset}` has no version that may be read: store one, and have it checked")
+            })
+        }
+    }
 }
 
 async fn opened(engine: &Arc<Engine>, dataset: &str, version: &str) -> Result<Result<Frame, RowsError>, ExecuteError> {

@@ -230,10 +230,40 @@ async fn given_contracts_that_cannot_be_asked_when_tried_then_the_rule_is_named(
         ("age_years >= 19", "age_years >=", "employed-since-of-age"),
         ("age_years >= 19", "age_years in (select 1)", "employed-since-of-age"),
         ("age_years >= 19", "count(*) > 19", "employed-since-of-age"),
+        ("age_years >= 19", "length(replace(job, 'A', savings)) > 1", "employed-since-of-age"),
+        ("count(*) >= 500", "length(string_agg(job, ',')) >= 500", "enough-of-both"),
         ("count(*) >= 500", "counted(*) >= 500", "enough-of-both"),
         ("^A3[0-4]$", "^A3[0-4$", "credit_history.pattern"),
     ] {
         let why = tried(from, to).await.expect_err(to);
         assert!(why.starts_with(&format!("rule `{rule}`")), "{why}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_columns_that_are_named_as_ours_would_be_when_checked_then_neither_is_taken_for_the_other() {
+    let names = ["id", "__given id", "__kept_0", "__key_0", "n0", "t", "counterfoil_rules"];
+    let column =
+        |name: &str| format!("[[column]]\nname = \"{name}\"\ntype = \"integer\"\nrequired = true\nunique = true\n");
+    let columns: String = names.map(column).concat();
+    let rule =
+        "[[rule]]\nname = \"apart\"\nrow = '\"__kept_0\" > id AND \"__given id\" > id'\ndimension = \"accuracy\"\n";
+    let text = format!("name = \"loans\"\ndataset = \"loans\"\nclosed = true\n{columns}{rule}");
+    let contract = Contract::parse(&text).expect("a contract");
+    assert_eq!(try_contract(&contract).await, Ok(()));
+    let rows = format!("{}\n1,11,21,31,41,51,61\n2,12,1,32,42,52,62\n3,13,23,33,43,53,62\n", names.join(","));
+    let frame = Frame::open(Form::Csv, Arc::new(rows.into_bytes())).await.expect("rows");
+    let none = References::new();
+    let found = check(&contract, &frame, &none, NOW).await.expect("checked");
+    let failed = |rule, rows| (rule, Verdict::Failed, rows);
+    assert_eq!(broken(&found), [failed("counterfoil_rules.unique", 2), failed("apart", 1)]);
+    let kept = offending(&contract, &frame, &none, &found.results).await.expect("read");
+    let lines = String::from_utf8(in_form(kept.expect("rows").0, Form::Jsonl).await.expect("rows")).expect("text");
+    let lines: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let told = |line: &serde_json::Value| {
+        format!("{} {} {}", line["id"], line["counterfoil_rules"], line["counterfoil_rules_"])
+    };
+    let mut told: Vec<String> = lines.iter().map(told).collect();
+    told.sort_unstable();
+    assert_eq!(told, ["2 62 \"apart\"", "2 62 \"counterfoil_rules.unique\"", "3 62 \"counterfoil_rules.unique\""]);
 }

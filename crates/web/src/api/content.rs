@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use axum::Json as Answer;
 use axum::extract::{Path, Query, State};
-use domain::data::DataClass;
 use engine::Principal;
-use ingest::{Diff, DiffError, Side};
+use ingest::{Diff, DiffError, MIN_GROUP, Shown, Side};
 use query::rows::RowsError;
 use serde::Deserialize;
 
@@ -38,11 +37,18 @@ pub(crate) async fn diff(
 pub(crate) async fn compare(app: &App, who: &Principal, id: &str, compared: &Compared) -> Result<Diff, Failure> {
     let from = side(app, who, id, &compared.from).await?;
     let to = side(app, who, id, &compared.to).await?;
-    let class = app.engine.read(|state| state.datasets.get(id).map(|dataset| dataset.spec.class));
-    let shows_values = matches!(class, Some(DataClass::Public | DataClass::Internal));
+    let versions = [&compared.from, &compared.to];
+    let values_of =
+        |column: &str| app.engine.read(|state| versions.iter().all(|version| state.shows_values(id, version, column)));
+    // Where a view asks for larger groups than we do, a comparison is no way around it.
+    let views = app.engine.read(|state| {
+        let views = state.views.get(id).into_iter().flat_map(|views| views.values());
+        views.map(|view| u64::from(view.spec.min_k)).max()
+    });
+    let shown = Shown { values_of: &values_of, min_group: views.unwrap_or(0).max(MIN_GROUP) };
     let key = compared.key.as_deref().unwrap_or_default().split(',').map(str::trim);
     let key: Vec<String> = key.filter(|name| !name.is_empty()).map(str::to_owned).collect();
-    ingest::diff(from, to, &key, shows_values).await.map_err(|error| match error {
+    ingest::diff(from, to, &key, &shown).await.map_err(|error| match error {
         DiffError::Rows(RowsError::Query(error)) => rows::failure(error),
         DiffError::Rows(RowsError::Io(error)) => Failure::internal("read a version", &error),
         other => Failure::invalid(other.to_string()),

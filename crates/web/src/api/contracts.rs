@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json as Answer;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use domain::data::{Contract, ContractPublished, ContractRetired, Form, KnownContract, VersionReleased};
+use domain::data::{Contract, ContractPublished, ContractRetired, Form, KnownContract, RuleResult, VersionReleased};
 use domain::{Command, RefusalCode};
 use engine::{Asked, Principal};
 use http::header;
@@ -213,12 +213,23 @@ pub(crate) async fn on_arrival(app: &Arc<App>, who: &Principal, dataset: &str, v
 pub(crate) fn found(outcome: &Outcome) -> Value {
     let checked = &outcome.checked;
     let recorded = outcome.recorded.as_ref();
+    let results: Vec<Value> = checked.results.iter().map(|one| explained(one, &outcome.reasons)).collect();
     json!({
         "check": recorded.map(|recorded| &recorded.check), "dataset": checked.dataset, "version": checked.version, "contract": checked.contract,
         "stage": checked.stage, "run": checked.run, "rows": checked.rows, "verdict": checked.verdict,
-        "quarantined": recorded.is_some_and(|recorded| recorded.quarantined), "results": checked.results,
+        "quarantined": recorded.is_some_and(|recorded| recorded.quarantined), "results": results,
         "size": recorded.map(|recorded| recorded.done.size),
     })
+}
+
+/// What came of a rule, and of what is unknown why, or else what that means.
+fn explained(result: &RuleResult, reasons: &[(String, String)]) -> Value {
+    let mut shown = json!(result);
+    if let Some(why) = result.why {
+        let reason = reasons.iter().find(|(rule, _)| *rule == result.rule);
+        shown["help"] = json!(reason.map_or(why.meaning(), |(_, reason)| reason));
+    }
+    shown
 }
 
 /// In which form rows are given out.

@@ -240,6 +240,9 @@ pub(crate) async fn close(
 pub(crate) struct Part {
     /// After how many inferences it begins.
     from: u64,
+    /// Where it goes: the record of the access reads it, and what asks the rules of residency.
+    #[serde(rename = "to_region")]
+    _to_region: Option<String>,
 }
 
 /// `GET /requests/{id}/export`: what is held of whoever asked, opened, as a ZIP file.
@@ -267,6 +270,7 @@ pub(crate) async fn exported(app: &App, who: &Principal, id: &str, part: &Part) 
         return Err(Failure::new(http::StatusCode::CONFLICT, "conflict", message));
     }
     app.engine.may_hand_out(who, id)?;
+    app.engine.may_go_out(who, id).await?;
     let (bytes, next) = ::assurance::export_of_person(&app.engine, id, part.from).await.map_err(assurance_failure)?;
     let mut response = attached("application/zip", &format!("{id}.zip"), bytes);
     if let Some(next) = next {

@@ -174,13 +174,12 @@ async fn given(
         app.engine.may_leave(who, dataset, version).await?;
     }
     let frame = ingest::view::frame(&app.engine, dataset, version).await.map_err(failure)?;
-    let opened = ingest::view::open(&app.engine, view, frame).await.map_err(failure)?;
     if how.report {
-        return Ok(Answer(
-            json!({ "dataset": dataset, "version": version, "purpose": purpose, "reached": opened.reached }),
-        )
-        .into_response());
+        let reached = ingest::view::reached(&view, &frame).await.map_err(failure)?;
+        let answer = json!({ "dataset": dataset, "version": version, "purpose": purpose, "reached": reached });
+        return Ok(Answer(answer).into_response());
     }
+    let opened = ingest::view::open(&app.engine, view, frame).await.map_err(failure)?;
     if let Some(run) = run_of(headers, how.run.as_deref()) {
         app.engine.report_read(who, (dataset, version), &run).await?;
     }

@@ -112,6 +112,7 @@ impl DiffPage {
         let column = ColumnDiff {
             name: "purpose".into(),
             kind: "text".into(),
+            shows_values: true,
             nulls: [0, 2],
             distinct: [3, 4],
             min: Some([Some("car".into()), None]),

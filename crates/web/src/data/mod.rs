@@ -38,3 +38,20 @@ pub(crate) use {
     content::DiffPage, contracts::ContractsPage, dataset::DatasetPage, datasets::DataPage, findings::FindingsPage,
     lineage::LineagePage, residency::ResidencyPage, version::VersionPage,
 };
+
+#[cfg(test)]
+mod tests {
+    use domain::data::datasets::{TAKEN_NAMES, TAKEN_VERSIONS};
+
+    #[test]
+    fn given_a_page_beside_those_of_data_sets_when_there_is_one_then_nothing_new_gets_its_name() {
+        let routes = include_str!("mod.rs").split(".route(\"").skip(1).filter_map(|rest| rest.split('"').next());
+        for path in routes.filter_map(|path| path.strip_prefix("/data/")) {
+            let (name, taken) = match path.strip_prefix("{id}/") {
+                Some(version) => (version, &TAKEN_VERSIONS[..]),
+                None => (path, &TAKEN_NAMES[..]),
+            };
+            assert!(name.starts_with('{') || taken.contains(&name), "{path}");
+        }
+    }
+}

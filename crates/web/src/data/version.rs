@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Path, State};
-use domain::data::{Standing, Version, checks::wilson};
+use domain::data::{Standing, Unsure, Version, checks::wilson};
 
 use crate::App;
 use crate::app::Found;
@@ -124,7 +124,11 @@ fn result(row: &Row) -> Vec<Cell> {
     let verdict = match text("status").as_str() {
         "passed" => Mark::new("passed", Tone::Good),
         "failed" => Mark::new("failed", Tone::Bad),
-        _ => Mark::new(rows::maybe(row, "reason").unwrap_or_else(|| "unknown".to_owned()), Tone::Open),
+        _ => {
+            let reason: Option<Unsure> =
+                row.get("reason").and_then(|reason| serde_json::from_value(reason.clone()).ok());
+            Mark::new(reason.map_or("unknown".to_owned(), |why| format!("unknown: {}", why.meaning())), Tone::Open)
+        }
     };
     let percent = |share: f64| format!("{:.3} %", share * 100.0);
     let share = wilson(violations, checked)

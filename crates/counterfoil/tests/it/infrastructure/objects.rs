@@ -12,7 +12,7 @@ use store::objects::{Directory, Objects};
 use crate::support::bucket::Buckets;
 use crate::support::custodians::secret;
 use crate::support::http::get;
-use crate::support::{World, people};
+use crate::support::{World, data, people};
 
 /// What every driver promises.
 fn keeps_its_word(place: &dyn Objects) {
@@ -86,28 +86,7 @@ fn given_objects_in_a_directory_and_in_buckets_when_kept_read_and_removed_then_b
 /// A steward's key, with a data set declared.
 fn steward(world: &World) -> String {
     let staff = people::Staff::new(world);
-    let (actor, steward) = people::somebody_with(world, &staff, "data_steward");
-    let declare = [
-        "--token",
-        &steward,
-        "data",
-        "declare",
-        "loans",
-        "--class",
-        "personal",
-        "--source",
-        "crm",
-        "--licence",
-        "MSA-7",
-        "--lawful-basis",
-        "contract",
-        "--purposes",
-        "development",
-        "--owner",
-        &actor,
-    ];
-    world.json(&declare);
-    steward
+    data::steward_of_loans(world, &staff, "personal").1
 }
 
 fn put<'a>(steward: &'a str, file: &'a str, version: &'a str) -> [&'a str; 11] {

@@ -3,6 +3,7 @@
 pub mod attacker;
 pub mod bucket;
 pub mod custodians;
+pub mod data;
 pub mod http;
 mod incoming;
 pub mod memory;

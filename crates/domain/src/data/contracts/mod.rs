@@ -14,7 +14,9 @@ pub use format::{
     SqlRule, Tolerance,
 };
 
+use super::datasets::name_is_free;
 use crate::decide::{name_is_valid, reference_is_valid};
+use crate::people::Purpose;
 use crate::{Event, Refusal, RefusalCode, State};
 
 /// A version of a contract is in force, in place of the one before.
@@ -83,6 +85,9 @@ fn refuse<T>(code: RefusalCode, why: String) -> Result<T, Refusal> {
 pub(crate) fn publish(state: &State, body: &ContractPublished) -> Result<Vec<Event>, Refusal> {
     let name = &body.contract;
     name_is_valid("contract", name)?;
+    if !state.contracts.contains_key(name) {
+        name_is_free("contract", name, &["try"])?;
+    }
     let read = Contract::parse(&body.text)
         .map_err(|error| Refusal::new(RefusalCode::Invalid, format!("contract `{name}`: {error}")))?;
     if (&read.name, &read.dataset) != (name, &body.dataset) {
@@ -93,6 +98,17 @@ pub(crate) fn publish(state: &State, body: &ContractPublished) -> Result<Vec<Eve
     let others = read.references.iter().map(|reference| &reference.dataset);
     if let Some(unknown) = others.chain([&body.dataset]).find(|dataset| !state.datasets.contains_key(*dataset)) {
         return refuse(RefusalCode::NotFound, format!("there is no data set `{unknown}`: declare it first"));
+    }
+    let readable = |dataset: &&String| {
+        state.datasets.get(*dataset).is_some_and(|known| known.spec.purposes.contains(&Purpose::Operation))
+    };
+    if let Some(closed) = read.references.iter().map(|reference| &reference.dataset).find(|dataset| !readable(dataset))
+    {
+        let message = format!(
+            "contract `{name}` refers to data set `{closed}`, in which checks look for the purpose `operation`, and that is not \
+             among its purposes: have it declared with `operation` too, or leave the reference out"
+        );
+        return refuse(RefusalCode::Conflict, message);
     }
     let known = state.contracts.get(name);
     let newest = known.map_or(0, |known| known.published.version);
