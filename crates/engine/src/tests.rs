@@ -43,6 +43,7 @@ fn options(dir: &std::path::Path) -> EngineOptions {
         custody: crate::CustodyOptions::default(),
         archive: None,
         objects: None,
+        columnar: None,
     }
 }
 

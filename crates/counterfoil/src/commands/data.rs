@@ -114,7 +114,7 @@ pub struct Put {
     /// Name of the version, never used twice
     #[arg(long)]
     version: String,
-    /// The column, or the member of each JSON object, with an identifier of whom a row is about
+    /// The column, or the member of each JSON object, with an identifier of whom a row is about; in every form
     #[arg(long, value_name = "COLUMN", requires = "subject_scope")]
     subject_column: Option<String>,
     /// The kind of that identifier, as elsewhere here, such as email

@@ -184,8 +184,12 @@ fn given_what_is_in_a_version_when_it_is_stored_then_both_are_said_and_rows_that
 
     let Command::StoreVersion(mut named) = store("2", "0b") else { unreachable!() };
     named.subjects = Some(SubjectColumn { form: Form::Parquet, column: "email".into(), scope: "email".into() });
-    let refusal = company.refused("a_1", Command::StoreVersion(named));
-    assert!(refusal.message.contains("nobody's could be erased"), "{}", refusal.message);
+    company.given.content = Some(Content { form: Form::Parquet, ..content(4) });
+    assert_eq!(
+        company.done("a_1", Command::StoreVersion(named)),
+        ["dataset.version.stored", "dataset.version.described"],
+        "of every form"
+    );
 }
 
 #[test]
