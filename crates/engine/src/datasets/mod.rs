@@ -47,6 +47,9 @@ const BATCH_ROWS: usize = 4096;
 /// Subjects of a version that are remembered as noted, so that most are noted once.
 const REMEMBERED: usize = 1 << 16;
 
+/// How much of a version is decrypted before the first byte of it is given: what is wrong there is told and not sent.
+const AHEAD_BYTES: usize = 1 << 20;
+
 /// How the vault's key store calls a version.
 const HOLDER: &str = "dataset/";
 
@@ -119,10 +122,13 @@ pub enum About {
     Named(SubjectColumn),
 }
 
-/// A version that is read: its plaintext comes from `reader` as it is decrypted.
+/// A version that is read: its plaintext comes from `reader` as it is decrypted, but for what was read ahead.
 pub struct Reading {
     /// How many bytes there are.
     pub bytes: u64,
+    ahead: Option<Vec<u8>>,
+    /// What was read ahead and is given.
+    given: Vec<u8>,
     reader: ObjectReader<BufReader<Box<dyn Object>>>,
     _permit: OwnedSemaphorePermit,
 }
@@ -133,6 +139,10 @@ impl Reading {
     /// # Errors
     /// By its name, what is wrong with the object.
     pub fn next_piece(&mut self) -> Result<Option<&[u8]>, ObjectError> {
+        if let Some(ahead) = self.ahead.take() {
+            self.given = ahead;
+            return Ok(Some(&self.given));
+        }
         self.reader.next_chunk()
     }
 }
@@ -337,10 +347,50 @@ impl Engine {
         let known = self.readable_version(who, dataset, version).await?;
         let permit = self.transfers.begin()?;
         let stored = known.stored;
-        let bytes = stored.bytes;
-        let opened = self.blocking(move |engine| engine.open_stored(&stored)).await?;
-        let reader = opened.map_err(|error| unreadable(dataset, version, &error))?;
-        Ok(Reading { bytes, reader, _permit: permit })
+        let (bytes, object) = (stored.bytes, stored.object.clone());
+        let opened = self.blocking(move |engine| engine.read_ahead(&stored)).await?;
+        let (ahead, reader) = opened.map_err(|error| unreadable((dataset, version), &object, &error))?;
+        let ahead = Some(ahead).filter(|ahead| !ahead.is_empty());
+        Ok(Reading { bytes, ahead, given: Vec::new(), reader, _permit: permit })
+    }
+
+    /// Opens an object so that most of what can be wrong with it shows before anything of it is given: its end first, then
+    /// its beginning. Blocks.
+    fn read_ahead(
+        &self,
+        stored: &StoredObject,
+    ) -> Result<(Vec<u8>, ObjectReader<BufReader<Box<dyn Object>>>), ObjectError> {
+        drop(self.stored_pieces(stored)?);
+        let mut reader = self.open_stored(stored)?;
+        let mut ahead = Vec::new();
+        while ahead.len() < AHEAD_BYTES
+            && let Some(chunk) = reader.next_chunk()?
+        {
+            ahead.extend_from_slice(chunk);
+        }
+        Ok((ahead, reader))
+    }
+
+    /// Reads all of a version and gives nothing of it: how many bytes there are, and the object that they lie in. Who may
+    /// ask is for the caller to ask.
+    ///
+    /// # Errors
+    /// A refusal when there is no such version, or by its name what is wrong with its object.
+    pub async fn verify_version(self: &Arc<Self>, dataset: &str, version: &str) -> Result<(u64, String), ExecuteError> {
+        let known = self.read(|state| state.dataset_version(dataset, version).cloned());
+        let missing = || format!("data set `{dataset}` has no version `{version}`");
+        let stored = known.ok_or_else(|| Refusal::new(RefusalCode::NotFound, missing()))?.stored;
+        let (_permit, object) = (self.transfers.begin()?, stored.object.clone());
+        let read = self.blocking(move |engine| {
+            let (ahead, mut reader) = engine.read_ahead(&stored)?;
+            let mut bytes = ahead.len() as u64;
+            while let Some(chunk) = reader.next_chunk()? {
+                bytes += chunk.len() as u64;
+            }
+            Ok::<u64, ObjectError>(bytes)
+        });
+        let bytes = read.await?.map_err(|error| unreadable((dataset, version), &object, &error))?;
+        Ok((bytes, object))
     }
 
     /// What is known of a version that `who` may read for the purpose that they came with; the record of their access
@@ -442,8 +492,9 @@ impl Engine {
         let known = self.read(|state| state.dataset_version(dataset, version).cloned());
         let missing = || format!("data set `{dataset}` has no version `{version}`");
         let known = known.ok_or_else(|| Refusal::new(RefusalCode::NotFound, missing()))?;
+        let object = known.stored.object.clone();
         let opened = self.blocking(move |engine| engine.stored_pieces(&known.stored)).await?;
-        Ok(Arc::new(opened.map_err(|error| unreadable(dataset, version, &error))?))
+        Ok(Arc::new(opened.map_err(|error| unreadable((dataset, version), &object, &error))?))
     }
 
     fn stored_pieces(&self, stored: &StoredObject) -> Result<ObjectPieces<Box<dyn Object>>, ObjectError> {
@@ -521,8 +572,11 @@ fn unavailable(error: VaultError) -> ExecuteError {
 }
 
 /// Why a version cannot be read, by name: that is for whoever asked, not only for the server's log.
-fn unreadable(dataset: &str, version: &str, error: &ObjectError) -> Refusal {
+fn unreadable((dataset, version): (&str, &str), object: &str, error: &ObjectError) -> Refusal {
     let code = if error.name() == "key_destroyed" { RefusalCode::Expired } else { RefusalCode::Conflict };
-    let message = format!("version `{version}` of data set `{dataset}` cannot be read: {error} ({})", error.name());
+    let message = format!(
+        "version `{version}` of data set `{dataset}` cannot be read from object `{object}`: {error} ({})",
+        error.name()
+    );
     Refusal::new(code, message)
 }
