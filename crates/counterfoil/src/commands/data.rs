@@ -218,7 +218,11 @@ impl Data {
             (false, Self::Aside) => output::text(aside(&answer)),
             (false, Self::Show { .. }) => output::text(described(&answer)),
             (false, Self::Destroy(wish)) => {
-                output::line(format!("destroyed: {} version {}", wish.dataset, wish.version))
+                let object = word(&answer["events"][0]["body"], "object");
+                output::line(format!(
+                    "destroyed: {} version {}, which lay in object {object}",
+                    wish.dataset, wish.version
+                ))
             }
             (false, Self::Scan(_) | Self::Fields(_) | Self::Findings(_) | Self::View(_) | Self::Views(_)) => Ok(()),
         }

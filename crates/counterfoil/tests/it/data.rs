@@ -97,6 +97,17 @@ fn given_a_data_set_when_stored_read_and_destroyed_then_nothing_lies_in_clear_an
 
     done(&world, &steward, &["data", "destroy", "loans", "1", "--reference", "CHG-7"]);
     assert_eq!(ask(&steward, "development").error(), (65, "not_found".into()));
+    let deleted = "select deletion_id, replicas_total, replicas_confirmed, verified_by from deletions";
+    let object = stored["stored"]["object"].as_str().expect("an object");
+    let row = json!({"deletion_id": object, "replicas_total": 2, "replicas_confirmed": 2, "verified_by": null});
+    assert_eq!(world.sql(deleted), [row]);
+    let confirm = ["retention", "confirm", object, "--reference", "CHECK-7"];
+    assert_eq!(tried(&world, &steward, &confirm).error(), (65, "forbidden".into()), "not by whoever destroyed it");
+    let another = people::somebody_with(&world, &staff, "data_steward");
+    done(&world, &another.1, &confirm);
+    assert_eq!(world.sql(deleted)[0]["verified_by"], another.0.as_str());
+    let run = world.json(&["controls", "run", "AI-DG-07"])["runs"][0].take();
+    assert_eq!((&run["outcome"], &run["population"]), (&"pass".into(), &1.into()), "{run}");
     let gone = &world.sql("select kind, encrypted from data_objects where deleted_at is not null")[0];
     assert_eq!(gone, &json!({"kind": "dataset", "encrypted": true}));
     let row = &world.sql("select version, owner_id, classification, ended_at is not null as ended from datasets")[0];
