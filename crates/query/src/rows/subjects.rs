@@ -158,7 +158,7 @@ impl Subjects {
             for batch in self.batches()? {
                 let batch = batch?;
                 let found = self.told_apart(&batch, theirs, true)?;
-                for row in found.values() {
+                for row in found.values().iter() {
                     each(as_json(&batch, *row as usize)?)?;
                 }
             }
@@ -174,7 +174,7 @@ impl Subjects {
     /// The rows of a batch that are `theirs`, or those that are not.
     fn told_apart(&self, batch: &RecordBatch, theirs: Theirs<'_>, wanted: bool) -> Result<UInt32Array, RowsError> {
         let mut rows = Vec::with_capacity(batch.num_rows());
-        for (row, named) in (0..).zip(self.named(batch.column(self.at))?) {
+        for (row, named) in (0_u32..).zip(self.named(batch.column(self.at))?) {
             let is = named.map_or(Ok(false), |named| theirs(&named))?;
             if is == wanted {
                 rows.push(row);
@@ -232,7 +232,7 @@ impl Subjects {
             }
         }
         let left = |(values, used): (ArrayRef, Vec<bool>)| {
-            let left: UInt64Array = (0..).zip(used).map(|(at, used)| used.then_some(at)).collect();
+            let left: UInt64Array = (0_u64..).zip(used).map(|(at, used)| used.then_some(at)).collect();
             take(&values, &left, None).or_else(|_| malformed("a dictionary cannot be written anew"))
         };
         used.into_iter().map(|of| of.map(left).transpose()).collect()

@@ -1,6 +1,6 @@
 use datafusion::arrow::array::{
-    ArrayRef, Decimal128Array, DictionaryArray, Float64Array, Int64Array, ListBuilder, RunArray, StringArray,
-    StringBuilder, StringViewArray, StructArray, TimestampMillisecondArray,
+    ArrayRef, Decimal128Array, DictionaryArray, Float64Array, Int64Array, LargeStringArray, ListBuilder, RunArray,
+    StringArray, StringBuilder, StringViewArray, StructArray, TimestampMillisecondArray,
 };
 use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::{Field, Int16Type, Int32Type, Schema, SchemaRef};
@@ -55,8 +55,10 @@ fn people(packed: bool) -> RecordBatch {
     let amounts = Decimal128Array::from_iter_values((0..ROWS as i128).map(|row| row * 5));
     let inner: ArrayRef = Arc::new(Int64Array::from_iter_values(0..ROWS as i64));
     let inner = StructArray::from(vec![(Arc::new(Field::new("n", DataType::Int64, true)), inner)]);
+    let large = LargeStringArray::from_iter((0..ROWS).map(|row| (row % 6 != 1).then(|| note(row))));
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("email", email),
+        ("large", Arc::new(large)),
         ("note", notes),
         ("tags", Arc::new(tags.finish())),
         ("amount", Arc::new(amounts.with_precision_and_scale(12, 2).expect("fits"))),
