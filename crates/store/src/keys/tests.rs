@@ -275,10 +275,13 @@ fn no_trace_of_how_somebody_was_found_stays_on_disk_however_often_pages_are_spli
     let mut round = |keys: &SqliteKeys| {
         for scope in ["email", "phone", "the-support-assistant-of-the-bank"] {
             let mut words = || -> Vec<u8> { (0..6).flat_map(|_| chance().to_be_bytes()).collect() };
-            let rows = (0..30)
-                .map(|_| words())
-                .map(|of| (of[..32].try_into().unwrap(), SubjectRef(of[32..].try_into().unwrap())));
-            let rows: Vec<([u8; 32], SubjectRef)> = rows.collect();
+            let mut row = || {
+                let of = words();
+                let idx: [u8; 32] = of[..32].try_into().unwrap();
+                let subject: [u8; 16] = of[32..].try_into().unwrap();
+                (idx, SubjectRef(subject))
+            };
+            let rows: Vec<([u8; 32], SubjectRef)> = (0..30).map(|_| row()).collect();
             keys.bind_subjects(scope, &rows).unwrap();
             assert_eq!(keys.find_subject(scope, &rows[7].0).unwrap(), Some(rows[7].1));
             live.extend(rows);
