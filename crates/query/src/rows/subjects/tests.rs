@@ -139,7 +139,7 @@ fn given_a_person_in_files_of_each_kind_when_written_anew_then_their_rows_are_go
         }
         let (again, removed) = without(form, &written, "email", "ann@example.com");
         assert_eq!((removed, read(form, &again).num_rows()), (0, after.num_rows()), "once more changes nothing");
-        let all = opened(form, &written, "email").expect("opens").without(&mut |_| Ok(true), &mut Vec::new());
+        let all = opened(form, &written, "email").expect("opens").without(&mut |_| Ok(true), &mut Vec::<u8>::new());
         assert!(all.is_ok(), "nobody may be left but those without a name");
     }
 }
@@ -170,14 +170,14 @@ fn given_whole_numbers_that_name_somebody_when_asked_then_their_rows_are_found_a
     {
         let subjects = opened(form, &bytes, "id").expect("opens");
         let mut all = Vec::new();
-        let mut each = |named: Vec<String>| {
+        let mut each = |named: Vec<String>| -> io::Result<()> {
             all.extend(named);
             Ok(())
         };
         subjects.identifiers(&mut each).expect("read");
         assert_eq!((all.len(), all[42].as_str()), (ROWS, "42"));
         let mut shown = Vec::new();
-        let mut each = |row: String| {
+        let mut each = |row: String| -> io::Result<()> {
             shown.push(row);
             Ok(())
         };
@@ -187,7 +187,7 @@ fn given_whole_numbers_that_name_somebody_when_asked_then_their_rows_are_found_a
         assert_eq!((&row["id"], &row["email"]), (&42.into(), &"bob42@example.com".into()));
         let emails = opened(form, &bytes, "email").expect("opens");
         let mut named = 0;
-        let mut each = |batch: Vec<String>| {
+        let mut each = |batch: Vec<String>| -> io::Result<()> {
             named += batch.len();
             Ok(())
         };
@@ -240,6 +240,6 @@ fn given_a_column_or_a_type_that_nothing_can_be_taken_out_of_when_opened_then_it
 fn given_a_callback_that_fails_when_rows_are_read_then_that_is_what_is_told() {
     let bytes = arrow(&people(true), false);
     let subjects = opened(Form::Arrow, &bytes, "email").expect("opens");
-    let failed = subjects.without(&mut |_| Err(io::Error::other("the key store is away")), &mut Vec::new());
+    let failed = subjects.without(&mut |_| Err(io::Error::other("the key store is away")), &mut Vec::<u8>::new());
     assert!(matches!(failed, Err(RowsError::Io(error)) if error.to_string() == "the key store is away"));
 }
