@@ -541,6 +541,7 @@ class State:
         maps += " artifacts"
         maps += " requests retention_rules kept disposals holds"
         maps += " fields scans views findings"
+        maps += " deletions"
         self.all = {name: {} for name in maps.split()}
         self.all.update(size=0, org=None, policies=None, keys_limited=None, approval_rules=None, custodian=None)
         self.all.update(objects_in=None, compacted=None, recent_by_age=[], removed=[], reviews={})
@@ -937,8 +938,10 @@ class State:
                 state["kept"][item["class"]] = [day for day in state["kept"][item["class"]] if day != item.get("day")]
             state["artifacts"].pop(item.get("object"), None)
         elif type_ == "retention.confirmed":
-            if body["disposal"] in state["disposals"]:
-                state["disposals"][body["disposal"]]["confirmed"] = [person, entry["ts"]]
+            for known in ("disposals", "deletions"):
+                if body["disposal"] in state[known]:
+                    state[known][body["disposal"]]["confirmed"] = [person, entry["ts"]]
+                    break
         elif type_ == "payload.compacted":
             state["compacted"] = body
         elif type_ == "hold.placed":
@@ -979,6 +982,8 @@ class State:
         body, type_, doomed = entry["body"], entry["t"], self.all["doomed_objects"]
         if type_ == "object.destroyed":
             doomed.pop(body["object"], None)
+            if body["object"] in self.all["deletions"]:
+                self.all["deletions"][body["object"]]["gone_at"] = entry["ts"]
             return
         datasets, name = self.all["datasets"], body["dataset"]
         if type_ == "dataset.declared":
@@ -1009,6 +1014,11 @@ class State:
             gone = known["versions"].pop(version, None)
             if gone:
                 doomed[body["object"]] = {"class": gone["stored"]["class"], **named}
+            ruled = self.all["disposals"].get(body["reference"], {"disposing": {"item": {}}})["disposing"]["item"]
+            if ruled.get("object") != body["object"]:
+                by = self.all["accounts"].get(entry["actor"], {}).get("owner", entry["actor"])
+                fresh = {"by": by, "at": entry["ts"], "gone_at": None, "confirmed": None}
+                self.all["deletions"][body["object"]] = fresh
 
     def apply_checks(self, entry):
         body, type_, contracts, checks = entry["body"], entry["t"], self.all["contracts"], self.all["checks"]

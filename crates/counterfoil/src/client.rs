@@ -295,7 +295,7 @@ impl Client {
         let mut pieces = body.into_data_stream();
         let mut bytes = 0;
         while let Some(piece) = pieces.next().await {
-            let piece = piece.map_err(|e| Failure::io(format!("{path}: the answer broke off: {}", chain(&e))))?;
+            let piece = piece.map_err(|e| broken_off(path, &chain(&e)))?;
             std::io::Write::write_all(to, &piece)?;
             bytes += piece.len() as u64;
         }
@@ -360,7 +360,14 @@ impl Client {
 /// All of a body.
 async fn whole(path: &str, body: Body) -> Result<Bytes, Failure> {
     let body = Limited::new(body, MAX_ANSWER).collect().await;
-    Ok(body.map_err(|e| Failure::io(format!("{path}: the answer broke off: {e}")))?.to_bytes())
+    Ok(body.map_err(|e| broken_off(path, &e.to_string()))?.to_bytes())
+}
+
+/// The kind of a failure whose answer began well and has no end.
+pub const BROKEN_OFF: &str = "broken_off";
+
+fn broken_off(path: &str, why: &str) -> Failure {
+    Failure::new(5, BROKEN_OFF, format!("{path}: the answer broke off: {why}"))
 }
 
 /// An error with what caused it, on one line: with TLS, the reason is at the end. Some errors say their cause themselves;

@@ -426,6 +426,7 @@ fn options(config: &Config) -> EngineOptions {
         custody: config.custody(),
         archive: config.archive(),
         objects: config.objects(),
+        columnar: Some(Arc::new(ingest::Columnar)),
     }
 }
 

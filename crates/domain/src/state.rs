@@ -124,6 +124,8 @@ pub struct State {
     pub findings: BTreeMap<String, Finding>,
     /// Objects that are decided to go and are not reported as gone.
     pub doomed_objects: BTreeMap<String, Doomed>,
+    /// Versions that were destroyed by hand, by the object that they lay in.
+    pub deletions: BTreeMap<String, keys::disposals::ByHand>,
     /// Regions, where data may be, and what may leave.
     pub residency: Residency,
     /// Data sets by what they are called elsewhere: namespace, then name.
@@ -521,16 +523,17 @@ impl State {
             Event::VersionStored(body) => self.store_version(body, by, ts),
             Event::VersionDescribed(body) => self.describe_version(body),
             Event::VersionRewritten(body) => self.rewrite_version(body),
-            Event::VersionEnded(body) => self.end_version(body),
+            Event::VersionEnded(body) => {
+                self.end_version(body);
+                self.destroy_by_hand(body, by, ts);
+            }
             Event::LineageAliased(body) => self.alias(body),
             Event::ContractPublished(body) => self.publish_contract(body, ts),
             Event::ContractRetired(body) => self.retire_contract(body, ts),
             Event::VersionChecked(body) => self.check_version(body, ts),
             Event::VersionQuarantined(body) => self.quarantine_version(body, by, ts),
             Event::VersionReleased(body) => self.release_version(body),
-            Event::ObjectDestroyed(body) => {
-                self.doomed_objects.remove(&body.object);
-            }
+            Event::ObjectDestroyed(body) => self.object_is_gone(body, ts),
             // Residency.
             Event::RegionsDeclared(body) => self.residency.regions = body.regions.clone(),
             Event::StoreLocated(body) => self.locate_store(body),

@@ -54,7 +54,10 @@ pub use aside::{ASIDE_DAYS, Aside};
 pub use authorize::{Permit, Policies, PolicyError};
 pub use custody::{Custodied, CustodyOptions, move_custodian, retire_custodian};
 pub use datasets::views::{MAX_LINK_MS, View, ViewLink};
-pub use datasets::{About, Arrived, HeldRows, MAX_KEPT_BYTES, MAX_VERSION_BYTES, Reading, Recorded, RewrittenVersion};
+pub use datasets::{
+    About, Arrived, Columnar, HeldRows, MAX_KEPT_BYTES, MAX_VERSION_BYTES, Reading, Recorded, RewrittenVersion,
+    RowError, Theirs, VersionPieces,
+};
 pub use directory::{GroupNote, GroupWish, MAX_NAME_BYTES, PersonWish, email_is_valid, label_is_valid};
 pub use documents::MAX_DOCUMENT_BYTES;
 pub use encryption::{ClassInventory, KeyInventory};

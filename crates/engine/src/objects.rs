@@ -81,6 +81,19 @@ impl Engine {
         Ok(())
     }
 
+    /// Looks again for the key and the file of an object, before its end is told.
+    fn is_gone(&self, class: &str, object: &str) -> Result<(), ExecuteError> {
+        let failed = |e: &dyn std::fmt::Display| ExecuteError::Unavailable(format!("object `{object}`: {e}"));
+        let id = ObjectId::from_hex(object).ok_or_else(|| failed(&"it is no identifier"))?;
+        // Destroying again names what was there still.
+        let left = self.vault.destroy_object(class, &id, now()).map_err(|e| failed(&e))?;
+        let file = self.places.objects.open(object).map_err(|e| failed(&e))?;
+        match left.keys.is_empty() && file.is_none() {
+            true => Ok(()),
+            false => Err(failed(&"its key or its file was there after both were destroyed: it is tried again")),
+        }
+    }
+
     /// Forgets that an object is being written: an event speaks of it, or it is gone.
     pub(crate) fn object_is_told(&self, object: &str) {
         self.transfers.begun(|begun| begun.remove(object));
@@ -127,7 +140,8 @@ impl Engine {
                 }
                 self.blocking(move |engine| {
                     engine.forget_ended(&doomed.dataset, &doomed.version)?;
-                    engine.scrap_object(&doomed.class, &named)
+                    engine.scrap_object(&doomed.class, &named)?;
+                    engine.is_gone(&doomed.class, &named)
                 })
                 .await??;
             }

@@ -91,6 +91,8 @@ pub struct EngineOptions {
     pub archive: Option<ArchiveOptions>,
     /// The ordinary bucket that objects are kept in; files of the data directory when there is none.
     pub objects: Option<BucketOptions>,
+    /// What reads rows of Parquet and Arrow, so that those of a person can be taken out of them; none where nothing does.
+    pub columnar: Option<Arc<dyn crate::Columnar>>,
 }
 
 /// Why a data directory cannot be opened.

@@ -45,6 +45,7 @@ fn options(dir: &std::path::Path) -> EngineOptions {
         custody: crate::CustodyOptions::default(),
         archive: None,
         objects: None,
+        columnar: None,
     }
 }
 

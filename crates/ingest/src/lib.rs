@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! take (engine)   bytes are encrypted; nobody sees them
+//!   whose?        of Parquet and Arrow, once all of it is there: whom rows are about, if that was said
 //!   known?        the same bytes are in the data set already: they are dropped, and the answer names that version
 //! survey (query)  all is read: form, rows, columns, row groups
 //! describe        fingerprints of bytes, columns and row groups
@@ -11,6 +12,7 @@
 //! ```
 
 pub mod check;
+mod columnar;
 mod describe;
 mod diff;
 mod numbers;
@@ -19,6 +21,7 @@ mod take;
 use std::io;
 use std::sync::Arc;
 
+pub use columnar::Columnar;
 pub use diff::{ColumnDiff, Diff, DiffError, MIN_GROUP, Moved, Quantiles, RowDiff, Shown, Side, diff};
 pub use take::{Outcome, Wish, ingest};
 

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::ipc::writer::FileWriter;
 use domain::data::{
     ColumnRule, ContractPublished, DataClass, DatasetDeclared, DatasetSpec, DestroyVersion, FieldDecision,
     FieldsDeclared, Form, LawfulBasis, SubjectColumn, ViewColumn, ViewDeclared, ViewSpec,
@@ -13,6 +15,7 @@ use domain::keys::tokens::{TokenKind, TokenMethod, TokenScope, TokenScopeDeclare
 use domain::people::{ActorKind, Purpose};
 use domain::{Command, RefusalCode};
 use engine::{About, Engine, EngineOptions, ExecuteError, Principal};
+use parquet::arrow::ArrowWriter;
 use query::rows::Frame;
 
 use super::*;
@@ -34,6 +37,7 @@ fn options(dir: &Path) -> EngineOptions {
         custody: engine::CustodyOptions::default(),
         archive: None,
         objects: None,
+        columnar: Some(Arc::new(Columnar)),
     }
 }
 
@@ -192,6 +196,92 @@ async fn given_a_person_in_a_version_when_they_are_forgotten_then_the_descriptio
     assert_eq!((content.rows, content.digest, content.groups), (1, None, vec![]));
     let again = ingest(&world.engine, &world.who, wish("2"), Cursor::new(ROWS)).await.expect("stored");
     assert!(matches!(again, Outcome::Stored { .. }), "version 1 has not these bytes any more");
+}
+
+/// Rows of [`ROWS`], as a file of columns.
+fn columns(form: Form) -> Vec<u8> {
+    let texts = |of: [&str; 3]| Arc::new(StringArray::from(of.to_vec())) as ArrayRef;
+    let emails = texts(["ann@example.com", "bob@example.com", "ANN@example.com"]);
+    let rows = [("id", texts(["1", "2", "3"])), ("email", emails), ("rate", texts(["late", "early", "late"]))];
+    let batch = RecordBatch::try_from_iter(rows).expect("a batch");
+    let mut out = Vec::new();
+    if form == Form::Parquet {
+        let mut writer = ArrowWriter::try_new(&mut out, batch.schema(), None).expect("a writer");
+        writer.write(&batch).expect("written");
+        writer.close().expect("closed");
+    } else {
+        let mut writer = FileWriter::try_new(&mut out, &batch.schema()).expect("a writer");
+        writer.write(&batch).expect("written");
+        writer.finish().expect("finished");
+    }
+    out
+}
+
+/// Whether any file below a directory has this in it.
+fn lies_below(dir: &Path, text: &str) -> bool {
+    std::fs::read_dir(dir).expect("a directory").flatten().any(|entry| match entry.path() {
+        below if below.is_dir() => lies_below(&below, text),
+        file => std::fs::read(file).unwrap_or_default().windows(text.len()).any(|window| window == text.as_bytes()),
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_person_in_parquet_and_arrow_when_forgotten_then_versions_are_written_anew_once_and_others_stay() {
+    let world = World::new(DataClass::Personal).await;
+    let named = |form, column: &str| Wish {
+        dataset: "loans".into(),
+        version: Form::as_str(form).into(),
+        form: Some(form),
+        about: About::Named(SubjectColumn { form, column: column.into(), scope: "email".into() }),
+    };
+    let put = async |wish: Wish, bytes: Vec<u8>| ingest(&world.engine, &world.who, wish, Cursor::new(bytes)).await;
+    let known = |who: &str| world.engine.vault().known_subject("email", who, 0).expect("asked");
+    for form in [Form::Parquet, Form::Arrow] {
+        let cut = columns(form)[..200].to_vec();
+        for (bytes, column, why) in [(columns(form), "user.email", "no column `user.email`"), (cut, "email", "footer")]
+        {
+            let Err(ExecuteError::Refused(refusal)) = put(named(form, column), bytes).await else { panic!("stored") };
+            assert!(refusal.message.contains(why), "{}", refusal.message);
+            assert!(refusal.message.ends_with("nothing was stored"), "{}", refusal.message);
+        }
+    }
+    assert_eq!((world.objects(), known("ann@example.com")), (0, None), "nobody was noted");
+    for form in [Form::Parquet, Form::Arrow] {
+        let stored = put(named(form, "email"), columns(form)).await.expect("stored");
+        assert!(matches!(stored, Outcome::Stored { content: Some(content), .. } if content.rows == 3));
+    }
+    let (ann, bob) = (known("ann@example.com").expect("noted"), known("bob@example.com").expect("noted"));
+    let objects = || {
+        let of = |state: &domain::State, version| state.dataset_version("loans", version).map(|of| of.stored.clone());
+        world.engine.read(|state| ["parquet", "arrow"].map(|version| of(state, version).expect("stored")))
+    };
+    let before = objects();
+    let rewritten = world.engine.drop_dataset_rows(&ann).await.expect("rewritten");
+    assert_eq!(rewritten.iter().map(|one| one.rows_removed).collect::<Vec<_>>(), [2, 2]);
+    assert!(!lies_below(world.dir.path(), "ann@example.com") && !lies_below(world.dir.path(), "bob@example.com"));
+    // As after a crash between the event and what follows it: whom the versions are about is noted still.
+    for version in ["parquet", "arrow"] {
+        world.engine.vault().hold(&format!("dataset/loans/{version}"), &[ann]).expect("as before");
+    }
+    assert!(world.engine.drop_dataset_rows(&ann).await.expect("again").is_empty(), "it is done once");
+    let after = objects();
+    assert_eq!(world.objects(), 2, "what was written for nothing is gone");
+    for (form, (before, after)) in [Form::Parquet, Form::Arrow].into_iter().zip(before.iter().zip(&after)) {
+        assert_ne!((&before.object, &before.commitment), (&after.object, &after.commitment));
+        let gone = vault::ObjectId::from_hex(&before.object).expect("an identifier");
+        assert!(world.engine.vault().destroy_object("personal", &gone, 1).expect("again").keys.is_empty());
+        let bytes = stored(&world.engine, "loans", form.as_str()).await.expect("opens");
+        let (frame, survey) = Frame::surveyed(form, bytes).await.expect("as its form says");
+        assert_eq!(survey.rows, 1);
+        let row = numbers::Row::of(&frame, "SELECT max(email), max(rate) FROM rows").await.expect("asked");
+        assert_eq!((row.text(0).as_deref(), row.text(1).as_deref()), (Some("bob@example.com"), Some("early")));
+        let content =
+            |state: &domain::State| state.dataset_version("loans", form.as_str()).and_then(|of| of.content.clone());
+        let content = world.engine.read(content).expect("described");
+        assert_eq!((content.rows, content.digest, content.groups), (1, None, vec![]));
+    }
+    assert!(world.engine.datasets_of(&ann).expect("asked").is_empty());
+    assert_eq!(world.engine.datasets_of(&bob).expect("asked").len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,8 +4,10 @@
 //! rows, and `secure_delete` wipes only what is deleted, not such copies. So what must be forgotten
 //! lies in tables that only ever grow at their end (`wrapped`, `blind`, `held`, `token`), where pages are never split
 //! in the middle, and it is destroyed by overwriting it in place with as many bytes, never by
-//! deleting it. Then the write-ahead file is copied back and truncated. Indexes hold names, and beginnings of references that
-//! tell nobody from thousands of others.
+//! deleting it. Then the write-ahead file is copied back and truncated. Indexes hold names, and beginnings of references and of
+//! digests that tell nobody from thousands of others: their pages are split in the middle, and now and then one keeps a copy
+//! of what moved away, which `secure_delete` does not know of. A whole digest there would let a guess be confirmed after its
+//! person was forgotten.
 //!
 //! What the disk itself keeps (wear levelling, snapshots, backups) is beyond this file; the keys in
 //! here are wrapped, and a destroyed key's wrapping key is replaced too.
@@ -30,7 +32,7 @@ use crate::tokens;
 const OLDEST_SQLITE: i32 = 3_051_003;
 /// "CFKS": marks the file as ours.
 const APPLICATION_ID: i32 = 0x4346_4b53;
-const SCHEMA_VERSION: i32 = 3;
+const SCHEMA_VERSION: i32 = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many rows are looked through at once for what a rotation has left to do.
 const LOOK_ROWS: u64 = 20_000;
@@ -57,12 +59,14 @@ const SCHEMA: &str = "
         idx BLOB NOT NULL,
         subject BLOB NOT NULL            -- deliberately without an index: see the module's text
     ) STRICT;
-    CREATE UNIQUE INDEX blind_idx ON blind (scope, idx);
     CREATE TABLE erased (subject BLOB PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
-/// What came after the first version of the schema; made where it is missing.
+/// What came after the first version of the schema, made where it is missing, and what went. The first index had digests
+/// whole; its pages are wiped as they are freed.
 const ADDED: &str = "
+    DROP INDEX IF EXISTS blind_idx;
+    CREATE INDEX IF NOT EXISTS blind_beginning ON blind (scope, substr(idx, 1, 2));
     CREATE TABLE IF NOT EXISTS held (
         id INTEGER PRIMARY KEY,
         holder TEXT NOT NULL,
@@ -150,10 +154,16 @@ impl SqliteKeys {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags).map_err(failed("open the key store"))?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(failed("set a timeout"))?;
-        check_or_create_schema(&mut connection, path)?;
+        wipe_what_is_freed(&connection)?;
+        let was_older = check_or_create_schema(&mut connection, path)?;
         set_pragmas(&connection, path)?;
         tokens::prepare(&connection)?;
-        Ok(SqliteKeys { connection: Mutex::new(connection) })
+        let opened = SqliteKeys { connection: Mutex::new(connection) };
+        match was_older.then(|| opened.scrub()) {
+            // Traces in the write-ahead file go with the next destruction.
+            None | Some(Ok(()) | Err(KeyStoreError::NotScrubbed)) => Ok(opened),
+            Some(Err(error)) => Err(error),
+        }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Connection> {
@@ -369,7 +379,8 @@ fn create_private(path: &Path) -> Result<(), KeyStoreError> {
     synced.map_err(|source| KeyStoreError::Create { path: path.to_owned(), source })
 }
 
-fn check_or_create_schema(connection: &mut Connection, path: &Path) -> Result<(), KeyStoreError> {
+/// Makes the schema, or brings it up to date: whether it was an older one.
+fn check_or_create_schema(connection: &mut Connection, path: &Path) -> Result<bool, KeyStoreError> {
     let action = "read the schema of the key store";
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed(action))?;
     let number = |sql| tx.query_row(sql, [], |row| row.get::<_, i32>(0)).map_err(failed(action));
@@ -377,11 +388,12 @@ fn check_or_create_schema(connection: &mut Connection, path: &Path) -> Result<()
     let schema_version = number("PRAGMA user_version")?;
     let tables = number("SELECT count(*) FROM sqlite_schema")?;
     match (application_id, schema_version, tables) {
-        (APPLICATION_ID, SCHEMA_VERSION, _) => Ok(()),
-        (APPLICATION_ID, 1 | 2, _) => tx
+        (APPLICATION_ID, SCHEMA_VERSION, _) => Ok(false),
+        (APPLICATION_ID, 1..=3, _) => tx
             .execute_batch(ADDED)
             .and_then(|()| tx.execute_batch(&format!("PRAGMA user_version = {SCHEMA_VERSION};")))
             .and_then(|()| tx.commit())
+            .map(|()| true)
             .map_err(failed("bring the key store up to date")),
         (APPLICATION_ID, found, _) => Err(KeyStoreError::Newer { path: path.to_owned(), found }),
         (0, 0, 0) => {
@@ -390,10 +402,16 @@ fn check_or_create_schema(connection: &mut Connection, path: &Path) -> Result<()
                 .and_then(|()| tx.execute_batch(ADDED))
                 .and_then(|()| tx.execute_batch(&marks))
                 .and_then(|()| tx.commit())
+                .map(|()| false)
                 .map_err(failed("create the key store"))
         }
         _ => Err(KeyStoreError::NotOurs(path.to_owned())),
     }
+}
+
+fn wipe_what_is_freed(connection: &Connection) -> Result<(), KeyStoreError> {
+    let now_on = connection.query_row("PRAGMA secure_delete = ON", [], |row| row.get(0));
+    now_on.map(|_: i64| ()).map_err(failed("have what is deleted in the key store wiped"))
 }
 
 fn set_pragmas(connection: &Connection, path: &Path) -> Result<(), KeyStoreError> {
@@ -406,8 +424,6 @@ fn set_pragmas(connection: &Connection, path: &Path) -> Result<(), KeyStoreError
     for (name, value) in [("synchronous", "FULL"), ("temp_store", "MEMORY")] {
         connection.pragma_update(None, name, value).map_err(failed(action))?;
     }
-    let _now_on: i64 =
-        connection.query_row("PRAGMA secure_delete = ON", [], |row| row.get(0)).map_err(failed(action))?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(())
 }
@@ -569,7 +585,9 @@ fn keys_of(connection: &Connection, subject: &SubjectRef) -> Result<Vec<WrappedK
 
 fn find_subject(connection: &Connection, scope: &str, idx: &[u8; 32]) -> Result<Option<SubjectRef>, KeyStoreError> {
     connection
-        .prepare_cached("SELECT subject FROM blind WHERE scope = ?1 AND idx = ?2")
+        .prepare_cached(
+            "SELECT subject FROM blind WHERE scope = ?1 AND substr(idx, 1, 2) = substr(?2, 1, 2) AND idx = ?2",
+        )
         .and_then(|mut select| select.query_row(params![scope, idx], |row| row.get(0)).optional())
         .map(|found| found.map(SubjectRef))
         .map_err(failed("look a subject up"))

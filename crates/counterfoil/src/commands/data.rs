@@ -9,7 +9,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::fields;
-use crate::client::{Client, Connect};
+use crate::client::{BROKEN_OFF, Client, Connect};
 use crate::commands::content;
 use crate::output::{self, Failure};
 
@@ -27,6 +27,13 @@ pub enum Data {
     Put(Put),
     /// Read a version of a data set into a file; needs --purpose, and leaves a record
     Get(Get),
+    /// Read all of a version and say whether it is whole, or what is wrong with which object
+    Verify {
+        /// The data set
+        dataset: String,
+        /// The version
+        version: String,
+    },
     /// Say how two versions differ: columns, rows, distributions; needs --purpose, and leaves a record
     Diff(Diff),
     /// List data sets
@@ -114,7 +121,7 @@ pub struct Put {
     /// Name of the version, never used twice
     #[arg(long)]
     version: String,
-    /// The column, or the member of each JSON object, with an identifier of whom a row is about
+    /// The column, or the member of each JSON object, with an identifier of whom a row is about; in every form
     #[arg(long, value_name = "COLUMN", requires = "subject_scope")]
     subject_column: Option<String>,
     /// The kind of that identifier, as elsewhere here, such as email
@@ -200,11 +207,19 @@ impl Data {
             (false, Self::Get(wish)) => {
                 output::line(format!("written: {}, {} bytes", wish.output.display(), answer["bytes"]))
             }
+            (false, Self::Verify { dataset, version }) => {
+                let (bytes, object) = (&answer["bytes"], word(&answer, "object"));
+                output::line(format!("whole: {dataset} version {version}, {bytes} bytes in object {object}"))
+            }
             (false, Self::List) => output::text(listed(&answer)),
             (false, Self::Aside) => output::text(aside(&answer)),
             (false, Self::Show { .. }) => output::text(described(&answer)),
             (false, Self::Destroy(wish)) => {
-                output::line(format!("destroyed: {} version {}", wish.dataset, wish.version))
+                let object = word(&answer["events"][0]["body"], "object");
+                output::line(format!(
+                    "destroyed: {} version {}, which lay in object {object}",
+                    wish.dataset, wish.version
+                ))
             }
             (false, Self::Scan(_) | Self::Fields(_) | Self::Findings(_) | Self::View(_) | Self::Views(_)) => Ok(()),
         }
@@ -238,6 +253,7 @@ impl Data {
             Self::Put(wish) => wish.put(client, json, connect).await,
             Self::Diff(wish) => client.json(Method::GET, &wish.path()?, None).await,
             Self::Get(wish) => wish.get(client).await,
+            Self::Verify { dataset, version } => verified(client, dataset, version).await,
             Self::List => client.json(Method::GET, "/api/v1/datasets", None).await,
             Self::Aside => client.json(Method::GET, "/api/v1/objects/aside", None).await,
             Self::Show { dataset } => client.json(Method::GET, &at(&[dataset]), None).await,
@@ -368,9 +384,20 @@ impl Get {
             path = asking(&path, "run", run);
         }
         let path = bound_for(&path, self.to_region.as_deref());
-        let bytes = into_file(client, &path, &self.output).await?;
+        let bytes = match into_file(client, &path, &self.output).await {
+            // What is wrong behind what was read ahead cannot be said in an answer that has begun: ask for it.
+            Err(broken) if broken.kind == BROKEN_OFF => {
+                return Err(verified(client, &self.dataset, &self.version).await.err().unwrap_or(broken));
+            }
+            came => came?,
+        };
         Ok(json!({"dataset": self.dataset, "version": self.version, "bytes": bytes, "output": self.output}))
     }
+}
+
+/// Whether a version is whole.
+async fn verified(client: &Client, dataset: &str, version: &str) -> Result<Value, Failure> {
+    client.json(Method::GET, &at(&[dataset, "versions", version, "verify"]), None).await
 }
 
 /// The same address with one more question.

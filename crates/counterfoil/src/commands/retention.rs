@@ -34,9 +34,9 @@ pub enum Retention {
         #[arg(long)]
         reference: String,
     },
-    /// Say that you looked for what went and did not find it; for whoever did not make the rule
+    /// Say that you looked for what went and did not find it; for whoever did not make the rule, or destroy it
     Confirm {
-        /// The disposals, such as x_0123456789abcdef
+        /// The disposals, such as x_0123456789abcdef, or the objects of versions that were destroyed by hand
         #[arg(required = true)]
         disposals: Vec<String>,
         /// Where it is written down what was looked at, such as a ticket's number; never a name

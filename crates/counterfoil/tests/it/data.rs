@@ -79,10 +79,74 @@ fn given_a_data_set_when_stored_read_and_destroyed_then_nothing_lies_in_clear_an
 
     done(&world, &steward, &["data", "destroy", "loans", "1", "--reference", "CHG-7"]);
     assert_eq!(ask(&steward, "development").error(), (65, "not_found".into()));
+    let deleted = "select deletion_id, replicas_total, replicas_confirmed, verified_by from deletions";
+    let object = stored["stored"]["object"].as_str().expect("an object");
+    let row = json!({"deletion_id": object, "replicas_total": 2, "replicas_confirmed": 2, "verified_by": null});
+    assert_eq!(world.sql(deleted), [row]);
+    let confirm = ["retention", "confirm", object, "--reference", "CHECK-7"];
+    assert_eq!(tried(&world, &steward, &confirm).error(), (65, "forbidden".into()), "not by whoever destroyed it");
+    let another = people::somebody_with(&world, &staff, "data_steward");
+    done(&world, &another.1, &confirm);
+    assert_eq!(world.sql(deleted)[0]["verified_by"], another.0.as_str());
+    let run = world.json(&["controls", "run", "AI-DG-07"])["runs"][0].take();
+    assert_eq!((&run["outcome"], &run["population"]), (&"pass".into(), &1.into()), "{run}");
     let gone = &world.sql("select kind, encrypted from data_objects where deleted_at is not null")[0];
     assert_eq!(gone, &json!({"kind": "dataset", "encrypted": true}));
     let row = &world.sql("select version, owner_id, classification, ended_at is not null as ended from datasets")[0];
     assert_eq!(row, &json!({"version": "1", "owner_id": actor, "classification": "personal", "ended": true}));
+}
+
+#[test]
+fn given_an_object_that_was_changed_when_read_then_the_command_says_which_and_what_is_wrong_and_keeps_nothing() {
+    let world = World::new();
+    let staff = people::Staff::new(&world);
+    let (actor, steward) = people::somebody_with(&world, &staff, "data_steward");
+    done(&world, &steward, &[&DECLARE[..], &[actor.as_str()][..]].concat());
+    let file =
+        world.file("loans.csv", &format!("id,note\n{}", "1,a row that is as long as this one\n".repeat(200_000)));
+    let put = ["data", "put", "loans", &file, "--version", "1", "--no-subjects"];
+    let object = done(&world, &steward, &put)["stored"]["object"].as_str().expect("an object").to_owned();
+    let whole = done(&world, &steward, &["data", "verify", "loans", "1"]);
+    assert_eq!(whole["object"], object.as_str());
+    let mut found = vec![world.data.join("objects")];
+    let path = loop {
+        let next = found.pop().expect("the object is there");
+        if next.ends_with(&object) {
+            break next;
+        }
+        if next.is_dir() {
+            found.extend(std::fs::read_dir(&next).expect("a directory").map(|entry| entry.expect("readable").path()));
+        }
+    };
+    let bytes = std::fs::read(&path).expect("read");
+    let read = world.path("read.csv").display().to_string();
+    let get = ["--purpose", "development", "data", "get", "loans", "1", "-o", &read];
+    let last = bytes.len() - 1;
+    let cases: [(&str, &dyn Fn(&mut Vec<u8>)); 6] = [
+        ("(changed)", &|bytes| bytes[100_000] ^= 1),
+        ("(changed)", &|bytes| bytes[5_000_000] ^= 1),
+        ("(broken_end)", &|bytes| bytes[last] ^= 1),
+        ("(truncated)", &|bytes| bytes.truncate(last)),
+        ("(trailing)", &|bytes| bytes.push(0)),
+        // The commitment to the key, at the end of the header.
+        ("(wrong_key)", &|bytes| bytes[8 + 2 + "personal".len() + 16 + 4] ^= 1),
+    ];
+    for (why, change) in cases {
+        let mut changed = bytes.clone();
+        change(&mut changed);
+        std::fs::remove_file(&path).expect("removed");
+        std::fs::write(&path, &changed).expect("written");
+        for words in [&get[..], &["data", "verify", "loans", "1"]] {
+            let run = tried(&world, &steward, words);
+            assert_eq!(run.error(), (65, "conflict".into()), "{why}: {run:?}");
+            let told = format!("{run:?}");
+            assert!(told.contains(why) && told.contains(&object), "{why}: {told}");
+        }
+        assert!(!world.path("read.csv").exists() && !world.path("read.part").exists(), "{why}");
+    }
+    std::fs::remove_file(&path).expect("removed");
+    std::fs::write(&path, &bytes).expect("written");
+    assert_eq!(tried(&world, &steward, &get).code, 0);
 }
 
 #[test]

@@ -2,8 +2,12 @@
 //! certificate that verifies offline. Afterwards nothing of theirs is found in any byte of the data directory.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::ipc::writer::FileWriter;
 use engine::Engine;
+use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
 
 use crate::directory::{self, Directory};
@@ -71,6 +75,32 @@ fn searched(world: &World, officer: &str, kind: &str, identifiers: &[&str]) -> (
     (request, found["searched"]["counts"].clone())
 }
 
+/// Puts rows of a person and of somebody else into versions `parquet` and `arrow` of the data set `loans`.
+fn put_columns(world: &World, steward: &str, scope: &str, [person, another]: [&str; 2]) {
+    let texts = |of: [&str; 3]| Arc::new(StringArray::from(of.to_vec())) as ArrayRef;
+    let numbers = Arc::new(Int64Array::from(vec![1, 2, 3])) as ArrayRef;
+    let columns =
+        [("n", numbers), (scope, texts([person, another, person])), ("note", texts([ROW, "of another", ROW]))];
+    let batch = RecordBatch::try_from_iter(columns).expect("a batch");
+    for form in ["parquet", "arrow"] {
+        let path = world.path(&format!("loans.{form}"));
+        let file = std::fs::File::create(&path).expect("created");
+        if form == "parquet" {
+            let mut writer = ArrowWriter::try_new(file, batch.schema(), None).expect("a writer");
+            writer.write(&batch).expect("written");
+            writer.close().expect("closed");
+        } else {
+            let mut writer = FileWriter::try_new(file, &batch.schema()).expect("a writer");
+            writer.write(&batch).expect("written");
+            writer.finish().expect("finished");
+        }
+        let path = path.display().to_string();
+        let put =
+            ["data", "put", "loans", &path, "--version", form, "--subject-column", scope, "--subject-scope", scope];
+        world.json(&[&["--token", steward], &put[..]].concat());
+    }
+}
+
 /// Tokens and rows of the person and of somebody else, and an account that a directory made; the pseudonym of that.
 fn elsewhere(world: &World, door: &Directory<'_>, officer: &str, steward: &people::Person) -> String {
     let scopes = world.file("tokens.toml", SCOPES);
@@ -85,6 +115,7 @@ fn elsewhere(world: &World, door: &Directory<'_>, officer: &str, steward: &peopl
     let put =
         ["data", "put", "loans", &rows, "--version", "1", "--subject-column", "phone", "--subject-scope", "phone"];
     world.json(&[&by[..], &put].concat());
+    put_columns(world, &steward.1, "phone", [PHONE, STAYS]);
     let user = json!({"schemas": [directory::USER], "userName": USER, "displayName": NAME, "title": TITLE});
     let (status, user) = door.ask("POST", "/Users", &user);
     assert_eq!(status, 201, "{user}");
@@ -169,7 +200,7 @@ fn given_a_person_when_they_ask_to_be_forgotten_then_no_byte_of_theirs_is_left_a
     // What is held is handed out, on record.
     let (access, counts) = searched(&world, &officer, "access", &[USER, PHONE]);
     let held = ["inferences", "tokens", "datasets", "profile"].map(|what| counts[what].as_u64().unwrap_or(0));
-    assert_eq!(held, [2, 1, 1, 1], "{counts}");
+    assert_eq!(held, [2, 1, 3, 1], "{counts}");
     let export = world.path("held.zip").display().to_string();
     let own = world.cli(&["--json", "--token", &officer, "requests", "export", &access, "-o", &export]);
     assert_eq!(own.error().1, "forbidden", "whoever confirmed who asks does not hand out: {own:?}");
@@ -316,6 +347,8 @@ fn given_a_server_that_is_killed_while_it_erases_when_started_again_then_every_s
     for words in [PROMPT, ERROR] {
         assert_eq!(chat(&world, "chat", USER, words), 200);
     }
+    let steward = data::steward_of_loans(&world, &staff, "personal");
+    put_columns(&world, &steward.1, "email", [USER, OTHER]);
     let (request, counts) = searched(&world, &officers[0].1, "erasure", &[USER]);
     assert_eq!(counts["inferences"], 2, "{counts}");
     let asked = world.json(&["requests", "ask", &request, "--reference", "DSR-8"]);
@@ -353,6 +386,16 @@ fn given_a_server_that_is_killed_while_it_erases_when_started_again_then_every_s
     assert_eq!(steps, order);
     let refused = world.sql("select command from refusals where command = 'request.step'");
     assert!(refused.is_empty(), "{refused:?}");
+    let rewritten = world.sql("select body from events where type = 'dataset.version.rewritten' order by seq");
+    let told = |row: &Value| {
+        let body: Value = serde_json::from_str(row["body"].as_str().expect("text")).expect("JSON");
+        (body["version"].as_str().unwrap_or_default().to_owned(), body["rows_removed"].as_u64())
+    };
+    let mut removed: Vec<_> = rewritten.iter().map(told).collect();
+    removed.sort();
+    assert_eq!(removed, [("arrow".to_owned(), Some(2)), ("parquet".to_owned(), Some(2))], "each once");
+    let gone = world.sql("select seq from events where type = 'object.destroyed'");
+    assert_eq!(gone.len(), 2, "the objects before, each once: {gone:?}");
 }
 
 /// The certificate and the package verify; a certificate that says otherwise is refused, and it is named where.

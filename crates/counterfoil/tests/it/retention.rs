@@ -31,6 +31,7 @@ pub fn options(world: &World, node: &str) -> EngineOptions {
         custody: engine::CustodyOptions::default(),
         archive: None,
         objects: None,
+        columnar: None,
     }
 }
 

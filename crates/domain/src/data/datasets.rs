@@ -493,14 +493,6 @@ pub fn may_store(state: &State, dataset: &str, version: &str, subjects: Option<&
         return refuse(RefusalCode::Exists, message);
     }
     let Some(subjects) = subjects else { return Ok(()) };
-    if !subjects.form.is_text() {
-        let form = subjects.form.as_str();
-        let message = format!(
-            "rows of form `{form}` cannot be taken out one by one, so nobody's could be erased: store them as csv or jsonl \
-             to say whom they are about, or say that they are about nobody in particular"
-        );
-        return refuse(RefusalCode::Invalid, message);
-    }
     name_is_valid("scope of identifiers", &subjects.scope)?;
     scope_is_free(&subjects.scope)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');

@@ -260,7 +260,8 @@ pub(crate) fn scanned(state: &State, given: &Given, body: &VersionScanned) -> Re
 pub(crate) fn against(state: &State, body: &VersionScanned) -> Vec<Contradiction> {
     let none = BTreeMap::new();
     let declared = state.fields.get(&body.dataset).unwrap_or(&none);
-    let mut all = Vec::new();
+    let nobodys = state.dataset_version(&body.dataset, &body.version).is_some_and(|known| known.subjects.is_none());
+    let (mut all, mut unnamed) = (Vec::new(), None::<Contradiction>);
     for column in &body.columns {
         let field = column.column.as_deref();
         let class = state.field_class(&body.dataset, field);
@@ -268,7 +269,12 @@ pub(crate) fn against(state: &State, body: &VersionScanned) -> Vec<Contradiction
             let why = match found.secret {
                 true => FindingWhy::Secret,
                 false if class.is_some_and(|class| found.class > class) => FindingWhy::AboveClass,
-                false => continue,
+                false => {
+                    if nobodys && found.class.is_personal() {
+                        unnamed.get_or_insert_with(Contradiction::unnamed).takes(found);
+                    }
+                    continue;
+                }
             };
             all.push(Contradiction {
                 field: column.column.clone(),
@@ -288,6 +294,7 @@ pub(crate) fn against(state: &State, body: &VersionScanned) -> Vec<Contradiction
     if declared.is_empty() && has_columns && class.is_some_and(DataClass::is_personal) {
         all.push(Contradiction::undeclared(None, class));
     }
+    all.extend(unnamed);
     all
 }
 
@@ -302,6 +309,18 @@ pub(crate) struct Contradiction {
 }
 
 impl Contradiction {
+    /// People in rows that are said to be about nobody: one for all columns.
+    fn unnamed() -> Self {
+        let (kind, why, class) = ("unnamed".to_owned(), FindingWhy::Unnamed, DataClass::Personal);
+        Self { field: None, kind, why, class, cells: 0, score_permille: 0 }
+    }
+
+    fn takes(&mut self, found: &FoundKind) {
+        self.class = self.class.max(found.class);
+        self.cells = self.cells.saturating_add(found.cells);
+        self.score_permille = self.score_permille.max(found.score_permille);
+    }
+
     fn undeclared(field: Option<&str>, class: Option<DataClass>) -> Self {
         Self {
             field: field.map(str::to_owned),

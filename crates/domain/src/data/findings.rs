@@ -25,6 +25,8 @@ pub enum FindingWhy {
     AboveClass,
     /// Nobody said what a field is.
     Undeclared,
+    /// People are in rows that are said to be about nobody, so that no erasure finds them.
+    Unnamed,
 }
 
 impl FindingWhy {
@@ -35,6 +37,7 @@ impl FindingWhy {
             Self::Secret => "secret",
             Self::AboveClass => "above_class",
             Self::Undeclared => "undeclared",
+            Self::Unnamed => "unnamed",
         }
     }
 
@@ -43,7 +46,7 @@ impl FindingWhy {
         match self {
             Self::Secret => DAY_MS,
             Self::AboveClass => 7 * DAY_MS,
-            Self::Undeclared => 30 * DAY_MS,
+            Self::Undeclared | Self::Unnamed => 30 * DAY_MS,
         }
     }
 }
@@ -61,7 +64,8 @@ pub struct FindingOpened {
     /// In which column; absent for the file or the data set as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
-    /// What was found, by the detector's name; `undeclared` when nobody said what a field is.
+    /// What was found, by the detector's name; `undeclared` when nobody said what a field is, `unnamed` when people are in
+    /// rows that are said to be about nobody.
     pub kind: String,
     /// Why that is a finding.
     pub why: FindingWhy,
@@ -226,7 +230,7 @@ pub(crate) fn settled_by<'a>(
             None => fields.first()?,
         };
         let settled = match opened.why {
-            FindingWhy::Secret => false,
+            FindingWhy::Secret | FindingWhy::Unnamed => false,
             FindingWhy::AboveClass => opened.field.is_some() && decision.class >= opened.class,
             FindingWhy::Undeclared => true,
         };
@@ -279,10 +283,17 @@ pub(crate) fn resolve(state: &State, given: &Given, body: &FindingResolved) -> R
                 None => !all.is_empty(),
             });
             let settled = match opened.why {
-                FindingWhy::Secret => false,
+                FindingWhy::Secret | FindingWhy::Unnamed => false,
                 FindingWhy::AboveClass => fits,
                 FindingWhy::Undeclared => declared,
             };
+            if opened.why == FindingWhy::Unnamed {
+                return conflict(format!(
+                    "finding `{}` is about rows that say of nobody that they are about them: store them anew with the column \
+                     that names people, and destroy the version",
+                    body.finding
+                ));
+            }
             if !settled {
                 return conflict(format!(
                     "finding `{}` is contradicted as before: declare the field as what it is with `counterfoil data \

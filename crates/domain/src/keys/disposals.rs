@@ -1,12 +1,47 @@
-//! What of disposals is decided: that something is due and not held, that it went, that somebody else looked.
+//! What of disposals is decided: that something is due and not held, that it went, that somebody else looked; and the same
+//! look at what somebody destroyed by hand.
+
+use serde::{Deserialize, Serialize};
 
 use super::retention::{
     BeginDisposal, ClockConfirmed, ClockLeap, ConfirmClock, Disposal, DisposalConfirmed, Item, Kind, MOST_SEGMENTS,
     PayloadCompacted, RetentionDisposed, RetentionDisposing, RetentionKept, SegmentsDisposed, day_start,
 };
+use crate::data::objects::ObjectDestroyed;
 use crate::data::{VersionEnded, datasets};
 use crate::decide::{digest_is_valid, identifier_is_valid, name_is_valid, reference_is_valid, refuse};
 use crate::{Event, Given, Refusal, RefusalCode, State};
+
+/// A version that somebody destroyed, and no rule of retention.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByHand {
+    /// The person who did.
+    pub by: String,
+    /// When it was decided, in milliseconds since the epoch.
+    pub at: i64,
+    /// When its key and its file had gone.
+    pub gone_at: Option<i64>,
+    /// Who looked for it since and did not find it, and when.
+    pub confirmed: Option<(String, i64)>,
+}
+
+impl State {
+    pub(crate) fn destroy_by_hand(&mut self, body: &VersionEnded, by: &str, at: i64) {
+        let ruled = self.disposals.get(&body.reference).and_then(|one| one.disposing.item.object.as_ref());
+        if ruled == Some(&body.object) {
+            return;
+        }
+        let by = self.person_of(by).to_owned();
+        self.deletions.insert(body.object.clone(), ByHand { by, at, gone_at: None, confirmed: None });
+    }
+
+    pub(crate) fn object_is_gone(&mut self, body: &ObjectDestroyed, at: i64) {
+        self.doomed_objects.remove(&body.object);
+        if let Some(deletion) = self.deletions.get_mut(&body.object) {
+            deletion.gone_at = Some(at);
+        }
+    }
+}
 
 pub(crate) fn keep(state: &State, body: &RetentionKept) -> Result<Vec<Event>, Refusal> {
     name_is_valid("class", &body.class)?;
@@ -99,8 +134,11 @@ pub(crate) fn dispose_segments(state: &State, body: &SegmentsDisposed) -> Result
 }
 
 pub(crate) fn confirm(state: &State, given: &Given, body: &DisposalConfirmed) -> Result<Vec<Event>, Refusal> {
-    let known = known(state, &body.disposal)?;
     reference_is_valid(&body.reference)?;
+    if let Some(deletion) = state.deletions.get(&body.disposal) {
+        return confirm_by_hand(state, given, deletion, body);
+    }
+    let known = known(state, &body.disposal)?;
     let conflict = |why: &str| Err(refuse(RefusalCode::Conflict, format!("disposal `{}` {why}", body.disposal)));
     match &known.disposed {
         None => return conflict("is under way: confirm it when it is done"),
@@ -118,6 +156,29 @@ pub(crate) fn confirm(state: &State, given: &Given, body: &DisposalConfirmed) ->
         );
         let mut refusal = refuse(RefusalCode::Forbidden, message);
         refusal.policies = vec!["rule-not-confirm".to_owned()];
+        return Err(refusal);
+    }
+    Ok(vec![Event::DisposalConfirmed(body.clone())])
+}
+
+fn confirm_by_hand(
+    state: &State,
+    given: &Given,
+    deletion: &ByHand,
+    body: &DisposalConfirmed,
+) -> Result<Vec<Event>, Refusal> {
+    let object = &body.disposal;
+    let conflict = |why: &str| Err(refuse(RefusalCode::Conflict, format!("object `{object}` {why}")));
+    match deletion {
+        ByHand { gone_at: None, .. } => return conflict("is being destroyed: confirm it when it is gone"),
+        ByHand { confirmed: Some(_), .. } => return conflict("was confirmed to be gone before"),
+        ByHand { .. } => {}
+    }
+    let person = state.person_of(&given.by);
+    if person == deletion.by {
+        let message = format!("`{person}` destroyed what was in object `{object}`: somebody else must confirm it");
+        let mut refusal = refuse(RefusalCode::Forbidden, message);
+        refusal.policies = vec!["destroy-not-confirm".to_owned()];
         return Err(refusal);
     }
     Ok(vec![Event::DisposalConfirmed(body.clone())])

@@ -2,7 +2,7 @@
 //! forgetting. The keys that applications hold are in [`crate::people::keys`].
 
 pub mod custodians;
-pub(crate) mod disposals;
+pub mod disposals;
 pub mod encryption;
 pub mod holds;
 pub mod requests;

@@ -226,7 +226,7 @@ pub struct RetentionDisposed {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DisposalConfirmed {
-    /// Which disposal.
+    /// Which disposal; of a version that somebody destroyed, the object that it lay in.
     pub disposal: String,
     /// Where it is written down what was looked at.
     pub reference: String,
@@ -632,6 +632,8 @@ impl State {
         let by = self.person_of(by).to_owned();
         if let Some(disposal) = self.disposals.get_mut(&body.disposal) {
             disposal.confirmed = Some((by, at));
+        } else if let Some(deletion) = self.deletions.get_mut(&body.disposal) {
+            deletion.confirmed = Some((by, at));
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::data::{
     Content, ContentColumn, DataClass, DatasetDeclared, DatasetRetired, DatasetSpec, DestroyVersion, Form, LawfulBasis,
     ObjectNamed, RewriteVersion, StoreVersion, StoredObject, SubjectColumn,
 };
+use crate::keys::retention::DisposalConfirmed;
 use crate::people::Purpose;
 use crate::people::roles::{covers, narrow_scopes};
 use crate::{Command, RefusalCode};
@@ -184,8 +185,12 @@ fn given_what_is_in_a_version_when_it_is_stored_then_both_are_said_and_rows_that
 
     let Command::StoreVersion(mut named) = store("2", "0b") else { unreachable!() };
     named.subjects = Some(SubjectColumn { form: Form::Parquet, column: "email".into(), scope: "email".into() });
-    let refusal = company.refused("a_1", Command::StoreVersion(named));
-    assert!(refusal.message.contains("nobody's could be erased"), "{}", refusal.message);
+    company.given.content = Some(Content { form: Form::Parquet, ..content(4) });
+    assert_eq!(
+        company.done("a_1", Command::StoreVersion(named)),
+        ["dataset.version.stored", "dataset.version.described"],
+        "of every form"
+    );
 }
 
 #[test]
@@ -218,8 +223,22 @@ fn given_a_version_that_is_rewritten_or_destroyed_when_its_object_is_reported_go
     assert!(company.done("a_system", gone("0a")).is_empty(), "again is nothing");
     company.done("a_1", destroy("1"));
     assert_eq!(company.state.doomed_objects.keys().collect::<Vec<_>>(), ["0b"]);
+    let confirm = |object: &str| {
+        let (disposal, reference) = (object.to_owned(), "CHECK-1".to_owned());
+        Command::ConfirmDisposal(DisposalConfirmed { disposal, reference })
+    };
+    assert_eq!(company.refused("a_admin", confirm("0b")).code, RefusalCode::Conflict, "it is there still");
     assert_eq!(company.done("a_system", gone("0b")), ["object.destroyed"]);
     assert!(company.state.doomed_objects.is_empty());
+    assert_eq!(
+        company.state.deletions.keys().collect::<Vec<_>>(),
+        ["0b"],
+        "what was written anew went with its person"
+    );
+    assert_eq!(company.refused("a_1", confirm("0b")).policies, ["destroy-not-confirm"]);
+    assert_eq!(company.refused("a_admin", confirm("0a")).code, RefusalCode::NotFound);
+    assert_eq!(company.done("a_admin", confirm("0b")), ["retention.confirmed"]);
+    assert_eq!(company.refused("a_admin", confirm("0b")).code, RefusalCode::Conflict, "once");
 }
 
 #[test]

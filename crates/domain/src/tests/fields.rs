@@ -4,7 +4,8 @@ use super::datasets::{declare, destroy, store, stored};
 use super::duties::Company;
 use crate::data::{
     ColumnRule, DataClass, DatasetDeclared, DatasetSpec, FieldDecision, FieldsDeclared, FindingResolved, FindingWhy,
-    FoundKind, LawfulBasis, Resolution, ScannedColumn, VersionScanned, ViewColumn, ViewDeclared, ViewRetired, ViewSpec,
+    Form, FoundKind, LawfulBasis, Resolution, ScannedColumn, SubjectColumn, VersionScanned, ViewColumn, ViewDeclared,
+    ViewRetired, ViewSpec,
 };
 use crate::keys::tokens::{TokenKind, TokenMethod, TokenScope, TokenScopeDeclared};
 use crate::people::Purpose;
@@ -22,7 +23,10 @@ fn with_version(class: DataClass) -> Company {
     let spec = DatasetSpec { class, lawful_basis, purposes, ..spec };
     company.done("a_1", Command::DeclareDataset(DatasetDeclared { dataset, spec }));
     company.given.object = Some(stored("0a", class.as_str()));
-    company.done("a_1", store("1", "0a"));
+    let Command::StoreVersion(mut wish) = store("1", "0a") else { unreachable!() };
+    let column = || SubjectColumn { form: Form::Csv, column: "email".into(), scope: "email".into() };
+    wish.subjects = class.is_personal().then(column);
+    company.done("a_1", Command::StoreVersion(wish));
     company
 }
 
@@ -213,6 +217,29 @@ fn given_fields_that_nobody_declared_when_scanned_then_they_are_found_until_they
     assert_eq!(company.done("a_1", both()), ["dataset.fields.declared", "finding.resolved", "finding.resolved"]);
     assert!(company.done("a_1", both()).is_empty(), "the same again is nothing");
     assert_eq!(company.scans(columns()), ["dataset.version.scanned"]);
+}
+
+#[test]
+fn given_people_in_rows_about_nobody_when_scanned_then_one_finding_says_so_until_the_version_is_gone() {
+    let mut company = with_version(DataClass::Personal);
+    let purposes = [Purpose::Support];
+    let declared = ["email", "phone"].map(|field| decision(field, DataClass::Personal, &purposes));
+    company.done("a_1", fields(declared.into()));
+    let kinds = |kind: &str| vec![found(kind, DataClass::Personal, false)];
+    let columns = || vec![column("email", kinds("email")), column("phone", kinds("phone"))];
+    assert_eq!(company.scans(columns()), ["dataset.version.scanned"], "an erasure finds them");
+    let known = company.state.datasets.get_mut("loans").and_then(|known| known.versions.get_mut("1"));
+    known.expect("stored").subjects = None;
+    assert_eq!(company.scans(columns()), ["dataset.version.scanned", "finding.opened"], "one for all columns");
+    assert_eq!(company.scans(columns()), ["dataset.version.scanned"]);
+    let id = company.first();
+    let opened = &company.state.findings.get(&id).expect("the finding").opened;
+    assert_eq!((opened.why, opened.cells, opened.field.as_deref()), (FindingWhy::Unnamed, 6, None));
+    let refusal = company.refused("a_1", Command::ResolveFinding(resolve(&id, Resolution::Reclassified)));
+    assert!(refusal.message.contains("store them anew"), "{}", refusal.message);
+    company.done("a_1", destroy("1"));
+    company.done("a_1", Command::ResolveFinding(resolve(&id, Resolution::Removed)));
+    assert!(company.open().is_empty());
 }
 
 #[test]

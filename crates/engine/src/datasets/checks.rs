@@ -200,7 +200,7 @@ impl Engine {
         };
         who.attempt.iter().for_each(|attempt| attempt.concerns(&stored.object));
         self.may_leave(who, dataset, version).await?;
-        let _permit = self.transfers.begin()?;
+        let (_permit, object) = (self.transfers.begin()?, stored.object.clone());
         let read = self.blocking(move |engine| {
             let mut reader = engine.open_stored(&stored)?;
             let mut bytes = Vec::new();
@@ -209,7 +209,7 @@ impl Engine {
             }
             Ok::<_, vault::ObjectError>(bytes)
         });
-        read.await?.map_err(|error| unreadable(dataset, version, &error).into())
+        read.await?.map_err(|error| unreadable((dataset, version), &object, &error).into())
     }
 
     /// Lets a quarantined version be read. The rows that are kept beside it are gone on return.

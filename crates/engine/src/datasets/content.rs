@@ -65,7 +65,9 @@ impl Engine {
         let StoreVersion { dataset, version, .. } = &arrived.wish;
         let stored = arrived.stored.clone();
         let opened = self.blocking(move |engine| engine.stored_pieces(&stored)).await?;
-        Ok(Arc::new(opened.map_err(|error| unreadable(dataset, version, &error))?))
+        Ok(Arc::new(
+            opened.map_err(|error| unreadable((dataset.as_str(), version.as_str()), &arrived.stored.object, &error))?,
+        ))
     }
 
     /// Stores a version that was taken in, with what is in it, if somebody looked.

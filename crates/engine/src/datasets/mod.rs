@@ -1,12 +1,13 @@
 //! Data sets: versions come in and go out as streams, encrypted in between; and what it takes to forget one person in
 //! them.
 //!
-//! A version is seen by nobody until the event that stores it. To forget somebody, a version is written anew without their
-//! rows into another object, an event says so, and the object before is destroyed. Each step looks at what was done
-//! already, so that a process that was killed in any of them goes on where it was.
+//! A version is seen by nobody until the event that stores it. Each step looks at what was done already, so that a process
+//! that was killed in any of them goes on where it was.
 
 mod checks;
+mod columnar;
 mod content;
+mod forget;
 mod rows;
 pub(crate) mod views;
 
@@ -15,7 +16,7 @@ use std::io::{self, BufReader, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::data::datasets::may_store;
-use domain::data::{Content, DestroyVersion, Form, RewriteVersion, StoreVersion, StoredObject, SubjectColumn, Version};
+use domain::data::{Content, DestroyVersion, StoreVersion, StoredObject, SubjectColumn, Version};
 use domain::keys::holds;
 use domain::people::Purpose;
 use domain::{Command, Refusal, RefusalCode};
@@ -24,12 +25,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use vault::{Fingerprints, ObjectError, ObjectHeader, ObjectId, ObjectPieces, ObjectReader, SubjectRef, VaultError};
 
 pub use checks::{MAX_KEPT_BYTES, Recorded};
+pub use columnar::{Columnar, Theirs, VersionPieces};
+pub use forget::{HeldRows, RewrittenVersion};
+pub use rows::RowError;
 
 use crate::artifacts::now;
 use crate::objects::copy;
 use crate::{Done, Engine, ExecuteError, Principal};
 pub use content::Arrived;
-use rows::{RowError, Rows};
+use rows::Rows;
 
 /// The largest version, in bytes.
 pub const MAX_VERSION_BYTES: u64 = 1 << 40;
@@ -43,8 +47,8 @@ const BATCH_ROWS: usize = 4096;
 /// Subjects of a version that are remembered as noted, so that most are noted once.
 const REMEMBERED: usize = 1 << 16;
 
-/// The most bytes of rows about somebody that are given out at once.
-const MAX_HELD_BYTES: usize = 64 << 20;
+/// How much of a version is decrypted before the first byte of it is given: what is wrong there is told and not sent.
+const AHEAD_BYTES: usize = 1 << 20;
 
 /// How the vault's key store calls a version.
 const HOLDER: &str = "dataset/";
@@ -118,10 +122,13 @@ pub enum About {
     Named(SubjectColumn),
 }
 
-/// A version that is read: its plaintext comes from `reader` as it is decrypted.
+/// A version that is read: its plaintext comes from `reader` as it is decrypted, but for what was read ahead.
 pub struct Reading {
     /// How many bytes there are.
     pub bytes: u64,
+    ahead: Option<Vec<u8>>,
+    /// What was read ahead and is given.
+    given: Vec<u8>,
     reader: ObjectReader<BufReader<Box<dyn Object>>>,
     _permit: OwnedSemaphorePermit,
 }
@@ -132,38 +139,12 @@ impl Reading {
     /// # Errors
     /// By its name, what is wrong with the object.
     pub fn next_piece(&mut self) -> Result<Option<&[u8]>, ObjectError> {
+        if let Some(ahead) = self.ahead.take() {
+            self.given = ahead;
+            return Ok(Some(&self.given));
+        }
         self.reader.next_chunk()
     }
-}
-
-/// A version that was written anew.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RewrittenVersion {
-    /// Of which data set.
-    pub dataset: String,
-    /// Which version.
-    pub version: String,
-    /// How many rows it has no more.
-    pub rows_removed: u64,
-    /// The object that it was in.
-    pub old: String,
-    /// The object that it is in.
-    pub object: String,
-}
-
-/// The rows of a version that are about somebody, as they are written in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeldRows {
-    /// Of which data set.
-    pub dataset: String,
-    /// Of which version.
-    pub version: String,
-    /// The row that names the columns, of comma-separated ones.
-    pub header: Option<String>,
-    /// The rows.
-    pub rows: Vec<String>,
-    /// How many more there are, which were too many for one answer.
-    pub left_out: u64,
 }
 
 /// Why a version was not written.
@@ -246,6 +227,7 @@ impl Engine {
         // Before any byte is taken; the command asks again.
         let allowed = self.authorize(who, "dataset.version.store", &resource).map(drop);
         let allowed = allowed.and_then(|()| self.read(|state| may_store(state, &dataset, &version, subjects.as_ref())));
+        let allowed = allowed.and_then(|()| columnar::can_be_read(self, subjects.as_ref()));
         let allowed = allowed.and_then(|()| self.may_be_here(&dataset));
         let allowed = allowed.and_then(|()| if unsaid { self.is_about_nobody(&dataset) } else { Ok(()) });
         if let Err(refusal) = allowed {
@@ -255,10 +237,16 @@ impl Engine {
         let permit = self.transfers.begin()?;
         let class = self.read(|state| state.datasets.get(&dataset).map(|known| known.spec.class.as_str()));
         let class = class.ok_or_else(|| ExecuteError::Internal(format!("data set `{dataset}` vanished")))?;
-        let (holder, column, unit) = (holder(&dataset, &version), subjects.clone(), dataset.clone());
+        let (column, named) = (subjects.clone(), (dataset.clone(), version.clone()));
         let written = self.blocking(move |engine| {
-            let fingerprints = engine.vault.fingerprints(&unit, now()).map_err(unavailable)?;
-            let (stored, digest) = engine.write_version(class, &holder, column.as_ref(), from, &fingerprints)?;
+            let (dataset, version) = (named.0.as_str(), named.1.as_str());
+            let fingerprints = engine.vault.fingerprints(dataset, now()).map_err(unavailable)?;
+            let lines = column.as_ref().filter(|column| column.form.is_text());
+            let holder = holder(dataset, version);
+            let (stored, digest) = engine.write_version(class, &holder, lines, from, &fingerprints)?;
+            if let Some(columns) = column.as_ref().filter(|column| !column.form.is_text()) {
+                engine.note_columns((dataset, version), columns, &stored)?;
+            }
             Ok::<_, ExecuteError>((stored, digest, fingerprints))
         });
         let (stored, digest, fingerprints) = written.await??;
@@ -359,10 +347,50 @@ impl Engine {
         let known = self.readable_version(who, dataset, version).await?;
         let permit = self.transfers.begin()?;
         let stored = known.stored;
-        let bytes = stored.bytes;
-        let opened = self.blocking(move |engine| engine.open_stored(&stored)).await?;
-        let reader = opened.map_err(|error| unreadable(dataset, version, &error))?;
-        Ok(Reading { bytes, reader, _permit: permit })
+        let (bytes, object) = (stored.bytes, stored.object.clone());
+        let opened = self.blocking(move |engine| engine.read_ahead(&stored)).await?;
+        let (ahead, reader) = opened.map_err(|error| unreadable((dataset, version), &object, &error))?;
+        let ahead = Some(ahead).filter(|ahead| !ahead.is_empty());
+        Ok(Reading { bytes, ahead, given: Vec::new(), reader, _permit: permit })
+    }
+
+    /// Opens an object so that most of what can be wrong with it shows before anything of it is given: its end first, then
+    /// its beginning. Blocks.
+    fn read_ahead(
+        &self,
+        stored: &StoredObject,
+    ) -> Result<(Vec<u8>, ObjectReader<BufReader<Box<dyn Object>>>), ObjectError> {
+        drop(self.stored_pieces(stored)?);
+        let mut reader = self.open_stored(stored)?;
+        let mut ahead = Vec::new();
+        while ahead.len() < AHEAD_BYTES
+            && let Some(chunk) = reader.next_chunk()?
+        {
+            ahead.extend_from_slice(chunk);
+        }
+        Ok((ahead, reader))
+    }
+
+    /// Reads all of a version and gives nothing of it: how many bytes there are, and the object that they lie in. Who may
+    /// ask is for the caller to ask.
+    ///
+    /// # Errors
+    /// A refusal when there is no such version, or by its name what is wrong with its object.
+    pub async fn verify_version(self: &Arc<Self>, dataset: &str, version: &str) -> Result<(u64, String), ExecuteError> {
+        let known = self.read(|state| state.dataset_version(dataset, version).cloned());
+        let missing = || format!("data set `{dataset}` has no version `{version}`");
+        let stored = known.ok_or_else(|| Refusal::new(RefusalCode::NotFound, missing()))?.stored;
+        let (_permit, object) = (self.transfers.begin()?, stored.object.clone());
+        let read = self.blocking(move |engine| {
+            let (ahead, mut reader) = engine.read_ahead(&stored)?;
+            let mut bytes = ahead.len() as u64;
+            while let Some(chunk) = reader.next_chunk()? {
+                bytes += chunk.len() as u64;
+            }
+            Ok::<u64, ObjectError>(bytes)
+        });
+        let bytes = read.await?.map_err(|error| unreadable((dataset, version), &object, &error))?;
+        Ok((bytes, object))
     }
 
     /// What is known of a version that `who` may read for the purpose that they came with; the record of their access
@@ -464,8 +492,9 @@ impl Engine {
         let known = self.read(|state| state.dataset_version(dataset, version).cloned());
         let missing = || format!("data set `{dataset}` has no version `{version}`");
         let known = known.ok_or_else(|| Refusal::new(RefusalCode::NotFound, missing()))?;
+        let object = known.stored.object.clone();
         let opened = self.blocking(move |engine| engine.stored_pieces(&known.stored)).await?;
-        Ok(Arc::new(opened.map_err(|error| unreadable(dataset, version, &error))?))
+        Ok(Arc::new(opened.map_err(|error| unreadable((dataset, version), &object, &error))?))
     }
 
     fn stored_pieces(&self, stored: &StoredObject) -> Result<ObjectPieces<Box<dyn Object>>, ObjectError> {
@@ -524,146 +553,6 @@ impl Engine {
             false => self.vault.release(&holder(dataset, version), None).map_err(unavailable),
         }
     }
-
-    /// The versions of data sets, as (data set, version), that hold rows about `subject`. None once it is destroyed.
-    ///
-    /// # Errors
-    /// [`ExecuteError::Unavailable`] when the key store cannot be read.
-    pub fn datasets_of(&self, subject: &SubjectRef) -> Result<Vec<(String, String)>, ExecuteError> {
-        let holders = self.vault.holders(subject).map_err(unavailable)?;
-        let named = holders.iter().filter_map(|holder| holder.strip_prefix(HOLDER)?.split_once('/'));
-        let known =
-            |(dataset, version): &(&str, &str)| self.read(|state| state.dataset_version(dataset, version).is_some());
-        Ok(named.filter(known).map(|(dataset, version)| (dataset.to_owned(), version.to_owned())).collect())
-    }
-
-    /// Writes each version with rows about `subject` anew without them, destroys what it was in, and returns those that
-    /// were changed. To be called before the subject is destroyed, since nobody knows afterwards which rows those are.
-    ///
-    /// # Errors
-    /// When something cannot be read or written; what was done stays done, and another call goes on from there.
-    pub async fn drop_dataset_rows(
-        self: &Arc<Self>,
-        subject: &SubjectRef,
-    ) -> Result<Vec<RewrittenVersion>, ExecuteError> {
-        let _turn = self.transfers.rewrites.lock().await;
-        let mut rewritten = Vec::new();
-        for (dataset, version) in self.datasets_of(subject)? {
-            rewritten.extend(self.rewrite_without(subject, &dataset, &version).await?);
-            let (holder, subject) = (holder(&dataset, &version), *subject);
-            self.blocking(move |engine| engine.vault.release(&holder, Some(&subject))).await?.map_err(unavailable)?;
-        }
-        self.finish_objects().await?;
-        Ok(rewritten)
-    }
-
-    /// The rows about `subject` in every version that says whom its rows are about, up to 64 MiB of them. Who may see them
-    /// is for the caller to ask. Blocks, and reads those versions to their end.
-    pub(crate) fn rows_about(&self, subject: &SubjectRef) -> Result<Vec<HeldRows>, ExecuteError> {
-        let mut held = Vec::new();
-        let mut room = MAX_HELD_BYTES;
-        for (dataset, version) in self.datasets_of(subject)? {
-            let known = self.read(|state| state.dataset_version(&dataset, &version).cloned());
-            let Some(Version { stored, subjects: Some(column), .. }) = known else { continue };
-            let mut found = HeldRows { dataset, version, header: None, rows: Vec::new(), left_out: 0 };
-            self.read_about(subject, (&stored, &column), &mut found, &mut room).map_err(|why| match why {
-                Unwritten::Rows(RowError::Malformed(why)) => ExecuteError::Internal(format!(
-                    "version `{}` of data set `{}` is not as it was stored: {why}",
-                    found.version, found.dataset
-                )),
-                other => other.into(),
-            })?;
-            held.push(found);
-        }
-        Ok(held)
-    }
-
-    fn read_about(
-        &self,
-        subject: &SubjectRef,
-        (stored, column): (&StoredObject, &SubjectColumn),
-        found: &mut HeldRows,
-        room: &mut usize,
-    ) -> Result<(), Unwritten> {
-        let mut rows = Rows::new(self.open_stored(stored)?, column);
-        let (mut row, mut first) = (Vec::new(), column.form == Form::Csv);
-        while let Some((line, identifier)) = rows.next(&mut row)? {
-            let text = || String::from_utf8_lossy(line).trim_end_matches(['\r', '\n']).to_owned();
-            if std::mem::take(&mut first) {
-                found.header = Some(text());
-            } else if self.is_about(subject, &column.scope, identifier.as_deref())? {
-                match room.checked_sub(line.len()) {
-                    Some(left) => {
-                        *room = left;
-                        found.rows.push(text());
-                    }
-                    None => found.left_out += 1,
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn rewrite_without(
-        self: &Arc<Self>,
-        subject: &SubjectRef,
-        dataset: &str,
-        version: &str,
-    ) -> Result<Option<RewrittenVersion>, ExecuteError> {
-        let known = self.read(|state| state.dataset_version(dataset, version).cloned());
-        let Some(Version { stored: old, subjects: Some(column), .. }) = known else { return Ok(None) };
-        let (subject, before) = (*subject, old.clone());
-        let written = self.blocking(move |engine| engine.write_without(&subject, &before, &column)).await?;
-        let (stored, rows_removed) = written.map_err(ExecuteError::from)?;
-        if rows_removed == 0 {
-            // It was done before, or rows about them never came in.
-            self.blocking(move |engine| engine.scrap_object(&stored.class, &stored.object)).await??;
-            return Ok(None);
-        }
-        self.transfers.waits(&stored, None);
-        let (old, object) = (old.object, stored.object.clone());
-        let report = RewriteVersion {
-            dataset: dataset.to_owned(),
-            version: version.to_owned(),
-            rows_removed,
-            old: old.clone(),
-            object: object.clone(),
-        };
-        let done = self.execute(self.system(), Command::RewriteVersion(report)).await;
-        self.transfers.settled(&stored);
-        self.unless_decided(&done, &stored).await;
-        done?;
-        let (dataset, version) = (dataset.to_owned(), version.to_owned());
-        Ok(Some(RewrittenVersion { dataset, version, rows_removed, old, object }))
-    }
-
-    fn write_without(
-        &self,
-        subject: &SubjectRef,
-        old: &StoredObject,
-        column: &SubjectColumn,
-    ) -> Result<(StoredObject, u64), Unwritten> {
-        let mut removed = 0;
-        let stored = self.write_object(&old.class, |to| {
-            let mut rows = Rows::new(self.open_stored(old)?, column);
-            let mut row = Vec::new();
-            while let Some((line, identifier)) = rows.next(&mut row)? {
-                if self.is_about(subject, &column.scope, identifier.as_deref())? {
-                    removed += 1;
-                } else {
-                    to.write_all(line)?;
-                }
-            }
-            Ok::<(), Unwritten>(())
-        })?;
-        Ok((stored, removed))
-    }
-
-    fn is_about(&self, subject: &SubjectRef, scope: &str, identifier: Option<&str>) -> Result<bool, Unwritten> {
-        let Some(identifier) = identifier.filter(|identifier| !identifier.trim().is_empty()) else { return Ok(false) };
-        let known = self.vault.known_subject(scope, identifier, now()).map_err(Unwritten::Vault)?;
-        Ok(known == Some(*subject))
-    }
 }
 
 /// Whether an object was encrypted under the key that the ledger commits to.
@@ -683,8 +572,11 @@ fn unavailable(error: VaultError) -> ExecuteError {
 }
 
 /// Why a version cannot be read, by name: that is for whoever asked, not only for the server's log.
-fn unreadable(dataset: &str, version: &str, error: &ObjectError) -> Refusal {
+fn unreadable((dataset, version): (&str, &str), object: &str, error: &ObjectError) -> Refusal {
     let code = if error.name() == "key_destroyed" { RefusalCode::Expired } else { RefusalCode::Conflict };
-    let message = format!("version `{version}` of data set `{dataset}` cannot be read: {error} ({})", error.name());
+    let message = format!(
+        "version `{version}` of data set `{dataset}` cannot be read from object `{object}`: {error} ({})",
+        error.name()
+    );
     Refusal::new(code, message)
 }

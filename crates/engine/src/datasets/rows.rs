@@ -9,7 +9,7 @@ const MAX_ROW_BYTES: usize = 16 << 20;
 
 /// Why rows cannot be told apart.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum RowError {
+pub enum RowError {
     /// The rows are not written as was said. The text names a row by its number and repeats nothing of it.
     #[error("{0}")]
     Malformed(String),

@@ -188,10 +188,40 @@ async fn given_a_version_that_was_changed_on_disk_when_read_then_it_is_refused_b
     let mut flipped = bytes.clone();
     *flipped.last_mut().expect("bytes") ^= 1;
     replace(&flipped);
-    let mut reading = engine.read_version(&asking(&steward, Purpose::Development), "loans", "1").await.expect("opens");
-    assert_eq!(reading.next_piece().expect_err("refused").name(), "broken_end");
+    let told = message(get(&engine, &steward, "1").await);
+    assert!(told.ends_with("(broken_end)") && told.contains(&format!("object `{object}`")), "{told}");
+    let told = engine.verify_version("loans", "1").await.expect_err("refused").to_string();
+    assert!(told.ends_with("(broken_end)"), "{told}");
     replace(&bytes);
     assert_eq!(get(&engine, &steward, "1").await.expect("as it was"), ROWS);
+    assert_eq!(engine.verify_version("loans", "1").await.expect("whole"), (ROWS.len() as u64, object.clone()));
+    assert_eq!(code(engine.verify_version("loans", "2").await), RefusalCode::NotFound);
+
+    // What is read ahead is told at once, what lies behind it when a reader comes there.
+    let long = "x".repeat(3 << 20);
+    engine.store_version(&steward, ("loans", "2", About::Nobody), Cursor::new(long)).await.expect("stored");
+    let object = object_of(&engine, "2");
+    let bytes = store::objects::get(&objects, &object).expect("readable").expect("there");
+    for (at, ahead) in [(1 << 19, true), (2 << 20, false)] {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1;
+        store::objects::remove(&objects, &object).expect("removed");
+        store::objects::put(&objects, &object, &flipped).expect("put in its place");
+        let opened = engine.read_version(&asking(&steward, Purpose::Development), "loans", "2").await;
+        match opened {
+            Err(refused) => assert!(ahead && refused.to_string().ends_with("(changed)"), "{refused}"),
+            Ok(mut reading) => {
+                let broken = loop {
+                    match reading.next_piece() {
+                        Ok(piece) => assert!(!ahead && piece.is_some(), "changed, and read to its end"),
+                        Err(broken) => break broken,
+                    }
+                };
+                assert_eq!(broken.name(), "changed");
+            }
+        }
+        assert!(engine.verify_version("loans", "2").await.expect_err("changed").to_string().ends_with("(changed)"));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -227,6 +227,7 @@ fn options(dir: &std::path::Path) -> EngineOptions {
         custody: engine::CustodyOptions::default(),
         archive: None,
         objects: None,
+        columnar: None,
     }
 }
 

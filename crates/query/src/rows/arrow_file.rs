@@ -11,7 +11,7 @@ use datafusion::arrow::datatypes::{
 };
 use datafusion::arrow::ipc::convert::fb_to_schema;
 use datafusion::arrow::ipc::reader::{FileDecoder, read_footer_length};
-use datafusion::arrow::ipc::{self, Block, MetadataVersion, root_as_footer, root_as_message};
+use datafusion::arrow::ipc::{self, Block, CompressionType, MetadataVersion, root_as_footer, root_as_message};
 use datafusion::arrow::record_batch::RecordBatch;
 
 use super::read::{BATCH_ROWS, Batches, Group, malformed, names_are_good};
@@ -21,7 +21,7 @@ use super::{RangeRead, RowsError};
 const MAX_FOOTER_BYTES: usize = 64 << 20;
 
 /// The largest record batch, and all dictionaries together, unpacked.
-const MAX_BATCH_BYTES: u64 = 256 << 20;
+pub(super) const MAX_BATCH_BYTES: u64 = 256 << 20;
 
 /// Seconds since the epoch at which the years 1 and 10000 begin.
 const YEARS: std::ops::Range<i64> = -62_135_596_800..253_402_300_800;
@@ -72,6 +72,15 @@ impl ArrowFile {
 
     pub(super) fn groups(&self) -> usize {
         self.blocks.len()
+    }
+
+    /// How the first batch is packed, as far as that is known here: other ways are not read either.
+    pub(super) fn compression(&self) -> Result<Option<CompressionType>, RowsError> {
+        let Some(first) = self.blocks.first() else { return Ok(None) };
+        let buffer = self.buffer(first)?;
+        let (message, _) = message_of(&buffer, "record batch 0")?;
+        let packed = message.header_as_record_batch().and_then(|batch| batch.compression());
+        Ok(packed.map(|packed| packed.codec()))
     }
 
     /// Reads all, batch by batch.
@@ -173,20 +182,26 @@ fn is_bounded(block: &Block, end: u64, place: &str) -> Result<(), RowsError> {
     if length > MAX_BATCH_BYTES { Err(too_large(place)) } else { Ok(()) }
 }
 
-/// How long the values of a block claim to be when they are unpacked.
-fn unpacked_bytes(buffer: &Buffer, place: &str) -> Result<u64, RowsError> {
+/// The message of a block, and what follows it.
+fn message_of<'b>(buffer: &'b Buffer, place: &str) -> Result<(ipc::Message<'b>, &'b [u8]), RowsError> {
     let none = || RowsError::Malformed(format!("{place}: it is not as the format says"));
     let marked = buffer.get(..4).ok_or_else(none)? == [0xff; 4];
     let prefix = if marked { 8 } else { 4 };
     let length = buffer.get(prefix - 4..prefix).and_then(|bytes| <[u8; 4]>::try_from(bytes).ok()).ok_or_else(none)?;
     let length = usize::try_from(u32::from_le_bytes(length)).map_err(|_| none())?;
     let message = root_as_message(buffer.get(prefix..).ok_or_else(none)?).map_err(|_| none())?;
+    Ok((message, buffer.get(prefix + length..).unwrap_or_default()))
+}
+
+/// How long the values of a block claim to be when they are unpacked.
+fn unpacked_bytes(buffer: &Buffer, place: &str) -> Result<u64, RowsError> {
+    let none = || RowsError::Malformed(format!("{place}: it is not as the format says"));
+    let (message, body) = message_of(buffer, place)?;
     let batch = match message.header_as_dictionary_batch() {
         Some(dictionary) => dictionary.data(),
         None => message.header_as_record_batch(),
     };
     let batch: ipc::RecordBatch<'_> = batch.ok_or_else(none)?;
-    let body = buffer.get(prefix + length..).unwrap_or_default();
     let mut unpacked = 0_u64;
     for part in batch.buffers().into_iter().flatten() {
         let (from, length) = (usize::try_from(part.offset()), usize::try_from(part.length()));

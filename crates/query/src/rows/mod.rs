@@ -1,6 +1,7 @@
 //! SQL over the rows of one version of a data set, which lies encrypted: rows are decrypted as a query reads them, memory
 //! is bounded, and nothing is spilled, so that no row lies in clear on a disk.
 
+mod anew;
 mod arrow_file;
 mod csv;
 mod frame;
@@ -9,6 +10,7 @@ mod kind;
 mod pages;
 mod parquet_file;
 mod read;
+mod subjects;
 mod text;
 
 use std::io;
@@ -16,6 +18,7 @@ use std::sync::Arc;
 
 pub use frame::{Frame, Rows};
 pub use read::{Group, MAX_COLUMNS, Survey};
+pub use subjects::{Subjects, Theirs};
 
 use crate::QueryError;
 

@@ -8,8 +8,9 @@ use datafusion::parquet::arrow::ProjectionMask;
 use datafusion::parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
+use datafusion::parquet::basic::Type as Physical;
 use datafusion::parquet::errors::{ParquetError, Result as ParquetResult};
-use datafusion::parquet::file::metadata::RowGroupMetaData;
+use datafusion::parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use datafusion::parquet::file::reader::{ChunkReader, Length};
 
 use super::arrow_file::{in_order, times_are_possible};
@@ -85,8 +86,39 @@ impl ParquetFile {
         self.groups.len()
     }
 
+    pub(super) fn metadata(&self) -> &ParquetMetaData {
+        self.metadata.metadata()
+    }
+
     fn group_metadata(&self, group: usize) -> &RowGroupMetaData {
-        self.metadata.metadata().row_group(group)
+        self.metadata().row_group(group)
+    }
+
+    /// Looks at the headers of all pages, before any reader believes them.
+    pub(super) fn is_bounded(&self) -> Result<(), RowsError> {
+        (0..self.groups()).try_for_each(|group| self.group_is_bounded(group))
+    }
+
+    fn group_is_bounded(&self, group: usize) -> Result<(), RowsError> {
+        for (at, column) in self.group_metadata(group).columns().iter().enumerate() {
+            let (from, length) = column.byte_range();
+            let place = format!("row group {group}, column {}", at + 1);
+            pages::are_bounded(&*self.chunks.0, from, from + length, &place)?;
+        }
+        Ok(())
+    }
+
+    /// Whether all columns are of types that are written here as they are read.
+    pub(super) fn can_be_written_alike(&self) -> Result<(), RowsError> {
+        let columns = self.metadata.parquet_schema().columns();
+        match columns.iter().find(|column| column.physical_type() == Physical::INT96) {
+            None => Ok(()),
+            Some(column) => malformed(format!(
+                "column `{}` has times as INT96, which are not written any more: write them as INT64, to say whom rows are \
+                 about",
+                column.name()
+            )),
+        }
     }
 
     /// Reads all, group by group.
@@ -95,10 +127,7 @@ impl ParquetFile {
         let mut total = 0_u64;
         for group in 0..self.groups() {
             let place = format!("row group {group}");
-            for (at, column) in self.group_metadata(group).columns().iter().enumerate() {
-                let (from, length) = column.byte_range();
-                pages::are_bounded(&*self.chunks.0, from, from + length, &format!("{place}, column {}", at + 1))?;
-            }
+            self.group_is_bounded(group)?;
             let mut rows = 0_u64;
             for batch in self.batches(&all, vec![group])? {
                 let batch = batch?;

@@ -156,6 +156,9 @@ fn begins_as_it_should(form: Form, bytes: &dyn RangeRead) -> Result<(), RowsErro
         (None, Form::Arrow) if begins(b"\xff\xff\xff\xff") => malformed(
             "byte 0: this is a stream of Arrow's interprocess format: write it as a file (Feather), which can be read at any place",
         ),
+        (None, Form::Parquet) if begins(b"PARE") => {
+            malformed("byte 0: this is a Parquet file that is encrypted itself: write it without, it is encrypted here")
+        }
         (None, Form::Parquet) => malformed("byte 0: this is no Parquet file: it does not begin with `PAR1`"),
         (None, Form::Arrow) => malformed("byte 0: this is no file of Arrow: it does not begin with `ARROW1`"),
         _ => Ok(()),

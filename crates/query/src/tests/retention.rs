@@ -1,6 +1,6 @@
 //! What is kept, what keeps it, and what went.
 
-use domain::data::{StoredObject, VersionRewritten, VersionStored};
+use domain::data::{ObjectDestroyed, StoredObject, VersionEnded, VersionRewritten, VersionStored};
 use domain::keys::holds::{HoldPlaced, HoldReleased};
 use domain::keys::retention::{
     DisposalConfirmed, Item, Kind, Method, RetentionDisposed, RetentionDisposing, RetentionKept, RetentionScheduled,
@@ -116,6 +116,23 @@ fn a_version_that_was_disposed_of_is_gone_in_both_tables_and_one_that_was_rewrit
         let gone = "SELECT deleted_at IS NULL FROM data_objects WHERE object_id = '0b'";
         assert_eq!(ask(&world.session().await, gone).await, ["false"]);
         assert_eq!(ask(&world.session().await, GONE).await, ["x_1|0b|false|2|2|-|sets"]);
+        let ended = |object: &str, reference: &str| {
+            let (object, reference) = (object.to_owned(), reference.to_owned());
+            Event::VersionEnded(VersionEnded { dataset: dataset(), version: version(), object, reference })
+        };
+        // By the rule, which has its row, and by hand.
+        world.add(T0 + DAY, ended("0b", "x_1"));
+        world.add(T0 + DAY, ended("0c", "CHG-7"));
+        let by_hand = format!("{GONE} WHERE rule_id IS NULL");
+        assert_eq!(ask(&world.session().await, &by_hand).await, ["0c|0c|true|-|-|-|-"]);
+        let (object, class, key) = ("0c".to_owned(), "internal".to_owned(), "object/internal/0c".to_owned());
+        world.add(T0 + DAY + HOUR, Event::ObjectDestroyed(ObjectDestroyed { object, class, key }));
+        assert_eq!(ask(&world.session().await, &by_hand).await, ["0c|0c|false|2|2|-|-"]);
+        let confirmed = DisposalConfirmed { disposal: "0c".into(), reference: "CHECK-1".into() };
+        world.add(T0 + DAY + HOUR, Event::DisposalConfirmed(confirmed));
+        let row = &ask(&world.session().await, &by_hand).await[0];
+        assert!(row.starts_with("0c|0c|false|2|2|") && row != "0c|0c|false|2|2|-|-", "{row}");
+        assert_eq!(ask(&world.session().await, "SELECT count(*) FROM deletions").await, ["2"]);
     });
 }
 

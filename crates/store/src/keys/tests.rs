@@ -234,8 +234,8 @@ fn files_of_others_are_refused_and_left_alone() {
 
     let newer = dir.path().join("newer.db");
     drop(SqliteKeys::open(&newer).unwrap());
-    Connection::open(&newer).unwrap().pragma_update(None, "user_version", 4).unwrap();
-    assert!(refusal(&newer).contains("has schema 4, this program knows 3"));
+    Connection::open(&newer).unwrap().pragma_update(None, "user_version", 5).unwrap();
+    assert!(refusal(&newer).contains("has schema 5, this program knows 4"));
 
     let garbage = dir.path().join("garbage.db");
     std::fs::write(&garbage, b"not a database, but long enough to look at").unwrap();
@@ -251,6 +251,57 @@ fn a_row_of_an_unknown_kind_is_an_error_and_no_panic() {
     let (keys, vault) = open_vault(dir.path());
     keys.lock().execute("UPDATE key SET kind = 'strange'", []).unwrap();
     assert!(vault.inventory().is_err());
+}
+
+/// Pages of an index are split in the middle, and a copy of what moved away may stay where it was. So nothing that a guess
+/// could be held against is in an index whole.
+#[test]
+fn no_trace_of_how_somebody_was_found_stays_on_disk_however_often_pages_are_split() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("keys.db");
+    let keys = SqliteKeys::open(&path).unwrap();
+    // As an older program made it; it goes when the file is opened, with whatever lies in its pages.
+    let older =
+        "DROP INDEX blind_beginning; CREATE UNIQUE INDEX blind_idx ON blind (scope, idx); PRAGMA user_version = 3;";
+    keys.lock().execute_batch(older).unwrap();
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut chance = || {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed
+    };
+    let (mut live, mut gone): (Vec<([u8; 32], SubjectRef)>, Vec<[u8; 32]>) = Default::default();
+    let mut round = |keys: &SqliteKeys| {
+        for scope in ["email", "phone", "the-support-assistant-of-the-bank"] {
+            let mut words = || -> Vec<u8> { (0..6).flat_map(|_| chance().to_be_bytes()).collect() };
+            let mut row = || {
+                let of = words();
+                let idx: [u8; 32] = of[..32].try_into().unwrap();
+                let subject: [u8; 16] = of[32..].try_into().unwrap();
+                (idx, SubjectRef(subject))
+            };
+            let rows: Vec<([u8; 32], SubjectRef)> = (0..30).map(|_| row()).collect();
+            keys.bind_subjects(scope, &rows).unwrap();
+            assert_eq!(keys.find_subject(scope, &rows[7].0).unwrap(), Some(rows[7].1));
+            live.extend(rows);
+        }
+        let some: Vec<_> = (0..30).map(|_| live.swap_remove(chance() as usize % live.len())).collect();
+        keys.write(|tx| some.iter().try_for_each(|(_, subject)| forget_subject(tx, subject, NOW_MS))).unwrap();
+        gone.extend(some.into_iter().map(|(idx, _)| idx));
+    };
+    (0..20).for_each(|_| round(&keys));
+    drop(keys);
+    let keys = SqliteKeys::open(&path).unwrap();
+    (0..20).for_each(|_| round(&keys));
+    keys.scrub().unwrap();
+    let indexes = "SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'blind' AND sql NOT LIKE '%substr(idx, 1, 2))'";
+    assert_eq!(keys.lock().query_row(indexes, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+    let bytes = bytes_on_disk(dir.path());
+    let on_disk: HashSet<&[u8]> = bytes.windows(8).collect();
+    let found = |idx: &[u8; 32]| idx.windows(8).any(|part| on_disk.contains(part));
+    assert!(live.iter().all(|(idx, _)| found(idx)), "the search finds what is there");
+    assert_eq!((gone.iter().filter(|idx| found(idx)).count(), gone.len()), (0, 1200));
 }
 
 #[test]

@@ -242,7 +242,7 @@ pub(crate) async fn get(
 }
 
 /// Decrypts until the end, or until whoever reads has paused too long or went away. What does not open breaks the answer
-/// off: it has fewer bytes then than it said.
+/// off: it has fewer bytes then than it said, and [`verify`] says why.
 fn give_out(mut reading: Reading, to_network: &Sender<io::Result<Bytes>>, handle: &tokio::runtime::Handle) {
     loop {
         let piece = match reading.next_piece() {
@@ -259,6 +259,17 @@ fn give_out(mut reading: Reading, to_network: &Sender<io::Result<Bytes>>, handle
             return;
         }
     }
+}
+
+/// `GET /datasets/{id}/versions/{version}/verify`: whether all of it opens, and else what is wrong with which object.
+pub(crate) async fn verify(
+    State(app): State<Arc<App>>,
+    Caller(who): Caller,
+    Path((id, version)): Path<(String, String)>,
+) -> Result<Answer<Value>, ApiError> {
+    app.may_read(&who, &format!("dataset/{id}"))?;
+    let (bytes, object) = app.engine.verify_version(&id, &version).await?;
+    Ok(Answer(json!({ "dataset": id, "version": version, "object": object, "bytes": bytes })))
 }
 
 /// Why a version is destroyed.

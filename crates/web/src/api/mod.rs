@@ -171,6 +171,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/datasets/{id}", get(datasets::show))
         .route("/datasets/{id}/diff", get(content::diff))
         .route("/datasets/{id}/versions/{version}/destroy", post(datasets::destroy))
+        .route("/datasets/{id}/versions/{version}/verify", get(datasets::verify))
         .route("/contracts", get(contracts::list).post(contracts::publish))
         .route("/contracts/try", post(contracts::attempt))
         .route("/contracts/{id}", get(contracts::show))

@@ -58,7 +58,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, Caller(who): Caller) -> Re
     app.may_read(&who, "retention")?;
     Ok(Answer(
         app.engine
-            .read(|state| json!({ "rules": state.retention_rules, "disposals": state.disposals, "size": state.size })),
+            .read(|state| json!({ "rules": state.retention_rules, "disposals": state.disposals, "deletions": state.deletions, "size": state.size })),
     ))
 }
 

@@ -88,6 +88,7 @@ fn unsettled(finding: &Finding, now: i64) -> Vec<Cell> {
         FindingWhy::Secret => Mark::new("a secret", Tone::Bad),
         FindingWhy::AboveClass => Mark::new("above its class", Tone::Bad),
         FindingWhy::Undeclared => Mark::new("undeclared", Tone::Open),
+        FindingWhy::Unnamed => Mark::new("people in rows about nobody", Tone::Open),
     };
     let due = Cell::Time(Instant::at(&opened.due));
     vec![

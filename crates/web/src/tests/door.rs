@@ -132,6 +132,7 @@ fn options(dir: &Path) -> EngineOptions {
         custody: engine::CustodyOptions::default(),
         archive: None,
         objects: None,
+        columnar: Some(Arc::new(ingest::Columnar)),
     }
 }
 

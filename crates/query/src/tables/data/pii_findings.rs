@@ -33,7 +33,7 @@ impl Table for PiiFindings {
         text("category", "What was found, by the detector's name; `undeclared` when nobody said what a field is"),
         time("ts", "When it was opened"),
         time("resolved_at", "When it was settled; NULL while it is open"),
-        text("why", "`secret`, `above_class` or `undeclared`"),
+        text("why", "`secret`, `above_class`, `undeclared` or `unnamed`"),
         text("dataset_id", "Name of the data set"),
         text("version", "Name of the version that it was found in first"),
         text("field", "The column; NULL for the file or the data set as a whole"),
