@@ -70,13 +70,21 @@ fn header(source: &dyn Source, at: u64) -> io::Result<(String, u64)> {
 }
 
 /// Whether the elements are objects, and how many bytes all of them take.
+///
+/// The header must be as NumPy writes it. Python reads other literals, too, in which a key stands twice, or is put together.
 fn array(header: &str) -> Result<(bool, Option<u64>), &'static str> {
-    let plain = |c: char| c.is_ascii_graphic() || c == ' ' || c == '\n' || !c.is_ascii();
+    let plain =
+        |c: char| (c.is_ascii_graphic() && !matches!(c, '\\' | '"' | '#')) || c == ' ' || c == '\n' || !c.is_ascii();
     if !header.starts_with('{') || !header.trim_end().ends_with('}') || !header.chars().all(plain) {
         return Err("it is no dictionary");
     }
     let after = |name: &str| header.split_once(&format!("'{name}':")).map(|(_, rest)| rest.trim_start());
     let (descr, shape) = (after("descr").ok_or("it has no type")?, after("shape").ok_or("it has no shape")?);
+    let quotes = |text: &str| text.matches('\'').count();
+    let own = if descr.starts_with('[') { quotes(list(descr).ok_or("its type has no end")?) } else { 2 };
+    if after("fortran_order").is_none() || quotes(header) != own + 6 {
+        return Err("it has other keys than it should");
+    }
     let shape = shape.strip_prefix('(').and_then(|rest| rest.split_once(')')).ok_or("its shape is no tuple")?.0;
     let lengths = shape.split(',').map(str::trim).filter(|length| !length.is_empty());
     let elements =
@@ -86,8 +94,7 @@ fn array(header: &str) -> Result<(bool, Option<u64>), &'static str> {
                 .ok_or("its shape overflows")
         })?;
     if descr.starts_with('[') {
-        let until = descr.split("'fortran_order'").next().unwrap_or(descr);
-        let types = until.split('\'').skip(1).step_by(2);
+        let types = list(descr).unwrap_or(descr).split('\'').skip(1).step_by(2);
         let objects = types
             .map(|code| code.trim_start_matches(['<', '>', '=', '|']))
             .any(|code| code.starts_with('O') && code.len() <= 2);
@@ -106,4 +113,18 @@ fn array(header: &str) -> Result<(bool, Option<u64>), &'static str> {
         _ => return Err("its type is unknown"),
     };
     elements.checked_mul(width).map(|size| (false, Some(size))).ok_or("its shape overflows")
+}
+
+/// The list that a text begins with.
+fn list(text: &str) -> Option<&str> {
+    let mut depth = 0_usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            '[' => depth += 1,
+            ']' if depth == 1 => return text.get(..=at),
+            ']' => depth = depth.checked_sub(1)?,
+            _ => {}
+        }
+    }
+    None
 }

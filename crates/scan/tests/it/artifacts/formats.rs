@@ -22,7 +22,16 @@ fn given_an_array_whose_header_does_not_fit_when_scanned_then_it_fails() {
         &npy("{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999, 99999999999), }", &[0; 8]),
         "numpy-header",
     );
-    fails("a.npy", &npy("__import__('os').system('true')", &[0; 8]), "numpy-header");
+    for header in [
+        "__import__('os').system('true')",
+        // Python takes the last of two keys, and puts texts together.
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (1,), 'descr': '|O', }",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (1,), 'de' 'scr': '|O', }",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (1,), '\\x64escr': '|O', }",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (1,), \"descr\": '|O', }",
+    ] {
+        fails("a.npy", &npy(header, &[0; 8]), "numpy-header");
+    }
     fails("a.npy", &npy(numbers, &[[0; 16].as_slice(), &evil()].concat()), "pickle-code");
 }
 
