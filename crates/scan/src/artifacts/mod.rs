@@ -45,7 +45,7 @@ const MAX_PARTS: usize = 20_000;
 const MAX_TOLD: usize = 500;
 
 /// Most bytes that are decompressed of one artifact.
-const MAX_EXPANDED: u64 = 8 << 30;
+const MAX_EXPANDED: u64 = 4 << 30;
 
 /// What a scan comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

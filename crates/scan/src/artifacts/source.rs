@@ -225,8 +225,15 @@ impl<'a> Cursor<'a> {
             self.next += count;
             return Ok(taken);
         }
-        let taken = bytes(self.of, self.at(), count)?;
-        self.skip(count as u64)?;
+        // What is in the buffer, and then what follows it, so that nothing is read back.
+        let mut taken = self.buffer.get(self.next..self.filled).unwrap_or_default().to_vec();
+        taken.truncate(count);
+        let at = self.at() + taken.len() as u64;
+        taken.extend(bytes(self.of, at, count - taken.len())?);
+        if taken.len() < count {
+            return Err(bad("it ends early"));
+        }
+        self.seek(self.at() + count as u64);
         Ok(taken)
     }
 }
@@ -257,10 +264,18 @@ struct State<'a> {
     at: u64,
     /// How many bytes may still be decompressed.
     left: u64,
+    /// What came last, up to `at`.
+    recent: Vec<u8>,
 }
 
 /// What is held in memory when it is not longer.
-const HELD: u64 = 16 << 20;
+const HELD: u64 = 32 << 20;
+
+/// How much of what came last is held of something longer.
+const RECENT: usize = 4 << 20;
+
+/// How many times over something longer is decompressed at most.
+const TIMES: u64 = 6;
 
 /// What came out of decompressing something.
 pub(crate) struct Opened<'a> {
@@ -301,7 +316,7 @@ pub(crate) fn unpack<'a>(of: &'a dyn Source, packing: Packing, budget: &mut u64)
         return Opened { source: Box::new(held), broken, crc };
     }
     drop((held, stream));
-    let left = size.saturating_mul(3);
+    let left = size.saturating_mul(TIMES);
     match again(of, packing, left) {
         Ok(state) => {
             let source = Unpacked { of, packing, size, state: RefCell::new(state) };
@@ -312,7 +327,7 @@ pub(crate) fn unpack<'a>(of: &'a dyn Source, packing: Packing, budget: &mut u64)
 }
 
 fn again(of: &dyn Source, packing: Packing, left: u64) -> io::Result<State<'_>> {
-    Ok(State { stream: stream(of, packing)?, at: 0, left })
+    Ok(State { stream: stream(of, packing)?, at: 0, left, recent: Vec::new() })
 }
 
 fn stream<'a>(of: &'a dyn Source, packing: Packing) -> io::Result<Box<dyn Read + 'a>> {
@@ -339,6 +354,13 @@ impl Source for Unpacked<'_> {
             return Ok(0);
         }
         let mut state = self.state.borrow_mut();
+        let back = usize::try_from(state.at.saturating_sub(at)).unwrap_or(usize::MAX);
+        let recent = state.recent.len().checked_sub(back).and_then(|start| state.recent.get(start..));
+        if let Some(recent) = recent.filter(|recent| !recent.is_empty() && at < state.at) {
+            let count = recent.len().min(into.len());
+            into.iter_mut().zip(recent).for_each(|(to, from)| *to = *from);
+            return Ok(count);
+        }
         if at < state.at {
             let left = state.left;
             *state = again(self.of, self.packing, left)?;
@@ -357,6 +379,11 @@ impl Source for Unpacked<'_> {
 fn forward(state: &mut State<'_>, into: &mut [u8]) -> io::Result<usize> {
     let count = state.stream.read(into)?;
     state.at += count as u64;
+    if state.recent.len() + count > RECENT {
+        let kept = state.recent.split_off(state.recent.len() / 2);
+        state.recent = kept;
+    }
+    state.recent.extend_from_slice(into.get(..count).unwrap_or_default());
     state.left =
         state.left.checked_sub(count as u64).ok_or_else(|| bad("it would have to be decompressed too often"))?;
     Ok(count)

@@ -5,9 +5,9 @@ use std::io;
 
 use super::judge::elements;
 use super::value::Value;
-use super::vm::{Outcome, Vm, run};
+use super::vm::{Outcome, State, Vm};
 use crate::artifacts::rules;
-use crate::artifacts::source::bad;
+use crate::artifacts::source::{Cursor, bad};
 
 /// joblib aligns arrays to this many bytes.
 const ALIGNMENT: u64 = 16;
@@ -28,10 +28,16 @@ pub(super) fn after_build(vm: &mut Vm, object: &Value, state: &Value) -> io::Res
         if how.depth > super::MAX_NESTED {
             return Err(bad("pickles lie too deep in one another"));
         }
-        let inner = run(vm.cursor.source(), vm.cursor.at(), how);
-        let (end, broke) = (inner.end, inner.broke.clone());
-        join(vm, inner);
-        vm.cursor.seek(end);
+        // The pickle of the objects has a stack and a memo of its own, and this one goes on where it ends.
+        let elsewhere = Cursor::new(vm.cursor.source(), 0);
+        let cursor = std::mem::replace(&mut vm.cursor, elsewhere);
+        let (out, tries) = (Outcome::default(), vm.tries);
+        let mut inner = Vm { cursor, state: State::default(), how, out, forks: vm.forks, tries };
+        inner.go();
+        let Vm { cursor, out, forks, tries, .. } = inner;
+        (vm.cursor, vm.forks, vm.tries) = (cursor, forks, tries);
+        let broke = out.broke.clone();
+        join(vm, out);
         return match broke {
             Some((at, why)) => Err(bad(format!("the objects of an array break at byte {at}: {why}"))),
             None => Ok(()),
@@ -66,7 +72,7 @@ fn other_view(vm: &mut Vm) -> io::Result<()> {
     vm.forks -= 1;
     let how = super::How { depth: super::MAX_NESTED, most: 1 << 20, ..vm.how };
     let at = vm.cursor.at();
-    let cursor = crate::artifacts::source::Cursor::new(vm.cursor.source(), at);
+    let cursor = Cursor::new(vm.cursor.source(), at);
     let mut other = Vm { cursor, state: vm.state.clone(), how, out: Outcome::default(), forks: 0, tries: 0 };
     other.go();
     for (rule, at, reason) in other.out.found {

@@ -48,15 +48,15 @@ pub(super) fn bytes<const N: usize>(vm: &mut Vm, at: u64) -> io::Result<()> {
 /// Reads over data, and looks at those that begin like a pickle, encoded or not.
 fn data(vm: &mut Vm, length: u64, at: u64) -> io::Result<()> {
     let (begin, head) = (vm.cursor.at(), vm.cursor.head()?);
-    vm.cursor.skip(length)?;
     if length < 8 || !(begins(&head) || like_base64(&head) || like_hex(&head)) || vm.how.depth >= super::MAX_NESTED {
-        return Ok(());
+        return vm.cursor.skip(length);
     }
-    let part = Part::new(vm.cursor.source(), begin, length);
     if length <= MAX_ENCODED {
-        let bytes = crate::artifacts::source::bytes(&part, 0, usize::try_from(length).unwrap_or(0))?;
+        let bytes = vm.cursor.take(usize::try_from(length).unwrap_or(0))?;
         return decoded(vm, &bytes, at);
     }
+    vm.cursor.skip(length)?;
+    let part = Part::new(vm.cursor.source(), begin, length);
     if head.first() == Some(&0x80) {
         inside(vm, &part, at, "bytes in it are a pickle")?;
     }
