@@ -4,7 +4,7 @@
 use std::io;
 
 use super::json::{self, Json};
-use super::source::{Source, bytes};
+use super::source::{self, Source, bytes};
 use super::{Scan, rules, shown};
 
 /// Classes that carry code, or load something that does.
@@ -129,6 +129,8 @@ const MAX_CONFIG: usize = 16 << 20;
 /// Judges every configuration that stands anywhere in bytes, and says how many classes they name.
 pub(crate) fn anywhere(scan: &mut Scan, path: &str, source: &dyn Source) -> io::Result<usize> {
     let (mut at, mut classes, mut after) = (0_u64, 0, 0_u64);
+    // Bytes may be made to begin like JSON very often, each time with a long way to go.
+    let mut left = source.size().saturating_mul(4).saturating_add(MAX_CONFIG as u64 * 4);
     while at < source.size() {
         // A little of the next piece is seen with each, so that nothing begins between two.
         let piece = bytes(source, at, PIECE + 64)?;
@@ -137,7 +139,7 @@ pub(crate) fn anywhere(scan: &mut Scan, path: &str, source: &dyn Source) -> io::
             if here < after || piece.get(place) != Some(&b'{') || !begins(piece.get(place..).unwrap_or_default()) {
                 continue;
             }
-            if let Some((value, length)) = config(source, here)? {
+            if let Some((value, length)) = config(source, here, &mut left)? {
                 classes += judge(scan, path, here, &value);
                 after = here + length as u64;
             }
@@ -153,11 +155,15 @@ fn begins(rest: &[u8]) -> bool {
 }
 
 /// The JSON that begins here, if it is some.
-fn config(source: &dyn Source, at: u64) -> io::Result<Option<(Json, usize)>> {
+fn config(source: &dyn Source, at: u64, left: &mut u64) -> io::Result<Option<(Json, usize)>> {
     let mut most = 4096;
     loop {
         let text = bytes(source, at, most)?;
-        match json::parse(&text) {
+        let read = json::parse(&text);
+        let tried = read.as_ref().map_or_else(|bad| bad.at, |(_, end)| *end) as u64;
+        let enough = || source::bad("more in it begins like a configuration than is looked at");
+        *left = left.checked_sub(tried).ok_or_else(enough)?;
+        match read {
             Ok(found) => return Ok(Some(found)),
             Err(bad) if bad.cut && text.len() == most && most < MAX_CONFIG => most *= 16,
             Err(_) => return Ok(None),

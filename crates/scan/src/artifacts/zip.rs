@@ -105,6 +105,11 @@ pub(crate) fn look(scan: &mut Scan, path: &str, depth: usize, source: &dyn Sourc
         return without_directory(scan, path, depth, source);
     };
     let members = directory(scan, path, source, &end)?;
+    // So that the work is bounded by the size of the archive.
+    if members.iter().fold(0_u64, |sum, member| sum.saturating_add(member.packed)) > source.size() {
+        scan.found(&rules::ARCHIVE_OVERLAP, path, None, "its members take more bytes than it has");
+        return Err(bad("its members take more bytes than it has, and were not looked at"));
+    }
     let mut names = HashSet::new();
     for member in &members {
         if !names.insert(member.name.as_str()) {
