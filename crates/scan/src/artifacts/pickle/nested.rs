@@ -16,7 +16,7 @@ const MAX_ENCODED: u64 = 1 << 20;
 
 fn length<const N: usize>(vm: &mut Vm) -> io::Result<u64> {
     let bytes = vm.cursor.array::<N>()?;
-    Ok(bytes.iter().rev().fold(0, |length, byte| length << 8 | u64::from(*byte)))
+    Ok(bytes.iter().rev().fold(0_u64, |length, byte| length << 8 | u64::from(*byte)))
 }
 
 /// A text with its length before it.

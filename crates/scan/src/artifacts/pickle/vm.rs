@@ -388,7 +388,7 @@ impl Vm<'_> {
 
     fn number<const N: usize>(&mut self) -> io::Result<()> {
         let bytes = self.cursor.array::<N>()?;
-        let number = bytes.iter().rev().fold(0, |number, byte| number << 8 | i64::from(*byte));
+        let number = bytes.iter().rev().fold(0_i64, |number, byte| number << 8 | i64::from(*byte));
         self.state.push(Value::Int(number))
     }
 
