@@ -39,6 +39,7 @@ pub const TARGETS: &[(&str, Target, &[&[u8]])] = &[
     ("tokens", tokens, TOKENS),
     ("detect", detect, DETECTED),
     ("placeholders", placeholders, &[PLACED]),
+    ("artifact", artifact, ARTIFACTS),
     ("openid", openid, OPENID),
     ("passkey", passkey, PASSKEYS),
     ("root_key", root_key, ROOT_KEYS),
@@ -60,6 +61,23 @@ const DETECTED: &[&[u8]] = &[
     b"TFN 123 456 782, DOB 3 Nov 1985, Unit 5, 12 St Kilda Rd, Sandy Bay TAS 7005, IBAN DE89 3704 0044 0532 0130 00",
     b"2001:db8::8a2e:370:7334 00:1b:44:11:3a:b7 \xe2\x80\x8b\xef\xbc\x91\xef\xbc\x92 AB 12 34 56 C Medicare 2123 45670 1/2",
     b"password=\"hunter2!Blue\" postgres://app:s3cr3t@db/x -----BEGIN PRIVATE KEY-----\nMHc\n-----END PRIVATE KEY-----",
+];
+const ARTIFACTS: &[&[u8]] = &[
+    include_bytes!("../../crates/scan/corpus/models/linear.joblib"),
+    include_bytes!("../../crates/scan/corpus/models/linear.skops"),
+    include_bytes!("../../crates/scan/corpus/models/logistic.p0.pkl"),
+    include_bytes!("../../crates/scan/corpus/models/logistic.onnx"),
+    include_bytes!("../../crates/scan/corpus/models/model.h5"),
+    include_bytes!("../../crates/scan/corpus/models/model.keras"),
+    include_bytes!("../../crates/scan/corpus/models/model.safetensors"),
+    include_bytes!("../../crates/scan/corpus/models/objects.npy"),
+    include_bytes!("../../crates/scan/corpus/models/torch-legacy.pt"),
+    include_bytes!("../../crates/scan/corpus/models/torch-state.pt"),
+    include_bytes!("../../crates/scan/corpus/models/xgboost.json"),
+    include_bytes!("../../crates/scan/corpus/models/xgboost.ubj"),
+    b"\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x04true\x85R.",
+    b"GGUF\x03\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0a\x08\0\0\0\x02\0\0\0\0\0\0\0{}\x01\0\0\0\0\0\0\0w\x01\0\0\0\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+    b"\x08\x01\x12\x0c\x12\x0a\x0a\x08\x0a\x01n\x12\x03Add",
 ];
 const CHECKPOINT: &[u8] = include_bytes!("../seeds/note/checkpoint.txt");
 const RECORD_PROOFS: &[&[u8]] =
@@ -96,6 +114,18 @@ pub fn leaked_keys(data: &[u8]) {
     let bytewise: Vec<_> = data.iter().flat_map(|byte| scanner.push(&[*byte])).collect();
     assert_eq!(whole, bytewise);
     assert!(whole.iter().all(|finding| scan::keys::is_genuine(finding.secret.as_bytes())));
+}
+
+/// An artifact has a verdict; one that passes was read whole, and names in the report are shown as they are.
+pub fn artifact(data: &[u8]) {
+    use scan::artifacts::{Severity, Verdict, scan};
+    for name in ["model.pkl", "model"] {
+        let report = scan(name, &data);
+        if report.verdict() == Verdict::Pass {
+            assert!(report.unread.is_empty() && report.findings.iter().all(|one| one.rule.severity == Severity::Low));
+        }
+        assert!(report.findings.iter().all(|one| !one.path.chars().chain(one.reason.chars()).any(char::is_control)));
+    }
 }
 
 /// A contract that is read checks something, each thing under its own name, and no more than fit an entry.

@@ -70,7 +70,9 @@ fn sources(dir: &Path, extension: &str, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let path = entry.path();
         let name = entry.file_name().to_string_lossy().into_owned();
-        if path.is_dir() && !matches!(name.as_str(), "target" | ".git" | "node_modules" | "corpus" | "artifacts") {
+        let made =
+            matches!(name.as_str(), "target" | ".git" | "node_modules" | "corpus") || path.ends_with("fuzz/artifacts");
+        if path.is_dir() && !made {
             sources(&path, extension, found);
         } else if path.extension().is_some_and(|e| e == extension) {
             found.push(path);

@@ -7,8 +7,8 @@ use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 /// The codes, as the help says them.
-pub const EXIT_CODES: &str = "Exit codes: 0 done, 1 integrity is broken, 2 something is incomplete or a control \
-                              failed, 3 the ledger was rolled back, 4 a witness policy is not met, 5 input or output \
+pub const EXIT_CODES: &str = "Exit codes: 0 done, 1 integrity is broken or a model failed its scan, 2 something \
+                              is incomplete or a control failed, 3 the ledger was rolled back, 4 a witness policy is not met, 5 input or output \
                               failed, 64 the command was wrong, 65 it was refused, 69 the server cannot be reached";
 
 /// How a command failed.

@@ -2,6 +2,7 @@
 //!
 //! A detector is one file. It reads each byte a bounded number of times, whatever the bytes are.
 
+pub mod artifacts;
 pub mod detect;
 pub mod digits;
 pub mod keys;

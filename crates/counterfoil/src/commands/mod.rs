@@ -22,6 +22,7 @@ mod keys;
 mod ledger;
 mod lineage;
 mod login;
+mod models;
 mod notifications;
 mod objects;
 mod orgfile;
@@ -96,6 +97,9 @@ enum Command {
     /// What was made from what: what learned from a data set, and where a model came from
     #[command(subcommand)]
     Lineage(lineage::Lineage),
+    /// Model artifacts: look through them before anything loads them
+    #[command(subcommand)]
+    Models(models::Models),
     /// What must be true of versions of data sets: try, publish, show, retire
     #[command(subcommand)]
     Contracts(contracts::Contracts),
@@ -219,6 +223,7 @@ impl Cli {
             Command::Data(command) => command.run(json, connect).await,
             Command::Objects(command) => command.run(json, connect).await,
             Command::Lineage(command) => command.run(json, connect).await,
+            Command::Models(command) => command.run(json),
             Command::Contracts(command) => command.run(json, connect).await,
             Command::Keys(command) => command.run(json, connect).await,
             Command::People(command) => command.run(json, connect).await,

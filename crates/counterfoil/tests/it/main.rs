@@ -18,6 +18,7 @@ mod governance;
 mod infrastructure;
 mod keys;
 mod lineage;
+mod models;
 mod notifications;
 mod passkeys;
 mod people;

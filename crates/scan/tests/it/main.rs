@@ -1,5 +1,6 @@
 //! Tests of the detectors as others use them.
 
+mod artifacts;
 mod corpus;
 mod custom;
 mod kinds;
