@@ -406,11 +406,9 @@ impl Config {
             let Some(value) = env.get(&variable) else { continue };
             let table = merged.get_mut(*section).and_then(toml::Value::as_table_mut).expect("every section is there");
             let slot = table.get_mut(*key).expect("every key is there");
-            let read = read_value(slot, value).and_then(|value| {
-                *slot = value;
-                // One at a time, so that a number that is too large is laid to its variable.
-                merged.clone().try_into().map_err(|e: toml::de::Error| plainly(e.message()))
-            });
+            let read = read_value(slot, value).map(|value| *slot = value);
+            // One at a time, so that a number that is too large is laid to its variable.
+            let read = read.and_then(|()| merged.clone().try_into().map_err(|e: toml::de::Error| plainly(e.message())));
             config = read.map_err(|why| ConfigError::Variable { variable, why })?;
         }
         let wrong = |(section, key, why): Wrong| match (env.contains_key(&variable(section, key)), path) {

@@ -100,8 +100,7 @@ fn given_a_data_set_when_stored_read_and_destroyed_then_nothing_lies_in_clear_an
 fn given_an_object_that_was_changed_when_read_then_the_command_says_which_and_what_is_wrong_and_keeps_nothing() {
     let world = World::new();
     let staff = people::Staff::new(&world);
-    let (actor, steward) = people::somebody_with(&world, &staff, "data_steward");
-    done(&world, &steward, &[&DECLARE[..], &[actor.as_str()][..]].concat());
+    let (_, steward) = data::steward_of_loans(&world, &staff, "personal");
     let file =
         world.file("loans.csv", &format!("id,note\n{}", "1,a row that is as long as this one\n".repeat(200_000)));
     let put = ["data", "put", "loans", &file, "--version", "1", "--no-subjects"];
