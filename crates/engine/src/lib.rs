@@ -14,6 +14,7 @@ mod clock;
 mod counters;
 mod custody;
 mod datasets;
+mod detectors;
 mod directory;
 mod documents;
 mod emergencies;
@@ -55,6 +56,7 @@ pub use authorize::{Permit, Policies, PolicyError};
 pub use custody::{Custodied, CustodyOptions, move_custodian, retire_custodian};
 pub use datasets::views::{MAX_LINK_MS, View, ViewLink};
 pub use datasets::{About, Arrived, HeldRows, MAX_KEPT_BYTES, MAX_VERSION_BYTES, Reading, Recorded, RewrittenVersion};
+pub use detectors::Looking;
 pub use directory::{GroupNote, GroupWish, MAX_NAME_BYTES, PersonWish, email_is_valid, label_is_valid};
 pub use documents::MAX_DOCUMENT_BYTES;
 pub use encryption::{ClassInventory, KeyInventory};
@@ -146,6 +148,8 @@ pub struct Engine {
     artifacts: Mutex<()>,
     /// Versions of data sets that come in or go out.
     transfers: datasets::Transfers,
+    /// Detectors of the organisation's own, ready to look.
+    ready_detectors: detectors::Ready,
     /// What was made from what, and reports of that on their way in.
     lineage: lineage::Lineage,
     /// Links to views of them.
