@@ -31,13 +31,18 @@ pub const TARGETS: &[(&str, Target, &[&[u8]])] = &[
     ("wal", wal, &[b"BTCH\x2c\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00"]),
     ("vault_fields", vault_fields, &[b"\x01\x00\x02\x00\x00\x00ab\x02\x00\x00\x00\x00\x00"]),
     ("object", object, &[b"CFOBJECT\x01\x08internal0123456789abcdef\0\0\x01\0", b"a,b\n1,2\n"]),
-    ("rows", rows, &[b"\0id,at\n1,2026-11-22\n2,\"a\"\n", b"\x01{\"id\":1,\"at\":\"2026-11-22T20:30:00Z\"}\n{\"id\":2.5}\n"]),
+    (
+        "rows",
+        rows,
+        &[b"\0id,at\n1,2026-11-22\n2,\"a\"\n", b"\x01{\"id\":1,\"at\":\"2026-11-22T20:30:00Z\"}\n{\"id\":2.5}\n"],
+    ),
     ("sse", sse, &[b"event: a\r\ndata: {\"usage\":{\"prompt_tokens\":1}}\r\n\r\ndata: [DONE]\n\n"]),
     ("openai_request", openai_request, &[OPENAI]),
     ("oip_infer", oip_infer, &[OIP]),
     ("leaked_keys", leaked_keys, &[LEAKED]),
     ("tokens", tokens, TOKENS),
     ("detect", detect, DETECTED),
+    ("own_detectors", own_detectors, &[b"ST-[0-9]{5}\nI am ST-12345.", b"blue heron,kite\nBlue Heron"]),
     ("placeholders", placeholders, &[PLACED]),
     ("artifact", artifact, ARTIFACTS),
     ("openid", openid, OPENID),
@@ -91,7 +96,8 @@ const OPENID: &[&[u8]] = &[
     br#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
     b"eyJhbGciOiJFZERTQSIsImtpZCI6ImEifQ.eyJpc3MiOiJodHRwczovL2lkLmV4YW1wbGUifQ.AAAA",
 ];
-const FILTER: &[u8] = br#"userName eq "zoe" and (emails[type eq "work"].value co "@" or meta.created gt "2026-01-01T00:00:00Z")"#;
+const FILTER: &[u8] =
+    br#"userName eq "zoe" and (emails[type eq "work"].value co "@" or meta.created gt "2026-01-01T00:00:00Z")"#;
 const PATCH: &[u8] = br#"{"Operations":[{"op":"Add","path":"emails[type eq \"work\"].value","value":"a@b.c"},{"op":"replace","value":{"active":"False","name.givenName":"Z"}}]}"#;
 const OIP: &[u8] = br#"{"id":"1","inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2.5]}]}"#;
 
@@ -160,14 +166,31 @@ pub fn tokens(data: &[u8]) {
 pub fn detect(data: &[u8]) {
     let text = text(data);
     let detectors = scan::Detectors::standard();
+    holds(&detectors, text);
+    if let Some((_, score)) = detectors.column(text.lines().next().unwrap_or_default(), text.lines()) {
+        assert!((scan::detect::REPORTED..1000).contains(&score));
+    }
+}
+
+fn holds(detectors: &scan::Detectors, text: &str) {
     let mut before = 0;
     for finding in detectors.find(text) {
-        assert!(before <= finding.start && finding.start < finding.end && text.get(finding.start..finding.end).is_some());
+        assert!(
+            before <= finding.start && finding.start < finding.end && text.get(finding.start..finding.end).is_some()
+        );
         assert!((scan::detect::REPORTED..1000).contains(&finding.score_permille));
         before = finding.end;
     }
-    if let Some((_, score)) = detectors.column(text.lines().next().unwrap_or_default(), text.lines()) {
-        assert!((scan::detect::REPORTED..1000).contains(&score));
+}
+
+/// The same of detectors of somebody's own: the first line is the pattern, and a list of words.
+pub fn own_detectors(data: &[u8]) {
+    use scan::detect::{Class, Own};
+    let (first, rest) = text(data).split_once('\n').unwrap_or_default();
+    for own in [Own::pattern("own", Class::Internal, first), Own::words("own", Class::Internal, first.split(','))] {
+        if let Ok(detectors) = scan::Detectors::standard().with(&own) {
+            holds(&detectors, rest);
+        }
     }
 }
 
@@ -188,7 +211,9 @@ pub fn openlineage(data: &[u8]) {
     let Ok(event) = serde_json::from_slice(data) else { return };
     let Ok(parsed) = parse(&event) else { return };
     let report = &parsed.report;
-    assert!(report.inputs.len() <= MAX_PORTS && report.outputs.len() <= MAX_PORTS && report.columns.len() <= MAX_COLUMNS);
+    assert!(
+        report.inputs.len() <= MAX_PORTS && report.outputs.len() <= MAX_PORTS && report.columns.len() <= MAX_COLUMNS
+    );
     assert_eq!(parsed.checksums.len(), report.inputs.len() + report.outputs.len());
     for edge in &report.columns {
         assert!((edge.input as usize) < report.inputs.len() && (edge.output as usize) < report.outputs.len());
@@ -422,7 +447,8 @@ pub fn scim_filter(data: &[u8]) {
 pub fn scim_patch(data: &[u8]) {
     use scim::schema::USER;
     let Ok(patch) = serde_json::from_slice(data) else { return };
-    let user = serde_json::json!({"userName": "z", "emails": [{"value": "a", "type": "work"}], "name": {"givenName": "Z"}});
+    let user =
+        serde_json::json!({"userName": "z", "emails": [{"value": "a", "type": "work"}], "name": {"givenName": "Z"}});
     let user = scim::accept(&USER, &user).expect("a user");
     if let Ok(patched) = scim::patch::patch(&USER, &user, &patch) {
         assert_eq!(scim::accept(&USER, &serde_json::Value::Object(patched.clone())), Ok(patched));

@@ -153,11 +153,14 @@ EVENTS = {
         "kind happened_at run? parent? status? job? inputs outputs columns columns_left_out sealed?",
     ),
     "lineage.aliased": ("lineage/aliases", "namespace name dataset?"),
+    # detectors of the organisation's own
+    "detector.declared": ("detector/{detector}", "detector spec"),
+    "detector.retired": ("detector/{detector}", "detector"),
     # fields of data sets, what is found in them, and what goes out for a purpose
     "dataset.fields.declared": ("dataset/{dataset}", "dataset fields"),
     "dataset.version.scanned": (
         "dataset/{dataset}",
-        "dataset version object rows_sampled bytes_sampled whole columns columns_left_out",
+        "dataset version object rows_sampled bytes_sampled whole columns columns_left_out detectors?",
     ),
     "dataset.view.declared": ("dataset/{dataset}", "dataset purpose spec"),
     "dataset.view.retired": ("dataset/{dataset}", "dataset purpose"),
@@ -546,6 +549,7 @@ class State:
         self.all.update(size=0, org=None, policies=None, keys_limited=None, approval_rules=None, custodian=None)
         self.all.update(objects_in=None, compacted=None, recent_by_age=[], removed=[], reviews={})
         self.all["residency"] = {"regions": {}, "stores": {}, "rules": {}, "transfers": {}}
+        self.all["detectors"] = {"revision": 0, "known": {}}
         self.all["encryption"] = {"configured": None, "classes": {}, "ratcheted": None, "requested": {}}
 
     def digest(self):
@@ -898,6 +902,14 @@ class State:
             self.apply_fields(entry)
         elif type_ in ("regions.declared", "store.located", "residency.ruled") or type_.startswith("transfer."):
             self.apply_residency(entry, person)
+        elif type_ == "detector.declared":
+            own = {"spec": body["spec"], "by": entry["actor"], "at": entry["ts"], "retired_at": None}
+            state["detectors"]["known"][body["detector"]] = own
+            state["detectors"]["revision"] += 1
+        elif type_ == "detector.retired":
+            if body["detector"] in state["detectors"]["known"]:
+                state["detectors"]["known"][body["detector"]]["retired_at"] = entry["ts"]
+            state["detectors"]["revision"] += 1
         elif type_.startswith("contract."):
             self.apply_checks(entry)
         elif type_.startswith("dataset.") or type_ == "object.destroyed":

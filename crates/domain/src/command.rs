@@ -242,6 +242,12 @@ commands! {
     /// Settle a finding.
     "finding.resolve" ResolveFinding(data::FindingResolved) on |b| format!("dataset/{}", b.dataset);
 
+    // Detectors of the organisation's own.
+    /// Say what else is to be found in data, prompts and answers.
+    "detector.declare" DeclareDetector(data::detectors::DetectorDeclared) on |b| format!("detector/{}", b.detector);
+    /// Have one look at nothing more.
+    "detector.retire" RetireDetector(data::detectors::DetectorRetired) on |b| format!("detector/{}", b.detector);
+
     /// Commit to a sealed segment.
     "segment.seal" SealSegment(serving::SegmentSealed) on |b| format!("node/{}", b.node);
     /// Commit to an unsealed segment's progress.

@@ -130,6 +130,9 @@ pub(crate) fn rules(state: &State, given: &Given, command: &Command) -> Result<V
         Command::DeclareView(body) => data::views::declare(state, body),
         Command::RetireView(body) => data::views::retire(state, body),
         Command::ResolveFinding(body) => data::findings::resolve(state, given, body),
+        // Detectors of the organisation's own.
+        Command::DeclareDetector(body) => data::detectors::declare(state, body),
+        Command::RetireDetector(body) => data::detectors::retire(state, body),
         Command::SealSegment(body) => seal_segment(state, body, body.payload.is_some(), Event::SegmentSealed, |node| {
             (node.last_segment.as_ref(), node.sealed_records)
         }),
@@ -353,7 +356,7 @@ fn declare_service(state: &State, given: &Given, body: &ServiceDeclared) -> Resu
     }
     for (i, route) in body.spec.routes.iter().enumerate() {
         route_name_is_valid(&route.name)?;
-        crate::serving::guard::check(route)?;
+        crate::serving::guard::check(state, route)?;
         if body.spec.routes.iter().take(i).any(|other| other.name == route.name) {
             let message = format!("service `{}` has two routes named `{}`", body.service, route.name);
             return Err(refuse(RefusalCode::Invalid, message));

@@ -230,6 +230,12 @@ events! {
     "finding.opened" FindingOpened(data::FindingOpened) on |b| format!("finding/{}", b.finding);
     /// That was settled.
     "finding.resolved" FindingResolved(data::FindingResolved) on |b| format!("finding/{}", b.finding);
+    // Detectors of the organisation's own.
+    /// A detector was declared, or its declaration changed.
+    "detector.declared" DetectorDeclared(data::detectors::DetectorDeclared) on |b| format!("detector/{}", b.detector);
+    /// A detector looks at nothing more.
+    "detector.retired" DetectorRetired(data::detectors::DetectorRetired) on |b| format!("detector/{}", b.detector);
+
     /// A segment of inference records was sealed.
     "segment.sealed" SegmentSealed(serving::SegmentSealed) on |b| format!("node/{}", b.node);
     /// How far unsealed segments have come.

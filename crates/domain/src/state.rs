@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::detectors::OwnDetectors;
 use crate::data::residency::Residency;
 use crate::data::{Dataset, Doomed, Finding, KnownContract, KnownField, KnownScan, KnownView, Standing};
 use crate::keys::holds::Hold;
@@ -114,6 +115,8 @@ pub struct State {
     pub encryption: keys::Encryption,
     /// Data sets by name, retired ones too.
     pub datasets: BTreeMap<String, Dataset>,
+    /// Detectors of the organisation's own.
+    pub detectors: OwnDetectors,
     /// What is declared of fields: data set, then field.
     pub fields: BTreeMap<String, BTreeMap<String, KnownField>>,
     /// What detectors found: data set, then version, as long as it is there.
@@ -547,6 +550,9 @@ impl State {
             Event::ViewRetired(body) => self.retire_view(body),
             Event::FindingOpened(body) => self.open_finding(body, ts),
             Event::FindingResolved(body) => self.resolve_finding(body, by, ts),
+            // Detectors of the organisation's own.
+            Event::DetectorDeclared(body) => self.declare_detector(body, by, ts),
+            Event::DetectorRetired(body) => self.retire_detector(body, ts),
             Event::SegmentSealed(body) => {
                 if let Some(node) = self.nodes.get_mut(&body.node) {
                     node.sealed_records = body.first.saturating_add(body.n);

@@ -6,6 +6,7 @@ mod contracts;
 mod custom;
 mod datasets;
 mod decisions;
+mod detectors;
 mod directory;
 mod duties;
 mod emergencies;

@@ -418,6 +418,9 @@ impl Engine {
             | Event::ResidencyRuled(_)
             | Event::TransferAuthorised(_)
             | Event::TransferRevoked(_)
+            // What is found in prompts and answers.
+            | Event::DetectorDeclared(_)
+            | Event::DetectorRetired(_)
             // What they say of a model's inputs is looked at in each request.
             | Event::ContractPublished(_)
             | Event::ContractRetired(_) => {}

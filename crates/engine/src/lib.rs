@@ -14,6 +14,7 @@ mod clock;
 mod counters;
 mod custody;
 mod datasets;
+mod detectors;
 mod directory;
 mod documents;
 mod emergencies;
@@ -58,6 +59,7 @@ pub use datasets::{
     About, Arrived, Columnar, HeldRows, MAX_KEPT_BYTES, MAX_VERSION_BYTES, Reading, Recorded, RewrittenVersion,
     RowError, Theirs, VersionPieces,
 };
+pub use detectors::Looking;
 pub use directory::{GroupNote, GroupWish, MAX_NAME_BYTES, PersonWish, email_is_valid, label_is_valid};
 pub use documents::MAX_DOCUMENT_BYTES;
 pub use encryption::{ClassInventory, KeyInventory};
@@ -150,6 +152,8 @@ pub struct Engine {
     artifacts: Mutex<()>,
     /// Versions of data sets that come in or go out.
     transfers: datasets::Transfers,
+    /// Detectors of the organisation's own, ready to look.
+    ready_detectors: detectors::Ready,
     /// What was made from what, and reports of that on their way in.
     lineage: lineage::Lineage,
     /// Links to views of them.

@@ -434,6 +434,7 @@ impl Disk {
             disposed_on: std::sync::atomic::AtomicI64::new(i64::MIN),
             tidied_on: std::sync::atomic::AtomicI64::new(i64::MIN),
             governance: AtomicU64::new(1),
+            ready_detectors: crate::detectors::Ready::default(),
             counters: Counters::default(),
             uses: keys::Uses::default(),
             admitted: workloads::Admitted::default(),

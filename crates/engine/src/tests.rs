@@ -6,6 +6,7 @@ mod authorize;
 mod checks;
 mod cores;
 mod datasets;
+mod detectors;
 mod disposals;
 mod encryption;
 mod requests;

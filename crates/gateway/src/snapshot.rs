@@ -11,11 +11,12 @@ use domain::State;
 use domain::data::residency::{Movement, Standing};
 use domain::models::ModelRegistered;
 use domain::people::{Key, KeyScope};
-use domain::serving::{Guard, ServiceSpec, Target};
+use domain::serving::{ServiceSpec, Target};
 use engine::{Engine, Permit, Principal};
 use sha2::{Digest, Sha256};
 
 use crate::features::Features;
+use crate::guard::Guard;
 use crate::problem::Problem;
 use crate::providers::openai::Provider;
 
@@ -214,6 +215,7 @@ fn make(engine: &Engine, known: &HashMap<String, Arc<Loaded>>) -> Snapshot {
     let governance = engine.governance();
     let state = engine.read(relevant);
     let models = models(engine, &state, known);
+    let detectors = engine.detectors().detectors;
     let providers: HashMap<&str, Arc<Provider>> = state
         .providers
         .iter()
@@ -247,7 +249,7 @@ fn make(engine: &Engine, known: &HashMap<String, Arc<Loaded>>) -> Snapshot {
                 region,
                 residency,
                 target,
-                guard: declared.guard.clone().map(Arc::new),
+                guard: declared.guard.clone().map(|rules| Arc::new(Guard::new(rules, detectors.clone()))),
                 features,
             }))
         });

@@ -53,7 +53,7 @@ pub struct Classified {
 ///
 /// # Errors
 /// When the rows cannot be read.
-pub async fn classify(frame: &Frame) -> Result<Classified, RowsError> {
+pub async fn classify(frame: &Frame, detectors: &Arc<Detectors>) -> Result<Classified, RowsError> {
     let all = frame.columns();
     // A name that the ledger does not take cannot be on record, nor one that looks like data about a person: a version that
     // was stored without a look at its rows may have such.
@@ -74,7 +74,8 @@ pub async fn classify(frame: &Frame) -> Result<Classified, RowsError> {
     drop(rows);
     let (looked, bytes, whole) = (sample.looked, sample.bytes, !sample.full && sample.looked == sample.passed);
     let left_out = (all.len() - columns.len()) as u64;
-    let found = tokio::task::spawn_blocking(move || found_in(&columns, &read, &sample.cells));
+    let detectors = Arc::clone(detectors);
+    let found = tokio::task::spawn_blocking(move || found_in(&detectors, &columns, &read, &sample.cells));
     let mut columns = found.await.map_err(|error| RowsError::Io(std::io::Error::other(error)))?;
     let over = shorten(&mut columns);
     Ok(Classified { rows: looked, bytes, whole, columns, left_out: left_out + over })
@@ -160,8 +161,12 @@ fn texts(column: &ArrayRef, wanted: &UInt32Array) -> Result<Vec<String>, RowsErr
     Ok(filled.map(str::to_owned).collect())
 }
 
-fn found_in(columns: &[(String, String)], read: &[usize], cells: &[Vec<String>]) -> Vec<ScannedColumn> {
-    let detectors = Detectors::standard();
+fn found_in(
+    detectors: &Detectors,
+    columns: &[(String, String)],
+    read: &[usize],
+    cells: &[Vec<String>],
+) -> Vec<ScannedColumn> {
     let nothing = Vec::new();
     let each = columns.iter().enumerate().map(|(at, (name, _))| {
         let cells = read.iter().position(|one| *one == at).and_then(|place| cells.get(place)).unwrap_or(&nothing);
@@ -172,14 +177,14 @@ fn found_in(columns: &[(String, String)], read: &[usize], cells: &[Vec<String>])
         if let Some((kind, score)) = detectors.column(name, cells.iter().map(String::as_str)) {
             found.named(kind, score, cells.len() as u64);
         }
-        ScannedColumn { column: Some(name.clone()), cells: cells.len() as u64, found: found.finish() }
+        ScannedColumn { column: Some(name.clone()), cells: cells.len() as u64, found: found.finish(detectors) }
     });
     each.collect()
 }
 
 /// What was found so far: cells and the surest of them, by kind.
 #[derive(Default)]
-struct Tally(BTreeMap<&'static str, (Kind, u64, u16)>);
+struct Tally(BTreeMap<Kind, (u64, u16)>);
 
 impl Tally {
     /// A cell that has a kind several times has it once.
@@ -189,11 +194,11 @@ impl Tally {
             if one.score_permille < SURE_PERMILLE {
                 continue;
             }
-            let entry = self.0.entry(one.kind.as_str()).or_insert((one.kind, 0, 0));
-            entry.2 = entry.2.max(one.score_permille);
+            let entry = self.0.entry(one.kind).or_default();
+            entry.1 = entry.1.max(one.score_permille);
             if !seen.contains(&one.kind) {
                 seen.push(one.kind);
-                entry.1 += 1;
+                entry.0 += 1;
             }
         }
     }
@@ -203,24 +208,26 @@ impl Tally {
         if score < SURE_PERMILLE {
             return;
         }
-        let entry = self.0.entry(kind.as_str()).or_insert((kind, cells, 0));
-        entry.2 = entry.2.max(score);
+        let entry = self.0.entry(kind).or_insert((cells, 0));
+        entry.1 = entry.1.max(score);
     }
 
-    fn finish(self) -> Vec<FoundKind> {
-        let each = self.0.into_iter().map(|(name, (kind, cells, score_permille))| FoundKind {
-            kind: name.to_owned(),
+    fn finish(self, detectors: &Detectors) -> Vec<FoundKind> {
+        let each = self.0.into_iter().map(|(kind, (cells, score_permille))| FoundKind {
+            kind: detectors.name(kind).to_owned(),
             cells,
             score_permille,
-            class: class_of(kind),
+            class: class_of(detectors.class(kind)),
             secret: kind == Kind::Secret,
         });
-        each.collect()
+        let mut all: Vec<FoundKind> = each.collect();
+        all.sort_unstable_by(|one, other| one.kind.cmp(&other.kind));
+        all
     }
 }
 
-fn class_of(kind: Kind) -> DataClass {
-    match kind.class() {
+fn class_of(class: Class) -> DataClass {
+    match class {
         Class::Internal => DataClass::Internal,
         Class::Confidential => DataClass::Confidential,
         Class::Personal => DataClass::Personal,
@@ -249,22 +256,21 @@ fn shorten(columns: &mut Vec<ScannedColumn>) -> u64 {
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn classify_text(bytes: &Arc<dyn RangeRead>) -> Result<Classified, RowsError> {
-    let detectors = Detectors::standard();
+pub fn classify_text(bytes: &Arc<dyn RangeRead>, detectors: &Detectors) -> Result<Classified, RowsError> {
     let (mut found, mut looked, mut at, mut whole) = (Tally::default(), 0, 0, true);
     let mut piece = Vec::new();
     while at < bytes.len() && looked < MAX_TEXT {
         let long = PIECE.min(bytes.len() - at);
         piece.resize(usize::try_from(long).unwrap_or(usize::MAX), 0);
         bytes.read_at(at, &mut piece)?;
-        found.count_all(&detectors, &String::from_utf8_lossy(&piece));
+        found.count_all(detectors, &String::from_utf8_lossy(&piece));
         looked += long;
         let next = if at + long < FIRST_BYTES { at + long } else { (at / STRETCH + 1) * STRETCH };
         whole &= next <= at + long || at + long >= bytes.len();
         at = next;
     }
     let whole = whole && at >= bytes.len();
-    let column = ScannedColumn { column: None, cells: 1, found: found.finish() };
+    let column = ScannedColumn { column: None, cells: 1, found: found.finish(detectors) };
     Ok(Classified { rows: 0, bytes: looked, whole, columns: vec![column], left_out: 0 })
 }
 
@@ -272,8 +278,8 @@ impl Tally {
     /// How often each kind stands in a text.
     fn count_all(&mut self, detectors: &Detectors, text: &str) {
         for one in detectors.find(text).into_iter().filter(|one| one.score_permille >= SURE_PERMILLE) {
-            let entry = self.0.entry(one.kind.as_str()).or_insert((one.kind, 0, 0));
-            (entry.1, entry.2) = (entry.1 + 1, entry.2.max(one.score_permille));
+            let entry = self.0.entry(one.kind).or_default();
+            *entry = (entry.0 + 1, entry.1.max(one.score_permille));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Detectors look at every new version, and again when somebody asks. What they find goes into the ledger as counts.
+//! Detectors look at every new version, and again when somebody asks or there are others. What they find goes into the ledger as counts.
 //!
 //! A version without a scan on record is looked at by whichever process next sees it, so that nothing is forgotten when a
 //! process is killed between storing a version and looking at it.
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use domain::Command;
 use domain::data::VersionScanned;
-use engine::{Done, Engine, ExecuteError};
+use engine::{Done, Engine, ExecuteError, Looking};
 use query::rows::{Frame, RowsError};
 use tokio::sync::watch;
 
@@ -46,10 +46,11 @@ pub async fn scan(engine: &Arc<Engine>, dataset: &str, version: &str) -> Result<
         let known = state.dataset_version(dataset, version);
         (known.map(|known| known.stored.object.clone()), known.and_then(crate::form_of))
     });
+    let Looking { revision, detectors } = engine.detectors();
     let classified: Classified = match form {
-        Some(form) => classify(&Frame::open(form, bytes).await?.in_order()).await?,
+        Some(form) => classify(&Frame::open(form, bytes).await?.in_order(), &detectors).await?,
         None => {
-            let looked = tokio::task::spawn_blocking(move || classify_text(&bytes)).await;
+            let looked = tokio::task::spawn_blocking(move || classify_text(&bytes, &detectors)).await;
             looked.map_err(|error| ScanError::Ended(error.to_string()))??
         }
     };
@@ -62,21 +63,27 @@ pub async fn scan(engine: &Arc<Engine>, dataset: &str, version: &str) -> Result<
         whole: classified.whole,
         columns: classified.columns,
         columns_left_out: classified.left_out,
+        detectors: revision,
     };
     let system = engine.system().clone();
     Ok(engine.execute(&system, Command::ReportScan(report)).await?)
 }
 
-/// Looks at each version that no detector has looked at, until `stop`.
+/// Looks at each version that not all detectors have looked at, until `stop`.
 pub async fn follow(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
-    // Those that could not be looked at wait for somebody to ask, or for the next start: it is told once.
+    // Those that could not be looked at wait for somebody to ask, for other detectors, or for the next start: it is told once.
     let mut failed: BTreeSet<(String, String)> = BTreeSet::new();
+    let mut known = 0;
     loop {
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
             _ = stop.changed() => return,
         }
-        let new = engine.read(|state| state.unscanned());
+        let (new, revision) = engine.read(|state| (state.unscanned(), state.detectors.revision));
+        if revision != known {
+            known = revision;
+            failed.clear();
+        }
         for (dataset, version) in new.into_iter().filter(|one| !failed.contains(one)).collect::<Vec<_>>() {
             // Policies of before there were scans do not permit them, and a refusal each second would fill the ledger.
             let resource = format!("dataset/{dataset}");

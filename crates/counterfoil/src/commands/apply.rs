@@ -7,6 +7,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use domain::data::detectors::DetectorSpec;
 use domain::data::{DataClass, DatasetSpec};
 use domain::keys::tokens::TokenMethod;
 use domain::people::{InferenceScope, KeyScope, WorkloadRule};
@@ -35,7 +36,7 @@ pub struct Apply {
     /// Only show what would be done
     #[arg(long)]
     pub dry_run: bool,
-    /// Also retire services, providers, workloads and data sets that the file does not name
+    /// Also retire services, providers, workloads, data sets and detectors that the file does not name
     #[arg(long)]
     pub prune: bool,
     /// Only this part of the file, such as the one that is your duty; give it once for each
@@ -65,6 +66,8 @@ pub enum Part {
     Keys,
     /// How long data is kept
     Retention,
+    /// Detectors of your own
+    Detectors,
     /// Regions, and where data may be
     Residency,
     /// Roles of your own
@@ -85,6 +88,7 @@ impl Part {
             "dataset" => Self::Datasets,
             "token.scope" => Self::Tokens,
             "workload" => Self::Workloads,
+            "detector" => Self::Detectors,
             _ => Self::Providers,
         }
     }
@@ -255,6 +259,13 @@ fn targets_are_declared(file: &OrgFile, in_force: &Value) -> Result<(), Failure>
 
 fn plan(file: &OrgFile, in_force: &Value, prune: bool) -> Result<Vec<Step>, Failure> {
     let mut steps = Vec::new();
+    // Before the services, whose guards may name them.
+    for (name, spec) in &file.detectors {
+        let known = &in_force["detectors"][name];
+        let same = parsed::<DetectorSpec>(known).as_ref() == Some(spec);
+        let body = json!({"detector": name, "spec": spec});
+        steps.extend(declared("detector", name, same, known, &json!(spec), body));
+    }
     for (name, spec) in &file.providers {
         let body = json!({"provider": name, "spec": spec});
         let old = parsed::<ProviderSpec>(&in_force["providers"][name]);
@@ -298,6 +309,7 @@ fn plan(file: &OrgFile, in_force: &Value, prune: bool) -> Result<Vec<Step>, Fail
     if prune {
         retire("dataset", "datasets", |name| file.datasets.contains_key(name), in_force, &mut steps);
         retire("service", "services", |name| file.services.contains_key(name), in_force, &mut steps);
+        retire("detector", "detectors", |name| file.detectors.contains_key(name), in_force, &mut steps);
         retire("workload", "workloads", |name| file.workloads.contains_key(name), in_force, &mut steps);
         let in_use = |name: &&String| in_force["token_scopes"][name.as_str()]["retired"] == false;
         let known = in_force["token_scopes"].as_object().into_iter().flat_map(|all| all.keys());

@@ -10,6 +10,7 @@ pub mod content;
 mod contracts;
 mod controls;
 mod data;
+mod detectors;
 mod documents;
 mod emergencies;
 mod encryption;
@@ -91,6 +92,9 @@ enum Command {
     /// Data sets: declare, store, read, check, destroy
     #[command(subcommand)]
     Data(data::Data),
+    /// What is looked for in data, prompts and answers: kinds of your own beside those that are built in
+    #[command(subcommand)]
+    Detectors(detectors::Detectors),
     /// The bucket that data sets and artifacts are kept in: how it stands, put it to the test
     #[command(subcommand)]
     Objects(objects::Objects),
@@ -233,6 +237,7 @@ impl Cli {
             Command::Reviews(command) => command.run(json, connect).await,
             Command::Approvals(command) => command.run(json, connect).await,
             Command::Documents(command) => command.run(json, connect).await,
+            Command::Detectors(command) => command.run(json, connect).await,
             Command::Tokens(command) => command.run(json, connect).await,
             Command::Training(command) => command.run(json, connect).await,
             Command::Roles(command) => command.run(json, connect).await,

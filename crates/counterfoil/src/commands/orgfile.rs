@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use domain::data::detectors::DetectorSpec;
 use domain::data::residency::{RegionSpec, ResidencyRule};
 use domain::data::transfers::LegalBasis;
 use domain::data::{DataClass, DatasetSpec};
@@ -50,6 +51,8 @@ pub struct OrgFile {
     pub approvals: Option<Vec<ApprovalRule>>,
     /// Rules of retention by name.
     pub retention: BTreeMap<String, RetentionFile>,
+    /// Detectors of the organisation's own, by name.
+    pub detectors: BTreeMap<String, DetectorSpec>,
     /// Regions by code; empty when the file says nothing of them.
     pub regions: BTreeMap<String, RegionSpec>,
     /// Where data may be, by class.
@@ -184,6 +187,8 @@ struct Raw {
     approval: Option<BTreeMap<String, RawApproval>>,
     #[serde(default)]
     retention: BTreeMap<String, RetentionFile>,
+    #[serde(default)]
+    detector: BTreeMap<String, DetectorSpec>,
     #[serde(default)]
     region: BTreeMap<String, RegionSpec>,
     #[serde(default)]
@@ -367,6 +372,7 @@ impl OrgFile {
             groups,
             approvals,
             retention: raw.retention,
+            detectors: raw.detector,
             regions: raw.region,
             residency: residency(raw.residency).map_err(|why| Failure::usage(format!("{name}: {why}")))?,
             controls,
@@ -485,6 +491,11 @@ risk_tier = "medium"
 days = 30
 basis = "POL-7"
 
+[detector.staff_number]
+class = "personal"
+pattern = 'ST-\d{5}'
+examples = ["ST-00001"]
+
 [region.eu]
 [region.eu-fra]
 within = "eu"
@@ -522,6 +533,8 @@ in_scope = ["AI-IN-01"]
         let kept = &file.retention["payloads"];
         assert_eq!((kept.kind, kept.class.as_str(), kept.days), (Kind::InferencePayload, "*", 30));
         assert_eq!(file.regions["eu-fra"].within.as_deref(), Some("eu"));
+        let detector = &file.detectors["staff_number"];
+        assert_eq!((detector.pattern.as_deref(), detector.score_permille), (Some(r"ST-\d{5}"), 970));
         let rule = &file.residency["personal"];
         assert_eq!(
             (&rule.regions[..], &rule.countries["de"][..]),

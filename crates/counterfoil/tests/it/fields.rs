@@ -270,3 +270,53 @@ fn given_links_when_they_are_not_good_then_nothing_is_given() {
     desk.declare_view(6, 10);
     assert_eq!(get(&path).status, 410, "the view is another now");
 }
+
+#[test]
+fn given_a_detector_of_ones_own_when_declared_then_versions_are_looked_at_again_and_when_retired_too() {
+    let desk = Desk::new();
+    desk.declare("rota", "internal");
+    let rows: String =
+        (0..60).map(|n| format!("ST-{:05},{}\n", n * 37, if n % 2 == 0 { "early" } else { "late" })).collect();
+    let file = desk.world.file("rota.csv", &format!("staff_no,shift\n{rows}"));
+    desk.steward(&["put", "rota", &file, "--version", "1"]);
+    assert!(desk.findings("rota").is_empty(), "nothing that is built in looks like that");
+
+    let declare = ["detectors", "declare", "staff_number", "--class", "personal", "--pattern", "ST-[0-9]{5}"];
+    let proven = ["--column", "staff_no", "--example", "I am ST-00001", "--near-miss", "ST-1"];
+    let declare = [&declare[..], &proven].concat();
+    assert_eq!(desk.tried(&desk.staff.trainer, &declare).error(), (65, "forbidden".into()));
+    let words = desk.world.file("words.txt", "heron\ncanary.jones@example.com\n");
+    let named = ["detectors", "declare", "people", "--class", "personal", "--words", &words];
+    let refused = desk.tried(&desk.steward, &named);
+    assert_eq!(refused.error(), (65, "invalid".into()));
+    assert!(refused.err.contains("word 2 of `words`") && !refused.err.contains("canary"), "{refused:?}");
+    assert_eq!(desk.tried(&desk.steward, &declare).code, 0);
+    assert!(!desk.world.sql("select * from events").iter().any(|row| row.to_string().contains("canary")));
+
+    let found = eventually("the version is looked at again", || {
+        let found = desk.findings("rota");
+        (!found.is_empty()).then_some(found)
+    });
+    let [finding] = &found[..] else { panic!("one finding: {found:?}") };
+    assert_eq!((&finding["kind"], &finding["why"]), (&json!("staff_number"), &json!("above_class")), "{finding}");
+    assert_eq!((&finding["field"], &finding["cells"]), (&json!("staff_no"), &json!(60)), "{finding}");
+    let sql = "select detector_id, classification, pattern, word_count, declared_by from detectors";
+    let row = json!({
+        "detector_id": "staff_number", "classification": "personal", "pattern": "ST-[0-9]{5}", "word_count": 0,
+        "declared_by": desk.steward.0,
+    });
+    assert_eq!(desk.world.sql(sql), [row]);
+    let cookie = session(&desk.world, &desk.steward.1);
+    let page = http::send(Method::GET, &format!("{}/data/findings", desk.world.url), &[("cookie", &cookie)], "");
+    assert!(page.text().contains("ST-[0-9]{5}"), "{}", page.text());
+    let letter = desk.world.file("letter.txt", "é: ask ST-54321\n");
+    let tried = desk.world.json(&["--token", &desk.steward.1, "detectors", "try", &letter]);
+    let at = json!([{ "kind": "staff_number", "class": "personal", "start": 8, "end": 16, "score_permille": 970 }]);
+    assert_eq!(tried["found"], at);
+
+    assert_eq!(desk.tried(&desk.steward, &["detectors", "retire", "staff_number"]).code, 0);
+    eventually("it is looked at without the detector", || {
+        let scans = desk.steward(&["fields", "rota"])["scans"].to_string();
+        (!scans.contains("staff_number")).then_some(())
+    });
+}

@@ -113,6 +113,13 @@ pub struct VersionScanned {
     pub columns: Vec<ScannedColumn>,
     /// Columns beyond those, of which nothing is on record.
     pub columns_left_out: u64,
+    /// How many changes of the organisation's own detectors it knew; left out when there was none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub detectors: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A scan as the state knows it.
@@ -133,11 +140,13 @@ impl State {
         own.or_else(|| self.datasets.get(dataset).map(|known| known.spec.class))
     }
 
-    /// Versions of data sets that no detector has looked at yet, as (data set, version), the oldest first.
+    /// Versions of data sets that not every detector there is now has looked at, as (data set, version), the oldest first.
     #[must_use]
     pub fn unscanned(&self) -> Vec<(String, String)> {
-        let scanned =
-            |dataset: &str, version: &str| self.scans.get(dataset).is_some_and(|all| all.contains_key(version));
+        let scanned = |dataset: &str, version: &str| {
+            let scan = self.scans.get(dataset).and_then(|all| all.get(version));
+            scan.is_some_and(|known| known.scanned.detectors >= self.detectors.revision)
+        };
         let versions = self.datasets.iter().flat_map(|(name, known)| known.versions.iter().map(move |one| (name, one)));
         let new = versions.filter(|(dataset, (version, _))| !scanned(dataset, version));
         let mut new: Vec<(i64, String, String)> =
@@ -246,6 +255,9 @@ pub(crate) fn scanned(state: &State, given: &Given, body: &VersionScanned) -> Re
     }
     if body.columns.len() > MAX_FIELDS {
         return Err(refuse(RefusalCode::Invalid, format!("a scan speaks of {MAX_FIELDS} columns at most")));
+    }
+    if body.detectors > state.detectors.revision {
+        return Err(refuse(RefusalCode::Invalid, "a scan knows of no change of detectors that was not made"));
     }
     has_room(body)?;
     for column in &body.columns {

@@ -10,6 +10,8 @@ pub mod objects;
 pub mod places;
 pub mod residency;
 pub mod transfers;
+// Detectors of the organisation's own.
+pub mod detectors;
 // Fields, what is found in them, and what goes out for a purpose.
 pub mod fields;
 pub mod findings;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use scan::Detectors;
 use scan::detect::{Class, Kind};
 use serde::{Deserialize, Serialize};
 
 use super::{Route, Target};
-use crate::{Refusal, RefusalCode};
+use crate::{Refusal, RefusalCode, State};
 
 /// What a route does with what detectors find. Both maps go from a kind, such as `card`, a class of kinds, such as
 /// `sensitive`, or `*` to what is done; a kind counts before its class, and that before `*`. What no line is about is let
@@ -52,14 +53,14 @@ impl GuardAction {
 impl Guard {
     /// What is done with a kind in a request.
     #[must_use]
-    pub fn in_request(&self, kind: Kind) -> GuardAction {
-        chosen(&self.requests, kind)
+    pub fn in_request(&self, detectors: &Detectors, kind: Kind) -> GuardAction {
+        chosen(&self.requests, detectors, kind)
     }
 
     /// What is done with a kind in an answer.
     #[must_use]
-    pub fn in_answer(&self, kind: Kind) -> GuardAction {
-        chosen(&self.answers, kind)
+    pub fn in_answer(&self, detectors: &Detectors, kind: Kind) -> GuardAction {
+        chosen(&self.answers, detectors, kind)
     }
 
     /// Whether answers are changed or refused for what is in them.
@@ -69,13 +70,13 @@ impl Guard {
     }
 }
 
-fn chosen(rules: &BTreeMap<String, GuardAction>, kind: Kind) -> GuardAction {
-    let words = [kind.as_str(), kind.class().as_str(), "*"];
+fn chosen(rules: &BTreeMap<String, GuardAction>, detectors: &Detectors, kind: Kind) -> GuardAction {
+    let words = [detectors.name(kind), detectors.class(kind).as_str(), "*"];
     words.iter().find_map(|word| rules.get(*word)).copied().unwrap_or(GuardAction::Allow)
 }
 
 /// Refuses words that name nothing, and what cannot be done.
-pub(crate) fn check(route: &Route) -> Result<(), Refusal> {
+pub(crate) fn check(state: &State, route: &Route) -> Result<(), Refusal> {
     let Route { name: route, target, guard: Some(guard) } = route else { return Ok(()) };
     if let Target::Model { .. } = target {
         let message = format!(
@@ -83,12 +84,14 @@ pub(crate) fn check(route: &Route) -> Result<(), Refusal> {
         );
         return Err(Refusal::new(RefusalCode::Invalid, message));
     }
-    let known = |word: &&String| word.as_str() == "*" || Kind::find(word).is_some() || Class::find(word).is_some();
+    let built_in = |word: &str| word == "*" || Kind::find(word).is_some() || Class::find(word).is_some();
+    let known = |word: &&String| built_in(word) || state.detectors.has(word);
     if let Some(unknown) = guard.requests.keys().chain(guard.answers.keys()).find(|word| !known(word)) {
-        let kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+        let own = state.detectors.live().map(|(name, _)| name.as_str());
+        let kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).chain(own).collect();
         let message = format!(
             "the guard of route `{route}` names `{unknown}`, which nothing finds: use `*`, a class (internal, confidential, \
-             personal, sensitive) or a kind ({})",
+             personal, sensitive) or a kind ({}), or declare a detector of that name first",
             kinds.join(", ")
         );
         return Err(Refusal::new(RefusalCode::Invalid, message));
@@ -112,7 +115,7 @@ mod tests {
     }
 
     fn check_for(target: Target, guard: Guard) -> Result<(), Refusal> {
-        super::check(&Route { name: "chat".into(), target, guard: Some(guard) })
+        super::check(&State::default(), &Route { name: "chat".into(), target, guard: Some(guard) })
     }
 
     fn checked(guard: &Guard) -> Result<(), Refusal> {
@@ -132,11 +135,11 @@ mod tests {
             "requests": { "email": "tokenise", "sensitive": "block", "*": "mask" },
             "answers": { "secret": "block" },
         }));
-        assert_eq!(guard.in_request(Kind::Email), GuardAction::Tokenise);
-        assert_eq!(guard.in_request(Kind::Card), GuardAction::Block);
-        assert_eq!(guard.in_request(Kind::Phone), GuardAction::Mask);
-        assert_eq!(guard.in_answer(Kind::Secret), GuardAction::Block);
-        assert_eq!(guard.in_answer(Kind::Card), GuardAction::Allow);
+        assert_eq!(guard.in_request(&Detectors::standard(), Kind::Email), GuardAction::Tokenise);
+        assert_eq!(guard.in_request(&Detectors::standard(), Kind::Card), GuardAction::Block);
+        assert_eq!(guard.in_request(&Detectors::standard(), Kind::Phone), GuardAction::Mask);
+        assert_eq!(guard.in_answer(&Detectors::standard(), Kind::Secret), GuardAction::Block);
+        assert_eq!(guard.in_answer(&Detectors::standard(), Kind::Card), GuardAction::Allow);
         assert!(guard.changes_answers() && checked(&guard).is_ok());
     }
 
@@ -150,5 +153,17 @@ mod tests {
         );
         let tokens = checked(&guard(serde_json::json!({ "answers": { "*": "tokenise" } }))).expect_err("refused");
         assert!(tokens.message.contains("use `mask` or `block`"), "{}", tokens.message);
+    }
+
+    #[test]
+    fn given_a_detector_of_ones_own_when_a_guard_names_it_then_it_must_be_declared_and_counts_by_name_and_class() {
+        let own = scan::detect::Own::pattern("staff_number", Class::Personal, r"ST-\d{5}");
+        let detectors = Detectors::standard().with(&own).expect("a detector");
+        let guard =
+            guard(serde_json::json!({ "requests": { "staff_number": "mask" }, "answers": { "personal": "block" } }));
+        assert_eq!(guard.in_request(&detectors, Kind::Custom(0)), GuardAction::Mask);
+        assert_eq!(guard.in_answer(&detectors, Kind::Custom(0)), GuardAction::Block);
+        let unknown = checked(&guard).expect_err("refused");
+        assert!(unknown.message.contains("`staff_number`") && unknown.message.contains("declare a detector"));
     }
 }

@@ -56,6 +56,7 @@ fn scan(columns: Vec<ScannedColumn>) -> Command {
         whole: true,
         columns,
         columns_left_out: 0,
+        detectors: 0,
     })
 }
 

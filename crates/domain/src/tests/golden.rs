@@ -629,6 +629,7 @@ pub fn one_of_each() -> Vec<Event> {
         residency::events(),
         lineage::events(),
         data::fields(),
+        data::detectors(),
         retention::events(),
         requests::requests(),
         assurance(),

@@ -9,9 +9,10 @@ mod json;
 mod stream;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::serving::{Guard, GuardAction};
+use domain::serving::{Guard as Rules, GuardAction};
 use scan::detect::{BLOCKED, Detectors, Finding, Kind, MASKED};
 use serde_json::{Value, json};
 
@@ -32,9 +33,44 @@ const END: &str = "-----END ";
 /// Where a text is JSON itself, so that what is put into it must not end a string there.
 const ARGUMENTS: &str = "arguments";
 
+/// The guard of a route: what it does, and the detectors there were when the route was looked up.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Guard {
+    rules: Rules,
+    detectors: Arc<Detectors>,
+}
+
+impl Guard {
+    pub(crate) fn new(rules: Rules, detectors: Arc<Detectors>) -> Self {
+        Self { rules, detectors }
+    }
+
+    fn in_request(&self, kind: Kind) -> GuardAction {
+        self.rules.in_request(&self.detectors, kind)
+    }
+
+    fn in_answer(&self, kind: Kind) -> GuardAction {
+        self.rules.in_answer(&self.detectors, kind)
+    }
+
+    fn changes_answers(&self) -> bool {
+        self.rules.changes_answers()
+    }
+
+    /// What is put in the place of what is masked.
+    fn mask(&self, kind: Kind) -> String {
+        format!("[{}]", self.detectors.name(kind).to_ascii_uppercase())
+    }
+
+    fn tally(&self) -> Tally {
+        Tally { detectors: Arc::clone(&self.detectors), counts: BTreeMap::new() }
+    }
+}
+
 /// What was found on one side of a call, and what was done with it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
+    detectors: Arc<Detectors>,
     /// How often, by kind and by what was done.
     counts: BTreeMap<(Kind, GuardAction), u64>,
 }
@@ -79,7 +115,7 @@ impl Tally {
     pub(crate) fn by_kind(&self) -> Value {
         let mut all = serde_json::Map::new();
         for ((kind, action), count) in &self.counts {
-            let of_kind = all.entry(kind.as_str()).or_insert_with(|| json!({}));
+            let of_kind = all.entry(self.detectors.name(*kind)).or_insert_with(|| json!({}));
             of_kind[action.done()] = json!(count);
         }
         Value::Object(all)
@@ -87,7 +123,7 @@ impl Tally {
 
     fn blocked(&self) -> Option<String> {
         let blocked = self.counts.keys().filter(|(_, action)| *action == GuardAction::Block);
-        let kinds: BTreeSet<&str> = blocked.map(|(kind, _)| kind.as_str()).collect();
+        let kinds: BTreeSet<&str> = blocked.map(|(kind, _)| self.detectors.name(*kind)).collect();
         let kinds: Vec<&str> = kinds.into_iter().collect();
         (!kinds.is_empty()).then(|| kinds.join(", "))
     }
@@ -103,14 +139,14 @@ pub(crate) struct Places {
 
 impl Places {
     /// The placeholder for a value: the same wherever it stands in one call, and none of those that the client wrote itself.
-    fn name(&mut self, kind: Kind, value: &str, taken: &HashSet<&str>) -> String {
+    fn name(&mut self, (kind, named): (Kind, &str), value: &str, taken: &HashSet<&str>) -> String {
         if let Some(name) = self.names.get(&(kind, value.to_owned())) {
             return name.clone();
         }
         let number = self.numbers.entry(kind).or_default();
         let name = loop {
             *number = number.saturating_add(1);
-            let name = format!("[{}_{number}]", kind.as_str().to_ascii_uppercase());
+            let name = format!("[{}_{number}]", named.to_ascii_uppercase());
             if !taken.contains(name.as_str()) {
                 break name;
             }
@@ -170,7 +206,7 @@ pub(crate) struct Guarded {
 
 /// Looks through a request's body, which was read as JSON already.
 pub(crate) fn request(guard: &Guard, body: &Bytes) -> Guarded {
-    let (mut tally, mut places) = (Tally::default(), Places::default());
+    let (mut tally, mut places) = (guard.tally(), Places::default());
     let Ok(document) = std::str::from_utf8(body) else {
         return Guarded { body: Err(Problem::Internal), tally, places };
     };
@@ -180,10 +216,10 @@ pub(crate) fn request(guard: &Guard, body: &Bytes) -> Guarded {
                     send whole characters";
         let text = text.ok_or_else(|| Problem::Input(half.into()))?;
         let put = |kind, action, value: &str| match action {
-            GuardAction::Tokenise => places.name(kind, value, &taken),
-            _ => mask(kind),
+            GuardAction::Tokenise => places.name((kind, guard.detectors.name(kind)), value, &taken),
+            _ => guard.mask(kind),
         };
-        let edited = edited(text, 0, |kind| guard.in_request(kind), &mut tally, put);
+        let edited = guard.edited(text, 0, |kind| guard.in_request(kind), &mut tally, put);
         if tally.changes() > MOST_CHANGES {
             let message = format!("the request holds personal data more than {MOST_CHANGES} times: send less at once");
             return Err(Problem::Input(message));
@@ -229,7 +265,7 @@ fn tells_no_tokens(guard: &Guard, body: &Bytes) -> Result<(), Problem> {
 /// Looks through a whole answer: what the client may have of it, or why it gets none; and what was found, if anybody could
 /// look.
 pub(crate) fn answer(guard: &Guard, places: &Places, body: &Bytes) -> (Result<Bytes, Problem>, Option<Tally>) {
-    let mut tally = Tally::default();
+    let mut tally = guard.tally();
     let Ok(document) = std::str::from_utf8(body) else {
         let matters = guard.changes_answers() || !places.values.is_empty();
         let given =
@@ -260,7 +296,7 @@ fn answered(guard: &Guard, places: &Places, document: &str, tally: &mut Tally) -
 
 /// A text of an answer without what is masked, and with values where placeholders were.
 fn changed(guard: &Guard, places: &Places, member: &str, text: &str, tally: &mut Tally) -> Option<String> {
-    let masked = edited(text, 0, |kind| guard.in_answer(kind), tally, |kind, _, _| mask(kind));
+    let masked = guard.edited(text, 0, |kind| guard.in_answer(kind), tally, |kind, _, _| guard.mask(kind));
     places.restored(masked.as_deref().unwrap_or(text), member == ARGUMENTS).or(masked)
 }
 
@@ -278,24 +314,50 @@ pub(crate) async fn apart<T: Send + 'static>(
     })
 }
 
-fn mask(kind: Kind) -> String {
-    format!("[{}]", kind.as_str().to_ascii_uppercase())
-}
+impl Guard {
+    /// What was found in `text`, from [`MASKED`] on.
+    fn found(&self, text: &str) -> Vec<Finding> {
+        let mut found = self.detectors.find(text);
+        found.retain(|finding| finding.score_permille >= MASKED);
+        let mut covered = 0;
+        found.retain_mut(|finding| {
+            if finding.start < covered {
+                return false;
+            }
+            finding.end = end_of_key(text, finding);
+            covered = finding.end;
+            true
+        });
+        found
+    }
 
-/// What was found in `text`, from [`MASKED`] on.
-fn found(text: &str) -> Vec<Finding> {
-    let mut found = Detectors::standard().find(text);
-    found.retain(|finding| finding.score_permille >= MASKED);
-    let mut covered = 0;
-    found.retain_mut(|finding| {
-        if finding.start < covered {
-            return false;
+    /// `text` from a byte on with what the rules say in the place of what is found; `None` when nothing changes. What is
+    /// before that byte is there for its words around.
+    fn edited(
+        &self,
+        text: &str,
+        from: usize,
+        rule: impl Fn(Kind) -> GuardAction,
+        tally: &mut Tally,
+        mut put: impl FnMut(Kind, GuardAction, &str) -> String,
+    ) -> Option<String> {
+        let (mut out, mut kept) = (String::new(), from);
+        for finding in self.found(text).iter().filter(|finding| finding.start >= from) {
+            let action = action_on(finding, rule(finding.kind));
+            tally.note(finding.kind, action);
+            if action == GuardAction::Allow {
+                continue;
+            }
+            out.push_str(text.get(kept..finding.start).unwrap_or_default());
+            out.push_str(&put(finding.kind, action, text.get(finding.start..finding.end).unwrap_or_default()));
+            kept = finding.end;
         }
-        finding.end = end_of_key(text, finding);
-        covered = finding.end;
-        true
-    });
-    found
+        if kept == from {
+            return None;
+        }
+        out.push_str(text.get(kept..).unwrap_or_default());
+        Some(out)
+    }
 }
 
 /// Where a finding ends. Of a private key without its last line the detector finds the first line only: what may be the key
@@ -317,33 +379,6 @@ fn action_on(finding: &Finding, action: GuardAction) -> GuardAction {
         GuardAction::Block if finding.score_permille < BLOCKED => GuardAction::Mask,
         action => action,
     }
-}
-
-/// `text` from a byte on with what the rules say in the place of what is found; `None` when nothing changes. What is before
-/// that byte is there for its words around.
-fn edited(
-    text: &str,
-    from: usize,
-    rule: impl Fn(Kind) -> GuardAction,
-    tally: &mut Tally,
-    mut put: impl FnMut(Kind, GuardAction, &str) -> String,
-) -> Option<String> {
-    let (mut out, mut kept) = (String::new(), from);
-    for finding in found(text).iter().filter(|finding| finding.start >= from) {
-        let action = action_on(finding, rule(finding.kind));
-        tally.note(finding.kind, action);
-        if action == GuardAction::Allow {
-            continue;
-        }
-        out.push_str(text.get(kept..finding.start).unwrap_or_default());
-        out.push_str(&put(finding.kind, action, text.get(finding.start..finding.end).unwrap_or_default()));
-        kept = finding.end;
-    }
-    if kept == from {
-        return None;
-    }
-    out.push_str(text.get(kept..).unwrap_or_default());
-    Some(out)
 }
 
 #[cfg(test)]

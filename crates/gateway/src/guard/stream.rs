@@ -5,17 +5,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::serving::{Guard, GuardAction};
+use domain::serving::GuardAction;
 use scan::detect::Kind;
 use serde_json::{Value, json};
 
-use super::{ARGUMENTS, BEGIN, END, LONGEST, Places, Tally, answered, edited, found, mask};
+use super::{ARGUMENTS, BEGIN, END, Guard, LONGEST, Places, Tally, answered};
 use crate::dialect::openai::Operation;
 use crate::dialect::sse;
 use crate::problem::Problem;
 
 /// How much of a text is held back where answers are looked through: longer than what has a form, with the words around it.
+/// What the organisation's own detectors find may be longer.
 const WINDOW: usize = 128;
+
+/// How much of the words behind a value is read.
+const BEHIND: usize = 32;
 
 /// How much of what was given already is looked at again, for its words around what comes.
 const BEFORE: usize = 64;
@@ -70,7 +74,8 @@ struct Held {
 
 impl StreamGuard {
     pub(crate) fn new(guard: Arc<Guard>, operation: Operation, places: Places) -> Self {
-        Self { guard, operation, places, texts: BTreeMap::new(), tally: Tally::default(), whole: Tally::default() }
+        let (tally, whole) = (guard.tally(), guard.tally());
+        Self { guard, operation, places, texts: BTreeMap::new(), tally, whole }
     }
 
     /// What was found so far. What went by in pieces and is repeated counts once.
@@ -87,7 +92,11 @@ impl StreamGuard {
     pub(crate) fn frame(&mut self, frame: Bytes) -> Result<Bytes, Problem> {
         let event = sse::event(&frame);
         let Ok(mut data) = serde_json::from_slice::<Value>(&event.data) else {
-            // The end, or a comment: what else is no JSON does not come here.
+            // The end, or a comment; what else is no JSON does not come here, but JSON with half a character does.
+            let is_silent = event.data.is_empty() || event.data.as_ref() == b"[DONE]";
+            if !is_silent && (self.guard.changes_answers() || !self.places.values.is_empty()) {
+                return Err(Problem::AnswerBlocked("half of a surrogate pair".into()));
+            }
             let held = if event.data.is_empty() { Vec::new() } else { self.rest()? };
             return Ok(joined(held, frame));
         };
@@ -221,7 +230,7 @@ impl StreamGuard {
         }
         let ends = ["done", "completed", "failed", "incomplete", "error"].iter().any(|end| kind.ends_with(end));
         let held = if ends { self.rest()? } else { Vec::new() };
-        let mut tally = Tally::default();
+        let mut tally = self.guard.tally();
         let changed = answered(&self.guard, &self.places, &data.to_string(), &mut tally)?;
         self.whole.or_more(&tally);
         if let Some(kinds) = tally.blocked() {
@@ -236,11 +245,12 @@ impl StreamGuard {
 
     /// Takes a piece of a text, and gives what is certain.
     fn push(&mut self, key: &str, piece: &str) -> Result<String, Problem> {
-        let window = if self.guard.changes_answers() { WINDOW } else { 0 };
+        let longest = WINDOW.max(self.guard.detectors.longest_own() + BEHIND);
+        let window = if self.guard.changes_answers() { longest } else { 0 };
         let secrets = self.guard.in_answer(Kind::Secret) != GuardAction::Allow;
         let Some(held) = self.texts.get_mut(key) else { return Ok(piece.to_owned()) };
         held.text.push_str(piece);
-        let cut = certain(&held.text, held.from, window, secrets);
+        let cut = certain(&self.guard, &held.text, held.from, window, secrets);
         if secrets && held.text.len() - cut > LONGEST_SECRET {
             self.tally.note(Kind::Secret, GuardAction::Block);
             return Err(Problem::AnswerBlocked(format!("{} of more than 16 KiB", Kind::Secret.as_str())));
@@ -253,7 +263,8 @@ impl StreamGuard {
         let Some(held) = self.texts.get_mut(key) else { return Ok(String::new()) };
         let text = held.text.get(..cut).unwrap_or_default();
         let guard = &self.guard;
-        let masked = edited(text, held.from, |kind| guard.in_answer(kind), &mut self.tally, |kind, _, _| mask(kind));
+        let rule = |kind| guard.in_answer(kind);
+        let masked = guard.edited(text, held.from, rule, &mut self.tally, |kind, _, _| guard.mask(kind));
         let given = masked.as_deref().unwrap_or(text.get(held.from..).unwrap_or_default());
         let given = self.places.restored(given, held.is_json).unwrap_or_else(|| given.to_owned());
         let keep = floor(&held.text, cut.saturating_sub(BEFORE));
@@ -313,7 +324,7 @@ fn bare(index: u64, place: &str, call: Option<Value>) -> (Value, String) {
 /// Up to where a text is certain: before the last `window` bytes, before a word that has not ended, before a private key or
 /// a token that has not, if `secrets` are looked for, before what was found across that, and before a placeholder that was
 /// begun.
-fn certain(text: &str, from: usize, window: usize, secrets: bool) -> usize {
+fn certain(guard: &Guard, text: &str, from: usize, window: usize, secrets: bool) -> usize {
     let mut cut = floor(text, text.len().saturating_sub(window)).max(from);
     if window > 0 {
         let given = text.get(from..cut).unwrap_or_default();
@@ -328,7 +339,7 @@ fn certain(text: &str, from: usize, window: usize, secrets: bool) -> usize {
             cut -= given.bytes().rev().take_while(of_token).count();
             cut = open_key(text, from).map_or(cut, |key| cut.min(key));
         }
-        for finding in found(text) {
+        for finding in guard.found(text) {
             if finding.start < cut && finding.end > cut {
                 cut = finding.start.max(from);
             }

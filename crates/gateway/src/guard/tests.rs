@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::serving::Guard;
 use proptest::prelude::*;
+use scan::detect::{Class, Own};
 use serde_json::{Value, json};
 
 use super::*;
@@ -10,7 +10,7 @@ use crate::dialect::openai::Operation;
 use crate::dialect::sse::{self, Frames};
 
 fn guard(rules: Value) -> Guard {
-    serde_json::from_value(rules).expect("a guard")
+    Guard::new(serde_json::from_value(rules).expect("a guard"), Arc::default())
 }
 
 fn careful() -> Guard {
@@ -84,8 +84,15 @@ fn given_guarded_answers_when_tokens_are_asked_for_one_by_one_then_refused() {
         let guarded = request(&careful(), &ask.to_string().into());
         assert_eq!(guarded.body.expect_err("refused").code(), "invalid_request", "{ask}");
     }
-    let silent = request(&careful(), &json!({ "logprobs": false }).to_string().into());
-    assert!(silent.body.is_ok());
+    for silent in [json!({ "logprobs": false }), json!({ "top_logprobs": 0 }), json!({ "logprobs": null })] {
+        assert!(request(&careful(), &silent.to_string().into()).body.is_ok(), "{silent}");
+    }
+    // Completions give the probability of each token for it.
+    let none = request(&careful(), &json!({ "logprobs": 0 }).to_string().into());
+    assert_eq!(none.body.expect_err("refused").code(), "invalid_request");
+    // Of two, a provider may take the other.
+    let twice = request(&careful(), &Bytes::from_static(b"{\"logprobs\":false,\"logprobs\":true}"));
+    assert_eq!(twice.body.expect_err("refused").code(), "invalid_request");
     let open = guard(json!({ "requests": { "*": "mask" } }));
     assert!(
         request(&open, &json!({ "logprobs": true }).to_string().into()).body.is_ok(),
@@ -255,4 +262,135 @@ fn given_a_long_key_or_token_in_a_stream_when_masked_then_no_piece_of_it_was_giv
         // Either it was masked, or the stream ended at it.
         assert!(end.is_err() || given.contains("[SECRET]"), "{given}");
     }
+}
+
+#[test]
+fn given_half_a_character_or_no_text_when_guarded_then_it_is_refused_where_it_matters() {
+    let half = Bytes::from_static(b"{\"choices\":[{\"text\":\"\\ud800 ann@example.org\"}]}");
+    let refused = request(&careful(), &half);
+    assert_eq!(refused.body.expect_err("refused").code(), "invalid_request");
+    assert_eq!(refused.tally.found(), 0);
+    let (given, _) = answer(&careful(), &Places::default(), &half);
+    assert_eq!(given.expect_err("withheld").code(), "answer_blocked");
+    let open = guard(json!({ "requests": { "card": "mask" } }));
+    let (given, _) = answer(&open, &Places::default(), &half);
+    assert_eq!(given.expect("answers are not changed there"), half);
+    // It was read as JSON before, so that there is nothing to say to the client.
+    assert!(request(&careful(), &Bytes::from_static(b"{\"a\":\"\xff\"}")).body.is_err());
+}
+
+#[test]
+fn given_a_word_without_end_in_a_stream_when_secrets_are_looked_for_then_the_stream_ends() {
+    let long = "a".repeat(20_000);
+    let (given, end) = until_the_end(&guard(json!({ "answers": { "secret": "mask" } })), &cut_up(&long, &[1_000]));
+    let problem = end.expect_err("ended");
+    assert_eq!((problem.code(), given.as_str()), ("answer_blocked", ""));
+    assert!(problem.to_string().contains("more than 16 KiB"), "{problem}");
+    let (given, end) = until_the_end(&guard(json!({ "answers": { "card": "mask" } })), &cut_up(&long, &[1_000]));
+    assert!(end.is_ok() && given == long, "it could be no card");
+}
+
+#[test]
+fn given_very_many_values_when_a_request_is_guarded_then_refused_beyond_the_bound() {
+    let many = |count: usize| prompt(&(0..count).map(|n| format!("a{n}@example.org ")).collect::<String>());
+    let just = request(&careful(), &many(10_000));
+    assert!(just.body.is_ok() && just.places.values.len() == 10_000);
+    let beyond = request(&careful(), &many(10_001)).body.expect_err("refused");
+    assert!(beyond.code() == "invalid_request" && beyond.to_string().contains("more than 10000 times"), "{beyond}");
+}
+
+/// A guard with detectors of somebody's own beside.
+fn with_own(rules: Value, own: &[Own]) -> Guard {
+    let standard = scan::Detectors::standard();
+    let detectors = own.iter().try_fold(standard, scan::Detectors::with).expect("detectors");
+    Guard::new(serde_json::from_value(rules).expect("a guard"), Arc::new(detectors))
+}
+
+#[test]
+fn given_a_kind_of_ones_own_when_guarded_then_its_name_is_in_placeholders_tallies_and_refusals() {
+    let staff = Own::pattern("staff_number", Class::Personal, r"\bST-\d{5}\b");
+    let rules = json!({ "requests": { "staff_number": "tokenise" }, "answers": { "personal": "mask" } });
+    let guard = with_own(rules, std::slice::from_ref(&staff));
+    let guarded = request(&guard, &prompt("Is ST-12345 in? Or ST-54321, or ST-12345 again?"));
+    let sent = said(&guarded.body.expect("it may pass"));
+    assert_eq!(sent, "Is [STAFF_NUMBER_1] in? Or [STAFF_NUMBER_2], or [STAFF_NUMBER_1] again?");
+    assert_eq!(guarded.tally.by_kind(), json!({ "staff_number": { "tokenised": 3 } }));
+    let told = json!({ "choices": [{ "message": { "content": "[STAFF_NUMBER_2] and ST-99999" } }] });
+    let (given, tally) = answer(&guard, &guarded.places, &told.to_string().into());
+    let given: Value = serde_json::from_slice(&given.expect("it may pass")).expect("JSON");
+    assert_eq!(given["choices"][0]["message"]["content"], "ST-54321 and [STAFF_NUMBER]");
+    assert_eq!(tally.expect("looked through").by_kind(), json!({ "staff_number": { "redacted": 1 } }));
+
+    let blocks = with_own(json!({ "requests": { "staff_number": "block" } }), &[staff]);
+    let problem = request(&blocks, &prompt("ST-12345")).body.expect_err("blocked");
+    assert!(problem.code() == "personal_data_blocked" && problem.to_string().contains("staff_number"), "{problem}");
+}
+
+#[test]
+fn given_a_long_kind_of_ones_own_in_a_stream_when_masked_then_no_piece_of_it_was_given() {
+    let own = Own::pattern("note", Class::Confidential, "NOTE( [a-z]{5}){100} END");
+    let guard = with_own(json!({ "answers": { "note": "mask" } }), &[own]);
+    let note = format!("NOTE{} END", " secre".repeat(100));
+    let text = format!("{} {note} {}", "word ".repeat(40), "more ".repeat(300));
+    let (given, end) = until_the_end(&guard, &cut_up(&text, &[9, 4]));
+    assert!(end.is_ok() && given == text.replace(&note, "[NOTE]"), "{given}");
+}
+
+#[test]
+fn given_a_text_that_is_json_itself_when_a_value_comes_back_then_it_ends_no_string_there() {
+    let own = Own::pattern("nick", Class::Personal, r#"\bn:[a-z"\\]{1,9}"#);
+    let guard = with_own(json!({ "requests": { "nick": "tokenise" }, "answers": { "card": "mask" } }), &[own]);
+    let places = request(&guard, &prompt(r#"it is n:x"y\z"#)).places;
+    let told = json!({ "choices": [{ "message": { "content": "[NICK_1]", "tool_calls": [{
+        "function": { "name": "find", "arguments": "{\"who\":\"[NICK_1]\"}" },
+    }] } }] });
+    let (given, _) = answer(&guard, &places, &told.to_string().into());
+    let given: Value = serde_json::from_slice(&given.expect("it may pass")).expect("JSON");
+    let message = &given["choices"][0]["message"];
+    assert_eq!(message["content"], r#"n:x"y\z"#);
+    let arguments = message["tool_calls"][0]["function"]["arguments"].as_str().expect("a text");
+    let arguments: Value = serde_json::from_str(arguments).expect("JSON still");
+    assert_eq!(arguments["who"], r#"n:x"y\z"#);
+}
+
+#[test]
+fn given_frames_that_are_no_json_when_guarded_then_what_was_held_back_comes_before_the_end_and_comments_pass() {
+    let mut stream = StreamGuard::new(Arc::new(careful()), Operation::ChatCompletions, Places::default());
+    let first = stream.frame(chunk(json!({ "content": "a card 4111 1111 1111 1111" }), None)).expect("it may pass");
+    assert_eq!(put_together(&first).0, "", "it waits for what comes");
+    let comment = Bytes::from_static(b": still there\n\n");
+    assert_eq!(stream.frame(comment.clone()).expect("it may pass"), comment, "and is held back still");
+    let end = stream.frame(Bytes::from_static(b"data: [DONE]\n\n")).expect("it may pass");
+    assert_eq!(put_together(&end).0, "a card [CARD]");
+    assert!(end.ends_with(b"data: [DONE]\n\n"));
+}
+
+#[test]
+fn given_half_a_character_in_a_frame_when_answers_are_looked_through_then_the_stream_ends() {
+    let frame =
+        || Bytes::from_static(b"data: {\"choices\":[{\"delta\":{\"content\":\"\\ud800 4111 1111 1111 1111\"}}]}\n\n");
+    let mut stream = StreamGuard::new(Arc::new(careful()), Operation::ChatCompletions, Places::default());
+    assert_eq!(stream.frame(frame()).expect_err("withheld").code(), "answer_blocked");
+    let open = Arc::new(guard(json!({ "requests": { "card": "mask" } })));
+    let mut stream = StreamGuard::new(open, Operation::ChatCompletions, Places::default());
+    assert_eq!(stream.frame(frame()).expect("answers are not changed there"), frame());
+}
+
+#[test]
+fn given_events_of_responses_when_texts_are_repeated_then_each_finding_counts_once() {
+    let mut stream = StreamGuard::new(Arc::new(careful()), Operation::Responses, Places::default());
+    let mut give = |data: Value| {
+        let kind = data["type"].as_str().expect("a type").to_owned();
+        stream.frame(format!("event: {kind}\ndata: {data}\n\n").into()).expect("it may pass")
+    };
+    let text = "card 4111 1111 1111 1111, card 5555 5555 5555 4444";
+    for delta in cut_up(text, &[7]) {
+        let _ = give(json!({ "type": "response.output_text.delta", "item_id": "i", "delta": delta }));
+    }
+    let _ = give(json!({ "type": "response.output_text.done", "item_id": "i", "text": text }));
+    let _ = give(json!({ "type": "response.content_part.done", "item_id": "i", "part": { "text": text } }));
+    let _ =
+        give(json!({ "type": "response.completed", "response": { "output": [{ "content": [{ "text": text }] }] } }));
+    assert_eq!(stream.tally().by_kind(), json!({ "card": { "redacted": 2 } }));
+    assert_eq!((stream.tally().found(), stream.tally().least().as_deref()), (1, Some("redacted")));
 }

@@ -6,7 +6,7 @@ use super::*;
 
 async fn classified(csv: &str) -> Classified {
     let frame = Frame::open(Form::Csv, Arc::new(csv.as_bytes().to_vec())).await.expect("rows").in_order();
-    classify(&frame).await.expect("looked at")
+    classify(&frame, &Arc::default()).await.expect("looked at")
 }
 
 fn kinds(column: &ScannedColumn) -> Vec<(&str, DataClass)> {
@@ -56,7 +56,7 @@ async fn given_many_rows_when_looked_at_then_the_sample_is_bounded_and_the_same_
 fn given_a_file_without_rows_when_looked_at_then_it_is_read_as_a_text() {
     let bytes: Arc<dyn RangeRead> =
         Arc::new(b"Dear team,\nwrite to ann.jones@example.com and bob@example.com.\n".to_vec());
-    let found = classify_text(&bytes).expect("looked at");
+    let found = classify_text(&bytes, &Detectors::standard()).expect("looked at");
     assert_eq!((found.rows, found.whole, found.bytes), (0, true, bytes.len()));
     let [file] = &found.columns[..] else { panic!("{found:?}") };
     assert_eq!((file.column.as_deref(), kinds(file)), (None, vec![("email", DataClass::Personal)]));
@@ -77,7 +77,7 @@ fn given_a_file_that_is_large_when_looked_at_then_only_pieces_of_it_are() {
         }
     }
     let bytes: Arc<dyn RangeRead> = Arc::new(Zeros(200 << 20));
-    let found = classify_text(&bytes).expect("looked at");
+    let found = classify_text(&bytes, &Detectors::standard()).expect("looked at");
     assert_eq!((found.bytes, found.whole), ((8 + 3) << 20, false), "the first 8 MiB, and a piece at 64, 128 and 192");
 }
 
@@ -111,4 +111,22 @@ fn given_a_text_for_the_ledger_when_a_line_has_somebodys_data_then_the_line_is_s
     let why = says_nothing_of_anybody(text).expect_err("an address");
     assert!(why.starts_with("line 4 ") && why.contains("`email`") && !why.contains("jones"), "{why}");
     says_nothing_of_anybody(include_str!("../../../../examples/credit-risk/contract.toml")).expect("of nobody");
+}
+
+#[tokio::test]
+async fn given_a_detector_of_ones_own_when_looked_at_then_its_kind_and_class_are_found() {
+    let own = scan::detect::Own::pattern("staff_number", Class::Sensitive, r"\bST-\d{5}\b");
+    let detectors = Detectors::standard().with(&own).expect("a detector");
+    let rows: String =
+        (0..50).map(|n| format!("ST-{:05},write to ann.jones@example.com or ST-00001\n", n * 7)).collect();
+    let csv = format!("number,note\n{rows}");
+    let frame = Frame::open(Form::Csv, Arc::new(csv.into_bytes())).await.expect("rows").in_order();
+    let found = classify(&frame, &Arc::new(detectors.clone())).await.expect("looked at");
+    let [number, note] = &found.columns[..] else { panic!("{found:?}") };
+    assert_eq!(kinds(number), [("staff_number", DataClass::Sensitive)]);
+    assert_eq!(kinds(note), [("email", DataClass::Personal), ("staff_number", DataClass::Sensitive)]);
+    let text: Arc<dyn RangeRead> = Arc::new(b"ST-00001 and ST-00002".to_vec());
+    let found = classify_text(&text, &detectors).expect("looked at");
+    let found = found.columns.first().and_then(|one| one.found.first()).expect("found");
+    assert_eq!((found.kind.as_str(), found.cells, found.class), ("staff_number", 2, DataClass::Sensitive));
 }

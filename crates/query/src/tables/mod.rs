@@ -92,6 +92,7 @@ filled! {
     pipeline_steps: data::PipelineSteps,
     dataset_fields: data::DatasetFields,
     pii_findings: data::PiiFindings,
+    detectors: data::Detectors,
     dsr: keys::Dsr,
     dsr_impacts: keys::DsrImpacts,
     subject_keys: keys::SubjectKeys,

@@ -299,3 +299,30 @@ fn checks_are_rows_by_rule_and_what_comes_in_is_a_step_whether_it_was_checked_or
         );
     });
 }
+
+#[test]
+fn detectors_are_listed_as_declared_last_and_until_when_they_looked() {
+    use domain::data::DataClass;
+    use domain::data::detectors::{DetectorDeclared, DetectorRetired, DetectorSpec};
+    run(async {
+        let world = World::empty();
+        let spec = DetectorSpec {
+            class: DataClass::Personal,
+            pattern: None,
+            words: vec!["heron".into(), "kite".into()],
+            context: vec!["project".into()],
+            columns: vec![],
+            score_permille: 600,
+            examples: vec![],
+            near_misses: vec![],
+        };
+        let detector = || "birds".to_owned();
+        world.add(T0, Event::DetectorDeclared(DetectorDeclared { detector: detector(), spec }));
+        let sql = "SELECT detector_id, classification, pattern, word_count, context, column_names, score_permille, retired_at IS NULL \
+                   FROM detectors";
+        assert_eq!(ask(&world.session().await, sql).await, ["birds|personal|-|2|project|-|600|true"]);
+        world.add(T0 + HOUR, Event::DetectorRetired(DetectorRetired { detector: detector() }));
+        let sql = "SELECT count(*) FROM detectors WHERE retired_at > declared_at";
+        assert_eq!(ask(&world.session().await, sql).await, ["1"]);
+    });
+}

@@ -52,6 +52,7 @@ fn scanned() -> VersionScanned {
         whole: true,
         columns: vec![column("email", vec![email]), column("term", vec![])],
         columns_left_out: 0,
+        detectors: 0,
     }
 }
 

@@ -1,10 +1,8 @@
 //! What a column holds: its name, and how many of its values are of a kind, against how many would be by chance.
 
-use super::Detectors;
-use super::context::Context;
 use super::kinds::Kind;
 use super::score::permille;
-use super::{person, phone, text::Text};
+use super::{BLOCKED, Detectors, MASKED, Named, person, phone, text::Text};
 
 /// Most values that are looked at.
 const MOST_VALUES: usize = 2_000;
@@ -20,7 +18,7 @@ const FITS: i32 = 120;
 
 /// How a column of values that are something else looks: the share that has the form by chance in thousandths, and the most
 /// that the values can say for the kind, in hundredths of the logarithm of odds.
-fn chance(kind: Kind) -> (f64, i32) {
+fn chance(detectors: &Detectors, kind: Kind) -> (f64, i32) {
     match kind {
         Kind::Email | Kind::Iban | Kind::Ip | Kind::Mac | Kind::Nino | Kind::Secret => (0.005, 900),
         Kind::Card => (0.02, 800),
@@ -34,7 +32,13 @@ fn chance(kind: Kind) -> (f64, i32) {
         Kind::Bsb => (0.1, 450),
         Kind::Passport => (0.15, 450),
         Kind::BirthDate => (0.6, 330),
-        Kind::Licence | Kind::Custom(_) => (0.3, 330),
+        Kind::Licence => (0.3, 330),
+        // Whoever made it says how sure a match is.
+        Kind::Custom(_) => match detectors.own(kind).map_or(0, |own| own.score_permille) {
+            BLOCKED.. => (0.02, 800),
+            MASKED.. => (0.1, 550),
+            _ => (0.3, 330),
+        },
     }
 }
 
@@ -53,7 +57,7 @@ pub(crate) fn column<'a>(
     name: &str,
     values: impl Iterator<Item = &'a str>,
 ) -> Option<(Kind, u16)> {
-    let context = Context::of_column(name);
+    let named = detectors.named(name);
     let kinds = Kind::ALL.len() + detectors.names().count();
     let mut counts = vec![Count::default(); kinds];
     let place = |kind: Kind| match kind {
@@ -64,7 +68,7 @@ pub(crate) fn column<'a>(
     for value in values.map(str::trim).filter(|value| !value.is_empty()).take(MOST_VALUES) {
         seen += 1;
         let value = head(value);
-        for (kind, whole, score) in in_value(detectors, &context, value) {
+        for (kind, whole, score) in in_value(detectors, &named, value) {
             let Some(count) = counts.get_mut(place(kind)) else { continue };
             count.whole += u32::from(whole);
             if !whole && score >= super::REPORTED {
@@ -76,7 +80,7 @@ pub(crate) fn column<'a>(
     let custom = (0..u16::MAX).zip(detectors.names()).map(|(at, _)| Kind::Custom(at));
     let scored = Kind::ALL.into_iter().chain(custom).filter_map(|kind| {
         let count = counts.get(place(kind)).copied().unwrap_or_default();
-        let score = of_whole(kind, &context, count.whole, seen).max(of_parts(count, seen));
+        let score = of_whole((detectors, kind), &named, count.whole, seen).max(of_parts(count, seen));
         (score >= super::REPORTED).then_some((kind, score))
     });
     // The first of the most probable: a tax file number before a company number.
@@ -95,10 +99,10 @@ fn head(value: &str) -> &str {
 }
 
 /// What a value may be: each kind once, whether it is that as a whole, and its score.
-fn in_value(detectors: &Detectors, context: &Context, value: &str) -> Vec<(Kind, bool, u16)> {
+fn in_value(detectors: &Detectors, column: &Named, value: &str) -> Vec<(Kind, bool, u16)> {
     let mut found: Vec<(Kind, bool, u16)> = Vec::new();
     // All that it may be, however improbable: how many there are says which.
-    for one in detectors.candidates(value, context, i32::MIN / 2) {
+    for one in detectors.candidates(value, column, i32::MIN / 2) {
         let whole = (one.end - one.start) * 10 >= value.len() * 9;
         if !found.iter().any(|(kind, ..)| *kind == one.kind) {
             found.push((one.kind, whole, permille(one.score)));
@@ -109,24 +113,24 @@ fn in_value(detectors: &Detectors, context: &Context, value: &str) -> Vec<(Kind,
             found.push((kind, true, 500));
         }
     };
-    let names = context.names(Kind::Person);
+    let names = column.names(Kind::Person);
     plain(Kind::Person, person::is_plain(value) && (names || person::is_common(value)));
-    plain(Kind::Phone, context.names(Kind::Phone) && phone::is_plain(Text(value)));
+    plain(Kind::Phone, column.names(Kind::Phone) && phone::is_plain(Text(value)));
     found
 }
 
 /// By how many of the values are of the kind.
-fn of_whole(kind: Kind, context: &Context, whole: u32, seen: u32) -> u16 {
+fn of_whole((detectors, kind): (&Detectors, Kind), column: &Named, whole: u32, seen: u32) -> u16 {
     let named = match kind {
-        _ if context.names(kind) => NAMED,
-        _ if context.suits(kind) => FITS,
-        _ => context.adds(kind).min(0),
+        _ if column.names(kind) => NAMED,
+        _ if column.context.suits(kind) => FITS,
+        _ => column.context.adds(kind).min(0),
     };
     if seen == 0 {
         // An empty column is what its name says, perhaps.
         return permille(RARE + named);
     }
-    let (chance, most) = chance(kind);
+    let (chance, most) = chance(detectors, kind);
     let hit = (0.95 / chance).ln();
     let miss = (0.05 / (1.0 - chance)).ln();
     let evidence = f64::from(whole) * hit + f64::from(seen - whole) * miss.max(-3.0);

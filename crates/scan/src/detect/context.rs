@@ -334,31 +334,76 @@ impl Context {
     fn read_on(&mut self, text: Text<'_>, end: usize) {
         let mut at = end;
         for _ in 0..AHEAD_WORDS {
-            while at < end + AHEAD && !is_word(text.byte(at)) {
-                let (byte, next) = (text.byte(at), text.byte(at + 1));
-                let ends = matches!(byte, b'.' | b'?' | b'!') && !is_word(next);
-                if ends || matches!(byte, b'\n' | b',' | b';' | b'|' | b'\t' | 0) {
-                    return;
-                }
-                at += 1;
-            }
-            let until = text.run(at, LONGEST, |byte| is_word(byte) && byte != b'_');
-            let word = text.bytes(at, until);
-            // What is followed by a colon or a number names the next.
-            let beyond = text.run(until, 3, |byte| matches!(byte, b' ' | b'#' | b'"'));
-            let next = text.byte(beyond);
-            let others = matches!(next, b':' | b'=') || next.is_ascii_digit();
-            if word.is_empty() || word.iter().any(u8::is_ascii_digit) {
+            let Some((begin, until)) = word_behind(text, end, at) else { return };
+            let word = text.bytes(begin, until);
+            if word.iter().any(u8::is_ascii_digit) {
                 return;
             }
             let known = known(word).unwrap_or_default();
             self.against_behind |= known.behind;
-            if !others {
+            if !names_the_next(text, until) {
                 self.names_behind |= known.names;
             }
             at = until;
         }
     }
+}
+
+/// Whether one of the words beside a value says something: those in which its name would be looked for.
+pub(crate) fn beside(text: Text<'_>, start: usize, end: usize, says: &dyn Fn(&[u8]) -> bool) -> bool {
+    let (floor, mut at) = (start.saturating_sub(BACK), start);
+    for nth in 0..BACK_WORDS {
+        let Some((begin, last)) = word_before(text, floor, at, nth == 0) else { break };
+        let mut said = false;
+        each_part(text, begin, last, &mut |word| said |= says(word));
+        if said {
+            return true;
+        }
+        at = begin;
+    }
+    at = end;
+    for _ in 0..AHEAD_WORDS {
+        let Some((begin, until)) = word_behind(text, end, at) else { break };
+        if says(text.bytes(begin, until)) && !names_the_next(text, until) {
+            return true;
+        }
+        at = until;
+    }
+    false
+}
+
+/// The words of a name such as that of a column, in small letters.
+pub(crate) fn parts(name: &str) -> Vec<String> {
+    let (text, mut parts) = (Text(name), Vec::new());
+    let mut end = text.len();
+    while end > 0 {
+        let begin = text.run_back(end, usize::MAX, is_word);
+        each_part(text, begin, end, &mut |word| parts.push(String::from_utf8_lossy(word).to_lowercase()));
+        end = begin.saturating_sub(1);
+    }
+    parts.reverse();
+    parts
+}
+
+/// The word behind, unless a sentence or a part of it ends between: where it begins and ends.
+fn word_behind(text: Text<'_>, end: usize, mut at: usize) -> Option<(usize, usize)> {
+    while at < end + AHEAD && !is_word(text.byte(at)) {
+        let (byte, next) = (text.byte(at), text.byte(at + 1));
+        let ends = matches!(byte, b'.' | b'?' | b'!') && !is_word(next);
+        if ends || matches!(byte, b'\n' | b',' | b';' | b'|' | b'\t' | 0) {
+            return None;
+        }
+        at += 1;
+    }
+    let until = text.run(at, LONGEST, |byte| is_word(byte) && byte != b'_');
+    (until > at).then_some((at, until))
+}
+
+/// Whether a word that ends there is followed by a colon or a number, and so names the next.
+fn names_the_next(text: Text<'_>, until: usize) -> bool {
+    let beyond = text.run(until, 3, |byte| matches!(byte, b' ' | b'#' | b'"'));
+    let next = text.byte(beyond);
+    matches!(next, b':' | b'=') || next.is_ascii_digit()
 }
 
 /// The word before, unless a sentence ends between: where it begins and ends.

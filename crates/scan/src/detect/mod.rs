@@ -25,7 +25,7 @@ mod text;
 mod walk;
 mod words;
 
-pub use custom::BadDetector;
+pub use custom::{BadDetector, Finds, Own, SURE};
 pub use kinds::{Class, Finding, Kind};
 
 use context::Context;
@@ -45,8 +45,8 @@ pub const BLOCKED: u16 = 900;
 /// The score that gives [`REPORTED`].
 const LEAST: i32 = -84;
 
-/// Most detectors of somebody's own.
-const MOST_CUSTOM: usize = 256;
+/// Most detectors of somebody's own. Each reads every text once more.
+pub const MOST_CUSTOM: usize = 64;
 
 /// All detectors, and somebody's own beside them.
 #[derive(Clone, Debug, Default)]
@@ -61,30 +61,13 @@ impl Detectors {
         Self::default()
     }
 
-    /// One more, that finds these words wherever they stand alone, in capital or small letters.
+    /// One more, of somebody's own.
     ///
     /// # Errors
-    /// [`BadDetector`]: a name that is taken or has another form, no words, too many, or too long ones.
-    pub fn with_words<'a>(
-        self,
-        name: &str,
-        class: Class,
-        words: impl IntoIterator<Item = &'a str>,
-    ) -> Result<Self, BadDetector> {
-        let one = Custom::words(name, class, words)?;
-        self.with(one)
-    }
-
-    /// One more, that finds what this regular expression matches within a line.
-    ///
-    /// # Errors
-    /// [`BadDetector`]: a name that is taken or has another form, or a pattern that is wrong, too large, or matches nothing.
-    pub fn with_pattern(self, name: &str, class: Class, pattern: &str) -> Result<Self, BadDetector> {
-        let one = Custom::pattern(name, class, pattern)?;
-        self.with(one)
-    }
-
-    fn with(mut self, one: Custom) -> Result<Self, BadDetector> {
+    /// [`BadDetector`]: a name that is taken or has another form, a pattern or words that cannot be looked for, or too many
+    /// detectors.
+    pub fn with(mut self, own: &Own) -> Result<Self, BadDetector> {
+        let one = Custom::of(own)?;
         if self.custom.iter().any(|other| other.name == one.name) {
             return Err(BadDetector::Name(format!("there are two detectors with the name `{}`", one.name)));
         }
@@ -93,6 +76,12 @@ impl Detectors {
         }
         self.custom.push(one);
         Ok(self)
+    }
+
+    /// The longest that somebody's own detectors find, in bytes; 0 when there are none.
+    #[must_use]
+    pub fn longest_own(&self) -> usize {
+        self.custom.iter().map(|own| own.longest).max().unwrap_or(0)
     }
 
     /// The name of a kind: of somebody's own, the one they gave it.
@@ -122,22 +111,32 @@ impl Detectors {
     /// What stands in `text`, from [`REPORTED`] on, in ascending order; none overlaps another.
     #[must_use]
     pub fn find(&self, text: &str) -> Vec<Finding> {
-        self.in_column(text, &Context::default(), |_| true)
+        self.in_column(text, &Named::default(), |_| true)
     }
 
     /// The same, of some kinds only: what else it may be does not count.
     #[must_use]
     pub fn find_of(&self, text: &str, kinds: &[Kind]) -> Vec<Finding> {
-        self.in_column(text, &Context::default(), |kind| kinds.contains(&kind))
+        self.in_column(text, &Named::default(), |kind| kinds.contains(&kind))
     }
 
     /// The same in a value of a column, whose name counts as if it stood before the value.
     #[must_use]
     pub fn find_in(&self, column: &str, value: &str) -> Vec<Finding> {
-        self.in_column(value, &Context::of_column(column), |_| true)
+        self.in_column(value, &self.named(column), |_| true)
     }
 
-    fn in_column(&self, text: &str, column: &Context, wanted: impl Fn(Kind) -> bool) -> Vec<Finding> {
+    /// What the name of a column says.
+    pub(crate) fn named(&self, column: &str) -> Named {
+        let context = Context::of_column(column);
+        if self.custom.is_empty() {
+            return Named { context, own: Vec::new() };
+        }
+        let parts = context::parts(column);
+        Named { context, own: self.custom.iter().map(|own| own.is_named_by(&parts)).collect() }
+    }
+
+    fn in_column(&self, text: &str, column: &Named, wanted: impl Fn(Kind) -> bool) -> Vec<Finding> {
         let folded = fold::Folded::of(text);
         let mut found = self.in_folded(&folded.text, column, LEAST);
         found.retain(|one| wanted(one.kind));
@@ -150,15 +149,26 @@ impl Detectors {
     }
 
     /// What a value may be, overlapping or not, however improbable.
-    pub(crate) fn candidates(&self, value: &str, column: &Context, least: i32) -> Vec<Candidate> {
+    pub(crate) fn candidates(&self, value: &str, column: &Named, least: i32) -> Vec<Candidate> {
         self.in_folded(&fold::Folded::of(value).text, column, least)
     }
 
-    fn in_folded(&self, text: &str, column: &Context, least: i32) -> Vec<Candidate> {
-        let mut found = walk::candidates(Text(text), column, least);
-        for (at, own) in (0..u16::MAX).zip(&self.custom) {
-            own.find(Kind::Custom(at), text, &mut found);
+    fn in_folded(&self, text: &str, column: &Named, least: i32) -> Vec<Candidate> {
+        let mut found = walk::candidates(Text(text), &column.context, least);
+        if self.custom.is_empty() {
+            return found;
         }
+        // One copy for all that look for words.
+        let small = if self.custom.iter().any(Custom::is_of_words) { custom::small(text) } else { String::new() };
+        let built_in = found.len();
+        for (at, own) in (0..u16::MAX).zip(&self.custom) {
+            own.find(Kind::Custom(at), (text, &small), column.names_own(at), &mut found);
+        }
+        let mut nth = 0;
+        found.retain(|one| {
+            nth += 1;
+            nth <= built_in || one.score >= least
+        });
         found
     }
 
@@ -166,5 +176,26 @@ impl Detectors {
     /// thousandths: the one kind that is most probable, or nothing below [`REPORTED`].
     pub fn column<'a>(&self, name: &str, values: impl Iterator<Item = &'a str>) -> Option<(Kind, u16)> {
         column::column(self, name, values)
+    }
+}
+
+/// What the name of a column says: of the kinds that are built in, and whether it names each of somebody's own.
+#[derive(Default)]
+pub(crate) struct Named {
+    context: Context,
+    own: Vec<bool>,
+}
+
+impl Named {
+    fn names_own(&self, at: u16) -> bool {
+        self.own.get(usize::from(at)).copied().unwrap_or(false)
+    }
+
+    /// Whether it names this kind.
+    pub(crate) fn names(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Custom(at) => self.names_own(at),
+            kind => self.context.names(kind),
+        }
     }
 }

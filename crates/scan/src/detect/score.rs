@@ -15,6 +15,12 @@ pub(crate) fn permille(score: i32) -> u16 {
     ((1000.0 / (1.0 + (-odds).exp())).round() as u16).min(999)
 }
 
+/// The score of that probability.
+pub(crate) fn odds(permille: u16) -> i32 {
+    let probability = f64::from(permille.clamp(1, 999)) / 1000.0;
+    (100.0 * (probability / (1.0 - probability)).ln()).round() as i32
+}
+
 /// What may have been found, before it is compared with what overlaps it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Candidate {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use scan::Detectors;
-use scan::detect::{Class, Kind};
+use scan::detect::{Class, Kind, Own};
 
 fn check(detectors: &Detectors, text: &str) {
     let mut before = 0;
@@ -70,7 +70,8 @@ proptest! {
     fn given_pieces_of_values_when_searched_then_findings_ascend_and_do_not_overlap(
         pieces in prop::collection::vec(0..PIECES.len(), 0..40),
     ) {
-        let detectors = Detectors::standard().with_words("own", Class::Internal, ["smith é", "１"]).expect("words");
+        let own = Own::words("own", Class::Internal, ["smith é", "１"]);
+        let detectors = Detectors::standard().with(&own).expect("words");
         let text: String = pieces.into_iter().map(|at| PIECES[at]).collect();
         check(&detectors, &text);
         let _ = detectors.column(&text, [text.as_str()].into_iter());

@@ -71,6 +71,7 @@ pub(crate) async fn org(State(app): State<Arc<App>>, Caller(who): Caller) -> Res
             "deployments": state.deployments,
             "datasets": datasets,
             "token_scopes": state.token_scopes,
+            "detectors": state.detectors.live().map(|(name, known)| (name, &known.spec)).collect::<BTreeMap<_, _>>(),
             "workloads": state.workloads,
             "retention": state.retention_rules.iter().map(|(name, rule)| (name, &rule.scheduled)).collect::<std::collections::BTreeMap<_, _>>(),
             "regions": state.residency.regions,

@@ -7,6 +7,7 @@ mod assurance;
 pub(crate) mod content;
 pub(crate) mod contracts;
 pub(crate) mod datasets;
+mod detectors;
 mod directory;
 mod documents;
 mod emergencies;
@@ -188,6 +189,8 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/view-links/{secret}", get(views::follow))
         .route("/findings", get(fields::findings))
         .route("/findings/{id}/resolve", post(fields::resolve))
+        .route("/detectors", get(detectors::list).post(detectors::find))
+        .route("/detectors/{id}", put(detectors::declare).delete(detectors::retire))
         .route("/tokens", get(tokens::list))
         .route("/tokens/placeholders", post(tokens::place))
         .route("/tokens/placeholders/restore", post(tokens::restore))

@@ -7,7 +7,9 @@ use axum::Form;
 use axum::extract::State;
 use axum::response::Redirect;
 use domain::Command;
+use domain::data::detectors::OwnDetectors;
 use domain::data::{Finding, FindingResolved, FindingWhy, Resolution};
+use scan::detect::Kind;
 use serde::Deserialize;
 
 use crate::App;
@@ -15,12 +17,15 @@ use crate::app::DATASETS;
 use crate::auth::Visitor;
 use crate::failure::{Failure, PageError};
 use crate::people::Names;
-use crate::ui::{Cell, Column, Empty, Instant, Link, Mark, Page, Section, Shell, Table, Tone, clock, page};
+use crate::ui::{Cell, Column, Empty, Instant, Link, Mark, Page, Query, Section, Shell, Table, Tone, clock, page};
 
 /// The most settled findings that are shown.
 const SETTLED: usize = 200;
 
 const DAY_MS: i64 = 86_400_000;
+
+const OWN: &str = "SELECT detector_id, classification, pattern, word_count, score_permille, declared_by, declared_at, retired_at\n\
+                   FROM detectors\nORDER BY detector_id";
 
 /// Where a form leads.
 type Back = Result<Redirect, PageError>;
@@ -32,12 +37,21 @@ pub(crate) struct FindingsPage {
     shell: Shell,
     open: Table,
     settled: Table,
+    own: Table,
+    /// Kinds that are built in, with their classes.
+    built_in: Vec<(&'static str, &'static str)>,
     /// Those that whoever looks may settle: identifier, and what it is.
     mine: Vec<(String, String)>,
 }
 
 impl FindingsPage {
-    fn new(shell: Shell, findings: &[Finding], now: i64, may: impl Fn(&str) -> bool) -> Self {
+    fn new(
+        shell: Shell,
+        findings: &[Finding],
+        (own, size): (&OwnDetectors, u64),
+        now: i64,
+        may: impl Fn(&str) -> bool,
+    ) -> Self {
         let columns =
             ["data set", "version", "field", "found", "why", "class", "cells", "owner", "due (UTC)", "finding"];
         let empty = Empty::new("Nothing is open", "Detectors look at every new version. Have them look again:")
@@ -53,7 +67,8 @@ impl FindingsPage {
         settled.rows = done.into_iter().take(SETTLED).filter_map(how).collect();
         let mine = findings.iter().filter(|one| one.resolved.is_none() && may(&one.opened.dataset));
         let mine = mine.map(|one| (one.opened.finding.clone(), described(one))).collect();
-        Self { shell, open, settled, mine }
+        let built_in = Kind::ALL.map(|kind| (kind.as_str(), kind.class().as_str())).to_vec();
+        Self { shell, open, settled, own: detectors(own, size), built_in, mine }
     }
 
     #[cfg(test)]
@@ -72,8 +87,62 @@ impl FindingsPage {
             serde_json::from_value(finding).expect("a finding")
         };
         let both = [finding(serde_json::Value::Null), finding(resolved)];
-        [Self::new(shell(), &both, 1_796_000_000_000, |_| true), Self::new(shell(), &[], 0, |_| true)]
+        let own = serde_json::json!({ "revision": 3, "known": {
+            "project": {
+                "spec": { "class": "confidential", "words": ["heron", "kite"], "score_permille": 970 },
+                "by": "a_91bc77", "at": 1_794_000_000_000_i64, "retired_at": 1_795_000_000_000_i64,
+            },
+            "staff_number": {
+                "spec": { "class": "personal", "pattern": r"ST-\d{5}", "score_permille": 800 },
+                "by": "a_91bc77", "at": 1_794_000_000_000_i64, "retired_at": null,
+            },
+        } });
+        let own: OwnDetectors = serde_json::from_value(own).expect("detectors");
+        let none = OwnDetectors::default();
+        [
+            Self::new(shell(), &both, (&own, 9), 1_796_000_000_000, |_| true),
+            Self::new(shell(), &[], (&none, 9), 0, |_| true),
+        ]
     }
+}
+
+/// The organisation's own detectors.
+fn detectors(own: &OwnDetectors, size: u64) -> Table {
+    let columns = [
+        Column::text("detector"),
+        Column::text("class"),
+        Column::text("finds"),
+        Column::number("score"),
+        Column::text("declared by"),
+        Column::text("when (UTC)"),
+        Column::text("state"),
+    ];
+    let empty = Empty::new("Nothing is looked for beside what is built in", "Declare a detector of your own:").command(
+        "counterfoil detectors declare staff_number --class personal --pattern 'ST-[0-9]{5}' --example ST-00001",
+    );
+    let mut table = Table::new("Detectors of your own", columns.into(), empty);
+    let row = |(name, known): (&String, &domain::data::detectors::KnownDetector)| {
+        let finds = match &known.spec.pattern {
+            Some(pattern) => Cell::Code(pattern.clone()),
+            None => Cell::Text(format!("{} words", known.spec.words.len())),
+        };
+        let state = match known.retired_at {
+            None => Mark::new("looks", Tone::Good),
+            Some(at) => Mark::new(format!("retired {}", Instant(at).plain()), Tone::Plain),
+        };
+        vec![
+            Cell::Code(name.clone()),
+            Cell::Text(known.spec.class.as_str().to_owned()),
+            finds,
+            Cell::count(u64::from(known.spec.score_permille)),
+            Cell::actor(&known.by),
+            Cell::Time(Instant::at(&known.at)),
+            Cell::Mark(state),
+        ]
+    };
+    table.rows = own.known.iter().map(row).collect();
+    table.query = Some(Query { sql: OWN.to_owned(), size });
+    table
 }
 
 fn described(finding: &Finding) -> String {
@@ -129,11 +198,15 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Visitor(who): Visitor) -> 
     let fits = |finding: &&Finding| {
         own.as_ref().is_none_or(|own| own.contains(&format!("dataset/{}", finding.opened.dataset)))
     };
-    let mut found: Vec<Finding> = app.engine.read(|state| state.findings.values().filter(fits).cloned().collect());
+    let (mut found, own_detectors, size) = app.engine.read(|state| {
+        let found: Vec<Finding> = state.findings.values().filter(fits).cloned().collect();
+        (found, state.detectors.clone(), state.size)
+    });
     found.sort_by_key(|one| one.opened.due);
     let may = |dataset: &str| app.decides(&who, "finding.resolve", &format!("dataset/{dataset}"));
-    let mut shown = FindingsPage::new(Shell::new(&app, &who, Section::Data).await?, &found, clock(), may);
-    Names::on_page(&app, &who, vec![], &mut [&mut shown.open, &mut shown.settled]).await;
+    let shell = Shell::new(&app, &who, Section::Data).await?;
+    let mut shown = FindingsPage::new(shell, &found, (&own_detectors, size), clock(), may);
+    Names::on_page(&app, &who, vec![], &mut [&mut shown.open, &mut shown.settled, &mut shown.own]).await;
     page(&shown)
 }
 

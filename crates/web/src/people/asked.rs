@@ -144,6 +144,10 @@ fn before(state: &State, command: &Command) -> Value {
         Command::PublishDocument(body) => state.documents.get(&body.document).map(|known| json!(known.published)),
         Command::PublishContract(body) => state.contracts.get(&body.contract).map(|known| json!(known.published)),
         Command::InstallPolicies(_) => state.policies.as_ref().map(|known| json!({"sha256": known.sha256})),
+        Command::DeclareDetector(body) => {
+            let known = state.detectors.known.get(&body.detector).filter(|known| known.retired_at.is_none());
+            known.map(|known| json!({"detector": body.detector, "spec": known.spec}))
+        }
         Command::RuleResidency(body) => {
             let known = state.residency.rules.get(&body.class);
             known.map(|known| json!({"class": body.class, "rule": known.rule}))

@@ -295,7 +295,7 @@ impl Restore {
 }
 
 /// A file, or standard input.
-fn read(file: Option<&PathBuf>) -> Result<String, Failure> {
+pub(super) fn read(file: Option<&PathBuf>) -> Result<String, Failure> {
     let Some(file) = file else {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text)?;

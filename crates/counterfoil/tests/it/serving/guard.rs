@@ -86,3 +86,46 @@ fn given_a_guard_that_names_nothing_when_applied_then_refused_with_the_words_the
     let refused = world.cli(&["apply", "-f", &file, "--yes", "--json"]);
     assert!(refused.code != 0 && refused.err.contains("`cards`") && refused.err.contains("medicare"), "{refused:?}");
 }
+
+const STAFF: &str =
+    "\n[detector.staff_number]\nclass = \"personal\"\npattern = 'ST-[0-9]{5}'\nexamples = [\"ST-00001\"]\n";
+
+#[test]
+fn given_a_detector_of_ones_own_when_a_guard_names_it_then_its_kind_is_put_back_until_it_is_retired() {
+    let world = World::new();
+    let file = |name: &str, rules: &str, more: &str| {
+        let route = format!(
+            "[[service.support.route]]\nname = \"echo\"\nprovider = \"stand-in\"\nmodel = \"echo\"\nguard.requests = {{ {rules} }}\n"
+        );
+        let org = world.org().replace("[service.credit]", &format!("{route}\n[service.credit]"));
+        world.file(name, &(org + more))
+    };
+    let text = "Is ST-12345 in today, or ST-54321? I am ST-12345.";
+    let said = || {
+        let answer: Value = serde_json::from_slice(&world.post("/v1/chat/completions", &ask(text)).body).expect("JSON");
+        let sent = world.upstream.seen().last().expect("a call").body.to_string();
+        (answer["choices"][0]["message"]["content"].as_str().unwrap_or_default().to_owned(), sent)
+    };
+
+    let unknown = file("unknown.toml", "staff_number = \"tokenise\"", "");
+    let refused = world.cli(&["apply", "-f", &unknown, "--yes", "--json"]);
+    assert!(refused.code != 0 && refused.err.contains("declare a detector of that name first"), "{refused:?}");
+    let wanted = file("wanted.toml", "staff_number = \"tokenise\"", STAFF);
+    world.json(&["apply", "-f", &wanted, "--yes"]);
+    assert_eq!(world.json(&["apply", "-f", &wanted, "--yes"])["plan"], json!([]), "it is as declared");
+    let (given, sent) = said();
+    assert_eq!(given, text);
+    assert!(sent.contains("Is [STAFF_NUMBER_1] in today, or [STAFF_NUMBER_2]? I am [STAFF_NUMBER_1]."), "{sent}");
+    assert_eq!(last(&world)["pii_in_action"], "tokenised");
+
+    let retire = ["--json", "detectors", "retire", "staff_number"];
+    assert_eq!(world.cli(&retire).error(), (65, "conflict".into()), "a guard names it");
+    let wide = file("wide.toml", "\"*\" = \"mask\"", STAFF);
+    world.json(&["apply", "-f", &wide, "--yes"]);
+    assert!(said().1.contains("Is [STAFF_NUMBER] in today"));
+    world.json(&["detectors", "retire", "staff_number"]);
+    let (_, sent) = said();
+    assert!(sent.contains("Is ST-12345 in today, or ST-54321?"), "{sent}");
+    let states = world.sql("select retired_at is null as looks, classification from detectors");
+    assert_eq!(states, [json!({ "looks": false, "classification": "personal" })]);
+}

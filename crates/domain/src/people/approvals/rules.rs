@@ -58,11 +58,13 @@ const ALWAYS: [(&str, &str, u64, Option<RiskTier>); 14] = [
 ];
 
 /// Commands that can be made to need an approval: what people decide, and can wait for.
-pub const APPROVABLE: [&str; 20] = [
+pub const APPROVABLE: [&str; 22] = [
     "approvals.configure",
     "contract.publish",
     "contract.retire",
     "controls.scope",
+    "detector.declare",
+    "detector.retire",
     "document.publish",
     "key.revoke",
     "model.register",

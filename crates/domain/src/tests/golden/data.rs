@@ -2,6 +2,7 @@
 
 use super::s;
 use crate::Event;
+use crate::data::detectors::{DetectorDeclared, DetectorRetired, DetectorSpec};
 use crate::data::{
     ColumnRule, Content, ContentColumn, ContractPublished, ContractRetired, ContractUsed, DataClass, DatasetDeclared,
     DatasetRetired, DatasetSpec, DatePart, Dimension, FieldDecision, FieldsDeclared, FindingOpened, FindingResolved,
@@ -164,6 +165,7 @@ pub(super) fn fields() -> Vec<Event> {
                 ScannedColumn { column: None, cells: 1, found: vec![] },
             ],
             columns_left_out: 0,
+            detectors: 0,
         }),
         Event::ViewDeclared(ViewDeclared {
             dataset: dataset.clone(),
@@ -204,5 +206,24 @@ pub(super) fn fields() -> Vec<Event> {
             reference: Some(s("RISK-3")),
             until: Some(1_800_000_000_000),
         }),
+    ]
+}
+
+/// Detectors of the organisation's own.
+pub(super) fn detectors() -> Vec<Event> {
+    let texts = |all: &[&str]| all.iter().map(|one| s(one)).collect();
+    let spec = DetectorSpec {
+        class: DataClass::Personal,
+        pattern: Some(s(r"\bST-\d{5}\b")),
+        words: vec![],
+        context: texts(&["staff"]),
+        columns: texts(&["staff_no"]),
+        score_permille: 800,
+        examples: texts(&["ST-00001"]),
+        near_misses: texts(&["ST-1"]),
+    };
+    vec![
+        Event::DetectorDeclared(DetectorDeclared { detector: s("staff_number"), spec }),
+        Event::DetectorRetired(DetectorRetired { detector: s("staff_number") }),
     ]
 }
