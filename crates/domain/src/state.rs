@@ -528,6 +528,8 @@ impl State {
             Event::VersionChecked(body) => self.check_version(body, ts),
             Event::VersionQuarantined(body) => self.quarantine_version(body, by, ts),
             Event::VersionReleased(body) => self.release_version(body),
+            // Said elsewhere: nothing here follows from it.
+            Event::ChecksReported(_) => {}
             Event::ObjectDestroyed(body) => {
                 self.doomed_objects.remove(&body.object);
             }

@@ -14,6 +14,7 @@ pub mod check;
 mod describe;
 mod diff;
 mod numbers;
+pub mod outside;
 mod take;
 
 use std::io;

@@ -8,6 +8,8 @@ pub mod datasets;
 pub mod lineage;
 pub mod objects;
 pub mod places;
+// what tools elsewhere say of checks
+pub mod reports;
 pub mod residency;
 pub mod transfers;
 // Fields, what is found in them, and what goes out for a purpose.
@@ -35,4 +37,5 @@ pub use lineage::{
     SealedReport,
 };
 pub use objects::{Doomed, ObjectDestroyed, ObjectNamed, StoredObject};
+pub use reports::{ChecksReported, ReportChecks, ReportedResult, Tool};
 pub use views::{ColumnRule, DatePart, KnownView, ViewColumn, ViewDeclared, ViewRetired, ViewSpec};

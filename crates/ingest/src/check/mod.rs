@@ -2,6 +2,7 @@
 //! refers to other data sets in a pass each, and then the rows that break what blocks.
 
 mod compile;
+mod profile;
 mod run;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use query::{Answer, QueryError};
 
 pub use compile::BROKEN_RULES;
 use compile::{Apart, Asked, Compiled, quoted, text};
+pub use profile::{Proposal, profile_version};
 pub use run::{Outcome, Under, Wish, check_version, kept_rows, try_contract};
 
 /// The most rows that are kept of those that break what blocks.
