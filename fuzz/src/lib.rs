@@ -54,6 +54,19 @@ pub const TARGETS: &[(&str, Target, &[&[u8]])] = &[
     ("scim_patch", scim_patch, &[PATCH]),
     ("openlineage", openlineage, &[OPENLINEAGE]),
     ("contract", contract, &[CONTRACT]),
+    // what other tools write of data
+    ("outside_contract", outside_contract, OUTSIDE_CONTRACTS),
+    ("outside_report", outside_report, OUTSIDE_REPORTS),
+];
+
+const OUTSIDE_CONTRACTS: &[&[u8]] = &[
+    b"apiVersion: v3.1.0\nkind: DataContract\nschema:\n- name: loans\n  properties:\n  - name: id\n    logicalType: integer\n    required: true\n    quality: [{metric: nullValues, mustBe: 0}]\n  quality:\n  - metric: rowCount\n    mustBeBetween: [1, 2]\n    description: |\n      some\n       text\n",
+    br#"{"apiVersion":"v3.0.2","kind":"DataContract","schema":[{"name":"a","properties":[{"name":"b","logicalType":"string","logicalTypeOptions":{"minLength":1}}]}]}"#,
+    br#"{"name":"x","expectations":[{"type":"expect_column_values_to_be_between","kwargs":{"column":"a","min_value":1,"mostly":0.9}}]}"#,
+];
+const OUTSIDE_REPORTS: &[&[u8]] = &[
+    br#"{"success":true,"results":[{"success":true,"expectation_config":{"type":"expect_column_values_to_not_be_null","kwargs":{"column":"a"}},"result":{"element_count":3,"unexpected_count":0},"exception_info":{"raised_exception":false}}],"suite_name":"s","meta":{"great_expectations_version":"1.3.0","run_id":{"run_name":null,"run_time":"2026-11-28T10:00:00+00:00"}}}"#,
+    br#"{"metadata":{"dbt_schema_version":"https://schemas.getdbt.com/dbt/run-results/v6.json","dbt_version":"1.10.0","generated_at":"2026-11-28T10:00:00Z","invocation_id":"a"},"results":[{"unique_id":"test.p.not_null_a_id.1","status":"fail","failures":2}]}"#,
 ];
 
 const CONTRACT: &[u8] = include_bytes!("../../examples/credit-risk/contract.toml");
@@ -144,6 +157,31 @@ pub fn contract(data: &[u8]) {
             assert!(!checks.is_empty() && checks.len() <= MAX_CHECKS && names.len() == checks.len());
         }
         Err(error) => assert!(error.line >= 1 && error.line <= text(data).lines().count().max(1) + 1),
+    }
+}
+
+/// What becomes a contract is one, whatever file it was, and reads.
+pub fn outside_contract(data: &[u8]) {
+    use ingest::outside::{Source, contract_of};
+    for source in Source::ALL {
+        if let Ok(made) = contract_of(source, text(data), Some("loans"), None) {
+            assert_eq!(domain::data::Contract::parse(&made.text).map(|contract| contract.dataset), Ok("loans".to_owned()));
+        }
+    }
+}
+
+/// A report says each thing under a name that the ledger takes, and the same when only what is kept was sent.
+pub fn outside_report(data: &[u8]) {
+    use domain::data::Tool;
+    use domain::data::reports::rule_is_valid;
+    use ingest::outside::reports::{Files, report_of, slim};
+    let files = Files { report: text(data), manifest: None };
+    for tool in Tool::ALL {
+        let Ok(said) = report_of(tool, files, "loans", None) else { continue };
+        let names: std::collections::BTreeSet<&String> = said.results.iter().map(|one| &one.rule).collect();
+        assert!(names.len() == said.results.len() && said.results.iter().all(|one| rule_is_valid(&one.rule)));
+        let (report, _) = slim(tool, files).expect("what is read can be written");
+        assert_eq!(report_of(tool, Files { report: &report, manifest: None }, "loans", None), Ok(said));
     }
 }
 

@@ -139,6 +139,10 @@ EVENTS = {
     "dataset.version.checked": ("dataset/{dataset}", "dataset version check object contract stage run? rows verdict results"),
     "dataset.version.quarantined": ("dataset/{dataset}", "dataset version check rules kept rows?"),
     "dataset.version.released": ("dataset/{dataset}", "dataset version check reference"),
+    "dataset.checks.reported": (
+        "dataset/{dataset}",
+        "dataset version? object? report tool tool_version? run? ran_at? verdict results",
+    ),
     "object.destroyed": ("object/{object}", "object class key"),
     # Residency.
     "regions.declared": ("regions", "regions"),

@@ -206,6 +206,8 @@ commands! {
     "contract.retire" RetireContract(data::ContractRetired) on |b| format!("contract/{}", b.contract);
     /// Record what a check of a version found.
     "dataset.version.check" CheckVersion(data::CheckVersion) on |b| format!("dataset/{}", b.dataset);
+    /// Keep what a tool elsewhere says of checks that it ran.
+    "dataset.checks.report" ReportChecks(data::ReportChecks) on |b| format!("dataset/{}", b.dataset);
     /// Let a quarantined version be read.
     "dataset.version.release" ReleaseVersion(data::VersionReleased) on |b| format!("dataset/{}", b.dataset);
     /// Report that an object's key was destroyed and its file removed.

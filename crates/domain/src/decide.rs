@@ -113,6 +113,7 @@ pub(crate) fn rules(state: &State, given: &Given, command: &Command) -> Result<V
         Command::PublishContract(body) => data::contracts::publish(state, body),
         Command::RetireContract(body) => data::contracts::retire(state, body),
         Command::CheckVersion(body) => data::checks::check(state, given, body),
+        Command::ReportChecks(body) => data::reports::report(state, body),
         Command::ReleaseVersion(body) => data::checks::release(state, given, body),
         Command::DestroyObject(body) => data::objects::destroyed(state, body),
         // Residency.

@@ -271,6 +271,8 @@ events! {
     "dataset.version.quarantined" VersionQuarantined(data::VersionQuarantined) on |b| format!("dataset/{}", b.dataset);
     /// A quarantined version may be read all the same.
     "dataset.version.released" VersionReleased(data::VersionReleased) on |b| format!("dataset/{}", b.dataset);
+    /// A tool elsewhere is said to have checked a data set.
+    "dataset.checks.reported" ChecksReported(data::ChecksReported) on |b| format!("dataset/{}", b.dataset);
     /// An object's key was destroyed and its file removed.
     "object.destroyed" ObjectDestroyed(data::ObjectDestroyed) on |b| format!("object/{}", b.object);
 

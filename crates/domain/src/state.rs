@@ -536,6 +536,8 @@ impl State {
             Event::VersionChecked(body) => self.check_version(body, ts),
             Event::VersionQuarantined(body) => self.quarantine_version(body, by, ts),
             Event::VersionReleased(body) => self.release_version(body),
+            // Said elsewhere: nothing here follows from it.
+            Event::ChecksReported(_) => {}
             Event::ObjectDestroyed(body) => self.object_is_gone(body, ts),
             // Residency.
             Event::RegionsDeclared(body) => self.residency.regions = body.regions.clone(),

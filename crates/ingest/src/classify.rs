@@ -32,7 +32,7 @@ const PIECE: u64 = 1 << 20;
 const STRETCH: u64 = 64 << 20;
 
 /// How sure a detector must be of a value for it to count.
-const SURE_PERMILLE: u16 = 600;
+pub(crate) const SURE_PERMILLE: u16 = 600;
 
 /// What detectors found in a sample.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -226,7 +226,7 @@ impl Tally {
     }
 }
 
-fn class_of(class: Class) -> DataClass {
+pub(crate) fn class_of(class: Class) -> DataClass {
     match class {
         Class::Internal => DataClass::Internal,
         Class::Confidential => DataClass::Confidential,

@@ -16,6 +16,7 @@ mod columnar;
 mod describe;
 mod diff;
 mod numbers;
+pub mod outside;
 mod take;
 
 use std::io;

@@ -5,7 +5,7 @@ use askama::Template;
 
 use crate::assurance::{ControlPage, ControlsPage, CriteriaPage, EvidencePage};
 use crate::data::{
-    ContractsPage, DataPage, DatasetPage, DiffPage, FindingsPage, LineagePage, ResidencyPage, VersionPage,
+    ContractsPage, DataPage, DatasetPage, DiffPage, FindingsPage, LineagePage, ProfilePage, ResidencyPage, VersionPage,
 };
 use crate::failure::{FailurePage, InsidePage, Told};
 use crate::infrastructure::{EventPage, LedgerPage, OverviewPage, SqlPage};
@@ -58,6 +58,7 @@ fn samples() -> Vec<(String, String)> {
     add(&mut pages, "dataset", [DatasetPage::sample()]);
     add(&mut pages, "residency", ResidencyPage::samples());
     add(&mut pages, "version", VersionPage::samples());
+    add(&mut pages, "profile", ProfilePage::samples());
     add(&mut pages, "contracts", ContractsPage::samples());
     add(&mut pages, "findings", FindingsPage::samples());
     add(&mut pages, "diff", [DiffPage::sample()]);

@@ -1,5 +1,6 @@
-//! `counterfoil data check`, `rows` and `release`.
+//! `counterfoil data check`, `profile`, `rows` and `release`.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -29,6 +30,19 @@ pub struct Check {
     run: Option<String>,
     /// The region that the answer goes to, where a rule says where data of its class may be; with --contract
     #[arg(long, value_name = "REGION", requires = "contract")]
+    to_region: Option<String>,
+}
+
+/// A version whose rows suggest a contract.
+#[derive(Args)]
+pub struct Profile {
+    /// The version, as NAME@VERSION, or the newest of NAME
+    version: String,
+    /// The file to write; it must not be there yet. To standard output when left out
+    #[arg(long, short)]
+    output: Option<PathBuf>,
+    /// The region that the answer goes to, where a rule says where data of its class may be
+    #[arg(long, value_name = "REGION")]
     to_region: Option<String>,
 }
 
@@ -187,6 +201,44 @@ pub fn let_in(answer: &Value) -> Result<(), Failure> {
     match answer["versions"].as_array() {
         Some(several) => several.iter().try_for_each(one),
         None => one(answer),
+    }
+}
+
+impl Profile {
+    pub async fn ask(&self, client: &Client) -> Result<Value, Failure> {
+        let (dataset, version) = match self.version.split_once('@') {
+            Some(_) => named(&self.version).map(|(dataset, version)| (dataset, Some(version)))?,
+            None => (self.version.as_str(), None),
+        };
+        let path = super::data::at(&[dataset, "profile"]);
+        let path = match version {
+            Some(version) => super::data::asking(&path, "version", version),
+            None => path,
+        };
+        let path = super::data::bound_for(&path, self.to_region.as_deref());
+        let answer = client.json(Method::GET, &path, None).await?;
+        if let Some(output) = &self.output {
+            let failed = |error: std::io::Error| Failure::io(format!("{}: {error}", output.display()));
+            let mut file = std::fs::File::create_new(output).map_err(failed)?;
+            file.write_all(answer["text"].as_str().unwrap_or_default().as_bytes()).map_err(failed)?;
+        }
+        Ok(answer)
+    }
+
+    /// The contract, or where it is; what it does not say stands below as comments, so that all of it is a contract still.
+    pub fn told(&self, answer: &Value) -> String {
+        let left_out = answer["left_out"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        match &self.output {
+            Some(output) => {
+                let left_out: String = left_out.map(|one| format!("not proposed: {one}\n")).collect();
+                format!("written: {}\n{left_out}", output.display())
+            }
+            None => {
+                let left_out: String = left_out.map(|one| format!("# not proposed: {one}\n")).collect();
+                let apart = if left_out.is_empty() { "" } else { "\n" };
+                format!("{}{apart}{left_out}", answer["text"].as_str().unwrap_or_default())
+            }
+        }
     }
 }
 

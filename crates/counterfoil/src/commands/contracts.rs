@@ -1,13 +1,12 @@
 //! `counterfoil contracts`.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::suites;
+use super::outside::Import;
 use crate::client::{Client, Connect};
 use crate::output::{self, Failure};
 
@@ -19,7 +18,7 @@ pub enum Contracts {
         /// The file; `-` for standard input
         file: PathBuf,
     },
-    /// Make a contract of a suite of Great Expectations, and list what it does not say; nothing is sent
+    /// Make a contract of a file of another tool, and list what it does not say; nothing is sent
     Import(Import),
     /// Publish a contract, or its next version; it needs an approval
     Publish(Publish),
@@ -35,19 +34,6 @@ pub enum Contracts {
     List,
     /// Put a contract out of force; it needs an approval
     Retire(Retire),
-}
-
-/// What teams have, to become a contract.
-#[derive(Args)]
-pub struct Import {
-    /// The suite, as JSON; `-` for standard input
-    file: PathBuf,
-    /// The data set that the contract is for, by whose name it is called too; by default the name of the suite
-    #[arg(long)]
-    dataset: Option<String>,
-    /// The file to write; it must not be there yet
-    #[arg(long, short)]
-    output: PathBuf,
 }
 
 /// A contract to publish.
@@ -127,21 +113,6 @@ impl Contracts {
                 client.json(Method::POST, &at(&format!("/{}/retire", named(&wish.contract))), Some(&body)).await
             }
         }
-    }
-}
-
-impl Import {
-    fn run(&self, json: bool) -> Result<(), Failure> {
-        let made = suites::import(&output::read(&self.file)?, self.dataset.as_deref())
-            .map_err(|why| Failure::refused("invalid", format!("{}: {why}", self.file.display())))?;
-        let failed = |error: std::io::Error| Failure::io(format!("{}: {error}", self.output.display()));
-        let mut file = std::fs::File::create_new(&self.output).map_err(failed)?;
-        file.write_all(made.text.as_bytes()).map_err(failed)?;
-        if json {
-            return output::json(&json!({"output": self.output, "left_out": made.left_out}));
-        }
-        let left_out: String = made.left_out.iter().map(|one| format!("not as it was: {one}\n")).collect();
-        output::text(format!("written: {}\n{left_out}", self.output.display()))
     }
 }
 

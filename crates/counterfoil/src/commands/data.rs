@@ -50,6 +50,10 @@ pub enum Data {
     // checks
     /// Check a version against a contract, and record what was found
     Check(super::checks::Check),
+    /// Propose a contract by what the rows of a version are; needs --purpose, and leaves a record
+    Profile(super::checks::Profile),
+    /// Keep what a tool elsewhere says of checks that it ran; it shuts nothing away and opens no gate
+    ReportChecks(super::outside::ReportChecks),
     /// Look at rows of a quarantined version
     Rows(super::checks::Rows),
     /// Let a quarantined version be read; not by whoever stored it or had it checked
@@ -188,6 +192,8 @@ impl Data {
             (false, Self::Check(_)) => {
                 output::text(super::checks::told(&answer)).and_then(|()| super::checks::passed(&answer))
             }
+            (false, Self::Profile(wish)) => output::text(wish.told(&answer)),
+            (false, Self::ReportChecks(_)) => output::text(super::outside::told(&answer)),
             (false, Self::Rows(wish)) => output::text(wish.told(&answer)),
             (false, Self::Release(wish)) => output::text(wish.told()),
             (true, Self::List) => output::json(&answer["datasets"]),
@@ -248,6 +254,8 @@ impl Data {
                 client.json(Method::POST, "/api/v1/commands", Some(&command)).await
             }
             Self::Check(wish) => wish.ask(client).await,
+            Self::Profile(wish) => wish.ask(client).await,
+            Self::ReportChecks(wish) => wish.ask(client).await,
             Self::Rows(wish) => wish.ask(client).await,
             Self::Release(wish) => wish.ask(client).await,
             Self::Put(wish) => wish.put(client, json, connect).await,
@@ -401,7 +409,7 @@ async fn verified(client: &Client, dataset: &str, version: &str) -> Result<Value
 }
 
 /// The same address with one more question.
-fn asking(path: &str, name: &str, value: &str) -> String {
+pub(super) fn asking(path: &str, name: &str, value: &str) -> String {
     let query = form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish();
     format!("{path}{}{query}", if path.contains('?') { '&' } else { '?' })
 }

@@ -5,6 +5,7 @@
 mod approvals;
 mod assurance;
 mod contracts;
+mod contracts_outside;
 mod crash;
 mod data;
 mod data_content;

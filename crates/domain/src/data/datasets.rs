@@ -326,7 +326,7 @@ const MAX_PURPOSES: usize = 10;
 pub const TAKEN_NAMES: [&str; 4] = ["contracts", "findings", "lineage", "residency"];
 
 /// Names that no new version gets, for the same reason.
-pub const TAKEN_VERSIONS: [&str; 2] = ["diff", "versions"];
+pub const TAKEN_VERSIONS: [&str; 3] = ["diff", "profile", "versions"];
 
 impl State {
     /// A version of a data set.

@@ -8,6 +8,8 @@ pub mod datasets;
 pub mod lineage;
 pub mod objects;
 pub mod places;
+// what tools elsewhere say of checks
+pub mod reports;
 pub mod residency;
 pub mod transfers;
 // Detectors of the organisation's own.
@@ -37,4 +39,5 @@ pub use lineage::{
     SealedReport,
 };
 pub use objects::{Doomed, ObjectDestroyed, ObjectNamed, StoredObject};
+pub use reports::{ChecksReported, ReportChecks, ReportedResult, Tool};
 pub use views::{ColumnRule, DatePart, KnownView, ViewColumn, ViewDeclared, ViewRetired, ViewSpec};

@@ -4,8 +4,8 @@ use super::approvals::{approve as agree, request as ask};
 use super::datasets::{declare, destroy, store, stored};
 use super::duties::{Company, approve, request};
 use crate::data::{
-    CheckVersion, ContractPublished, ContractRetired, ContractUsed, Dimension, Found, RuleResult, Unsure, Verdict,
-    VersionChecked, VersionReleased, checks,
+    CheckVersion, ContractPublished, ContractRetired, ContractUsed, Dimension, Found, ReportChecks, ReportedResult,
+    RuleResult, Tool, Unsure, Verdict, VersionChecked, VersionReleased, checks, reports,
 };
 use crate::people::Purpose;
 use crate::{Command, RefusalCode};
@@ -183,6 +183,52 @@ fn given_a_blocking_rule_that_fails_when_checked_then_the_version_is_shut_until_
     published(&mut company, 2, &TEXT.replace("min = 1", "min = 2"));
     closed(&company, Purpose::Development, "unchecked");
     assert_eq!(checked(&mut company, "a_3", 2, broken()), ["dataset.version.checked", "dataset.version.quarantined"]);
+}
+
+fn reported(version: Option<&str>, results: Vec<ReportedResult>) -> Command {
+    Command::ReportChecks(ReportChecks {
+        dataset: "loans".into(),
+        version: version.map(str::to_owned),
+        report: "k_said".into(),
+        tool: Tool::GreatExpectations,
+        tool_version: Some("1.24.1".into()),
+        run: Some("nightly/7".into()),
+        ran_at: Some(1),
+        results,
+    })
+}
+
+fn said(rule: &str, dimension: Dimension, verdict: Verdict) -> ReportedResult {
+    ReportedResult { rule: rule.into(), dimension, warns: false, verdict, checked: Some(9), violations: None }
+}
+
+#[test]
+fn given_what_a_tool_elsewhere_says_when_reported_then_it_is_kept_and_opens_no_gate_and_shuts_nothing_away() {
+    let mut company = with_a_contract();
+    let all = Dimension::FOR_TRAINING.map(|dimension| said(dimension.as_str(), dimension, Verdict::Passed)).to_vec();
+    assert_eq!(company.done("a_1", reported(Some("1"), all.clone())), ["dataset.checks.reported"]);
+    closed(&company, Purpose::Development, "unchecked");
+    closed(&company, Purpose::Training, "unchecked");
+    assert_eq!(company.state.standing("loans", "1"), None, "nothing follows from it");
+    checked(&mut company, "a_1", 1, all_passed());
+    let failed = vec![said("id.unique", Dimension::Uniqueness, Verdict::Failed)];
+    assert_eq!(company.done("a_1", reported(None, failed)), ["dataset.checks.reported"]);
+    assert_eq!(company.state.may_see("loans", "1", Purpose::Training), Ok(()), "and nothing is shut away");
+
+    assert_eq!(company.refused("a_1", reported(Some("7"), all.clone())).code, RefusalCode::NotFound);
+    let twice = [all.clone(), all.clone()].concat();
+    assert_eq!(company.refused("a_1", reported(None, twice)).code, RefusalCode::Invalid, "a name twice");
+    for rule in ["", "a\nb", "ann@example.com", "say \"x\""] {
+        let odd = vec![said(rule, Dimension::Validity, Verdict::Passed)];
+        assert_eq!(company.refused("a_1", reported(None, odd)).code, RefusalCode::Invalid, "{rule}");
+    }
+    assert_eq!(company.refused("a_1", reported(None, vec![])).code, RefusalCode::Invalid, "nothing");
+    assert_eq!(reports::overall(&[]), Verdict::Unknown);
+    let mut warns = all;
+    warns.push(ReportedResult { warns: true, ..said("usual", Dimension::Validity, Verdict::Failed) });
+    assert_eq!(reports::overall(&warns), Verdict::Passed);
+    warns.push(said("odd", Dimension::Validity, Verdict::Unknown));
+    assert_eq!(reports::overall(&warns), Verdict::Unknown);
 }
 
 #[test]

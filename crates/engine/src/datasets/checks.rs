@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use domain::data::checks::stage_is_valid;
 use domain::data::{
-    CheckVersion, Contract, Found, KnownContract, StoredObject, Verdict, VersionChecked, VersionReleased,
+    CheckVersion, Contract, Found, KnownContract, ReportChecks, StoredObject, Verdict, VersionChecked, VersionReleased,
 };
 use domain::{Command, Event, Refusal, RefusalCode};
 
@@ -210,6 +210,20 @@ impl Engine {
             Ok::<_, vault::ObjectError>(bytes)
         });
         read.await?.map_err(|error| unreadable((dataset, version), &object, &error).into())
+    }
+
+    /// Keeps what a tool elsewhere says of checks that it ran; returns the identifier that it is kept under.
+    ///
+    /// # Errors
+    /// As [`Engine::execute`].
+    pub async fn report_checks(
+        self: &Arc<Self>,
+        who: &Principal,
+        mut wish: ReportChecks,
+    ) -> Result<(String, Done), ExecuteError> {
+        let report = identity::identifier("k_");
+        wish.report.clone_from(&report);
+        Ok((report, self.execute(who, Command::ReportChecks(wish)).await?))
     }
 
     /// Lets a quarantined version be read. The rows that are kept beside it are gone on return.

@@ -3,6 +3,7 @@
 
 mod compile;
 mod left;
+mod profile;
 mod run;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use query::{Answer, QueryError};
 pub use compile::BROKEN_RULES;
 use compile::{Apart, Asked, Compiled, quoted, text};
 pub use left::check_those_left;
+pub use profile::{Proposal, profile_version};
 pub use run::{Outcome, Under, Wish, check_version, kept_rows, try_contract};
 
 /// The most rows that are kept of those that break what blocks.

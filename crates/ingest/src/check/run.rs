@@ -15,10 +15,10 @@ use tokio::sync::Semaphore;
 use super::{Checked, References, check, in_form, offending};
 
 /// How long one question of a check may take.
-const PATIENCE: Duration = Duration::from_secs(600);
+pub(super) const PATIENCE: Duration = Duration::from_secs(600);
 
 /// How long all of a check may take.
-const WHOLE: Duration = Duration::from_secs(1800);
+pub(super) const WHOLE: Duration = Duration::from_secs(1800);
 
 /// Against which contract.
 #[derive(Clone, Debug)]
@@ -61,7 +61,7 @@ pub struct Outcome {
 type Beside = (References, Vec<(String, String)>);
 
 /// Checks at once: each reads a version to its end several times.
-static TURNS: Semaphore = Semaphore::const_new(2);
+pub(super) static TURNS: Semaphore = Semaphore::const_new(2);
 
 /// Checks a version, and records it, unless it is against a text that is not published.
 ///
@@ -87,7 +87,7 @@ pub async fn check_version(engine: &Arc<Engine>, who: &Principal, wish: Wish) ->
         look(engine, (&dataset, &version), &contract, reader).await
     };
     let looked = tokio::time::timeout(WHOLE, looked).await;
-    let (Checked { rows, results }, kept, reasons) = looked.map_err(|_| late(&dataset, &version))??;
+    let (Checked { rows, results }, kept, reasons) = looked.map_err(|_| late("check", &dataset, &version))??;
     let verdict = checks::overall(&results);
     let checked = VersionChecked {
         dataset,
@@ -140,9 +140,9 @@ async fn look(
     Ok((checked, kept, reasons))
 }
 
-fn late(dataset: &str, version: &str) -> Refusal {
+pub(super) fn late(what: &str, dataset: &str, version: &str) -> Refusal {
     let message = format!(
-        "the check of version `{version}` of data set `{dataset}` did not end within {} minutes, with the time that it waited \
+        "the {what} of version `{version}` of data set `{dataset}` did not end within {} minutes, with the time that it waited \
          for others: try again, or with fewer rules",
         WHOLE.as_secs() / 60
     );
@@ -289,7 +289,11 @@ fn seen(state: &State, reference: &Reference, purpose: Purpose) -> Result<String
     }
 }
 
-async fn opened(engine: &Arc<Engine>, dataset: &str, version: &str) -> Result<Result<Frame, RowsError>, ExecuteError> {
+pub(super) async fn opened(
+    engine: &Arc<Engine>,
+    dataset: &str,
+    version: &str,
+) -> Result<Result<Frame, RowsError>, ExecuteError> {
     let (form, bytes) = stored(engine, dataset, version).await?;
     Ok(Frame::open(form, bytes).await)
 }
@@ -332,7 +336,7 @@ fn form_of(bytes: &dyn RangeRead) -> Form {
     }
 }
 
-fn unreadable(dataset: &str, version: &str, error: &RowsError) -> ExecuteError {
+pub(super) fn unreadable(dataset: &str, version: &str, error: &RowsError) -> ExecuteError {
     let message = format!("version `{version}` of data set `{dataset}` cannot be read as rows: {error}");
     Refusal::new(RefusalCode::Invalid, message).into()
 }

@@ -2,9 +2,10 @@
 
 use domain::Event;
 use domain::data::{
-    Content, ContractPublished, ContractRetired, ContractUsed, DataClass, DatasetDeclared, DatasetSpec, Dimension,
-    Form, LawfulBasis, ObjectDestroyed, RuleResult, StoredObject, Unsure, Verdict, VersionChecked, VersionDescribed,
-    VersionEnded, VersionQuarantined, VersionReleased, VersionRewritten, VersionStored,
+    ChecksReported, Content, ContractPublished, ContractRetired, ContractUsed, DataClass, DatasetDeclared, DatasetSpec,
+    Dimension, Form, LawfulBasis, ObjectDestroyed, ReportedResult, RuleResult, StoredObject, Tool, Unsure, Verdict,
+    VersionChecked, VersionDescribed, VersionEnded, VersionQuarantined, VersionReleased, VersionRewritten,
+    VersionStored,
 };
 use domain::infrastructure::{ObjectsProbed, PlaceOutcome, Versioning};
 use domain::people::Purpose;
@@ -279,6 +280,41 @@ fn checks_are_rows_by_rule_and_what_comes_in_is_a_step_whether_it_was_checked_or
         assert_eq!(
             ask(&world.session().await, steps).await,
             [features, "loans@1|-|ingest|stopped", "loans@2|-|ingest|completed"]
+        );
+        let said = ReportedResult {
+            rule: "id.not_null".into(),
+            dimension: Dimension::Completeness,
+            warns: false,
+            verdict: Verdict::Passed,
+            checked: None,
+            violations: Some(0),
+        };
+        world.add(
+            T0 + HOUR,
+            Event::ChecksReported(ChecksReported {
+                dataset: dataset(),
+                version: Some(version("2")),
+                object: Some("01".into()),
+                report: "k_3".into(),
+                tool: Tool::Dbt,
+                tool_version: Some("1.10.15".into()),
+                run: Some("6a3f".into()),
+                ran_at: Some(T0),
+                verdict: Verdict::Passed,
+                results: vec![said],
+            }),
+        );
+        let elsewhere = "SELECT check_id, step_id, version, status, blocking, checked, contract_id, contract_version, reported_by, \
+                         tool_run FROM dataset_checks WHERE reported_by IS NOT NULL";
+        assert_eq!(
+            ask(&world.session().await, elsewhere).await,
+            ["k_3/id.not_null|-|2|passed|false|-|-|-|dbt|6a3f"],
+            "of no step and no contract"
+        );
+        assert_eq!(
+            ask(&world.session().await, steps).await,
+            [features, "loans@1|-|ingest|stopped", "loans@2|-|ingest|completed"],
+            "what is said elsewhere is no step here"
         );
         let (rules, rows) = (vec!["amount.range".to_owned()], Some(stored("0c")));
         let quarantined =

@@ -9,7 +9,7 @@ use domain::data::{Contract, ContractPublished, ContractRetired, Form, KnownCont
 use domain::{Command, RefusalCode};
 use engine::{Asked, Principal};
 use http::header;
-use ingest::check::{Outcome, Under, Wish, check_version, kept_rows, try_contract};
+use ingest::check::{Outcome, Proposal, Under, Wish, check_version, kept_rows, profile_version, try_contract};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -230,6 +230,43 @@ fn explained(result: &RuleResult, reasons: &[(String, String)]) -> Value {
         shown["help"] = json!(reason.map_or(why.meaning(), |(_, reason)| reason));
     }
     shown
+}
+
+/// Which version is looked at; the newest when it is left out.
+#[derive(Deserialize)]
+pub(crate) struct OfVersion {
+    pub(crate) version: Option<String>,
+}
+
+/// `GET /datasets/{id}/profile`: a contract that the rows of a version suggest. Publishes nothing.
+pub(crate) async fn profile(
+    State(app): State<Arc<App>>,
+    Caller(who): Caller,
+    Path(id): Path<String>,
+    Query(wish): Query<OfVersion>,
+) -> Result<Answer<Proposal>, ApiError> {
+    Ok(Answer(propose(&app, &who, &id, wish.version).await?))
+}
+
+/// Looks at the rows of a version that `who` may read, and proposes a contract.
+pub(crate) async fn propose(
+    app: &App,
+    who: &Principal,
+    id: &str,
+    version: Option<String>,
+) -> Result<Proposal, Failure> {
+    let version = match version.filter(|version| !version.is_empty()) {
+        Some(version) => version,
+        None => {
+            app.may_read(who, &format!("dataset/{id}"))?;
+            let newest = app.engine.read(|state| {
+                let versions = &state.datasets.get(id)?.versions;
+                versions.iter().max_by_key(|(_, version)| version.at).map(|(name, _)| name.clone())
+            });
+            newest.ok_or_else(|| Failure::invalid(format!("data set `{id}` has no version yet: store one")))?
+        }
+    };
+    Ok(profile_version(&app.engine, who, id, &version).await?)
 }
 
 /// In which form rows are given out.

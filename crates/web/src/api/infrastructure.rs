@@ -38,6 +38,10 @@ pub(crate) async fn command(
     if matches!(command, Command::ReceiveRequest(_)) {
         return Err(Failure::invalid("a request is taken in by `POST /api/v1/requests`, not as a command").into());
     }
+    // The names in it are looked through where it is read.
+    if matches!(command, Command::ReportChecks(_)) {
+        return Err(Failure::invalid("a report is taken in by `POST /api/v1/checks/reports`, not as a command").into());
+    }
     super::contracts::feasible(&command).await?;
     let idempotency = headers
         .get("idempotency-key")

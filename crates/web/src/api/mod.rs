@@ -20,6 +20,7 @@ mod lineage;
 mod login;
 mod notifications;
 mod objects;
+mod outside;
 mod passkeys;
 mod people;
 pub(crate) mod policies;
@@ -43,6 +44,7 @@ use axum::extract::{FromRequest, Request};
 use axum::routing::{delete, get, post, put};
 use domain::data::lineage::openlineage::MAX_EVENT_BYTES;
 use http::StatusCode;
+use ingest::outside::reports::MAX_SENT_BYTES;
 use serde::de::DeserializeOwned;
 
 use crate::App;
@@ -58,6 +60,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
     let events = DefaultBodyLimit::max(MAX_EVENT_BYTES);
     let lineage = post(lineage::report).get(lineage::around).layer(events);
     let batch = post(lineage::report_batch).layer(DefaultBodyLimit::max(lineage::MAX_BATCH_BYTES));
+    let reports = post(outside::report).layer(DefaultBodyLimit::max(MAX_SENT_BYTES));
     let upload = put(infrastructure::put_artifact).layer(DefaultBodyLimit::max(MAX_ARTIFACT_BYTES));
     Router::new()
         .route("/commands", post(infrastructure::command))
@@ -178,6 +181,8 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/contracts/{id}", get(contracts::show))
         .route("/contracts/{id}/retire", post(contracts::retire))
         .route("/checks", post(contracts::check))
+        .route("/datasets/{id}/profile", get(contracts::profile))
+        .route("/contracts/import", post(outside::import))
         .route("/datasets/{id}/versions/{version}/quarantine", get(contracts::quarantined))
         .route("/datasets/{id}/versions/{version}/release", post(contracts::release))
         .route("/datasets/{id}/fields", get(fields::list).post(fields::declare))
@@ -207,6 +212,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/artifacts", upload)
         .route("/lineage", lineage)
         .route("/lineage/batch", batch)
+        .route("/checks/reports", reports)
         .route("/datasets/{id}/versions/{version}", put(datasets::put).get(datasets::get))
 }
 

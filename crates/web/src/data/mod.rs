@@ -6,6 +6,7 @@ mod dataset;
 mod datasets;
 mod findings;
 pub(crate) mod lineage;
+mod profile;
 mod residency;
 mod version;
 
@@ -28,6 +29,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/data/{id}/{version}", get(version::show))
         .route("/data/{id}/versions", post(content::upload))
         .route("/data/{id}/diff", get(content::show))
+        .route("/data/{id}/profile", get(profile::show))
 }
 
 pub(crate) use datasets::readable;
@@ -36,7 +38,7 @@ pub(crate) use residency::{places, report};
 #[cfg(test)]
 pub(crate) use {
     content::DiffPage, contracts::ContractsPage, dataset::DatasetPage, datasets::DataPage, findings::FindingsPage,
-    lineage::LineagePage, residency::ResidencyPage, version::VersionPage,
+    lineage::LineagePage, profile::ProfilePage, residency::ResidencyPage, version::VersionPage,
 };
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::ui::{Cell, Column, Empty, Instant, Link, Mark, Page, Query, Section, 
 
 /// The results of the checks of a version, newest first.
 const RESULTS: &str = "SELECT seq, check_id, rule, dimension, blocking, status, checked, violations, reason, contract_id, \
-                       contract_version, ts\nFROM dataset_checks\nWHERE dataset_id = $dataset AND version = $version\n\
+                       contract_version, ts, reported_by, tool_version\nFROM dataset_checks\nWHERE dataset_id = $dataset AND version = $version\n\
                        ORDER BY ts DESC, check_id LIMIT 400";
 
 /// The page.
@@ -30,6 +30,8 @@ pub(crate) struct VersionPage {
     standing: Standing,
     contract: Option<(String, u64)>,
     results: Table,
+    /// What the data set may be read for.
+    purposes: Vec<&'static str>,
 }
 
 impl VersionPage {
@@ -48,7 +50,7 @@ impl VersionPage {
             Column::number("break it"),
             Column::text("share, and where it lies (95 %)"),
             Column::text("if broken"),
-            Column::text("contract"),
+            Column::text("by"),
             Column::text("checked (UTC)"),
         ];
         let empty = Empty::new("Nothing was checked of this version", "Check it:")
@@ -56,7 +58,7 @@ impl VersionPage {
         let mut results = Table::new("Checks", columns, empty);
         results.rows = found.rows.iter().map(result).collect();
         results.query = Some(Query { sql: asked(&dataset, &name), size: found.size });
-        Self { shell, dataset, name, version, standing, contract, results }
+        Self { shell, dataset, name, version, standing, contract, results, purposes: vec![] }
     }
 
     /// How the version stands.
@@ -106,9 +108,10 @@ impl VersionPage {
         let shell = || Shell::sample(Section::Data);
         let named = || ("loans".to_owned(), "1".to_owned());
         let rows = vec![row.as_object().expect("an object").clone()];
+        let bare = Self::new(shell(), named(), version(), (Standing::default(), None), &found(vec![]));
         [
             Self::new(shell(), named(), version(), (standing, Some(("loans".to_owned(), 2))), &found(rows)),
-            Self::new(shell(), named(), version(), (Standing::default(), None), &found(vec![])),
+            Self { purposes: vec!["development"], ..bare },
         ]
     }
 }
@@ -134,16 +137,18 @@ fn result(row: &Row) -> Vec<Cell> {
     let share = wilson(violations, checked)
         .map(|(share, low, high)| format!("{}, {} to {}", percent(share), percent(low), percent(high)));
     let blocks = row.get("blocking").and_then(serde_json::Value::as_bool) == Some(true);
-    let contract = match rows::maybe(row, "contract_version") {
-        Some(version) => format!("{} {version}", text("contract_id")),
-        None => format!("{}, a file", text("contract_id")),
+    let contract = match (rows::maybe(row, "reported_by"), rows::maybe(row, "contract_version")) {
+        (Some(tool), _) => format!("said by {} {}", tool.replace('_', " "), text("tool_version")),
+        (None, Some(version)) => format!("{} {version}", text("contract_id")),
+        (None, None) => format!("{}, a file", text("contract_id")),
     };
+    let counted = |column: &str| row.get(column).and_then(serde_json::Value::as_u64).map_or(Cell::None, Cell::count);
     vec![
         Cell::Stub(text("rule"), Link::into("/ledger", &text("seq"))),
         Cell::Text(text("dimension")),
         Cell::Mark(verdict),
-        Cell::count(checked),
-        Cell::count(violations),
+        counted("checked"),
+        counted("violations"),
         Cell::maybe(share),
         Cell::Text(if blocks { "quarantine" } else { "told" }.to_owned()),
         Cell::Text(contract),
@@ -158,15 +163,18 @@ pub(crate) async fn show(
     Path((id, name)): Path<(String, String)>,
 ) -> Page {
     app.may_read(&who, &format!("dataset/{id}"))?;
-    let (version, standing, contract) = app.engine.read(|state| {
+    let (version, standing, contract, purposes) = app.engine.read(|state| {
         let contract = state.contract_of(&id).map(|known| (known.published.contract.clone(), known.published.version));
         let standing = state.standing(&id, &name).cloned().unwrap_or_default();
-        (state.dataset_version(&id, &name).cloned(), standing, contract)
+        let purposes =
+            state.datasets.get(&id).map(|known| known.spec.purposes.iter().map(|one| one.as_str()).collect::<Vec<_>>());
+        (state.dataset_version(&id, &name).cloned(), standing, contract, purposes)
     });
     let version = version.ok_or_else(|| Failure::not_found("version", &name))?;
     let found = app.ask(&asked(&id, &name)).await?;
     let shell = Shell::new(&app, &who, Section::Data).await?;
     let mut shown = VersionPage::new(shell, (id, name), version, (standing, contract), &found);
+    shown.purposes = purposes.unwrap_or_default();
     if app.may_read(&who, "ledger").is_err() {
         // They may neither ask the query again nor open the ledger that each row leads to.
         shown.results.query = None;

@@ -247,7 +247,9 @@ fn time(value: Option<&Value>) -> Result<i64, Malformed> {
     }
 }
 
-fn instant(text: &str) -> Option<i64> {
+/// Milliseconds since the epoch of an instant in the form of RFC 3339, in UTC when it names no zone.
+#[must_use]
+pub fn instant(text: &str) -> Option<i64> {
     let (date, rest) = (text.get(..10)?, text.get(10..)?);
     let rest = rest.strip_prefix(['T', 't', ' '])?;
     let (hour, minute) = (number(rest.get(..2)?)?, number(rest.get(3..5)?)?);

@@ -4,11 +4,12 @@ use super::s;
 use crate::Event;
 use crate::data::detectors::{DetectorDeclared, DetectorRetired, DetectorSpec};
 use crate::data::{
-    ColumnRule, Content, ContentColumn, ContractPublished, ContractRetired, ContractUsed, DataClass, DatasetDeclared,
-    DatasetRetired, DatasetSpec, DatePart, Dimension, FieldDecision, FieldsDeclared, FindingOpened, FindingResolved,
-    FindingWhy, Form, FoundKind, LawfulBasis, ObjectDestroyed, Resolution, RuleResult, ScannedColumn, StoredObject,
-    SubjectColumn, Unsure, Verdict, VersionChecked, VersionDescribed, VersionEnded, VersionQuarantined,
-    VersionReleased, VersionRewritten, VersionScanned, VersionStored, ViewColumn, ViewDeclared, ViewRetired, ViewSpec,
+    ChecksReported, ColumnRule, Content, ContentColumn, ContractPublished, ContractRetired, ContractUsed, DataClass,
+    DatasetDeclared, DatasetRetired, DatasetSpec, DatePart, Dimension, FieldDecision, FieldsDeclared, FindingOpened,
+    FindingResolved, FindingWhy, Form, FoundKind, LawfulBasis, ObjectDestroyed, ReportedResult, Resolution, RuleResult,
+    ScannedColumn, StoredObject, SubjectColumn, Tool, Unsure, Verdict, VersionChecked, VersionDescribed, VersionEnded,
+    VersionQuarantined, VersionReleased, VersionRewritten, VersionScanned, VersionStored, ViewColumn, ViewDeclared,
+    ViewRetired, ViewSpec,
 };
 use crate::people::Purpose;
 
@@ -106,6 +107,25 @@ pub(super) fn events() -> Vec<Event> {
                     why: Some(Unsure::ReferenceMissing),
                 },
             ],
+        }),
+        Event::ChecksReported(ChecksReported {
+            dataset: dataset.clone(),
+            version: Some(version.clone()),
+            object: Some(s("0b")),
+            report: s("k_2"),
+            tool: Tool::Dbt,
+            tool_version: Some(s("1.10.15")),
+            run: Some(s("6a3f")),
+            ran_at: Some(1_795_824_000_000),
+            verdict: Verdict::Failed,
+            results: vec![ReportedResult {
+                rule: s("id.not_null"),
+                dimension: Dimension::Completeness,
+                warns: false,
+                verdict: Verdict::Failed,
+                checked: None,
+                violations: Some(2),
+            }],
         }),
         Event::VersionQuarantined(VersionQuarantined {
             dataset: dataset.clone(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::Event;
-use domain::data::{Verdict, VersionChecked};
+use domain::data::{ChecksReported, Verdict, VersionChecked};
 
 use crate::fold::{Leaf, Moment};
 use crate::table::{Cell, Column, Origin, Rows, Table, boolean, int, ms, text, time};
@@ -11,13 +11,19 @@ use crate::table::{Cell, Column, Origin, Rows, Table, boolean, int, ms, text, ti
 /// The stage of checks that are run as a version comes in.
 const INGEST: &str = "ingest";
 
-/// A check that was run.
+/// A check that was run here, or elsewhere.
 #[derive(Clone)]
 struct Ran {
     origin: Origin,
     at: i64,
     by: String,
-    checked: VersionChecked,
+    what: What,
+}
+
+#[derive(Clone)]
+enum What {
+    Here(VersionChecked),
+    Elsewhere(ChecksReported),
 }
 
 #[derive(Clone, Default)]
@@ -38,36 +44,58 @@ fn coming_in(dataset: &str, version: &str) -> String {
 impl Table for DatasetChecks {
     const ROOM: &'static str = "data";
     const NAME: &'static str = "dataset_checks";
-    const DOC: &'static str = "Checks of versions of data sets against contracts: a row for each rule of each check. Values of rows are in none of them.";
+    const DOC: &'static str = "Checks of versions of data sets against contracts, and what tools elsewhere say of their own: a row for each rule of each check. Values of rows are in none of them.";
     const COLUMNS: &'static [Column] = &[
         text("check_id", "Identifier of the check and name of the rule, as `k_…/RULE`"),
-        text("step_id", "The step of a pipeline that it was run at, as in `pipeline_steps`"),
+        text(
+            "step_id",
+            "The step of a pipeline that it was run at, as in `pipeline_steps`; NULL of what a tool elsewhere says",
+        ),
         text("dataset_id", "Name of the data set"),
-        text("version", "Its version"),
+        text("version", "Its version; NULL when a tool elsewhere names none"),
         text("dimension", "`completeness`, `accuracy`, `consistency`, `uniqueness`, `validity` or `timeliness`"),
         text("status", "`passed`, `failed`, or `unknown` when it could not be evaluated"),
         boolean("blocking", "Whether breaking it quarantines the version"),
         time("ts", "When it was recorded"),
-        text("rule", "Name of the rule in the contract"),
-        int("checked", "How many rows were looked at; 1 for a rule over all rows, columns for `schema`"),
+        text("rule", "Name of the rule in the contract, or by the words of the tool"),
+        int(
+            "checked",
+            "How many rows were looked at; 1 for a rule over all rows, columns for `schema`; NULL when a tool elsewhere does not say it",
+        ),
         int("violations", "How many of them break it"),
         text("reason", "Why it is unknown, such as `column_missing`, `no_rows`, `reference_missing`, `limit`"),
-        text("contract_id", "Name of the contract"),
+        text("contract_id", "Name of the contract; NULL of what a tool elsewhere says"),
         int("contract_version", "Its version; NULL when it was a file that is not published"),
         text("contract_sha256", "SHA-256 of its text"),
         text("object_id", "The object that the version lay in, as in `data_objects`"),
-        text("checked_by", "Who had it checked"),
+        text("checked_by", "Who had it checked, or reported it"),
+        text(
+            "reported_by",
+            "The tool elsewhere that says so, `great_expectations` or `dbt`; NULL of what was checked here",
+        ),
+        text("tool_version", "The version of that tool, as it says"),
+        text("tool_run", "The run, by the name that the tool gives it"),
+        time("tool_ran_at", "When that was, as the tool says"),
     ];
 
     fn apply(&mut self, leaf: &Leaf<'_>) {
-        if let Event::VersionChecked(body) = &leaf.entry.event {
-            let (origin, at, by) = (leaf.origin(), leaf.entry.ts, leaf.entry.actor.clone());
-            self.0.push(Ran { origin, at, by, checked: body.clone() });
-        }
+        let what = match &leaf.entry.event {
+            Event::VersionChecked(body) => What::Here(body.clone()),
+            Event::ChecksReported(body) => What::Elsewhere(body.clone()),
+            _ => return,
+        };
+        self.0.push(Ran { origin: leaf.origin(), at: leaf.entry.ts, by: leaf.entry.actor.clone(), what });
     }
 
     fn rows(&self, _: &Moment, out: &mut Rows) {
-        for Ran { origin, at, by, checked } in &self.0 {
+        for Ran { origin, at, by, what } in &self.0 {
+            let checked = match what {
+                What::Here(checked) => checked,
+                What::Elsewhere(said) => {
+                    reported(*origin, *at, by, said, out);
+                    continue;
+                }
+            };
             for result in &checked.results {
                 let cells = [
                     format!("{}/{}", checked.check, result.rule).into(),
@@ -87,10 +115,44 @@ impl Table for DatasetChecks {
                     (&checked.contract.sha256).into(),
                     (&checked.object).into(),
                     by.into(),
+                    Cell::Null,
+                    Cell::Null,
+                    Cell::Null,
+                    Cell::Null,
                 ];
                 out.push(*origin, cells);
             }
         }
+    }
+}
+
+/// What a tool elsewhere says: of no step and no contract, and never of what blocks here.
+fn reported(origin: Origin, at: i64, by: &String, said: &ChecksReported, out: &mut Rows) {
+    for result in &said.results {
+        let cells = [
+            format!("{}/{}", said.report, result.rule).into(),
+            Cell::Null,
+            (&said.dataset).into(),
+            said.version.as_ref().into(),
+            result.dimension.as_str().into(),
+            result.verdict.as_str().into(),
+            false.into(),
+            ms(at),
+            (&result.rule).into(),
+            result.checked.into(),
+            result.violations.into(),
+            Cell::Null,
+            Cell::Null,
+            Cell::Null,
+            Cell::Null,
+            said.object.as_ref().into(),
+            by.into(),
+            said.tool.as_str().into(),
+            said.tool_version.as_ref().into(),
+            said.run.as_ref().into(),
+            said.ran_at.map_or(Cell::Null, ms),
+        ];
+        out.push(origin, cells);
     }
 }
 

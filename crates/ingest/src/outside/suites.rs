@@ -5,50 +5,37 @@
 
 use std::collections::BTreeMap;
 
-use domain::data::Contract;
 use serde_json::{Value, json};
 
-/// The longest suite, in bytes.
-const MAX_SUITE_BYTES: usize = 1 << 20;
-
-/// A contract that was made of a suite.
-#[derive(Debug)]
-pub struct Imported {
-    /// The contract, as TOML.
-    pub text: String,
-    /// What it does not say, or says in another way: the place and the reason.
-    pub left_out: Vec<String>,
-}
+use super::{Imported, made};
 
 #[derive(Default)]
-struct Draft {
+pub(super) struct Draft {
     /// Columns in the order in which they are named first.
     order: Vec<String>,
     columns: BTreeMap<String, Column>,
-    keys: Vec<Vec<String>>,
-    rules: Vec<String>,
-    closed: bool,
+    pub keys: Vec<Vec<String>>,
+    pub rules: Vec<String>,
+    pub closed: bool,
 }
 
 #[derive(Default)]
-struct Column {
-    kind: Option<&'static str>,
-    required: bool,
-    unique: bool,
-    min: Option<Value>,
-    max: Option<Value>,
-    allowed: Option<Vec<Value>>,
-    pattern: Option<String>,
+pub(super) struct Column {
+    pub kind: Option<&'static str>,
+    pub required: bool,
+    pub unique: bool,
+    pub min: Option<Value>,
+    pub max: Option<Value>,
+    pub allowed: Option<Vec<Value>>,
+    pub pattern: Option<String>,
+    pub missing: Vec<Value>,
 }
 
 /// Makes a contract for a data set of a suite; without `dataset` it is called as the suite is.
 ///
 /// # Errors
 /// Why it is no suite, or why no contract can be made of it.
-pub fn import(text: &str, dataset: Option<&str>) -> Result<Imported, String> {
-    if text.len() > MAX_SUITE_BYTES {
-        return Err(format!("a suite has {MAX_SUITE_BYTES} bytes at most"));
-    }
+pub(super) fn import(text: &str, dataset: Option<&str>) -> Result<Imported, String> {
     let suite: Value = serde_json::from_str(text).map_err(|error| format!("it is no JSON: {error}"))?;
     let Some(expectations) = suite["expectations"].as_array() else {
         return Err("it has no list `expectations`: only suites of Great Expectations, as JSON, are read".to_owned());
@@ -64,12 +51,11 @@ pub fn import(text: &str, dataset: Option<&str>) -> Result<Imported, String> {
         }
     }
     let text = draft.written(name, &mut left_out);
-    Contract::parse(&text).map_err(|error| format!("no contract can be made of it: {}", error.why))?;
-    Ok(Imported { text, left_out })
+    made(text, left_out)
 }
 
 impl Draft {
-    fn column(&mut self, name: &str) -> &mut Column {
+    pub fn column(&mut self, name: &str) -> &mut Column {
         if !self.columns.contains_key(name) {
             self.order.push(name.to_owned());
         }
@@ -217,7 +203,7 @@ impl Draft {
         Some(taken)
     }
 
-    fn written(&self, name: &str, left_out: &mut Vec<String>) -> String {
+    pub fn written(&self, name: &str, left_out: &mut Vec<String>) -> String {
         let name = json!(name);
         let mut text = format!("name = {name}\ndataset = {name}\n");
         if self.closed {
@@ -249,6 +235,9 @@ impl Draft {
             }
             if let Some(pattern) = &column.pattern {
                 text += &format!("pattern = {}\n", json!(pattern));
+            }
+            if !column.missing.is_empty() {
+                text += &format!("missing = {}\n", json!(column.missing));
             }
         }
         text + &self.rules.concat()
@@ -323,7 +312,7 @@ fn between(sql: &str, min: Option<&Value>, max: Option<&Value>, given: &Value) -
 }
 
 /// A value as SQL writes it.
-fn literal(value: &Value) -> Result<String, String> {
+pub(super) fn literal(value: &Value) -> Result<String, String> {
     match value {
         Value::Number(_) | Value::Bool(_) => Ok(value.to_string()),
         Value::String(text) => Ok(format!("'{}'", text.replace('\'', "''"))),
@@ -331,12 +320,12 @@ fn literal(value: &Value) -> Result<String, String> {
     }
 }
 
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// The type for the name that pandas, Spark or a database gives it.
-fn type_of(word: &str) -> Option<&'static str> {
+pub(super) fn type_of(word: &str) -> Option<&'static str> {
     match word.to_ascii_lowercase().trim_end_matches("type") {
         "int" | "int8" | "int16" | "int32" | "int64" | "integer" | "bigint" | "smallint" | "long" => Some("integer"),
         "float" | "float32" | "float64" | "double" | "double_precision" | "real" | "numeric" | "decimal" => {
@@ -352,6 +341,8 @@ fn type_of(word: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use domain::data::Contract;
+
     use super::*;
 
     const SUITE: &str = r#"{"name": "loans", "meta": {"great_expectations_version": "1.3.0"}, "expectations": [
