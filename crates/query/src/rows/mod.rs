@@ -9,6 +9,7 @@ mod kind;
 mod pages;
 mod parquet_file;
 mod read;
+mod repeated;
 mod text;
 
 use std::io;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 pub use frame::{Frame, Rows};
 pub use read::{Group, MAX_COLUMNS, Survey};
+pub use repeated::{REPEATED_ROWS, hashes};
 
 use crate::QueryError;
 
