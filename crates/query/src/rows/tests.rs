@@ -120,6 +120,18 @@ async fn given_columns_that_are_known_when_asked_then_the_answer_is_that_of_read
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn given_rows_that_are_alike_when_counted_beside_others_then_all_of_them_are_and_too_many_rows_give_no_number() {
+    let sql = "SELECT __repeated_rows(a), __repeated_rows(a, b), count(*) FROM rows";
+    let (few, _) = frame(Form::Csv, "a,b\n1,x\n1,y\n2,x\n1,x\n,x\n,x\n2,\n").await;
+    assert_eq!(ask(&few, sql).await.expect("asked"), ["5|2|7"], "what is missing is like nothing");
+    let lines: String = (0..9_000).map(|n| format!("{n},x\n")).collect();
+    let (many, _) = frame(Form::Csv, format!("a,b\n{lines}")).await;
+    assert_eq!(ask(&many, sql).await.expect("asked"), ["||9000"]);
+    let (none, _) = frame(Form::Csv, "a,b\n").await;
+    assert_eq!(ask(&none, sql).await.expect("asked"), ["0|0|0"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn given_json_lines_when_asked_then_members_that_are_left_out_are_null() {
     let text = "{\"id\":1,\"name\":\"Ann \\u00e9\",\"tags\":[1,2]}\n\n{\"id\":2.5,\"at\":\"2026-11-22\"}\n";
     let (frame, survey) = frame(Form::Jsonl, text).await;
