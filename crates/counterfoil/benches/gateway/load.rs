@@ -18,6 +18,7 @@ const SUBJECTS: usize = 64;
 #[derive(Clone)]
 pub struct Target {
     address: SocketAddr,
+    secret: String,
     /// One for each subject.
     requests: Arc<Vec<Vec<u8>>>,
 }
@@ -54,8 +55,14 @@ impl Sample {
 impl Target {
     /// Requests to `address` that show `secret`; each about 560 bytes with its head.
     pub fn new(address: SocketAddr, secret: &str) -> Self {
-        let requests = (0..SUBJECTS).map(|subject| request(address, secret, subject)).collect();
-        Self { address, requests: Arc::new(requests) }
+        let requests = (0..SUBJECTS).map(|subject| request(address, secret, "assistant", QUESTION, subject)).collect();
+        Self { address, secret: secret.to_owned(), requests: Arc::new(requests) }
+    }
+
+    /// The same with another question to another route.
+    pub fn asking(&self, route: &str, question: &str) -> Self {
+        let requests = (0..SUBJECTS).map(|subject| request(self.address, &self.secret, route, question, subject));
+        Self { requests: Arc::new(requests.collect()), ..self.clone() }
     }
 
     fn request(&self, number: usize) -> &[u8] {
@@ -175,13 +182,15 @@ fn must_be_good(answer: &[u8]) -> Result<(), Failure> {
     Err(format!("an answer was not as it should be: {}", String::from_utf8_lossy(answer)).into())
 }
 
-fn request(address: SocketAddr, secret: &str, subject: usize) -> Vec<u8> {
+const QUESTION: &str = "I applied for a loan last week and have heard nothing since. Has it arrived? \
+    My application number is 20394, and I would like to know whether you still need my last two payslips.";
+
+fn request(address: SocketAddr, secret: &str, route: &str, question: &str, subject: usize) -> Vec<u8> {
     let body = serde_json::json!({
-        "model": "assistant",
+        "model": route,
         "messages": [
             {"role": "system", "content": "You help customers of a lender. Be brief, be kind, and promise nothing."},
-            {"role": "user", "content": "I applied for a loan last week and have heard nothing since. Has it arrived? \
-                My application number is 20394, and I would like to know whether you still need my last two payslips."},
+            {"role": "user", "content": question},
         ],
         "temperature": 0.2, "max_tokens": 256, "user": format!("customer-{subject:05}"),
     })

@@ -4,6 +4,7 @@
 //! ```text
 //! cargo bench -p counterfoil --bench gateway                                   speed, about a minute
 //! cargo bench -p counterfoil --bench gateway -- soak [--seconds 60]            memory at a steady load
+//! cargo bench -p counterfoil --bench gateway -- guard                          what a guard adds, half a minute
 //! ```
 //!
 //! Everything is on and durable: keys, policies, sealing under keys of 64 subjects, a synced record before each answer.
@@ -13,6 +14,7 @@
 //! `--nginx PATH` names one. `--under "taskset -c 0"` is put before the command of each server.
 
 mod disk;
+mod guard;
 mod load;
 mod report;
 mod servers;
@@ -54,6 +56,8 @@ enum Mode {
     Speed(speed::Speed),
     /// Memory, idle and at a steady load
     Soak(soak::Soak),
+    /// What a guard adds to a prompt of 4 KiB
+    Guard(guard::Guard),
 }
 
 fn main() -> Result<(), Failure> {
@@ -63,5 +67,6 @@ fn main() -> Result<(), Failure> {
         None => speed::Speed::default().run(&arguments),
         Some(Mode::Speed(speed)) => speed.run(&arguments),
         Some(Mode::Soak(soak)) => soak.run(&arguments),
+        Some(Mode::Guard(guard)) => guard.run(&arguments),
     }
 }

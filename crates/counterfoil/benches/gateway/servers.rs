@@ -173,7 +173,16 @@ uses_personal_info = true
 name = "assistant"
 provider = "stand-in"
 model = "stand-in-chat-1"
+
+[[service.bench.route]]
+name = "guarded"
+provider = "stand-in"
+model = "stand-in-chat-1"
+guard.requests = { personal = "tokenise", sensitive = "mask", secret = "block" }
 "#;
+
+/// The route that has a guard.
+pub const GUARDED: &str = "guarded";
 
 /// How nginx is told to reach the provider.
 #[derive(Clone, Copy, Debug)]

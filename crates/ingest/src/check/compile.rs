@@ -29,6 +29,8 @@ pub(super) enum Asked {
     Newest(String, i64),
     /// A question whose one number is how many rows break it, and one for the rows.
     Apart(Apart),
+    /// That no two rows have the same values in these columns.
+    Repeated(Vec<String>),
     /// Nothing can be asked: a column is not there.
     Missing,
     /// Nothing can be asked: it is no expression.
@@ -120,7 +122,7 @@ impl<'a> Compiled<'a> {
                 format!("CAST(arrow_cast(max({}), 'Timestamp(Millisecond, None)') AS BIGINT)", quoted(column)),
                 *age,
             ),
-            What::Unique(columns) if columns.iter().all(here) => Asked::Apart(self.repeated(columns)),
+            What::Unique(columns) if columns.iter().all(here) => Asked::Repeated(columns.clone()),
             What::Reference(to) if to.columns.iter().chain(&to.agree).all(here) => {
                 reference(to).map_or(Asked::Missing, |table| Asked::Apart(self.orphans(to, &table)))
             }
@@ -132,19 +134,9 @@ impl<'a> Compiled<'a> {
         self.contract.column(column).map_or(ColumnType::Text, |column| column.kind)
     }
 
-    /// Rows that have the same values as others in some columns.
-    fn repeated(&self, columns: &[String]) -> Apart {
-        let names: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
-        let (keys, typed) = (names.join(", "), self.typed());
-        let known = names.iter().map(|name| format!("{name} IS NOT NULL")).collect::<Vec<_>>().join(" AND ");
-        let grouped = format!("FROM {typed} t WHERE {known} GROUP BY {keys} HAVING count(*) > 1");
-        let key = |n: usize| quoted(&format!("{}key_{n}", self.mark));
-        let picked: Vec<String> = names.iter().enumerate().map(|(n, name)| format!("{name} AS {}", key(n))).collect();
-        let same: Vec<String> = names.iter().enumerate().map(|(n, name)| format!("t.{name} = g.{}", key(n))).collect();
-        Apart {
-            rows: format!("{typed} t JOIN (SELECT {} {grouped}) g ON {}", picked.join(", "), same.join(" AND ")),
-            count: format!("SELECT CAST(coalesce(sum(n), 0) AS BIGINT) FROM (SELECT count(*) AS n {grouped}) g"),
-        }
+    /// What a column of a key is called beside the rows as they came.
+    pub fn in_key(&self, column: &str) -> String {
+        quoted(&format!("{}key {column}", self.mark))
     }
 
     /// Rows whose values are not found in another table.
@@ -159,11 +151,12 @@ impl<'a> Compiled<'a> {
             same.push(format!("(t.{} {equal} r.{name})", quoted(here)));
         }
         let known: Vec<String> = to.columns.iter().map(|column| format!("{} IS NOT NULL", quoted(column))).collect();
+        // The left side is what the engine holds in memory: the other data set, not the rows.
         let rows = format!(
-            "(SELECT * FROM {} k WHERE {}) t LEFT ANTI JOIN (SELECT {} FROM {table}) r ON {}",
+            "(SELECT {} FROM {table}) r RIGHT ANTI JOIN (SELECT * FROM {} k WHERE {}) t ON {}",
+            picked.join(", "),
             self.typed(),
             known.join(" AND "),
-            picked.join(", "),
             same.join(" AND ")
         );
         Apart { count: format!("SELECT CAST(count(*) AS BIGINT) FROM {rows}"), rows }
@@ -213,9 +206,11 @@ fn given(column: &ContractColumn, word: &str) -> String {
         })),
         _ => {}
     }
-    match nothing.is_empty() {
-        true => name,
-        false => format!("CASE WHEN {name} NOT IN ({}) THEN {name} END", nothing.join(", ")),
+    match nothing.as_slice() {
+        [] => name,
+        // Of text, most often: and then no value is copied.
+        [empty] if empty == "''" => format!("nullif({name}, '')"),
+        _ => format!("CASE WHEN {name} NOT IN ({}) THEN {name} END", nothing.join(", ")),
     }
 }
 

@@ -1,9 +1,10 @@
-//! Whether the rows of a version are what a contract says: all conditions on rows in one pass, what tells rows apart or
-//! refers to other data sets in a pass each, and then the rows that break what blocks.
+//! Whether the rows of a version are what a contract says: all conditions on rows in one pass, what refers to other data sets
+//! in a pass each, what tells more rows apart than memory holds in some more, and then the rows that break what blocks.
 
 mod compile;
 mod left;
 mod profile;
+mod repeated;
 mod run;
 
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Field, Int64Type, Schema};
 use domain::data::{Check, Contract, Form, Reference, RuleResult, Unsure, Verdict, What};
-use query::rows::{Frame, RowsError};
+use query::rows::{Frame, REPEATED_ROWS, RowsError};
 use query::{Answer, QueryError};
 
 pub use compile::BROKEN_RULES;
@@ -22,6 +23,9 @@ pub use run::{Outcome, Under, Wish, check_version, kept_rows, try_contract};
 
 /// The most rows that are kept of those that break what blocks.
 pub const MAX_KEPT_ROWS: usize = 10_000;
+
+/// Checks that tell rows apart, of those that are asked in one pass with all others: they share its memory.
+const MAX_REPEATED: usize = 4;
 
 /// What a check found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,11 +66,15 @@ pub async fn check(
     let checks = contract.checks();
     let asked: Vec<Asked> = checks.iter().map(|check| compiled.asked(check, table_of(references))).collect();
     let (rows, together) = in_one_pass(frame, &compiled, &asked, now).await?;
+    let mut untold = untold(frame, &compiled, &asked, &together, rows).await?.into_iter();
     let mut results = Vec::with_capacity(checks.len());
     for ((check, asked), measured) in checks.iter().zip(&asked).zip(together) {
         let measured = match (&check.what, asked, measured) {
             (What::Schema, ..) => Measured::Rows(columns.len() as u64, compiled.mismatches()),
-            (_, Asked::Apart(_), _) if rows == 0 => Measured::Unsure(Unsure::NoRows),
+            (_, Asked::Apart(_) | Asked::Repeated(_), _) if rows == 0 => Measured::Unsure(Unsure::NoRows),
+            (_, Asked::Repeated(_), measured) if !is_told(measured.as_ref()) => {
+                untold.next().unwrap_or(Measured::Unsure(Unsure::NotEvaluable))
+            }
             (_, Asked::Apart(apart), _) => match one_row(frame, &apart.count).await? {
                 Ok(numbers) => broken(rows, numbers.first().copied().flatten()),
                 Err(why) => Measured::Unsure(why),
@@ -80,6 +88,32 @@ pub async fn check(
         results.push(result(check, measured));
     }
     Ok(Checked { rows, results })
+}
+
+fn is_told(measured: Option<&Measured>) -> bool {
+    matches!(measured, Some(Measured::Rows(..)))
+}
+
+/// What came of the checks that tell rows apart of which one pass did not say anything, in their order.
+async fn untold(
+    frame: &Frame,
+    compiled: &Compiled<'_>,
+    asked: &[Asked],
+    together: &[Option<Measured>],
+    rows: u64,
+) -> Result<Vec<Measured>, RowsError> {
+    let keys = asked.iter().zip(together).filter_map(|(asked, measured)| match asked {
+        Asked::Repeated(columns) if !is_told(measured.as_ref()) => Some(columns.as_slice()),
+        _ => None,
+    });
+    let keys: Vec<&[String]> = keys.collect();
+    if keys.is_empty() || rows == 0 {
+        return Ok(vec![]);
+    }
+    Ok(match repeated::repeated(frame, compiled, &keys, rows).await? {
+        Ok(found) => found.iter().map(|found| Measured::Rows(rows, found.rows)).collect(),
+        Err(why) => vec![Measured::Unsure(why); keys.len()],
+    })
 }
 
 fn has(columns: &[(String, String)], name: &str) -> bool {
@@ -115,12 +149,16 @@ fn number(asked: &Asked) -> Option<String> {
             Some(format!("CAST(CASE WHEN ({condition}) THEN 0 WHEN NOT ({condition}) THEN 1 END AS BIGINT)"))
         }
         Asked::Newest(newest, _) => Some(newest.clone()),
+        Asked::Repeated(columns) => {
+            let columns: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
+            Some(format!("{REPEATED_ROWS}({})", columns.join(", ")))
+        }
         Asked::Apart(_) | Asked::Missing | Asked::Unreadable => None,
     }
 }
 
-/// Asks all that can be asked in one pass; when that fails, one by one, so that one that cannot be evaluated does not hide
-/// the others.
+/// Asks all that can be asked in one pass; when that fails, half of it and the other half, so that one that cannot be evaluated
+/// does not hide the others.
 async fn in_one_pass(
     frame: &Frame,
     compiled: &Compiled<'_>,
@@ -133,32 +171,39 @@ async fn in_one_pass(
         let named: Vec<String> = all.iter().enumerate().map(|(n, number)| format!("{number} AS \"n{n}\"")).collect();
         format!("SELECT {} FROM {typed} t", named.join(", "))
     };
-    let numbers: Vec<Option<String>> = asked.iter().map(number).collect();
-    let all: Vec<String> = numbers.iter().flatten().cloned().collect();
-    let mut answered: Vec<Option<Result<i64, Unsure>>> = Vec::new();
-    let rows = match one_row(frame, &question(&all)).await? {
-        Ok(row) => {
-            let mut values = row.iter().skip(1);
-            for number in &numbers {
-                let value = number.as_ref().map(|_| values.next().copied().flatten().ok_or(Unsure::NotEvaluable));
-                answered.push(value);
-            }
-            row.first().copied().flatten()
+    let mut room = MAX_REPEATED;
+    let numbers = asked.iter().map(|asked| match (asked, &mut room) {
+        (Asked::Repeated(_), 0) => None,
+        (Asked::Repeated(_), room) => {
+            *room -= 1;
+            number(asked)
         }
-        Err(_) => {
-            let counted = one_row(frame, "SELECT count(*) FROM rows").await?;
-            for number in &numbers {
-                let Some(number) = number else {
-                    answered.push(None);
-                    continue;
-                };
-                let row = one_row(frame, &question(std::slice::from_ref(number))).await?;
-                let value = row.and_then(|row| row.get(1).copied().flatten().ok_or(Unsure::NotEvaluable));
-                answered.push(Some(value));
+        _ => number(asked),
+    });
+    let numbers: Vec<Option<String>> = numbers.collect();
+    let mut answered: Vec<Option<Result<i64, Unsure>>> = vec![None; numbers.len()];
+    let wanted: Vec<usize> = (0..numbers.len()).filter(|n| numbers[*n].is_some()).collect();
+    let (mut rows, mut turns) = (None, vec![wanted]);
+    while let Some(turn) = turns.pop() {
+        let some: Vec<String> = turn.iter().filter_map(|n| numbers[*n].clone()).collect();
+        match one_row(frame, &question(&some)).await? {
+            Ok(row) => {
+                rows = row.first().copied().flatten();
+                for (n, value) in turn.iter().zip(row.iter().skip(1)) {
+                    answered[*n] = Some(value.ok_or(Unsure::NotEvaluable));
+                }
             }
-            counted.ok().and_then(|row| row.first().copied().flatten())
+            Err(why) => match turn.as_slice() {
+                [] => {}
+                [alone] => answered[*alone] = Some(Err(why)),
+                several => turns.extend(several.chunks(several.len().div_ceil(2)).map(<[usize]>::to_vec)),
+            },
         }
-    };
+    }
+    if rows.is_none() {
+        let counted = one_row(frame, "SELECT count(*) FROM rows").await?;
+        rows = counted.ok().and_then(|row| row.first().copied().flatten());
+    }
     let rows = rows.and_then(|rows| u64::try_from(rows).ok()).unwrap_or_default();
     let measured =
         asked.iter().zip(answered).map(|(asked, value)| value.map(|value| measured(asked, value, rows, now)));
@@ -251,30 +296,31 @@ pub async fn offending(
     let columns = frame.columns();
     let compiled = Compiled::new(contract, &columns);
     let failed = |check: &Check| {
-        results.iter().any(|one| one.rule == check.name && one.blocking && one.verdict == Verdict::Failed)
+        let of = |one: &RuleResult| one.rule == check.name && one.blocking && one.verdict == Verdict::Failed;
+        results.iter().any(of)
     };
-    let (mut conditions, mut apart) = (Vec::new(), Vec::new());
+    let (mut conditions, mut apart, mut repeated) = (Vec::new(), Vec::new(), Vec::new());
     for check in contract.checks().iter().filter(|check| failed(check)) {
         match compiled.asked(check, table_of(references)) {
             Asked::Rows(condition) => conditions.push((check.name.clone(), condition)),
             Asked::Apart(of) => apart.push((check.name.clone(), of)),
+            Asked::Repeated(key) => repeated.push((check.name.clone(), key)),
             _ => {}
         }
     }
     let mut questions = Vec::new();
     let (came, column) = (compiled.as_they_came(), quoted(&compiled.broken_rules()));
-    let kept = |names: &str, from: &str| {
+    let asked = |names: &str, from: &str| {
         format!("SELECT {came}, CAST({names} AS VARCHAR) AS {column} FROM {from} LIMIT {MAX_KEPT_ROWS}")
     };
     if !conditions.is_empty() {
         let names = conditions.iter().map(|(name, condition)| format!("CASE WHEN {condition} THEN {} END", text(name)));
         let any: Vec<String> = conditions.iter().map(|(_, condition)| format!("({condition})")).collect();
         let names = format!("concat_ws(', ', {})", names.collect::<Vec<_>>().join(", "));
-        questions.push(kept(&names, &format!("{} t WHERE {}", compiled.typed(), any.join(" OR "))));
+        questions.push(asked(&names, &format!("{} t WHERE {}", compiled.typed(), any.join(" OR "))));
     }
-    questions.extend(apart.iter().map(|(name, Apart { rows, .. })| kept(&text(name), rows)));
-    let mut kept: Vec<RecordBatch> = Vec::new();
-    let (mut count, mut bytes) = (0, 0);
+    questions.extend(apart.iter().map(|(name, Apart { rows, .. })| asked(&text(name), rows)));
+    let mut kept = Kept::default();
     for question in questions {
         let mut rows = match frame.select(&question).await {
             Ok(rows) => rows,
@@ -286,20 +332,51 @@ pub async fn offending(
             Err(RowsError::Query(_)) => None,
             Err(other) => return Err(other),
         } {
-            let room = MAX_KEPT_ROWS.saturating_sub(count);
-            let batch = batch.slice(0, batch.num_rows().min(room));
-            bytes += batch.get_array_memory_size();
-            if batch.num_rows() == 0 || bytes > engine::MAX_KEPT_BYTES {
+            if !kept.keep(&batch) {
                 break;
             }
-            count += batch.num_rows();
-            kept.push(batch);
         }
     }
-    let alike = alike(kept).map_err(|error| QueryError::Internal(error.to_string()))?;
+    let keys: Vec<&[String]> = repeated.iter().map(|(_, key)| key.as_slice()).collect();
+    let rows = results.iter().map(|result| result.checked).max().unwrap_or_default();
+    let found = match keys.is_empty() {
+        true => vec![],
+        false => repeated::repeated(frame, &compiled, &keys, rows).await?.unwrap_or_default(),
+    };
+    for ((rule, key), found) in repeated.iter().zip(&found) {
+        for batch in &repeated::rows_of(frame, &compiled, key, found, rule).await? {
+            if !kept.keep(batch) {
+                break;
+            }
+        }
+    }
+    let alike = alike(kept.batches).map_err(|error| QueryError::Internal(error.to_string()))?;
     match Answer::of(alike) {
-        Some(rows) => Ok(Some((rows.to_parquet()?, count as u64))),
+        Some(rows) => Ok(Some((rows.to_parquet()?, kept.rows as u64))),
         None => Ok(None),
+    }
+}
+
+/// Rows that are kept, as many as may be.
+#[derive(Default)]
+struct Kept {
+    batches: Vec<RecordBatch>,
+    rows: usize,
+    bytes: usize,
+}
+
+impl Kept {
+    /// Keeps what there is room for; whether there was any.
+    fn keep(&mut self, batch: &RecordBatch) -> bool {
+        let room = MAX_KEPT_ROWS.saturating_sub(self.rows);
+        let batch = batch.slice(0, batch.num_rows().min(room));
+        self.bytes += batch.get_array_memory_size();
+        if batch.num_rows() == 0 || self.bytes > engine::MAX_KEPT_BYTES {
+            return false;
+        }
+        self.rows += batch.num_rows();
+        self.batches.push(batch);
+        true
     }
 }
 

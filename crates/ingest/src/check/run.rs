@@ -295,7 +295,19 @@ pub(super) async fn opened(
     version: &str,
 ) -> Result<Result<Frame, RowsError>, ExecuteError> {
     let (form, bytes) = stored(engine, dataset, version).await?;
-    Ok(Frame::open(form, bytes).await)
+    Ok(match columns(engine, dataset, version) {
+        Some(columns) => Frame::known(form, bytes, columns).await,
+        None => Frame::open(form, bytes).await,
+    })
+}
+
+/// The columns of a version, when all of them are on record.
+fn columns(engine: &Engine, dataset: &str, version: &str) -> Option<Vec<(String, String)>> {
+    engine.read(|state| {
+        let content = state.dataset_version(dataset, version)?.content.as_ref()?;
+        let listed = content.columns.iter().map(|column| (column.name.clone(), column.kind.clone()));
+        (content.columns.len() as u64 == content.width).then(|| listed.collect())
+    })
 }
 
 /// The bytes of a version, decrypted as they are read, and how rows are written in them.

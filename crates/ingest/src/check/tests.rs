@@ -138,6 +138,30 @@ async fn given_rows_that_are_there_twice_when_checked_then_all_of_them_count_and
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn given_more_columns_of_keys_than_one_pass_takes_when_checked_then_the_others_are_counted_all_the_same() {
+    let columns: Vec<String> = (1..=6).map(|n| format!("c{n}")).collect();
+    let typed = columns.iter().map(|name| format!("[[column]]\nname = \"{name}\"\ntype = \"text\"\nunique = true\n"));
+    let text = format!("name = \"keys\"\ndataset = \"keys\"\n{}", typed.collect::<String>());
+    let contract = Contract::parse(&text).expect("a contract");
+    // Every value of the n-th column is there n times, so those of the first once, and some are missing.
+    let row = |at: usize| (1..=6).map(|n| if at == 600 + n { String::new() } else { format!("v{}", at / n) }).collect();
+    let rows: Vec<Vec<String>> = (0..720).map(row).collect();
+    let lines: Vec<String> = rows.iter().map(|row| row.join(",")).collect();
+    let csv = format!("{}\n{}\n", columns.join(","), lines.join("\n"));
+    let frame = Frame::open(Form::Csv, Arc::new(csv.into_bytes())).await.expect("rows");
+    let none = References::new();
+    let found = check(&contract, &frame, &none, NOW).await.expect("checked");
+    for n in 1..=6 {
+        let result = of(&found, &format!("c{n}.unique"));
+        // One value is there once less, and of the second column it is alone then.
+        let expected = [0, 718, 719, 719, 719, 719][n - 1];
+        assert_eq!((result.verdict == Verdict::Passed, result.violations), (n == 1, expected), "c{n}");
+    }
+    let (_, kept) = offending(&contract, &frame, &none, &found.results).await.expect("read").expect("rows");
+    assert_eq!(kept, 718 + 4 * 719);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn given_a_value_that_stands_for_none_when_checked_then_it_is_missing_and_breaks_no_rule_but_that() {
     let mut rows = loans();
     rows[0][place("credit_amount")] = "-999".to_owned();

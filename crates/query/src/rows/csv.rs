@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use csv::{ByteRecord, Reader, ReaderBuilder};
+use csv::{Reader, ReaderBuilder, StringRecord};
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
@@ -11,7 +11,7 @@ use super::read::{BATCH_ROWS, Batches, Group, malformed, names_are_good, recover
 use super::text::{BATCH_BYTES, Building, GROUP_ROWS, Guard, Seen};
 use super::{RangeRead, RowsError};
 
-/// A version of this form, read to its end once.
+/// A version of this form.
 pub(super) struct Csv {
     bytes: Arc<dyn RangeRead>,
     schema: SchemaRef,
@@ -25,7 +25,7 @@ struct Records {
     reader: Reader<Guard>,
     /// Fields of the header, once it is read.
     fields: Option<usize>,
-    record: ByteRecord,
+    record: StringRecord,
 }
 
 impl Records {
@@ -33,13 +33,17 @@ impl Records {
         let mut builder = ReaderBuilder::new();
         builder.has_headers(false).flexible(true).buffer_capacity(1 << 20);
         let reader = builder.from_reader(Guard::new(bytes, looks));
-        Self { reader, fields: None, record: ByteRecord::new() }
+        Self { reader, fields: None, record: StringRecord::new() }
     }
 
     /// The next row, and its line.
-    fn next(&mut self) -> Result<Option<(&ByteRecord, u64)>, RowsError> {
-        let more = self.reader.read_byte_record(&mut self.record).map_err(|error| match error.into_kind() {
+    fn next(&mut self) -> Result<Option<(&StringRecord, u64)>, RowsError> {
+        let more = self.reader.read_record(&mut self.record).map_err(|error| match error.into_kind() {
             csv::ErrorKind::Io(error) => recovered(error),
+            csv::ErrorKind::Utf8 { pos, .. } => {
+                let line = pos.map_or(0, |pos| pos.line());
+                RowsError::Malformed(format!("line {line}: no UTF-8: write the text as UTF-8"))
+            }
             other => RowsError::Malformed(format!("no row of a CSV: {other:?}")),
         })?;
         if !more {
@@ -59,17 +63,18 @@ impl Records {
     }
 }
 
-fn text(field: &[u8], line: u64) -> Result<&str, RowsError> {
-    std::str::from_utf8(field).or_else(|_| malformed(format!("line {line}: no UTF-8: write the text as UTF-8")))
+/// The names of the columns.
+fn names(header: &StringRecord) -> Vec<&str> {
+    header.iter().map(|name| name.trim_start_matches('\u{feff}').trim()).collect()
 }
 
 impl Csv {
+    /// Reads all of it, to know its columns.
     pub(super) fn open(bytes: Arc<dyn RangeRead>) -> Result<Self, RowsError> {
         let mut records = Records::new(&bytes, true);
         let Some((header, _)) = records.next()? else { return malformed("line 1: there is no header") };
         let header = header.clone();
-        let names: Vec<&str> = header.iter().map(|name| text(name, 1)).collect::<Result<_, _>>()?;
-        let names: Vec<&str> = names.iter().map(|name| name.trim_start_matches('\u{feff}').trim()).collect();
+        let names = names(&header);
         names_are_good("line 1", names.iter().copied())?;
         let mut seen = vec![Seen::NOTHING; names.len()];
         let (mut rows, mut last, mut groups, mut from) = (0, 1, Vec::new(), 0);
@@ -79,7 +84,7 @@ impl Csv {
                 return malformed(format!("line {line}: the header again: are these several files in one?"));
             }
             for (field, seen) in record.iter().zip(&mut seen).filter(|(field, _)| !field.is_empty()) {
-                see(seen, text(field, line)?, line);
+                see(seen, field, line);
             }
             rows += 1;
             if rows % GROUP_ROWS == 0 {
@@ -96,9 +101,20 @@ impl Csv {
         }
         let kinds = names.iter().zip(&seen).map(|(name, seen)| seen.settle(name));
         let kinds: Vec<Kind> = kinds.collect::<Result<_, _>>()?;
-        let fields = names.iter().zip(&kinds).map(|(name, kind)| Field::new(*name, kind.data_type(), true));
-        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let schema = schema(names.into_iter(), &kinds);
         Ok(Self { bytes, schema, kinds, rows, groups })
+    }
+
+    /// The same of columns that are known. Rows and groups are not.
+    pub(super) fn known(bytes: Arc<dyn RangeRead>, columns: &[(String, Kind)]) -> Result<Self, RowsError> {
+        let mut records = Records::new(&bytes, false);
+        let Some((header, _)) = records.next()? else { return malformed("line 1: there is no header") };
+        if !names(header).into_iter().eq(columns.iter().map(|(name, _)| name)) {
+            return malformed("line 1: the header has other names than are on record");
+        }
+        let kinds: Vec<Kind> = columns.iter().map(|(_, kind)| *kind).collect();
+        let schema = schema(columns.iter().map(|(name, _)| name.as_str()), &kinds);
+        Ok(Self { bytes, schema, kinds, rows: 0, groups: vec![] })
     }
 
     pub(super) fn survey(&self) -> (u64, Vec<Group>) {
@@ -121,6 +137,12 @@ impl Csv {
         let kinds = projection.iter().map(|at| Building::new(self.kinds[*at])).collect();
         Ok(Box::new(Batching { records, schema, projection: projection.to_vec(), building: kinds, ended: false }))
     }
+}
+
+/// What a query sees of columns.
+pub(super) fn schema<'a>(names: impl Iterator<Item = &'a str>, kinds: &[Kind]) -> SchemaRef {
+    let fields = names.zip(kinds).map(|(name, kind)| Field::new(name, kind.data_type(), true));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 /// Takes a value into what is known of its column.
@@ -148,7 +170,7 @@ impl Batching {
         while rows < BATCH_ROWS && bytes < BATCH_BYTES {
             let Some((record, line)) = self.records.next()? else { break };
             for (at, building) in self.projection.iter().zip(&mut self.building) {
-                let field = text(record.get(*at).unwrap_or_default(), line)?;
+                let field = record.get(*at).unwrap_or_default();
                 if !building.push(Some(field).filter(|field| !field.is_empty())) {
                     return malformed(format!("line {line}: column {} is of another type than before", at + 1));
                 }

@@ -29,6 +29,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::read::{Survey, Version, malformed};
+use super::repeated::repeated_rows;
 use super::{RangeRead, RowsError};
 use crate::QueryError;
 use crate::session::{UNBOUNDED, yielding};
@@ -66,6 +67,20 @@ impl Frame {
         Self::over(version)
     }
 
+    /// Opens a version whose columns are known, as [`Frame::columns`] gave them when it was opened or surveyed: text is not
+    /// read to its end for that again.
+    ///
+    /// # Errors
+    /// As [`Frame::open`], or when a header has other names.
+    pub async fn known(
+        form: Form,
+        bytes: Arc<dyn RangeRead>,
+        columns: Vec<(String, String)>,
+    ) -> Result<Self, RowsError> {
+        let version = apart(move || Version::known(form, bytes, &columns)).await?;
+        Self::over(version)
+    }
+
     /// Opens a version that is not trusted yet: reads all of it, and says what it is.
     ///
     /// # Errors
@@ -94,6 +109,7 @@ impl Frame {
         for function in UNBOUNDED {
             context.deregister_udf(function);
         }
+        context.register_udaf(repeated_rows());
         let frame = Self { context, columns: version.columns(), limits: LIMITS };
         frame.register("rows", version)?;
         Ok(frame)

@@ -6,18 +6,18 @@ use std::fmt;
 use std::io::{BufRead as _, BufReader};
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::record_batch::RecordBatch;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::csv::batch;
+use super::csv::{batch, schema};
 use super::kind::{Kind, integer};
 use super::read::{BATCH_ROWS, Batches, Group, MAX_COLUMNS, malformed, names_are_good, recovered};
 use super::text::{BATCH_BYTES, Building, GROUP_ROWS, Guard, Seen};
 use super::{RangeRead, RowsError};
 
-/// A version of this form, read to its end once.
+/// A version of this form.
 pub(super) struct Jsonl {
     bytes: Arc<dyn RangeRead>,
     schema: SchemaRef,
@@ -136,6 +136,7 @@ fn differ(one: Kind, other: Kind) -> bool {
 }
 
 impl Jsonl {
+    /// Reads all of it, to know its columns.
     pub(super) fn open(bytes: Arc<dyn RangeRead>) -> Result<Self, RowsError> {
         let mut lines = Lines::new(&bytes, true);
         let mut places: HashMap<String, usize> = HashMap::new();
@@ -177,9 +178,15 @@ impl Jsonl {
             groups.push(Group { from, to: bytes.len() });
         }
         let kinds = names.iter().zip(&seen).map(|(name, seen)| seen.settle(name)).collect::<Result<Vec<_>, _>>()?;
-        let fields = names.iter().zip(&kinds).map(|(name, kind)| Field::new(name, kind.data_type(), true));
-        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let schema = schema(names.iter().map(String::as_str), &kinds);
         Ok(Self { bytes, schema, kinds, rows, groups })
+    }
+
+    /// The same of columns that are known. Rows and groups are not.
+    pub(super) fn known(bytes: Arc<dyn RangeRead>, columns: &[(String, Kind)]) -> Self {
+        let kinds: Vec<Kind> = columns.iter().map(|(_, kind)| *kind).collect();
+        let schema = schema(columns.iter().map(|(name, _)| name.as_str()), &kinds);
+        Self { bytes, schema, kinds, rows: 0, groups: vec![] }
     }
 
     pub(super) fn survey(&self) -> (u64, Vec<Group>) {

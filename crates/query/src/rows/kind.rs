@@ -81,6 +81,12 @@ impl Kind {
         }
     }
 
+    /// The type of a word for it.
+    pub(super) fn of_word(word: &str) -> Option<Self> {
+        let all = [Self::Text, Self::Boolean, Self::Integer, Self::Number, Self::Date, Self::Timestamp, Self::Json];
+        all.into_iter().find(|kind| kind.word() == word)
+    }
+
     /// The word for it.
     pub(super) fn word(self) -> &'static str {
         match self {

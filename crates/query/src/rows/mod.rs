@@ -10,6 +10,7 @@ mod kind;
 mod pages;
 mod parquet_file;
 mod read;
+mod repeated;
 mod subjects;
 mod text;
 
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 pub use frame::{Frame, Rows};
 pub use read::{Group, MAX_COLUMNS, Survey};
+pub use repeated::{REPEATED_ROWS, hashes};
 pub use subjects::{Subjects, Theirs};
 
 use crate::QueryError;

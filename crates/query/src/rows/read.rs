@@ -10,7 +10,7 @@ use domain::data::Form;
 use super::arrow_file::ArrowFile;
 use super::csv::Csv;
 use super::jsonl::Jsonl;
-use super::kind::word_of;
+use super::kind::{Kind, word_of};
 use super::parquet_file::ParquetFile;
 use super::{RangeRead, RowsError};
 
@@ -66,6 +66,21 @@ impl Version {
             Form::Jsonl => Jsonl::open(bytes).map(Self::Jsonl),
             Form::Parquet => ParquetFile::open(bytes).map(Self::Parquet),
             Form::Arrow => ArrowFile::open(bytes).map(Self::Arrow),
+        }
+    }
+
+    /// Opens a version of which the columns are known, each with a word for its type, from when all of it was read; text is
+    /// not read for that again, and not to be surveyed.
+    pub(super) fn known(
+        form: Form,
+        bytes: Arc<dyn RangeRead>,
+        columns: &[(String, String)],
+    ) -> Result<Self, RowsError> {
+        let kinds = columns.iter().map(|(name, word)| Some((name.clone(), Kind::of_word(word)?)));
+        match (form, kinds.collect::<Option<Vec<_>>>()) {
+            (Form::Csv, Some(columns)) => Csv::known(bytes, &columns).map(Self::Csv),
+            (Form::Jsonl, Some(columns)) => Ok(Self::Jsonl(Jsonl::known(bytes, &columns))),
+            _ => Self::open(form, bytes),
         }
     }
 

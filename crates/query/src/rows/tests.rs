@@ -101,6 +101,37 @@ async fn given_a_csv_when_asked_then_columns_have_the_narrowest_type_of_all_thei
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn given_columns_that_are_known_when_asked_then_the_answer_is_that_of_reading_all_of_it_first() {
+    let csv = "\u{feff}id,born,note\n1,2001-02-03,\"a,b\"\n2,,c\n";
+    let jsonl = "{\"id\":1,\"born\":\"2001-02-03\"}\n{\"note\":\"c\",\"id\":2}\n";
+    for (form, text) in [(Form::Csv, csv), (Form::Jsonl, jsonl)] {
+        let (whole, survey) = frame(form, text).await;
+        let known = Frame::known(form, bytes(text), survey.columns.clone()).await.expect("as it was");
+        assert_eq!(known.columns(), survey.columns);
+        let sql = "SELECT sum(id), max(born), min(note) FROM rows";
+        assert_eq!(ask(&known, sql).await.expect("asked"), ask(&whole, sql).await.expect("asked"));
+        let mut other = survey.columns;
+        other[1].1 = "integer".to_owned();
+        let wrong = Frame::known(form, bytes(text), other.clone()).await.expect("opened");
+        ask(&wrong, sql).await.expect_err("a date is no number");
+        other[1].0 = "birth".to_owned();
+        assert_eq!(Frame::known(form, bytes(text), other).await.is_err(), form == Form::Csv);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_rows_that_are_alike_when_counted_beside_others_then_all_of_them_are_and_too_many_rows_give_no_number() {
+    let sql = "SELECT __repeated_rows(a), __repeated_rows(a, b), count(*) FROM rows";
+    let (few, _) = frame(Form::Csv, "a,b\n1,x\n1,y\n2,x\n1,x\n,x\n,x\n2,\n").await;
+    assert_eq!(ask(&few, sql).await.expect("asked"), ["5|2|7"], "what is missing is like nothing");
+    let lines: String = (0..9_000).map(|n| format!("{n},x\n")).collect();
+    let (many, _) = frame(Form::Csv, format!("a,b\n{lines}")).await;
+    assert_eq!(ask(&many, sql).await.expect("asked"), ["||9000"]);
+    let (none, _) = frame(Form::Csv, "a,b\n").await;
+    assert_eq!(ask(&none, sql).await.expect("asked"), ["0|0|0"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn given_json_lines_when_asked_then_members_that_are_left_out_are_null() {
     let text = "{\"id\":1,\"name\":\"Ann \\u00e9\",\"tags\":[1,2]}\n\n{\"id\":2.5,\"at\":\"2026-11-22\"}\n";
     let (frame, survey) = frame(Form::Jsonl, text).await;

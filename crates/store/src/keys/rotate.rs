@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use vault::{DestroyOutcome, KeyCount, KeyKind, KeyName, Turn, WrappedKey, same_versions};
 
 use super::{
-    KeyRow, KeyStoreError, SELECT_KEY, bury, children, execute, failed, find, insert, live_version, overwrite,
-    read_row, replace, select, time,
+    KeyStoreError, SELECT_KEY, bury, children, execute, failed, find, insert, live_version, overwrite, read_row,
+    replace, select, time,
 };
 
 /// Live keys that an outgoing bucket key wraps, in a range of rows. The unary plus keeps the index of buckets out of it: rows come as
@@ -83,15 +83,27 @@ pub(super) fn rewrap(tx: &Transaction<'_>, keys: &[WrappedKey]) -> Result<u64, K
             Some(version) => *version,
             None => *buckets.entry(bucket.clone()).or_insert(live_version(tx, &bucket)?),
         };
-        let fits = |row: &KeyRow| row.destroyed_ms.is_none() && row.key.version == key.version;
         if version == Some(key.parent_version)
-            && let Some(row) = find(tx, &key.name)?.filter(fits)
+            && let Some(id) = live_id(tx, key)?
         {
-            overwrite(tx, row.id, key)?;
+            overwrite(tx, id, key)?;
             replaced += 1;
         }
     }
     Ok(replaced)
+}
+
+/// The number of a key's row, when it is live at that version: nothing else of it is read, for this is asked of every key of a
+/// class.
+fn live_id(tx: &Transaction<'_>, key: &WrappedKey) -> Result<Option<i64>, KeyStoreError> {
+    let KeyName { kind, class, unit } = &key.name;
+    let sql =
+        "SELECT id FROM key WHERE kind = ?1 AND class = ?2 AND unit = ?3 AND version = ?4 AND destroyed_ms IS NULL";
+    tx.prepare_cached(sql)
+        .and_then(|mut select| {
+            select.query_row(params![kind.as_str(), class, unit, key.version], |row| row.get(0)).optional()
+        })
+        .map_err(failed("read keys"))
 }
 
 /// The live outgoing bucket keys of a class, with their versions.

@@ -80,7 +80,7 @@ impl<R: ReadAt> ObjectPieces<R> {
             return Err(ObjectError::Header("an empty chunk follows the last one"));
         }
         let pieces = Self { cipher, header, from, start, sealed, chunks, opened: Mutex::default() };
-        let opened = pieces.open_chunk(last)?;
+        let opened = pieces.open_chunk(last, Zeroizing::default())?;
         *pieces.opened.lock().unwrap_or_else(PoisonError::into_inner) = Some((last, opened));
         Ok(pieces)
     }
@@ -123,7 +123,8 @@ impl<R: ReadAt> ObjectPieces<R> {
         let held = self.opened.lock().unwrap_or_else(PoisonError::into_inner).take();
         let opened = match held {
             Some((same, opened)) if same == number => opened,
-            _ => self.open_chunk(number)?,
+            Some((_, before)) => self.open_chunk(number, before)?,
+            None => self.open_chunk(number, Zeroizing::default())?,
         };
         let rest = opened.get(within..).unwrap_or_default();
         let taken = rest.len().min(to.len());
@@ -132,11 +133,16 @@ impl<R: ReadAt> ObjectPieces<R> {
         Ok(taken)
     }
 
-    fn open_chunk(&self, number: u32) -> Result<Zeroizing<Vec<u8>>, ObjectError> {
+    /// Opens a chunk into `buffer`, over what it held before, so that it is wiped once and not for each chunk.
+    fn open_chunk(&self, number: u32, mut buffer: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, ObjectError> {
         let each = u64::from(self.header.chunk_bytes) + TAG_BYTES as u64;
         let at = u64::from(number) * each;
         let length = usize::try_from(each.min(self.sealed - at)).map_err(|_| ObjectError::TooLarge)?;
-        let mut buffer = Zeroizing::new(vec![0; length]);
+        if buffer.capacity() < length {
+            // Not grown: that would leave what it holds in memory that is free.
+            buffer = Zeroizing::new(Vec::with_capacity(length));
+        }
+        buffer.resize(length, 0);
         self.from.read_exact_at(&mut buffer, self.start + at)?;
         let (last, chunk) = (number + 1 == self.chunks, u64::from(number));
         match self.cipher.opens(number, last, &mut buffer) {
