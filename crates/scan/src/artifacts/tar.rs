@@ -53,7 +53,8 @@ fn word(field: &[u8]) -> String {
 }
 
 pub(crate) fn look(scan: &mut Scan, path: &str, depth: usize, source: &dyn Source) -> io::Result<()> {
-    let (mut at, mut names, mut said) = (0, HashSet::new(), BTreeMap::new());
+    let (mut at, mut names) = (0, HashSet::new());
+    let mut said: BTreeMap<String, String> = BTreeMap::new();
     for _ in 0..MAX_MEMBERS {
         if at >= source.size() {
             return Ok(());
