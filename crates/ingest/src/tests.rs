@@ -397,7 +397,17 @@ async fn given_a_version_that_was_stored_and_not_checked_when_started_again_then
     let left = || engine.read(|state| state.unchecked());
     assert_eq!(left(), [("loans".to_owned(), "1".to_owned())], "as when the process ends there");
     let (_running, stop) = tokio::sync::watch::channel(false);
+    let marks = world.dir.path().join("checking");
+    let (mark, other) = (marks.join("loans@1"), marks.join("loans@0"));
+    std::fs::create_dir(&marks).expect("made");
+    for mark in [&mark, &other] {
+        std::fs::write(mark, b"").expect("as when the process ended in the check");
+    }
+    check::check_those_left(Arc::clone(engine), left(), stop.clone()).await;
+    assert_eq!((left().len(), mark.exists(), other.exists()), (1, true, false), "it is not tried a second time");
+    std::fs::remove_file(&mark).expect("removed");
     check::check_those_left(Arc::clone(engine), left(), stop).await;
+    assert!(!mark.exists());
     let quarantine = engine.read(|state| state.standing("loans", "1").and_then(|known| known.quarantine.clone()));
     assert_eq!(quarantine.expect("row 1 breaks it").rules, ["id.range"]);
     assert!(left().is_empty());
