@@ -299,6 +299,22 @@ async fn given_rows_that_differ_in_one_of_several_columns_when_compared_by_key_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn given_more_hidden_columns_than_are_asked_of_at_once_when_compared_then_each_has_bands_of_its_own() {
+    let world = World::new(DataClass::Internal).await;
+    let line = |cell: &dyn Fn(usize) -> String| (0..45).map(cell).collect::<Vec<_>>().join(",") + "\n";
+    let mut rows = line(&|column| format!("c{column}"));
+    for row in 0..400 {
+        rows += &line(&|column| if matches!(column, 3 | 43) { "7".to_owned() } else { (row * column).to_string() });
+    }
+    world.put("loans", "1", Form::Csv, rows.as_bytes()).await.expect("stored");
+    rows += &line(&|_| "7".to_owned());
+    world.put("loans", "2", Form::Csv, rows.as_bytes()).await.expect("stored");
+    let told = world.compared(&[], &Shown { values_of: &|_| false, min_group: 200 }).await.expect("compared");
+    let banded = told.columns.iter().filter(|column| column.quantiles.is_some()).map(|column| column.name.as_str());
+    assert_eq!(banded.collect::<Vec<_>>(), ["c0", "c3", "c43"], "half of the rows share a band in these alone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn given_two_versions_when_compared_then_columns_rows_and_distributions_are_told() {
     let world = World::new(DataClass::Internal).await;
     let rows = |from: u32, to: u32, add: u32, more: &str| -> Vec<u8> {
