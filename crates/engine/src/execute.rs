@@ -450,7 +450,7 @@ impl Engine {
             state.digest().map(|sha256| (state, sha256))
         });
         let (state, sha256) = digested.await?.map_err(|e| ExecuteError::Internal(e.to_string()))?;
-        let digest = StateDigest { size: state.size, sha256 };
+        let digest = StateDigest { size: state.size, sha256, fold: Some(State::FOLD) };
         let system = self.system.clone();
         match self.settle(&system, &Ask::from(Command::DigestState(digest)), None).await? {
             Settled::Events(events, now) => self.commit(&system, events, None, now).await.map(|_| state),

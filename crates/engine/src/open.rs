@@ -460,7 +460,7 @@ fn open_log(vfs: &Arc<dyn Vfs>, dir: &Path, log_options: LogOptions) -> Result<(
     let mut fold = Fold::after(Snapshot::read_all(&dir.join("snapshots")).next());
     let (log, _) = Log::open(Arc::clone(vfs), log_options, &mut |seq, bytes| fold.take(seq, bytes))?;
     if fold.unconfirmed {
-        tracing::warn!("a snapshot does not belong to this ledger; folding from the beginning");
+        tracing::warn!("a snapshot is of another ledger or another revision of the fold; folding from the beginning");
         fold = Fold::after(None);
         log.for_each_entry(0..log.size(), &mut |seq, bytes| fold.take(seq, bytes))?;
     }
@@ -500,10 +500,12 @@ impl Fold {
         }
     }
 
-    /// Whether this entry, the first after the snapshot, holds the digest of the snapshot's state.
+    /// Whether this entry, the first after the snapshot, holds the digest of the snapshot's state, folded as it is now.
     fn confirmed_by(&self, entry: &Entry) -> bool {
         let Event::StateDigest(digest) = &entry.event else { return false };
-        digest.size == self.state.size && self.state.digest().is_ok_and(|sha256| sha256 == digest.sha256)
+        digest.fold == Some(State::FOLD)
+            && digest.size == self.state.size
+            && self.state.digest().is_ok_and(|sha256| sha256 == digest.sha256)
     }
 }
 

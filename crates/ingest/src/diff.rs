@@ -275,23 +275,34 @@ fn column(name: &str, kind: &str, known: [&Known; 2], rows: [u64; 2], shows_valu
 /// Puts the beginning of a band in the place of each quantile of a column whose values are not shown, or nothing when a
 /// band has too few rows: a quantile of few rows, or where they are far apart, is somebody's value.
 async fn in_bands(frames: [&Frame; 2], columns: &mut [ColumnDiff], min_group: u64) -> Result<(), RowsError> {
+    let mut banded = Vec::new();
     for column in columns.iter_mut().filter(|column| !column.shows_values) {
         let Some(both) = column.quantiles.take() else { continue };
         let Some(width) = band(&both) else { continue };
-        let begins = both.map(|of| of.each().map(|value| (value / width).floor() * width));
-        let number = format!("CAST({} AS DOUBLE)", quoted(&column.name));
-        let mut enough = true;
-        for (frame, begins) in frames.into_iter().zip(&begins) {
-            let rows_in = |from: f64| {
-                let to = from + width;
-                format!("sum(CASE WHEN {number} >= {from:?} AND {number} < {to:?} THEN 1 ELSE 0 END)")
-            };
-            let asked: Vec<String> =
-                begins.iter().enumerate().map(|(n, from)| format!("{} AS b{n}", rows_in(*from))).collect();
+        banded.push((column, width, both.map(|of| of.each().map(|value| (value / width).floor() * width))));
+    }
+    for some in banded.chunks_mut(AT_ONCE) {
+        let mut enough = vec![true; some.len()];
+        for (side, frame) in frames.into_iter().enumerate() {
+            let mut asked = Vec::new();
+            for (column, width, begins) in some.iter() {
+                let number = format!("CAST({} AS DOUBLE)", quoted(&column.name));
+                for from in begins[side] {
+                    let (n, to) = (asked.len(), from + width);
+                    asked.push(format!(
+                        "sum(CASE WHEN {number} >= {from:?} AND {number} < {to:?} THEN 1 ELSE 0 END) AS b{n}"
+                    ));
+                }
+            }
             let row = Row::of(frame, &format!("SELECT {} FROM rows", asked.join(", "))).await?;
-            enough &= (0..begins.len()).all(|at| row.count(at) >= min_group);
+            for (at, enough) in enough.iter_mut().enumerate() {
+                *enough &= (at * 3..at * 3 + 3).all(|at| row.count(at) >= min_group);
+            }
         }
-        column.quantiles = enough.then(|| begins.map(|[p25, p50, p75]| Quantiles { p25, p50, p75 }));
+        for ((column, _, begins), enough) in some.iter_mut().zip(enough) {
+            let begins = *begins;
+            column.quantiles = enough.then(|| begins.map(|[p25, p50, p75]| Quantiles { p25, p50, p75 }));
+        }
     }
     Ok(())
 }

@@ -299,6 +299,22 @@ async fn given_rows_that_differ_in_one_of_several_columns_when_compared_by_key_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn given_more_hidden_columns_than_are_asked_of_at_once_when_compared_then_each_has_bands_of_its_own() {
+    let world = World::new(DataClass::Internal).await;
+    let line = |cell: &dyn Fn(usize) -> String| (0..45).map(cell).collect::<Vec<_>>().join(",") + "\n";
+    let mut rows = line(&|column| format!("c{column}"));
+    for row in 0..400 {
+        rows += &line(&|column| if matches!(column, 3 | 43) { "7".to_owned() } else { (row * column).to_string() });
+    }
+    world.put("loans", "1", Form::Csv, rows.as_bytes()).await.expect("stored");
+    rows += &line(&|_| "7".to_owned());
+    world.put("loans", "2", Form::Csv, rows.as_bytes()).await.expect("stored");
+    let told = world.compared(&[], &Shown { values_of: &|_| false, min_group: 200 }).await.expect("compared");
+    let banded = told.columns.iter().filter(|column| column.quantiles.is_some()).map(|column| column.name.as_str());
+    assert_eq!(banded.collect::<Vec<_>>(), ["c0", "c3", "c43"], "half of the rows share a band in these alone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn given_two_versions_when_compared_then_columns_rows_and_distributions_are_told() {
     let world = World::new(DataClass::Internal).await;
     let rows = |from: u32, to: u32, add: u32, more: &str| -> Vec<u8> {
@@ -397,7 +413,17 @@ async fn given_a_version_that_was_stored_and_not_checked_when_started_again_then
     let left = || engine.read(|state| state.unchecked());
     assert_eq!(left(), [("loans".to_owned(), "1".to_owned())], "as when the process ends there");
     let (_running, stop) = tokio::sync::watch::channel(false);
+    let marks = world.dir.path().join("checking");
+    let (mark, other) = (marks.join("loans@1"), marks.join("loans@0"));
+    std::fs::create_dir(&marks).expect("made");
+    for mark in [&mark, &other] {
+        std::fs::write(mark, b"").expect("as when the process ended in the check");
+    }
+    check::check_those_left(Arc::clone(engine), left(), stop.clone()).await;
+    assert_eq!((left().len(), mark.exists(), other.exists()), (1, true, false), "it is not tried a second time");
+    std::fs::remove_file(&mark).expect("removed");
     check::check_those_left(Arc::clone(engine), left(), stop).await;
+    assert!(!mark.exists());
     let quarantine = engine.read(|state| state.standing("loans", "1").and_then(|known| known.quarantine.clone()));
     assert_eq!(quarantine.expect("row 1 breaks it").rules, ["id.range"]);
     assert!(left().is_empty());

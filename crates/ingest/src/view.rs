@@ -15,6 +15,7 @@ use engine::{Engine, ExecuteError, View};
 use query::rows::{Frame, Rows, RowsError};
 
 use crate::encode::EncodeError;
+use crate::numbers::quoted;
 
 /// Why a view cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -340,10 +341,6 @@ impl Query {
 fn key_of(expression: &str) -> String {
     let text = format!("CAST({expression} AS VARCHAR)");
     format!("COALESCE(CAST(character_length({text}) AS VARCHAR) || ':' || {text}, '-')")
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// What becomes of a column, if its rule fits its type.

@@ -261,6 +261,7 @@ impl Session {
             Some(params) => plan.with_param_values(params.values()).map_err(engine)?,
             None => plan,
         };
+        statement::must_be_bounded(&plan)?;
         let frame = self.context.execute_logical_plan(plan).await.map_err(engine)?;
         let plan = frame.create_physical_plan().await.map_err(engine)?;
         execute_stream(yielding(plan).map_err(engine)?, self.context.task_ctx()).map_err(engine)

@@ -1,5 +1,7 @@
 //! What a statement asks for, before it is planned: it must be one question, about tables that exist.
 
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast::Statement as Sql;
@@ -73,6 +75,45 @@ fn must_ask(statement: &Statement) -> Result<(), QueryError> {
             other => Err(refuse(&other.to_string())),
         },
         other => Err(refuse(&other.to_string())),
+    }
+}
+
+/// Refuses casts to types of a fixed size: they ask for memory by a number in the question, in one step that no limit on
+/// memory or time can stop.
+pub(crate) fn must_be_bounded(plan: &LogicalPlan) -> Result<(), QueryError> {
+    let mut sized = false;
+    let walked = plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|part| {
+                sized |= is_sized(part);
+                Ok(if sized { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+            })
+        })
+    });
+    walked.map_err(|error| QueryError::from_engine(error, 0))?;
+    match sized {
+        true => Err(QueryError::Sql(
+            "a cast is to a type that stands in the question, and to none of a fixed size: use `VARCHAR`, or a list without \
+             a length"
+                .into(),
+        )),
+        false => Ok(()),
+    }
+}
+
+fn is_sized(expr: &Expr) -> bool {
+    let named = |kind: &str| kind.contains("FixedSize");
+    match expr {
+        Expr::Cast(cast) => named(&cast.field.data_type().to_string()),
+        Expr::TryCast(cast) => named(&cast.field.data_type().to_string()),
+        // A type that is put together may be any.
+        Expr::ScalarFunction(call) if matches!(call.name(), "arrow_cast" | "arrow_try_cast") => {
+            match call.args.get(1) {
+                Some(Expr::Literal(kind, _)) => kind.try_as_str().flatten().is_none_or(named),
+                _ => true,
+            }
+        }
+        _ => false,
     }
 }
 

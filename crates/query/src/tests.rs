@@ -380,6 +380,16 @@ fn functions_without_bounds_do_not_exist() {
         for sql in ["select repeat('x', 2000000000)", "select lpad('x', 2000000000)", "select rpad('x', 2000000000)"] {
             assert!(matches!(session.sql(sql, None).await, Err(QueryError::Sql(_))), "{sql}");
         }
+        assert!(session.sql("select arrow_cast(1, 'Int32'), cast(2 as varchar)", None).await.is_ok());
+        for sql in [
+            "select arrow_cast('x', 'FixedSizeBinary(2000000000)')",
+            "select 1 where 1 in (select arrow_try_cast('x', 'FixedSizeBinary(2000000000)') is null)",
+            "select cast(null as int[2000000000])",
+            "explain select try_cast(null as int[2000000000])",
+        ] {
+            let refused = session.sql(sql, None).await;
+            assert!(matches!(&refused, Err(QueryError::Sql(why)) if why.contains("fixed size")), "{sql}: {refused:?}");
+        }
     });
 }
 

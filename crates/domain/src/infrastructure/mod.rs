@@ -126,6 +126,9 @@ pub struct StateDigest {
     pub size: u64,
     /// SHA-256 of the state as compact JSON with sorted keys, hexadecimal.
     pub sha256: String,
+    /// [`crate::State::FOLD`] of the program that took it. Left out by programs from before there were revisions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<u32>,
 }
 
 /// A refusal. What was asked is named, but not repeated: it may hold what must not be in the ledger.

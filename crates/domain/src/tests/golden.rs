@@ -84,7 +84,8 @@ fn infrastructure() -> Vec<Event> {
             to_size: 7,
             reference: s("INC-2207"),
         }),
-        Event::StateDigest(StateDigest { size: 4096, sha256: s("bb") }),
+        Event::StateDigest(StateDigest { size: 4096, sha256: s("bb"), fold: None }),
+        Event::StateDigest(StateDigest { size: 4096, sha256: s("bb"), fold: Some(1) }),
         Event::EndpointsProbed(EndpointsProbed {
             node: s("n1"),
             incarnation: 1,
@@ -668,6 +669,18 @@ fn given_an_unknown_type_or_version_when_decoded_then_it_is_an_error() {
     assert!(Entry::decode(known.replace("org.created", "org.exploded").as_bytes()).is_err());
     assert!(Entry::decode(known.replace("\"v\":1", "\"v\":2").as_bytes()).is_err());
     assert!(Entry::decode(known.replace("\"name\":", "\"nick\":").as_bytes()).is_err());
+}
+
+/// Fails when the same entries come to another state than they did. Then raise `State::FOLD`, here, there and in
+/// `tests/verifier/verify.py`; copy `golden/events.jsonl` over `golden/fold.jsonl`; and put the digest of now here.
+#[test]
+fn given_known_entries_when_folded_then_their_digest_is_that_of_this_revision_of_the_fold() {
+    let mut state = State::default();
+    for line in include_str!("../../golden/fold.jsonl").lines() {
+        state.apply(&Entry::decode(line.as_bytes()).expect("an entry"));
+    }
+    let pinned = (1, "ca035a5a2c99fbb640f7c567f47d142f276866542548e4529424df502ab2757b");
+    assert_eq!((State::FOLD, state.digest().expect("JSON").as_str()), pinned);
 }
 
 #[test]

@@ -6,6 +6,8 @@
 
 use domain::data::{Check, ColumnType, Contract, ContractColumn, Literal, Reference, What};
 
+use crate::numbers::quoted;
+
 /// The name of the column that says which rules a row breaks; with underscores behind it where the rows have one of that
 /// name themselves.
 pub const BROKEN_RULES: &str = "counterfoil_rules";
@@ -259,11 +261,6 @@ fn literal(value: &Literal, kind: ColumnType) -> String {
         Literal::Text(value) if kind == ColumnType::Text => text(value),
         Literal::Text(value) => format!("CAST({} AS {})", text(value), sql_type(kind)),
     }
-}
-
-/// A name in SQL.
-pub(super) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// A text in SQL.

@@ -16,10 +16,12 @@ use query::rows::{Frame, REPEATED_ROWS, RowsError};
 use query::{Answer, QueryError};
 
 pub use compile::BROKEN_RULES;
-use compile::{Apart, Asked, Compiled, quoted, text};
+use compile::{Apart, Asked, Compiled, text};
 pub use left::check_those_left;
 pub use profile::{Proposal, profile_version};
 pub use run::{Outcome, Under, Wish, check_version, kept_rows, try_contract};
+
+use crate::numbers::quoted;
 
 /// The most rows that are kept of those that break what blocks.
 pub const MAX_KEPT_ROWS: usize = 10_000;

@@ -16,8 +16,9 @@ use domain::data::Unsure;
 use query::QueryError;
 use query::rows::{Frame, RowsError, hashes};
 
-use super::compile::{Compiled, quoted};
+use super::compile::Compiled;
 use super::{MAX_KEPT_ROWS, unsure};
+use crate::numbers::quoted;
 
 /// Hashes that are held at once, over all that is asked: 256 MiB.
 const MAX_HASHES: usize = if cfg!(test) { 64 } else { 16 << 20 };

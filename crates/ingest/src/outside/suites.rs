@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Imported, made};
+use crate::numbers::quoted;
 
 #[derive(Default)]
 pub(super) struct Draft {
@@ -318,10 +319,6 @@ pub(super) fn literal(value: &Value) -> Result<String, String> {
         Value::String(text) => Ok(format!("'{}'", text.replace('\'', "''"))),
         _ => Err("a value in it is neither text, nor a number, nor true or false".to_owned()),
     }
-}
-
-pub(super) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// The type for the name that pandas, Spark or a database gives it.

@@ -165,6 +165,7 @@ impl Frame {
         let plan = self.context.state().statement_to_plan(statement).await.map_err(engine)?;
         let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         read_only.verify_plan(&plan).map_err(engine)?;
+        statement::must_be_bounded(&plan)?;
         let frame = self.context.execute_logical_plan(plan).await.map_err(engine)?;
         let planned = timeout_at(deadline, frame.create_physical_plan()).await.map_err(|_| late(self.limits))?;
         let plan = yielding(planned.map_err(engine)?).map_err(engine)?;

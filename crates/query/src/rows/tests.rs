@@ -183,6 +183,7 @@ async fn given_a_second_table_when_joined_then_rows_are_held_against_it_and_noth
         "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'",
         "SELECT 1; SELECT 2",
         "SELECT repeat('x', 1000000000)",
+        "SELECT CAST(NULL AS INT[1000000000])",
         "SELECT * FROM '/etc/passwd'",
         "EXPLAIN SELECT 1",
     ] {

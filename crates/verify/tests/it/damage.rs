@@ -2,7 +2,7 @@
 
 use domain::infrastructure::{LedgerHeartbeat, StateDigest};
 use domain::serving::SegmentProgress;
-use domain::{Entry, Event, Record};
+use domain::{Entry, Event, Record, State};
 use merkle::{Policy, SignerKey, hex};
 use verify::{Claim, Options, Package, Report, Verdict, verify_package};
 
@@ -427,11 +427,26 @@ fn results_of_controls_are_held_to_the_ledger() {
 }
 
 #[test]
+fn a_digest_of_the_state_by_another_revision_of_the_fold_is_noted_and_no_failure() {
+    for fold in [None, Some(State::FOLD + 1)] {
+        let mut world = World::full();
+        let size = world.state.size;
+        world.event(Event::StateDigest(StateDigest { size, sha256: hex(&[0; 32]), fold }));
+        let report = verify_package(world.package().zip(), &options(&world));
+        assert!(report.has("state.revision") && !report.has("state.digest"), "{report}");
+        assert_eq!(report.verdict(Claim::Integrity), Verdict::Pass, "{report}");
+    }
+    untrue(Claim::Integrity, "state.digest", |world| {
+        world.event(Event::StateDigest(StateDigest { size: 1, sha256: hex(&[0; 32]), fold: None }));
+    });
+}
+
+#[test]
 fn a_ledger_that_contradicts_itself_is_found() {
     use Claim::Integrity;
     untrue(Integrity, "state.digest", |world| {
         let size = world.state.size;
-        world.event(Event::StateDigest(StateDigest { size, sha256: hex(&[0; 32]) }));
+        world.event(Event::StateDigest(StateDigest { size, sha256: hex(&[0; 32]), fold: Some(State::FOLD) }));
     });
     let say = |change: &dyn Fn(&mut Entry)| {
         let mut world = World::full();

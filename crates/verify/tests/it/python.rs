@@ -59,6 +59,9 @@ fn both_verifiers_pass_a_whole_package() {
     }
     let mut world = World::full();
     (0..300).for_each(|_| world.refuse());
+    let (size, sha256) = (world.state.size, "00".repeat(32));
+    // Of another revision of the fold: noted by both.
+    world.event(domain::Event::StateDigest(domain::infrastructure::StateDigest { size, sha256, fold: None }));
     agree(world.package().zip());
     let (report, exit) = second_opinion(&world.package().zip());
     assert_eq!((&report["verdicts"][0]["verdict"], exit), (&Value::from("pass"), 0), "{report:#}");

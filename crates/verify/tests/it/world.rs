@@ -178,7 +178,7 @@ impl World {
 
     pub fn digest_state(&mut self) {
         let sha256 = self.state.digest().expect("a state is JSON");
-        self.event(Event::StateDigest(StateDigest { size: self.state.size, sha256 }));
+        self.event(Event::StateDigest(StateDigest { size: self.state.size, sha256, fold: Some(State::FOLD) }));
     }
 
     /// Records as the next segment would have them.

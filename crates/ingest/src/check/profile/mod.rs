@@ -25,6 +25,7 @@ use super::compile::text;
 use super::run::{PATIENCE, TURNS, WHOLE, late, opened, unreadable};
 use super::{References, check};
 use crate::classify::{classify, says_nothing_of_anybody};
+use crate::numbers::quoted;
 
 /// How often what does not hold is taken out: what depends on it shows then.
 const ROUNDS: usize = 4;
@@ -249,7 +250,7 @@ fn rule(one: &Seen, names: &mut BTreeSet<String>) -> Option<Rule> {
     if one.hidden.is_some() || one.values == 0 || (one.unique && one.lengths.is_none()) {
         return None;
     }
-    let column = super::compile::quoted(&one.name);
+    let column = quoted(&one.name);
     let (word, sql, seen) = if !one.allowed.is_empty() {
         let listed: Vec<String> = one.allowed.iter().map(|value| text(value)).collect();
         let sql = format!("{column} IN ({})", listed.join(", "));

@@ -7,9 +7,9 @@ use domain::data::contracts::Severity;
 use domain::data::{ColumnType, Contract, ContractColumn, Tolerance};
 use query::rows::{Frame, RowsError};
 
-use super::super::compile::{Compiled, quoted};
+use super::super::compile::Compiled;
 use crate::classify::is_about_somebody;
-use crate::numbers::Row;
+use crate::numbers::{Row, quoted};
 
 /// Columns that are looked at: more have no room in a contract.
 const MAX_COLUMNS: usize = 150;

@@ -11,8 +11,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::suites::{Draft, literal, quoted, type_of};
+use super::suites::{Draft, literal, type_of};
 use super::{Imported, made, yaml};
+use crate::numbers::quoted;
 
 /// Members that describe, of the whole file, of an object or a column, and of a rule.
 const DESCRIBES: [&[&str]; 3] = [

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::suites::{literal, quoted};
+use super::super::suites::literal;
 use super::{DESCRIBES, Taken, is_of, plain};
+use crate::numbers::quoted;
 
 /// Operators of a rule.
 const OPERATORS: [&str; 8] = [
