@@ -190,12 +190,13 @@ async fn given_a_version_that_was_changed_on_disk_when_read_then_it_is_refused_b
     replace(&flipped);
     let told = message(get(&engine, &steward, "1").await);
     assert!(told.ends_with("(broken_end)") && told.contains(&format!("object `{object}`")), "{told}");
-    let told = engine.verify_version("loans", "1").await.expect_err("refused").to_string();
+    let told = engine.verify_version(&steward, "loans", "1").await.expect_err("refused").to_string();
     assert!(told.ends_with("(broken_end)"), "{told}");
     replace(&bytes);
     assert_eq!(get(&engine, &steward, "1").await.expect("as it was"), ROWS);
-    assert_eq!(engine.verify_version("loans", "1").await.expect("whole"), (ROWS.len() as u64, object.clone()));
-    assert_eq!(code(engine.verify_version("loans", "2").await), RefusalCode::NotFound);
+    let whole = engine.verify_version(&steward, "loans", "1").await.expect("whole");
+    assert_eq!(whole, (ROWS.len() as u64, object.clone()));
+    assert_eq!(code(engine.verify_version(&steward, "loans", "2").await), RefusalCode::NotFound);
 
     // What is read ahead is told at once, what lies behind it when a reader comes there.
     let long = "x".repeat(3 << 20);
@@ -220,7 +221,8 @@ async fn given_a_version_that_was_changed_on_disk_when_read_then_it_is_refused_b
                 assert_eq!(broken.name(), "changed");
             }
         }
-        assert!(engine.verify_version("loans", "2").await.expect_err("changed").to_string().ends_with("(changed)"));
+        let told = engine.verify_version(&steward, "loans", "2").await.expect_err("changed").to_string();
+        assert!(told.ends_with("(changed)"), "{told}");
     }
 }
 
