@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
+use domain::RefusalCode;
 use domain::data::{DataClass, Form, LawfulBasis};
 use http::Method;
 use serde_json::{Value, json};
@@ -395,7 +396,8 @@ impl Get {
         let bytes = match into_file(client, &path, &self.output).await {
             // What is wrong behind what was read ahead cannot be said in an answer that has begun: ask for it.
             Err(broken) if broken.kind == BROKEN_OFF => {
-                return Err(verified(client, &self.dataset, &self.version).await.err().unwrap_or(broken));
+                let why = verified(client, &self.dataset, &self.version).await.err();
+                return Err(why.filter(is_unreadable).unwrap_or(broken));
             }
             came => came?,
         };
@@ -406,6 +408,11 @@ impl Get {
 /// Whether a version is whole.
 async fn verified(client: &Client, dataset: &str, version: &str) -> Result<Value, Failure> {
     client.json(Method::GET, &at(&[dataset, "versions", version, "verify"]), None).await
+}
+
+/// Whether a failure says of an object that it does not open: another one explains nothing of an answer that broke off.
+fn is_unreadable(failure: &Failure) -> bool {
+    [RefusalCode::Conflict, RefusalCode::Expired].iter().any(|code| code.as_str() == failure.kind)
 }
 
 /// The same address with one more question.
