@@ -247,6 +247,32 @@ async fn given_a_version_when_destroyed_then_its_key_is_gone_and_a_copy_of_its_f
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn given_an_object_that_cannot_be_removed_when_others_are_to_go_then_they_go_and_it_is_tried_again() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (engine, steward) = with_loans(dir.path()).await;
+    let mut versions = Vec::new();
+    for version in ["1", "2"] {
+        put(&engine, &steward, "loans", version).await.expect("stored");
+        versions.push((object_of(&engine, version), version));
+    }
+    // They go in the order of their names: the first one is stuck.
+    versions.sort();
+    let stuck = versions[0].0.clone();
+    let path = engine.objects_dir().join(&stuck[..2]).join(&stuck);
+    std::fs::remove_file(&path).expect("removed");
+    std::fs::create_dir(&path).expect("what is no file is not removed");
+    for (_, version) in versions {
+        let wish = DestroyVersion { dataset: "loans".into(), version: version.into(), reference: "CHG-7".into() };
+        let error = engine.destroy_version(&steward, wish).await.expect_err("one is there still").to_string();
+        assert!(error.contains(&stuck), "{error}");
+    }
+    assert!(engine.read(|state| state.doomed_objects.keys().eq([&stuck])));
+    std::fs::remove_dir(&path).expect("removed");
+    engine.finish_objects().await.expect("all are gone");
+    assert!(engine.read(|state| state.doomed_objects.is_empty()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn given_somebody_in_two_versions_when_their_rows_are_dropped_then_the_others_stay_and_the_old_keys_are_gone() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let (engine, steward) = with_loans(dir.path()).await;
