@@ -20,6 +20,9 @@ use crate::{Engine, ExecuteError};
 /// Bytes that are encrypted at once.
 const PIECE_BYTES: usize = 64 << 10;
 
+/// Of an object: its key and its file.
+const COPIES: u64 = 2;
+
 /// Directory of the notes of what is being written; each is called as its object, and says its class.
 const BEGUN: &str = "begun";
 
@@ -152,7 +155,8 @@ impl Engine {
             scrapped.await??;
         }
         self.blocking(move |engine| engine.is_gone(&class, &named)).await??;
-        self.execute(self.system(), Command::DestroyObject(ObjectNamed { object: object.to_owned() })).await.map(drop)
+        let gone = ObjectNamed { object: object.to_owned(), copies_confirmed: Some(COPIES) };
+        self.execute(self.system(), Command::DestroyObject(gone)).await.map(drop)
     }
 
     /// Removes what was being written when the process ended, unless an event speaks of it or it is kept aside.
