@@ -17,7 +17,8 @@ use super::arrow_file::MAX_BATCH_BYTES;
 use super::parquet_file::MAX_FOOTER_BYTES;
 use super::read::{Version, malformed};
 
-/// The size at which a row group of Parquet is written, as long as there are few of them. In memory it may be some times that.
+/// The size at which a row group of Parquet is written, as long as there are few of them. In memory it may be some times
+/// that.
 const GROUP_BYTES: usize = 16 << 20;
 const MEMORY_FACTOR: usize = 4;
 
@@ -25,7 +26,8 @@ const MEMORY_FACTOR: usize = 4;
 const FOOTER_STEP_BYTES: u64 = 8 << 20;
 const MOST_STEPS: u64 = 4;
 
-/// What a footer says of a column in each group, at most, without its name: where it is, and what its least and greatest values are.
+/// What a footer says of a column in each group, at most, without its name: where it is, and what its least and greatest
+/// values are.
 const COLUMN_SAID_BYTES: usize = 320;
 
 /// Columns that are written with dictionaries. Each has memory of its own before the first value, and of many that would be

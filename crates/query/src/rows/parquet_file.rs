@@ -117,8 +117,9 @@ impl ParquetFile {
         let columns = self.metadata.parquet_schema().columns();
         if !Footer::without_groups(self.metadata()).has_room_for(bytes) {
             return malformed(format!(
-                "its {} columns have {bytes} bytes: written anew its footer would have more than {MAX_FOOTER_BYTES}, and nobody's \
-                 rows could be taken out: store it as several versions, or with fewer columns, to say whom rows are about",
+                "its {} columns have {bytes} bytes: written anew its footer would have more than {MAX_FOOTER_BYTES}, and \
+                 nobody's rows could be taken out: store it as several versions, or with fewer columns, to say whom \
+                 rows are about",
                 columns.len()
             ));
         }

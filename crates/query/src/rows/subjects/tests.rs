@@ -239,7 +239,7 @@ fn given_a_column_or_a_type_that_nothing_can_be_taken_out_of_when_opened_then_it
 
 #[test]
 fn given_more_columns_than_have_dictionaries_when_written_anew_then_groups_are_cut_by_what_is_in_them() {
-    let none: ArrayRef = Arc::new(Int64Array::from(vec![None; ROWS]));
+    let none: ArrayRef = Arc::new(Int64Array::from(vec![None::<i64>; ROWS]));
     let emails: ArrayRef = Arc::new(StringArray::from_iter((0..ROWS).map(whose)));
     let named = (0..1200).map(|at| (format!("c{at}"), Arc::clone(&none), true));
     let all = std::iter::once(("email".to_owned(), emails, true)).chain(named);
