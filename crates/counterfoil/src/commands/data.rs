@@ -496,3 +496,17 @@ fn described(one: &Value) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_why_a_version_was_not_verified_when_an_answer_broke_off_then_only_an_object_that_does_not_open_explains_it()
+     {
+        let explains = |code: &str| is_unreadable(&Failure::refused(code, "why"));
+        assert!(explains("conflict") && explains("expired"));
+        assert!(!["forbidden", "not_found", "unavailable", "503"].into_iter().any(explains));
+        assert!(!is_unreadable(&Failure::unreachable("the server is away")));
+    }
+}
