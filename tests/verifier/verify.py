@@ -143,7 +143,7 @@ EVENTS = {
         "dataset/{dataset}",
         "dataset version? object? report tool tool_version? run? ran_at? verdict results",
     ),
-    "object.destroyed": ("object/{object}", "object class key"),
+    "object.destroyed": ("object/{object}", "object class key copies_confirmed?"),
     # Residency.
     "regions.declared": ("regions", "regions"),
     "store.located": ("regions", "store region?"),

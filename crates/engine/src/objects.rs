@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use domain::Command;
-use domain::data::{ObjectNamed, StoredObject, objects::key_of};
+use domain::data::{Doomed, ObjectNamed, StoredObject, objects::key_of};
 use vault::object::Written;
 use vault::{ObjectError, ObjectHeader, ObjectId};
 
@@ -19,6 +19,9 @@ use crate::{Engine, ExecuteError};
 
 /// Bytes that are encrypted at once.
 const PIECE_BYTES: usize = 64 << 10;
+
+/// Of an object: its key and its file.
+const COPIES: u64 = 2;
 
 /// Directory of the notes of what is being written; each is called as its object, and says its class.
 const BEGUN: &str = "begun";
@@ -121,33 +124,39 @@ impl Engine {
     /// Destroys what is decided to go, and says so of each when it is gone.
     ///
     /// # Errors
-    /// [`ExecuteError::Unavailable`] when a key or a file cannot be destroyed, or the ledger cannot be written; what is
-    /// left is done by the next call.
+    /// [`ExecuteError::Unavailable`] when a key or a file cannot be destroyed, or the ledger cannot be written: the first
+    /// such, when all others were tried. What is left is done by the next call.
     pub async fn finish_objects(self: &Arc<Self>) -> Result<(), ExecuteError> {
         let doomed = self.read(|state| state.doomed_objects.clone());
+        let mut first = Ok(());
         for (object, doomed) in doomed {
-            let named = object.clone();
-            {
-                // A hold is placed by a command: none comes between the look and what is destroyed.
-                let _turn = self.turn.lock().await;
-                if let Some(hold) = self.read(|state| state.doomed_kept_since(&object)) {
-                    tracing::warn!(
-                        object,
-                        hold,
-                        "a hold keeps an object that a rule of retention was to end: it waits"
-                    );
-                    continue;
-                }
-                self.blocking(move |engine| {
-                    engine.forget_ended(&doomed.dataset, &doomed.version)?;
-                    engine.scrap_object(&doomed.class, &named)?;
-                    engine.is_gone(&doomed.class, &named)
-                })
-                .await??;
+            if let Err(error) = self.finish_object(&object, doomed).await {
+                tracing::warn!(object, %error, "an object that is to go is there still");
+                first = first.and(Err(error));
             }
-            self.execute(self.system(), Command::DestroyObject(ObjectNamed { object })).await?;
         }
-        Ok(())
+        first
+    }
+
+    async fn finish_object(self: &Arc<Self>, object: &str, doomed: Doomed) -> Result<(), ExecuteError> {
+        let (class, named) = (doomed.class.clone(), object.to_owned());
+        {
+            // A hold is placed by a command: none comes between the look and what is destroyed.
+            let _turn = self.turn.lock().await;
+            if let Some(hold) = self.read(|state| state.doomed_kept_since(object)) {
+                tracing::warn!(object, hold, "a hold keeps an object that a rule of retention was to end: it waits");
+                return Ok(());
+            }
+            let named = named.clone();
+            let scrapped = self.blocking(move |engine| {
+                engine.forget_ended(&doomed.dataset, &doomed.version)?;
+                engine.scrap_object(&doomed.class, &named)
+            });
+            scrapped.await??;
+        }
+        self.blocking(move |engine| engine.is_gone(&class, &named)).await??;
+        let gone = ObjectNamed { object: object.to_owned(), copies_confirmed: Some(COPIES) };
+        self.execute(self.system(), Command::DestroyObject(gone)).await.map(drop)
     }
 
     /// Removes what was being written when the process ended, unless an event speaks of it or it is kept aside.

@@ -30,8 +30,12 @@ impl engine::Columnar for Columnar {
         column: &SubjectColumn,
         theirs: Theirs<'_>,
         to: &mut dyn Write,
-    ) -> Result<u64, RowError> {
+    ) -> Result<(u64, u64), RowError> {
         opened(from, column)?.without(theirs, to).map_err(told)
+    }
+
+    fn rows(&self, from: VersionPieces, column: &SubjectColumn) -> Result<u64, RowError> {
+        opened(from, column)?.rows().map_err(told)
     }
 
     fn rows_of(

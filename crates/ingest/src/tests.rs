@@ -1,6 +1,6 @@
 //! Versions on their way in, over a real data directory, and how two differ.
 
-use std::io::Cursor;
+use std::io::{self, Cursor, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use domain::data::{
 use domain::keys::tokens::{TokenKind, TokenMethod, TokenScope, TokenScopeDeclared};
 use domain::people::{ActorKind, Purpose};
 use domain::{Command, RefusalCode};
-use engine::{About, Engine, EngineOptions, ExecuteError, Principal};
+use engine::{About, Columnar as _, Engine, EngineOptions, ExecuteError, Principal, RowError, Theirs, VersionPieces};
 use parquet::arrow::ArrowWriter;
 use query::rows::Frame;
 
@@ -60,8 +60,13 @@ struct World {
 
 impl World {
     async fn new(class: DataClass) -> Self {
+        Self::with(class, Arc::new(Columnar)).await
+    }
+
+    async fn with(class: DataClass, columnar: Arc<dyn engine::Columnar>) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let engine = Engine::open(options(dir.path())).await.expect("a new data directory");
+        let options = EngineOptions { columnar: Some(columnar), ..options(dir.path()) };
+        let engine = Engine::open(options).await.expect("a new data directory");
         let token = std::fs::read_to_string(dir.path().join("operator.token")).expect("the operator's key");
         let operator = engine.authenticate(token.trim()).expect("known");
         let who = with(&engine, &operator, "data_steward").await;
@@ -282,6 +287,61 @@ async fn given_a_person_in_parquet_and_arrow_when_forgotten_then_versions_are_wr
     }
     assert!(world.engine.datasets_of(&ann).expect("asked").is_empty());
     assert_eq!(world.engine.datasets_of(&bob).expect("asked").len(), 2);
+}
+
+/// Finds a row less than there are in what was written.
+#[derive(Debug)]
+struct Losing;
+
+impl engine::Columnar for Losing {
+    fn identifiers(
+        &self,
+        from: VersionPieces,
+        column: &SubjectColumn,
+        each: &mut dyn FnMut(Vec<String>) -> io::Result<()>,
+    ) -> Result<(), RowError> {
+        Columnar.identifiers(from, column, each)
+    }
+
+    fn without(
+        &self,
+        from: VersionPieces,
+        column: &SubjectColumn,
+        theirs: Theirs<'_>,
+        to: &mut dyn Write,
+    ) -> Result<(u64, u64), RowError> {
+        Columnar.without(from, column, theirs, to)
+    }
+
+    fn rows(&self, from: VersionPieces, column: &SubjectColumn) -> Result<u64, RowError> {
+        Columnar.rows(from, column).map(|rows| rows - 1)
+    }
+
+    fn rows_of(
+        &self,
+        from: VersionPieces,
+        column: &SubjectColumn,
+        theirs: Theirs<'_>,
+        each: &mut dyn FnMut(String) -> io::Result<()>,
+    ) -> Result<(), RowError> {
+        Columnar.rows_of(from, column, theirs, each)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_a_version_written_anew_that_lost_rows_when_read_back_then_the_one_before_stays() {
+    let world = World::with(DataClass::Personal, Arc::new(Losing)).await;
+    let (form, column, scope) = (Form::Parquet, "email".to_owned(), "email".to_owned());
+    let about = About::Named(SubjectColumn { form, column, scope });
+    let wish = Wish { dataset: "loans".into(), version: "1".into(), form: Some(form), about };
+    ingest(&world.engine, &world.who, wish, Cursor::new(columns(form))).await.expect("stored");
+    let ann = world.engine.vault().known_subject("email", "ann@example.com", 0).expect("asked").expect("noted");
+    let Err(ExecuteError::Refused(refusal)) = world.engine.drop_dataset_rows(&ann).await else { panic!("rewritten") };
+    assert!(refusal.message.contains("it has 0 rows, and 1 are left"), "{}", refusal.message);
+    let bytes = stored(&world.engine, "loans", "1").await.expect("opens");
+    let (_, survey) = Frame::surveyed(form, bytes).await.expect("as its form says");
+    assert_eq!((survey.rows, world.objects()), (3, 1), "what was written for nothing is gone");
+    assert_eq!(world.engine.datasets_of(&ann).expect("asked").len(), 1, "they are found when it is tried again");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
+use domain::RefusalCode;
 use domain::data::{DataClass, Form, LawfulBasis};
 use http::Method;
 use serde_json::{Value, json};
@@ -395,7 +396,8 @@ impl Get {
         let bytes = match into_file(client, &path, &self.output).await {
             // What is wrong behind what was read ahead cannot be said in an answer that has begun: ask for it.
             Err(broken) if broken.kind == BROKEN_OFF => {
-                return Err(verified(client, &self.dataset, &self.version).await.err().unwrap_or(broken));
+                let why = verified(client, &self.dataset, &self.version).await.err();
+                return Err(why.filter(is_unreadable).unwrap_or(broken));
             }
             came => came?,
         };
@@ -406,6 +408,11 @@ impl Get {
 /// Whether a version is whole.
 async fn verified(client: &Client, dataset: &str, version: &str) -> Result<Value, Failure> {
     client.json(Method::GET, &at(&[dataset, "versions", version, "verify"]), None).await
+}
+
+/// Whether a failure says of an object that it does not open: another one explains nothing of an answer that broke off.
+fn is_unreadable(failure: &Failure) -> bool {
+    [RefusalCode::Conflict, RefusalCode::Expired].iter().any(|code| code.as_str() == failure.kind)
 }
 
 /// The same address with one more question.
@@ -488,4 +495,18 @@ fn described(one: &Value) -> String {
         text += &format!("{name:<16} {at}  {read}{} bytes  {}\n", stored["bytes"], word(stored, "key"));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_why_a_version_was_not_verified_when_an_answer_broke_off_then_only_an_object_that_does_not_open_explains_it()
+     {
+        let explains = |code: &str| is_unreadable(&Failure::refused(code, "why"));
+        assert!(explains("conflict") && explains("expired"));
+        assert!(!["forbidden", "not_found", "unavailable", "503"].into_iter().any(explains));
+        assert!(!is_unreadable(&Failure::unreachable("the server is away")));
+    }
 }

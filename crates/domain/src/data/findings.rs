@@ -1,12 +1,13 @@
 //! Findings: what contradicts the declared class of a data set or a field, who is to settle it and by when, and how it was.
 //!
 //! The same thing in the same place of a data set is one finding, however often it is found: a second one is opened only
-//! when the first was settled in a way that it contradicts again.
+//! when the first was settled in a way that it contradicts again. Only whom rows are about is said of each version, and so
+//! is one for each.
 
 use serde::{Deserialize, Serialize};
 
 use super::DataClass;
-use super::fields::{FieldDecision, FoundKind, VersionScanned, against};
+use super::fields::{Contradiction, FieldDecision, FoundKind, VersionScanned, against};
 use crate::decide::{reference_is_valid, refuse};
 use crate::{Event, Given, Refusal, RefusalCode, State};
 
@@ -190,14 +191,15 @@ impl State {
 /// The findings that a scan opens.
 pub(crate) fn contradictions(state: &State, given: &Given, body: &VersionScanned) -> Vec<Event> {
     let Some(owner) = state.datasets.get(&body.dataset).map(|known| known.spec.owner.clone()) else { return vec![] };
-    let known = |field: Option<&str>, kind: &str| {
+    let known = |one: &Contradiction| {
         state.findings.values().any(|finding| {
             let opened = &finding.opened;
-            let same = opened.dataset == body.dataset && opened.field.as_deref() == field && opened.kind == kind;
-            same && finding.covers(given.now)
+            let same = opened.dataset == body.dataset && opened.field == one.field && opened.kind == one.kind;
+            let there = one.why != FindingWhy::Unnamed || opened.version == body.version;
+            same && there && finding.covers(given.now)
         })
     };
-    let fresh = against(state, body).into_iter().filter(|one| !known(one.field.as_deref(), &one.kind));
+    let fresh = against(state, body).into_iter().filter(|one| !known(one));
     let opened = fresh.enumerate().map(|(i, one)| {
         Event::FindingOpened(FindingOpened {
             finding: format!("f_{}_{i}", given.fresh),

@@ -51,6 +51,9 @@ pub struct ObjectDestroyed {
     pub class: String,
     /// Name of the key that was destroyed.
     pub key: String,
+    /// How many copies, the key and the file, were looked for again and not found; none where nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copies_confirmed: Option<u64>,
 }
 
 /// The report that an object is gone.
@@ -59,6 +62,9 @@ pub struct ObjectDestroyed {
 pub struct ObjectNamed {
     /// Which object.
     pub object: String,
+    /// How many copies, the key and the file, were looked for again and not found; none where nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copies_confirmed: Option<u64>,
 }
 
 /// The name of an object's key in the vault.
@@ -81,7 +87,8 @@ pub(crate) fn destroyed(state: &State, body: &ObjectNamed) -> Result<Vec<Event>,
     let object = &body.object;
     if let Some(doomed) = state.doomed_objects.get(object) {
         let (class, key) = (doomed.class.clone(), key_of(&doomed.class, object));
-        return Ok(vec![Event::ObjectDestroyed(ObjectDestroyed { object: object.clone(), class, key })]);
+        let (object, copies_confirmed) = (object.clone(), body.copies_confirmed);
+        return Ok(vec![Event::ObjectDestroyed(ObjectDestroyed { object, class, key, copies_confirmed })]);
     }
     if state.version(&format!("object/{object}")) > 0 {
         return Ok(vec![]);

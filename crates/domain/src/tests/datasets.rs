@@ -69,7 +69,7 @@ pub(super) fn destroy(version: &str) -> Command {
 }
 
 pub(super) fn gone(object: &str) -> Command {
-    Command::DestroyObject(ObjectNamed { object: object.into() })
+    Command::DestroyObject(ObjectNamed { object: object.into(), copies_confirmed: None })
 }
 
 fn with_loans() -> Company {

@@ -238,9 +238,21 @@ fn given_people_in_rows_about_nobody_when_scanned_then_one_finding_says_so_until
     assert_eq!((opened.why, opened.cells, opened.field.as_deref()), (FindingWhy::Unnamed, 6, None));
     let refusal = company.refused("a_1", Command::ResolveFinding(resolve(&id, Resolution::Reclassified)));
     assert!(refusal.message.contains("store them anew"), "{}", refusal.message);
+    company.given.object = Some(stored("0b", "personal"));
+    company.done("a_1", store("2", "0b"));
+    let of_second = |company: &mut Company| {
+        let Command::ReportScan(mut second) = scan(columns()) else { unreachable!() };
+        (second.version, second.object) = ("2".into(), "0b".into());
+        company.given.fresh = format!("{:032x}", company.state.size);
+        company.done("a_system", Command::ReportScan(second))
+    };
+    assert_eq!(of_second(&mut company), ["dataset.version.scanned", "finding.opened"], "of each version");
     company.done("a_1", destroy("1"));
     company.done("a_1", Command::ResolveFinding(resolve(&id, Resolution::Removed)));
+    let left = company.first();
+    company.done("a_1", Command::ResolveFinding(resolve(&left, Resolution::FalseAlarm)));
     assert!(company.open().is_empty());
+    assert_eq!(of_second(&mut company), ["dataset.version.scanned"], "a false alarm of this version");
 }
 
 #[test]

@@ -33,7 +33,8 @@ pub trait Columnar: std::fmt::Debug + Send + Sync {
         each: &mut dyn FnMut(Vec<String>) -> io::Result<()>,
     ) -> Result<(), RowError>;
 
-    /// Writes a version without the rows that are `theirs`, and nothing of them; returns how many those were.
+    /// Writes a version without the rows that are `theirs`, and nothing of them; returns how many those were, and how many
+    /// are left.
     ///
     /// # Errors
     /// When it cannot be read or written.
@@ -43,7 +44,13 @@ pub trait Columnar: std::fmt::Debug + Send + Sync {
         column: &SubjectColumn,
         theirs: Theirs<'_>,
         to: &mut dyn Write,
-    ) -> Result<u64, RowError>;
+    ) -> Result<(u64, u64), RowError>;
+
+    /// Reads all of a version: how many rows there are.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn rows(&self, from: VersionPieces, column: &SubjectColumn) -> Result<u64, RowError>;
 
     /// Gives the rows that are `theirs`, each as a JSON object.
     ///

@@ -195,10 +195,11 @@ impl Engine {
         old: &StoredObject,
         column: &SubjectColumn,
     ) -> Result<(StoredObject, u64), Unwritten> {
-        let mut removed = 0;
+        let (mut removed, mut left) = (0, None);
         let stored = self.write_object(&old.class, |to| {
             if !column.form.is_text() {
-                removed = self.write_columns_without(subject, (old, column), to)?;
+                let (gone, stay) = self.write_columns_without(subject, (old, column), to)?;
+                (removed, left) = (gone, Some(stay));
                 return Ok(());
             }
             let mut rows = Rows::new(self.open_stored(old)?, column);
@@ -212,7 +213,29 @@ impl Engine {
             }
             Ok::<(), Unwritten>(())
         })?;
-        Ok((stored, removed))
+        // The object before is destroyed once this one is told of: it must have all the others' rows.
+        let whole = left.filter(|_| removed > 0).map_or(Ok(()), |left| self.has_rows(&stored, column, left));
+        match whole {
+            Ok(()) => Ok((stored, removed)),
+            Err(why) => {
+                // What cannot be removed is by the next start.
+                let _ = self.scrap_object(&stored.class, &stored.object);
+                Err(why)
+            }
+        }
+    }
+
+    /// Reads back what was written of a version of columns.
+    fn has_rows(&self, stored: &StoredObject, column: &SubjectColumn, expected: u64) -> Result<(), Unwritten> {
+        let pieces = Arc::new(self.stored_pieces(stored)?);
+        let why = match self.columnar()?.rows(pieces, column) {
+            Ok(rows) if rows == expected => return Ok(()),
+            Ok(rows) => format!("it has {rows} rows, and {expected} are left"),
+            Err(RowError::Malformed(why)) => why,
+            Err(error @ RowError::Io(_)) => return Err(error.into()),
+        };
+        let message = format!("the version without somebody's rows cannot be read back ({why}), so it stays as it was");
+        Err(RowError::Malformed(message).into())
     }
 
     fn write_columns_without(
@@ -220,7 +243,7 @@ impl Engine {
         subject: &SubjectRef,
         (old, column): (&StoredObject, &SubjectColumn),
         to: &mut dyn io::Write,
-    ) -> Result<u64, Unwritten> {
+    ) -> Result<(u64, u64), Unwritten> {
         let (columnar, pieces) = (self.columnar()?, Arc::new(self.stored_pieces(old)?));
         stashed(|failed| {
             let mut theirs = |named: &str| self.is_about(subject, &column.scope, Some(named)).map_err(&mut *failed);

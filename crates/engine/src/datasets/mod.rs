@@ -41,6 +41,9 @@ pub const MAX_VERSION_BYTES: u64 = 1 << 40;
 /// Most versions that come in or go out at once.
 const MAX_TRANSFERS: usize = 16;
 
+/// Most versions that are read to their end at once, only to see whether they open. Those take no place of others.
+const MAX_VERIFIED: usize = 2;
+
 /// Rows whose subjects are looked up at once.
 const BATCH_ROWS: usize = 4096;
 
@@ -56,6 +59,8 @@ const HOLDER: &str = "dataset/";
 /// What is under way with data sets.
 pub(crate) struct Transfers {
     permits: Arc<Semaphore>,
+    /// For versions that are verified.
+    verified: Arc<Semaphore>,
     /// What checks found that wait for their event, by identifier.
     found: Mutex<BTreeMap<String, domain::data::Found>>,
     /// Objects that were written and wait for their event, and what is known to be in each.
@@ -72,8 +77,9 @@ pub(crate) struct Transfers {
 impl Default for Transfers {
     fn default() -> Self {
         let permits = Arc::new(Semaphore::new(MAX_TRANSFERS));
+        let verified = Arc::new(Semaphore::new(MAX_VERIFIED));
         let (written, begun, found) = Default::default();
-        Self { permits, written, begun, found, rewrites: Default::default(), coming: Default::default() }
+        Self { permits, verified, written, begun, found, rewrites: Default::default(), coming: Default::default() }
     }
 }
 
@@ -82,6 +88,14 @@ impl Transfers {
         Arc::clone(&self.permits).try_acquire_owned().map_err(|_| {
             let message = format!("{MAX_TRANSFERS} versions of data sets are being read or stored: try again");
             Refusal::new(RefusalCode::Conflict, message)
+        })
+    }
+
+    /// The error is another one than of an object that does not open.
+    fn begin_to_verify(&self) -> Result<OwnedSemaphorePermit, ExecuteError> {
+        Arc::clone(&self.verified).try_acquire_owned().map_err(|_| {
+            let message = format!("{MAX_VERIFIED} versions of data sets are being verified: try again");
+            ExecuteError::Unavailable(message)
         })
     }
 
@@ -371,20 +385,32 @@ impl Engine {
         Ok((ahead, reader))
     }
 
-    /// Reads all of a version and gives nothing of it: how many bytes there are, and the object that they lie in. Who may
-    /// ask is for the caller to ask.
+    /// Reads all of a version and gives nothing of it: how many bytes there are, and the object that they lie in. The record
+    /// of the access names it; whether `who` may ask is for the caller to ask. Reading ends when nobody waits for it any more.
     ///
     /// # Errors
     /// A refusal when there is no such version, or by its name what is wrong with its object.
-    pub async fn verify_version(self: &Arc<Self>, dataset: &str, version: &str) -> Result<(u64, String), ExecuteError> {
+    pub async fn verify_version(
+        self: &Arc<Self>,
+        who: &Principal,
+        dataset: &str,
+        version: &str,
+    ) -> Result<(u64, String), ExecuteError> {
         let known = self.read(|state| state.dataset_version(dataset, version).cloned());
         let missing = || format!("data set `{dataset}` has no version `{version}`");
         let stored = known.ok_or_else(|| Refusal::new(RefusalCode::NotFound, missing()))?.stored;
-        let (_permit, object) = (self.transfers.begin()?, stored.object.clone());
+        let object = stored.object.clone();
+        who.attempt.iter().for_each(|attempt| attempt.concerns(&object));
+        let permit = self.transfers.begin_to_verify()?;
+        // Its other end goes with whoever waits; the thread is ended by nothing else.
+        let (waited_for, _waiting) = tokio::sync::oneshot::channel::<()>();
         let read = self.blocking(move |engine| {
+            let _permit = permit;
             let (ahead, mut reader) = engine.read_ahead(&stored)?;
             let mut bytes = ahead.len() as u64;
-            while let Some(chunk) = reader.next_chunk()? {
+            while !waited_for.is_closed()
+                && let Some(chunk) = reader.next_chunk()?
+            {
                 bytes += chunk.len() as u64;
             }
             Ok::<u64, ObjectError>(bytes)

@@ -190,12 +190,13 @@ async fn given_a_version_that_was_changed_on_disk_when_read_then_it_is_refused_b
     replace(&flipped);
     let told = message(get(&engine, &steward, "1").await);
     assert!(told.ends_with("(broken_end)") && told.contains(&format!("object `{object}`")), "{told}");
-    let told = engine.verify_version("loans", "1").await.expect_err("refused").to_string();
+    let told = engine.verify_version(&steward, "loans", "1").await.expect_err("refused").to_string();
     assert!(told.ends_with("(broken_end)"), "{told}");
     replace(&bytes);
     assert_eq!(get(&engine, &steward, "1").await.expect("as it was"), ROWS);
-    assert_eq!(engine.verify_version("loans", "1").await.expect("whole"), (ROWS.len() as u64, object.clone()));
-    assert_eq!(code(engine.verify_version("loans", "2").await), RefusalCode::NotFound);
+    let whole = engine.verify_version(&steward, "loans", "1").await.expect("whole");
+    assert_eq!(whole, (ROWS.len() as u64, object.clone()));
+    assert_eq!(code(engine.verify_version(&steward, "loans", "2").await), RefusalCode::NotFound);
 
     // What is read ahead is told at once, what lies behind it when a reader comes there.
     let long = "x".repeat(3 << 20);
@@ -220,7 +221,8 @@ async fn given_a_version_that_was_changed_on_disk_when_read_then_it_is_refused_b
                 assert_eq!(broken.name(), "changed");
             }
         }
-        assert!(engine.verify_version("loans", "2").await.expect_err("changed").to_string().ends_with("(changed)"));
+        let told = engine.verify_version(&steward, "loans", "2").await.expect_err("changed").to_string();
+        assert!(told.ends_with("(changed)"), "{told}");
     }
 }
 
@@ -242,6 +244,32 @@ async fn given_a_version_when_destroyed_then_its_key_is_gone_and_a_copy_of_its_f
     assert_eq!(code(get(&engine, &steward, "1").await), RefusalCode::NotFound);
     let ann = subject(&engine, "ann@example.com");
     assert!(engine.datasets_of(&ann).expect("asked").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_an_object_that_cannot_be_removed_when_others_are_to_go_then_they_go_and_it_is_tried_again() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (engine, steward) = with_loans(dir.path()).await;
+    let mut versions = Vec::new();
+    for version in ["1", "2"] {
+        put(&engine, &steward, "loans", version).await.expect("stored");
+        versions.push((object_of(&engine, version), version));
+    }
+    // They go in the order of their names: the first one is stuck.
+    versions.sort();
+    let stuck = versions[0].0.clone();
+    let path = engine.objects_dir().join(&stuck[..2]).join(&stuck);
+    std::fs::remove_file(&path).expect("removed");
+    std::fs::create_dir(&path).expect("what is no file is not removed");
+    for (_, version) in versions {
+        let wish = DestroyVersion { dataset: "loans".into(), version: version.into(), reference: "CHG-7".into() };
+        let error = engine.destroy_version(&steward, wish).await.expect_err("one is there still").to_string();
+        assert!(error.contains(&stuck), "{error}");
+    }
+    assert!(engine.read(|state| state.doomed_objects.keys().eq([&stuck])));
+    std::fs::remove_dir(&path).expect("removed");
+    engine.finish_objects().await.expect("all are gone");
+    assert!(engine.read(|state| state.doomed_objects.is_empty()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,12 +13,13 @@ use datafusion::parquet::errors::{ParquetError, Result as ParquetResult};
 use datafusion::parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use datafusion::parquet::file::reader::{ChunkReader, Length};
 
+use super::anew::Footer;
 use super::arrow_file::{in_order, times_are_possible};
 use super::read::{BATCH_ROWS, Batches, Cursor, Group, MAX_COLUMNS, malformed, names_are_good, recovered};
 use super::{RangeRead, RowsError, pages};
 
 /// The longest footer.
-const MAX_FOOTER_BYTES: u64 = 64 << 20;
+pub(super) const MAX_FOOTER_BYTES: u64 = 64 << 20;
 
 /// Rows that a byte may stand for: columns of one value are written very short.
 const MAX_ROWS_A_BYTE: u64 = 8192;
@@ -108,9 +109,20 @@ impl ParquetFile {
         Ok(())
     }
 
-    /// Whether all columns are of types that are written here as they are read.
+    /// Whether all columns are of types that are written here as they are read, and few enough for what they have.
     pub(super) fn can_be_written_alike(&self) -> Result<(), RowsError> {
+        let chunks = self.metadata().row_groups().iter().flat_map(|group| group.columns());
+        let bytes = chunks.map(|chunk| u64::try_from(chunk.uncompressed_size()).unwrap_or(0));
+        let bytes = bytes.fold(0, u64::saturating_add);
         let columns = self.metadata.parquet_schema().columns();
+        if !Footer::without_groups(self.metadata()).has_room_for(bytes) {
+            return malformed(format!(
+                "its {} columns have {bytes} bytes: written anew its footer would have more than {MAX_FOOTER_BYTES}, and \
+                 nobody's rows could be taken out: store it as several versions, or with fewer columns, to say whom \
+                 rows are about",
+                columns.len()
+            ));
+        }
         match columns.iter().find(|column| column.physical_type() == Physical::INT96) {
             None => Ok(()),
             Some(column) => malformed(format!(

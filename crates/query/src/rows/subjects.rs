@@ -129,23 +129,32 @@ impl Subjects {
         })
     }
 
-    /// Writes it anew without the rows that are `theirs`; returns how many those were.
+    /// Reads all of it: how many rows there are.
+    ///
+    /// # Errors
+    /// [`RowsError`] when it cannot be read.
+    pub fn rows(&self) -> Result<u64, RowsError> {
+        caught(|| Ok(self.version.survey()?.rows))
+    }
+
+    /// Writes it anew without the rows that are `theirs`; returns how many those were, and how many are left.
     ///
     /// # Errors
     /// [`RowsError`] when it cannot be read or written, or what `theirs` says.
-    pub fn without(&self, theirs: Theirs<'_>, to: &mut dyn Write) -> Result<u64, RowsError> {
+    pub fn without(&self, theirs: Theirs<'_>, to: &mut dyn Write) -> Result<(u64, u64), RowsError> {
         caught(|| {
             let dictionaries = self.dictionaries_without(theirs)?;
             let mut anew = Anew::begin(&self.version, to)?;
-            let mut removed = 0;
+            let (mut removed, mut left) = (0, 0);
             for batch in self.batches()? {
                 let batch = batch?;
                 let kept = self.told_apart(&batch, theirs, false)?;
                 removed += (batch.num_rows() - kept.len()) as u64;
+                left += kept.len() as u64;
                 anew.write(&copied(&batch, &kept, &dictionaries)?)?;
             }
             anew.finish()?;
-            Ok(removed)
+            Ok((removed, left))
         })
     }
 

@@ -78,6 +78,7 @@ fn a_version_lies_in_one_object_after_the_other_and_is_encrypted_in_each() {
                 object: object.into(),
                 class: "personal".into(),
                 key: format!("object/personal/{object}"),
+                copies_confirmed: None,
             })
         };
         world.add(T0 + 2 * HOUR, gone("0a"));

@@ -126,13 +126,20 @@ fn a_version_that_was_disposed_of_is_gone_in_both_tables_and_one_that_was_rewrit
         let by_hand = format!("{GONE} WHERE rule_id IS NULL");
         assert_eq!(ask(&world.session().await, &by_hand).await, ["0c|0c|true|-|-|-|-"]);
         let (object, class, key) = ("0c".to_owned(), "internal".to_owned(), "object/internal/0c".to_owned());
-        world.add(T0 + DAY + HOUR, Event::ObjectDestroyed(ObjectDestroyed { object, class, key }));
+        let gone = ObjectDestroyed { object, class, key, copies_confirmed: Some(2) };
+        world.add(T0 + DAY + HOUR, Event::ObjectDestroyed(gone.clone()));
         assert_eq!(ask(&world.session().await, &by_hand).await, ["0c|0c|false|2|2|-|-"]);
         let confirmed = DisposalConfirmed { disposal: "0c".into(), reference: "CHECK-1".into() };
         world.add(T0 + DAY + HOUR, Event::DisposalConfirmed(confirmed));
         let row = &ask(&world.session().await, &by_hand).await[0];
         assert!(row.starts_with("0c|0c|false|2|2|") && row != "0c|0c|false|2|2|-|-", "{row}");
         assert_eq!(ask(&world.session().await, "SELECT count(*) FROM deletions").await, ["2"]);
+        // One of before anybody looked again.
+        world.add(T0 + DAY, ended("0d", "CHG-6"));
+        let unseen = ObjectDestroyed { object: "0d".into(), copies_confirmed: None, ..gone };
+        world.add(T0 + DAY + HOUR, Event::ObjectDestroyed(unseen));
+        let before = format!("{GONE} WHERE deletion_id = '0d'");
+        assert_eq!(ask(&world.session().await, &before).await, ["0d|0d|false|2|-|-|-"]);
     });
 }
 

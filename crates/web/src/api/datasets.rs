@@ -268,7 +268,7 @@ pub(crate) async fn verify(
     Path((id, version)): Path<(String, String)>,
 ) -> Result<Answer<Value>, ApiError> {
     app.may_read(&who, &format!("dataset/{id}"))?;
-    let (bytes, object) = app.engine.verify_version(&id, &version).await?;
+    let (bytes, object) = app.engine.verify_version(&who, &id, &version).await?;
     Ok(Answer(json!({ "dataset": id, "version": version, "object": object, "bytes": bytes })))
 }
 

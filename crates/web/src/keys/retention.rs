@@ -205,7 +205,9 @@ fn gone(found: &Found) -> Table {
             Cell::maybe(rows::maybe(row, "rule_id")),
             moment(row, "requested_at"),
             moment(row, "completed_at"),
-            Cell::count(rows::count(row, "replicas_confirmed")),
+            // Nobody looked, which is not none.
+            rows::maybe(row, "replicas_confirmed")
+                .map_or(Cell::None, |_| Cell::count(rows::count(row, "replicas_confirmed"))),
             Cell::count(rows::count(row, "replicas_total")),
             rows::maybe(row, "verified_by").map_or(Cell::None, Cell::actor),
         ]

@@ -142,7 +142,12 @@ pub(super) fn events() -> Vec<Event> {
             reference: s("CHG-11"),
         }),
         Event::VersionEnded(VersionEnded { dataset, version, object: s("0b"), reference: s("CHG-9") }),
-        Event::ObjectDestroyed(ObjectDestroyed { object: s("0a"), class: s("personal"), key: s("object/personal/0a") }),
+        Event::ObjectDestroyed(ObjectDestroyed {
+            object: s("0a"),
+            class: s("personal"),
+            key: s("object/personal/0a"),
+            copies_confirmed: None,
+        }),
     ]
 }
 

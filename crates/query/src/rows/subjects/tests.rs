@@ -112,7 +112,8 @@ fn without(form: Form, bytes: &[u8], column: &str, who: &str) -> (Vec<u8>, u64) 
     let subjects = opened(form, bytes, column).expect("opens");
     subjects.can_be_written_anew().expect("rows can be taken out");
     let mut written = Vec::new();
-    let removed = subjects.without(&mut |named| Ok(named == who), &mut written).expect("written");
+    let (removed, left) = subjects.without(&mut |named| Ok(named == who), &mut written).expect("written");
+    assert_eq!(opened(form, &written, column).expect("opens").rows().expect("read"), left);
     (written, removed)
 }
 
@@ -234,6 +235,20 @@ fn given_a_column_or_a_type_that_nothing_can_be_taken_out_of_when_opened_then_it
     let empty = RecordBatch::new_empty(Arc::new(Schema::new(vec![Field::new("email", DataType::Utf8, true)])));
     let (written, removed) = without(Form::Arrow, &arrow(&empty, false), "email", "ann@example.com");
     assert_eq!((removed, read(Form::Arrow, &written).num_rows()), (0, 0));
+}
+
+#[test]
+fn given_more_columns_than_have_dictionaries_when_written_anew_then_groups_are_cut_by_what_is_in_them() {
+    let none: ArrayRef = Arc::new(Int64Array::from(vec![None::<i64>; ROWS]));
+    let emails: ArrayRef = Arc::new(StringArray::from_iter((0..ROWS).map(whose)));
+    let named = (0..1200).map(|at| (format!("c{at}"), Arc::clone(&none), true));
+    let all = std::iter::once(("email".to_owned(), emails, true)).chain(named);
+    let batch = RecordBatch::try_from_iter_with_nullable(all).expect("a batch");
+    let (written, removed) = without(Form::Parquet, &parquet(&batch, Compression::SNAPPY), "email", "ann@example.com");
+    let again = opened(Form::Parquet, &written, "email").expect("opens");
+    assert_eq!(again.rows().expect("read") + removed, ROWS as u64);
+    let Version::Parquet(file) = &again.version else { panic!("another form") };
+    assert_eq!(file.groups(), 1);
 }
 
 #[test]

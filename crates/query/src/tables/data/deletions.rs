@@ -25,10 +25,11 @@ struct ByHand {
     origin: Origin,
     at: i64,
     gone_at: Option<i64>,
+    copies_confirmed: Option<u64>,
     confirmed_by: Option<String>,
 }
 
-/// Of a version that is destroyed: its key and its file, which are looked for again before it is told.
+/// Of a version that is destroyed: its key and its file.
 const COPIES: u64 = 2;
 
 #[derive(Clone, Default)]
@@ -61,7 +62,10 @@ impl Table for Deletions {
             "replicas_total",
             "Copies in this installation: the key, and each file that was found; of an erasure the keys of that reference, NULL before they are destroyed and where they were too many to be named",
         ),
-        int("replicas_confirmed", "Those of them that were looked for again and not found, by the program itself"),
+        int(
+            "replicas_confirmed",
+            "Those of them that were looked for again and not found, by the program itself; NULL of a version that was destroyed by hand before the ledger was told of such a look",
+        ),
         text(
             "verified_by",
             "Who confirmed it: another person than the one who made the rule, or destroyed it; of an erasure who closed the request, who neither asked for it nor carried it out; NULL while nobody did",
@@ -95,13 +99,14 @@ impl Table for Deletions {
                 let ruled = self.disposals.get(&body.reference).and_then(|row| row.disposing.item.object.as_ref());
                 if ruled != Some(&body.object) {
                     let (origin, at) = (leaf.origin(), leaf.entry.ts);
-                    let row = ByHand { origin, at, gone_at: None, confirmed_by: None };
+                    let row = ByHand { origin, at, gone_at: None, copies_confirmed: None, confirmed_by: None };
                     self.by_hand.insert(body.object.clone(), row);
                 }
             }
             Event::ObjectDestroyed(body) => {
                 if let Some(row) = self.by_hand.get_mut(&body.object) {
                     (row.origin, row.gone_at) = (leaf.origin(), Some(leaf.entry.ts));
+                    row.copies_confirmed = body.copies_confirmed;
                 }
             }
             _ => {}
@@ -135,7 +140,7 @@ impl Table for Deletions {
                 row.gone_at.map_or(Cell::Null, ms),
                 row.gone_at.map(|_| "key_destroyed").into(),
                 row.gone_at.map(|_| COPIES).into(),
-                row.gone_at.map(|_| COPIES).into(),
+                row.copies_confirmed.into(),
                 row.confirmed_by.as_ref().into(),
                 Cell::Null,
             ];
