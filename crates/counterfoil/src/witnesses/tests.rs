@@ -127,10 +127,10 @@ async fn given_answers_that_make_no_sense_when_asked_then_each_is_named_and_noth
         (500, String::new(), "Status"),
         (404, String::new(), "Status"),
         (409, "a lot\n".into(), "Nonsense"),
-        (409, "0\n".into(), "Forked"),
+        (409, "0\n".into(), "Moved"),
         (409, "5\n".into(), "Ahead"),
         (409, "2\n".into(), "Forked"),
-        (422, String::new(), "Forked"),
+        (422, String::new(), "Status"),
         (200, "nonsense\n".into(), "Nonsense"),
         (200, String::new(), "Nonsense"),
         (200, format!("{foreign}\n"), "NotInPolicy"),
@@ -147,6 +147,40 @@ async fn given_answers_that_make_no_sense_when_asked_then_each_is_named_and_noth
         let trouble = format!("{:?}", trouble.expect_err("no cosignature"));
         assert!(trouble.starts_with(expected), "{status} {}: {trouble}", &body[..body.len().min(40)]);
         assert_eq!(rig.witnessed(), None);
+    }
+}
+
+#[tokio::test]
+async fn given_a_witness_whose_size_changes_when_asked_then_only_a_proof_refused_from_a_size_it_named_is_another_history()
+ {
+    let rig = Rig::new();
+    rig.grow(4);
+    let note: Arc<str> = rig.log.latest_checkpoint().expect("published").into();
+    // Newer than the checkpoint that is shown, but not than the log.
+    rig.log.append_and_wait(vec![b"entry".to_vec(); 2]).expect("appended");
+    for (answers, expected) in [
+        ([(409, "6\n"), (500, "")], "Moved(6)"),
+        ([(409, "7\n"), (500, "")], "Ahead"),
+        ([(409, "2\n"), (409, "3\n")], "Moved(3)"),
+        ([(409, "2\n"), (409, "5\n")], "Moved(5)"),
+        ([(409, "2\n"), (409, "7\n")], "Ahead"),
+        ([(409, "2\n"), (409, "2\n")], "Forked(2)"),
+        ([(409, "4\n"), (409, "4\n")], "Forked(4)"),
+        ([(409, "2\n"), (422, "")], "Forked(2)"),
+        ([(422, ""), (500, "")], "Status"),
+    ] {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let answer = post(async move || {
+            let (status, body) = answers[calls.fetch_add(1, Ordering::SeqCst)];
+            (StatusCode::from_u16(status).expect("a status"), body)
+        });
+        let url = listen(Router::new().route("/add-checkpoint", answer)).await;
+        let mut rounds = rig.rounds(&policy(&[1], 1), &[url]);
+        let asked = Asked { note: Arc::clone(&note), size: 4 };
+        let witness = &mut rounds.witnesses[0];
+        let trouble = rounds.asker.ask(&witness.address, &mut witness.size, &asked).await.expect_err("no cosignature");
+        assert!(format!("{trouble:?}").starts_with(expected), "{answers:?}: {trouble:?}");
+        assert_eq!(trouble.is_another_history(), !["Moved", "Status"].iter().any(|word| expected.starts_with(word)));
     }
 }
 
