@@ -184,7 +184,7 @@ impl Server {
         let failed = |e: engine::ExecuteError| Failure::io(e.to_string());
         self.engine.publish().await.map_err(failed)?;
         if let Some(witnesses) = Witnesses::of(&self.config)? {
-            witnesses.start(self.engine.log(), stop.clone())?;
+            witnesses.start(self.engine.log(), stop.clone());
         }
         self.engine.beat().await.map_err(failed)?;
         let address = &self.config.server.listen;

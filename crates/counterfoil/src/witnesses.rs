@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::output::Failure;
 use crate::tls::trust::Trust;
 pub use ask::shown;
-use ask::{Asked, Asker, Trouble};
+use ask::{Asked, Asker, HttpClient, Trouble};
 
 /// How often it is looked whether a new checkpoint was published.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -39,36 +39,36 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// The witnesses that the settings name.
 pub struct Witnesses {
     policy: Policy,
-    urls: Vec<String>,
-    trust: Trust,
+    addresses: Vec<Uri>,
+    client: HttpClient,
 }
 
 impl Witnesses {
     /// Those of the settings; none when there are none.
     ///
     /// # Errors
-    /// When an address or the policy makes no sense.
+    /// When an address or the policy makes no sense, or those to be believed cannot be read.
     pub fn of(config: &Config) -> Result<Option<Self>, Failure> {
-        let urls = config.witnesses.urls.clone();
+        let urls = &config.witnesses.urls;
         if urls.is_empty() {
             return Ok(None);
         }
-        urls.iter().try_for_each(|url| Witness::new(url).map(drop))?;
+        let addresses = urls.iter().map(|url| address(url)).collect::<Result<_, _>>()?;
         let policy = read_policy(&config.witnesses.policy)?;
-        Ok(Some(Self { policy, urls, trust: Trust::from_file(&config.witnesses.ca) }))
+        let client = ask::client(&Trust::from_file(&config.witnesses.ca));
+        let client = client.map_err(|why| Failure::usage(format!("`witnesses.ca`: {why}")))?;
+        Ok(Some(Self { policy, addresses, client }))
     }
 
-    fn rounds(&self, log: &Arc<Log>) -> Result<Rounds, Failure> {
-        Rounds::new(Arc::clone(log), self.policy.clone(), &self.urls, &self.trust)
+    fn rounds(&self, log: &Arc<Log>) -> Rounds {
+        let asker = Asker::new(Arc::clone(log), self.policy.clone(), self.client.clone());
+        let witnesses = self.addresses.iter().cloned().map(Witness::new).collect();
+        Rounds { asker, log: Arc::clone(log), witnesses }
     }
 
     /// Goes on showing each new checkpoint of the log until `stop` is true.
-    ///
-    /// # Errors
-    /// When those to be believed cannot be read.
-    pub fn start(&self, log: &Arc<Log>, stop: watch::Receiver<bool>) -> Result<(), Failure> {
-        tokio::spawn(self.rounds(log)?.run(stop));
-        Ok(())
+    pub fn start(&self, log: &Arc<Log>, stop: watch::Receiver<bool>) {
+        tokio::spawn(self.rounds(log).run(stop));
     }
 }
 
@@ -81,8 +81,7 @@ impl Witnesses {
 pub async fn ask_first(witnesses: Option<&Witnesses>, log: Arc<Log>) -> Result<(), LogError> {
     let mut asked = Vec::new();
     if let Some(witnesses) = witnesses {
-        // Those to be believed are read again when the server listens, and named then.
-        let Ok(mut rounds) = witnesses.rounds(&log) else { return still_stopped(&log) };
+        let mut rounds = witnesses.rounds(&log);
         rounds.round().await;
         if let Some(OtherHistory { by, why }) = rounds.stop_at_another_history() {
             return Err(LogError::OtherHistory { by, why });
@@ -148,13 +147,6 @@ struct Rounds {
 }
 
 impl Rounds {
-    fn new(log: Arc<Log>, policy: Policy, urls: &[String], trust: &Trust) -> Result<Self, Failure> {
-        let witnesses = urls.iter().map(|url| Witness::new(url)).collect::<Result<_, _>>()?;
-        let asker = Asker::new(Arc::clone(&log), policy, trust);
-        let asker = asker.map_err(|why| Failure::usage(format!("`witnesses.ca`: {why}")))?;
-        Ok(Self { asker, log, witnesses })
-    }
-
     async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -204,16 +196,20 @@ impl Rounds {
     }
 }
 
+/// Where the witness with this URL takes checkpoints.
+fn address(url: &str) -> Result<Uri, Failure> {
+    let wrong =
+        || Failure::usage(format!("`witnesses.urls`: `{url}` is not an address such as `https://witness.example/w1`"));
+    let address: Uri = format!("{}/add-checkpoint", url.trim_end_matches('/')).parse().map_err(|_| wrong())?;
+    if !matches!(address.scheme_str(), Some("http" | "https")) || address.query().is_some() {
+        return Err(wrong());
+    }
+    Ok(address)
+}
+
 impl Witness {
-    fn new(url: &str) -> Result<Self, Failure> {
-        let wrong = || {
-            Failure::usage(format!("`witnesses.urls`: `{url}` is not an address such as `https://witness.example/w1`"))
-        };
-        let address: Uri = format!("{}/add-checkpoint", url.trim_end_matches('/')).parse().map_err(|_| wrong())?;
-        if !matches!(address.scheme_str(), Some("http" | "https")) || address.query().is_some() {
-            return Err(wrong());
-        }
-        Ok(Self { address, size: 0, cosigned: None, pause: FIRST_PAUSE, not_before: Instant::now(), trouble: None })
+    fn new(address: Uri) -> Self {
+        Self { address, size: 0, cosigned: None, pause: FIRST_PAUSE, not_before: Instant::now(), trouble: None }
     }
 
     async fn show(&mut self, asker: &Asker, asked: &Asked) {

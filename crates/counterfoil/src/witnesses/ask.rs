@@ -74,9 +74,12 @@ impl Trouble {
     }
 }
 
-type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+/// Calls witnesses.
+pub type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
-fn client(trust: &Trust) -> Result<HttpClient, String> {
+/// # Errors
+/// When those to be believed cannot be read.
+pub fn client(trust: &Trust) -> Result<HttpClient, String> {
     let mut tcp = HttpConnector::new();
     tcp.set_connect_timeout(Some(ANSWER_TIME));
     Ok(Client::builder(TokioExecutor::new()).build(trust.connector(tcp)?))
@@ -115,10 +118,9 @@ pub struct Asker {
 }
 
 impl Asker {
-    /// # Errors
-    /// When those to be believed cannot be read.
-    pub fn new(log: Arc<Log>, policy: Policy, trust: &Trust) -> Result<Self, String> {
-        Ok(Self { log, policy: Arc::new(policy), client: client(trust)? })
+    /// Asks by `client`; only cosignatures by witnesses of the policy count.
+    pub fn new(log: Arc<Log>, policy: Policy, client: HttpClient) -> Self {
+        Self { log, policy: Arc::new(policy), client }
     }
 
     /// Asks for the cosignature and keeps it. `size` is how many entries the witness is thought to have cosigned; it is

@@ -51,8 +51,7 @@ impl Rig {
     }
 
     fn rounds(&self, policy: &str, urls: &[String]) -> Rounds {
-        let policy = Policy::parse(policy).expect("a policy");
-        Rounds::new(Arc::clone(&self.log), policy, urls, &Trust::Public).expect("good settings")
+        Witnesses { policy: Policy::parse(policy).expect("a policy"), ..named(urls) }.rounds(&self.log)
     }
 
     /// Size and number of signatures of the witnessed checkpoint.
@@ -223,7 +222,8 @@ fn open_asking(dir: &Path) -> Arc<Log> {
 
 fn named(urls: &[String]) -> Witnesses {
     let policy = Policy::parse(&policy(&[1], 1)).expect("a policy");
-    Witnesses { policy, urls: urls.to_vec(), trust: Trust::Public }
+    let addresses = urls.iter().map(|url| address(url).expect("an address")).collect();
+    Witnesses { policy, addresses, client: ask::client(&Trust::Public).expect("a client") }
 }
 
 #[tokio::test]
@@ -275,7 +275,7 @@ async fn given_a_running_log_when_a_witness_turns_out_to_know_another_history_th
     let urls = [rig.witness(1).await];
     rig.grow(2);
     let (stop, stopped) = watch::channel(false);
-    named(&urls).start(&rig.log, stopped).expect("good settings");
+    named(&urls).start(&rig.log, stopped);
     let until = Instant::now() + Duration::from_secs(20);
     while rig.witnessed() != Some((2, 2)) && Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -285,8 +285,7 @@ async fn given_a_running_log_when_a_witness_turns_out_to_know_another_history_th
     twin.append_and_wait(vec![b"entry".to_vec(); 2]).expect("appended");
     twin.append_and_wait(vec![b"of the twin".to_vec()]).expect("appended");
     twin.publish().expect("published");
-    let policy = Policy::parse(&policy(&[1], 1)).expect("a policy");
-    Rounds::new(twin, policy, &urls, &Trust::Public).expect("good settings").round().await;
+    named(&urls).rounds(&twin).round().await;
     rig.grow(3);
     while rig.log.halted().is_none() && Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -316,8 +315,14 @@ fn given_settings_that_make_no_sense_when_started_then_they_are_named() {
         assert!(failure.message.contains(word), "{}", failure.message);
     }
     for url in ["", "witness.example", "ftp://witness.example", "http://w/?a=b"] {
-        assert!(Witness::new(url).is_err(), "{url}");
+        assert!(address(url).is_err(), "{url}");
     }
-    let good = Witness::new("https://w.example/a/").map(|witness| witness.address).expect("good");
-    assert_eq!(good, "https://w.example/a/add-checkpoint");
+    assert_eq!(address("https://w.example/a/").expect("good"), "https://w.example/a/add-checkpoint");
+    // A server finds it before it opens the ledger, so that witnesses are asked before anything is written.
+    let mut config = Config::default();
+    config.witnesses.urls = vec!["https://w.example".into()];
+    config.witnesses.policy = file("policy", &policy(&[1], 1));
+    config.witnesses.ca = dir.path().join("absent").display().to_string();
+    let failure = Witnesses::of(&config).err().expect("it cannot be read");
+    assert!(failure.message.contains("witnesses.ca"), "{}", failure.message);
 }
