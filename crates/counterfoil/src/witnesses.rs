@@ -73,8 +73,8 @@ impl Witnesses {
 }
 
 /// Asks the witnesses before anything is written: a copy of the data that was restored whole is consistent in itself, and
-/// only others can tell that it is old. One that does not answer does not keep the server from starting, unless it was the
-/// one that stopped the ledger before.
+/// only others can tell that it is old. One that does not answer does not keep the server from starting, unless the ledger
+/// was stopped before: then it goes on only when every witness that the settings name cosigns it.
 ///
 /// # Errors
 /// [`LogError::OtherHistory`] when a witness remembers another history of this ledger.
@@ -88,22 +88,25 @@ pub async fn ask_first(witnesses: Option<&Witnesses>, log: Arc<Log>) -> Result<(
         }
         asked = rounds.witnesses;
     }
-    let Some(OtherHistory { by, .. }) = log.halted() else { return Ok(()) };
-    let still = asked.iter().find(|witness| witness.address.to_string() == by);
-    if still.is_some_and(|witness| witness.cosigned.is_none()) {
-        tracing::error!(witness = by, "the witness that stopped the ledger cannot be asked again");
-        return still_stopped(&log);
+    let told = log.other_histories();
+    let Some(first) = told.first() else { return Ok(()) };
+    // Whoever could not be asked may remember the same as those that told so.
+    if let Some(silent) = asked.iter().find(|witness| witness.cosigned.is_none()) {
+        let by = silent.address.to_string();
+        tracing::error!(witness = by, "the ledger was stopped, and this witness does not cosign it, so it stays so");
+        let before = told.iter().find(|told| told.by == by).map(|told| told.why.clone());
+        let why = before.unwrap_or_else(|| {
+            let trouble = silent.trouble.as_ref().map_or_else(|| "it was not asked".to_owned(), ToString::to_string);
+            format!("{trouble}; and {} stopped the ledger before: {}", first.by, first.why)
+        });
+        return Err(LogError::OtherHistory { by, why });
     }
-    let why = if still.is_some() { "it cosigns this ledger now" } else { "the settings do not name it any more" };
-    tracing::warn!(witness = by, why, "the ledger was stopped by a witness, and goes on");
+    for OtherHistory { by, .. } in &told {
+        let named = asked.iter().any(|witness| witness.address.to_string() == *by);
+        let why = if named { "it cosigns this ledger now" } else { "the settings do not name it any more" };
+        tracing::warn!(witness = by, why, "the ledger was stopped by a witness, and goes on");
+    }
     log.go_on()
-}
-
-fn still_stopped(log: &Log) -> Result<(), LogError> {
-    match log.halted() {
-        Some(OtherHistory { by, why }) => Err(LogError::OtherHistory { by, why }),
-        None => Ok(()),
-    }
 }
 
 fn read_policy(path: &str) -> Result<Policy, Failure> {
@@ -177,22 +180,24 @@ impl Rounds {
         join_all(due.map(|witness| witness.show(&self.asker, &asked))).await;
     }
 
-    /// Stops the ledger when a witness remembers another history of it; returns what was told.
+    /// Stops the ledger when witnesses remember another history of it; returns what the first of them told.
     fn stop_at_another_history(&self) -> Option<OtherHistory> {
         let remembers = |witness: &Witness| {
             let trouble = witness.trouble.as_ref().filter(|trouble| trouble.is_another_history())?;
             Some(OtherHistory { by: witness.address.to_string(), why: trouble.to_string() })
         };
-        let told = self.witnesses.iter().find_map(remembers)?;
-        tracing::error!(
-            witness = told.by,
-            why = told.why,
-            "ALERT: nothing is written to this ledger any more: it was rolled back, or its key is used elsewhere too"
-        );
-        if let Err(error) = self.log.halt(told.clone()) {
-            tracing::error!(%error, "the ledger is stopped here, but later processes would not know of it");
+        let told: Vec<OtherHistory> = self.witnesses.iter().filter_map(remembers).collect();
+        for told in &told {
+            tracing::error!(
+                witness = told.by,
+                why = told.why,
+                "ALERT: nothing is written to this ledger any more: it was rolled back, or its key is used elsewhere too"
+            );
+            if let Err(error) = self.log.halt(told.clone()) {
+                tracing::error!(%error, "the ledger is stopped here, but later processes would not know of it");
+            }
         }
-        Some(told)
+        told.into_iter().next()
     }
 }
 

@@ -211,10 +211,11 @@ pub fn fsck(vfs: &Arc<dyn Vfs>, dir: &Path, scope: &Scope<'_>) -> FsckReport {
     }
     check_outside(&mut report, &tree, whose(vfs, dir).map(|(_, key)| key), outside);
     match halt::read(&**vfs, &dir.join(HALT)) {
-        Ok(None) => {}
-        Ok(Some(OtherHistory { by, why })) => {
-            let detail = LogError::OtherHistory { by, why }.to_string();
-            report.add("what witnesses told", Outcome::Failed(Fault::Rollback), detail);
+        Ok(told) => {
+            for OtherHistory { by, why } in told {
+                let detail = LogError::OtherHistory { by, why }.to_string();
+                report.add("what witnesses told", Outcome::Failed(Fault::Rollback), detail);
+            }
         }
         Err(error) => report.add("what witnesses told", Outcome::Failed(fault_of(&error)), error.to_string()),
     }

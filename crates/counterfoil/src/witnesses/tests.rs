@@ -270,6 +270,29 @@ async fn given_a_restored_copy_when_the_witness_remembers_more_then_it_is_stoppe
 }
 
 #[tokio::test]
+async fn given_two_witnesses_that_stopped_a_ledger_when_only_one_is_gone_from_the_settings_then_it_stays_stopped() {
+    let rig = Rig::new();
+    let [a, b] = [rig.witness(1).await, rig.witness(2).await];
+    rig.grow(5);
+    rig.rounds(&policy(&[1, 2], 2), &[a.clone(), b.clone()]).round().await;
+    let dir = rig.dir.path().join("restored");
+    let older = open_log(&dir);
+    older.append_and_wait(vec![b"entry".to_vec(); 3]).expect("appended");
+    older.publish().expect("published");
+    assert!(ask_first(Some(&named(&[a.clone(), b.clone()])), Arc::clone(&older)).await.is_err());
+    let by = |log: &Arc<Log>| log.other_histories().into_iter().map(|told| told.by).collect::<Vec<_>>();
+    assert_eq!(by(&older), [format!("{a}/add-checkpoint"), format!("{b}/add-checkpoint")]);
+    drop(older);
+    let told = ask_first(Some(&named(&[b])), open_asking(&dir)).await.expect_err("the other one says so too");
+    assert!(told.to_string().contains("only 3"), "{told}");
+    // One that cannot be asked may remember the same.
+    let away = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
+    let told = ask_first(Some(&named(&[format!("http://{away}")])), open_asking(&dir)).await.expect_err("not known");
+    assert!(told.to_string().contains("cannot be reached"), "{told}");
+    ask_first(None, open_asking(&dir)).await.expect("none of them counts any more");
+}
+
+#[tokio::test]
 async fn given_a_running_log_when_a_witness_turns_out_to_know_another_history_then_it_stops_at_once() {
     let rig = Rig::new();
     let urls = [rig.witness(1).await];

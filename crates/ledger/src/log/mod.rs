@@ -295,8 +295,13 @@ impl Log {
         self.shared.halt.set(&*self.shared.tree.files.vfs, told)
     }
 
-    /// Who remembers another history of this log, so that it is stopped.
+    /// Who remembers another history of this log, so that it is stopped: the first that told so.
     pub fn halted(&self) -> Option<OtherHistory> {
+        self.shared.halt.first()
+    }
+
+    /// All that told of another history of this log.
+    pub fn other_histories(&self) -> Vec<OtherHistory> {
         self.shared.halt.told()
     }
 
