@@ -376,8 +376,9 @@ impl Log {
     /// Signs a statement about something outside the tree, such as a file that is handed out; returns the note.
     ///
     /// # Errors
-    /// `Note` when a member could not be in a note.
+    /// `Note` when a member could not be in a note; `OtherHistory` when the log is stopped.
     pub fn state(&self, kind: &str, members: &[(&str, String)]) -> Result<String, LogError> {
+        self.shared.halt.check()?;
         self.shared.publisher.state(kind, members)
     }
 

@@ -423,6 +423,7 @@ fn given_another_history_that_somebody_remembers_when_told_then_nothing_is_appen
         other => panic!("{other:?}"),
     }
     assert!(matches!(log.publish(), Err(LogError::OtherHistory { .. })));
+    assert!(matches!(log.state("kind/v1", &[]), Err(LogError::OtherHistory { .. })));
     assert_eq!((log.size(), log.latest_checkpoint()), (10, Some(note)), "it can be read");
     drop(log);
     assert!(matches!(open(&disk), Err(LogError::OtherHistory { .. })), "whoever opens it later is told, too");
