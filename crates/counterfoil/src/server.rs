@@ -101,9 +101,11 @@ impl Server {
     /// that says so, with the `reference`.
     ///
     /// # Errors
-    /// As [`Self::open`]; and when it is no older copy, or the key's owner may not.
+    /// As [`Self::open`], witnesses included; and when it is no older copy, or the key's owner may not.
     pub async fn accept_rollback(config: Config, key: &str, reference: &str) -> Result<(Self, Entry), Failure> {
-        let opened = Engine::accept_rollback(options(&config), key, reference).await;
+        let named = Witnesses::of(&config)?;
+        let ask = |log| witnesses::ask_first(named.as_ref(), log);
+        let opened = Engine::accept_rollback(options(&config), key, reference, ask).await;
         let (engine, done) = opened.map_err(|e| not_opened(&e))?;
         let mut events = done.events;
         let event = events.pop().ok_or_else(|| Failure::io("the event was not written"))?;
