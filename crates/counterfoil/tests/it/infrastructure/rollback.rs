@@ -57,6 +57,8 @@ fn given_a_whole_older_directory_when_a_witness_remembers_more_then_it_is_refuse
     let alone = world.cli(&["--json", "ledger", "fsck"]);
     assert!(alone.code == 0 && alone.out.contains("an older copy of all of it would pass"), "{alone:?}");
     assert_eq!(world.cli(&["--json", "ledger", "fsck", "--seen", &kept]).code, 3);
+    let nothing = world.file("nothing", "no checkpoint");
+    assert_eq!(world.cli(&["--json", "ledger", "fsck", "--seen", &nothing]).code, 64);
     witness.configure(&mut world);
     let run = world.try_start().expect_err("it must not start");
     assert_eq!(run.error(), (3, "rolled_back".to_owned()), "{run:?}");
