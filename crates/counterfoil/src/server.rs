@@ -101,9 +101,11 @@ impl Server {
     /// that says so, with the `reference`.
     ///
     /// # Errors
-    /// As [`Self::open`]; and when it is no older copy, or the key's owner may not.
+    /// As [`Self::open`], witnesses included; and when it is no older copy, or the key's owner may not.
     pub async fn accept_rollback(config: Config, key: &str, reference: &str) -> Result<(Self, Entry), Failure> {
-        let opened = Engine::accept_rollback(options(&config), key, reference).await;
+        let named = Witnesses::of(&config)?;
+        let ask = |log| witnesses::ask_first(named.as_ref(), log);
+        let opened = Engine::accept_rollback(options(&config), key, reference, ask).await;
         let (engine, done) = opened.map_err(|e| not_opened(&e))?;
         let mut events = done.events;
         let event = events.pop().ok_or_else(|| Failure::io("the event was not written"))?;
@@ -184,7 +186,7 @@ impl Server {
         let failed = |e: engine::ExecuteError| Failure::io(e.to_string());
         self.engine.publish().await.map_err(failed)?;
         if let Some(witnesses) = Witnesses::of(&self.config)? {
-            witnesses.start(self.engine.log(), stop.clone())?;
+            witnesses.start(self.engine.log(), stop.clone());
         }
         self.engine.beat().await.map_err(failed)?;
         let address = &self.config.server.listen;

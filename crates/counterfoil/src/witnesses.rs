@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::output::Failure;
 use crate::tls::trust::Trust;
 pub use ask::shown;
-use ask::{Asked, Asker, Trouble};
+use ask::{Asked, Asker, HttpClient, Trouble};
 
 /// How often it is looked whether a new checkpoint was published.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -39,72 +39,74 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// The witnesses that the settings name.
 pub struct Witnesses {
     policy: Policy,
-    urls: Vec<String>,
-    trust: Trust,
+    addresses: Vec<Uri>,
+    client: HttpClient,
 }
 
 impl Witnesses {
     /// Those of the settings; none when there are none.
     ///
     /// # Errors
-    /// When an address or the policy makes no sense.
+    /// When an address or the policy makes no sense, or those to be believed cannot be read.
     pub fn of(config: &Config) -> Result<Option<Self>, Failure> {
-        let urls = config.witnesses.urls.clone();
+        let urls = &config.witnesses.urls;
         if urls.is_empty() {
             return Ok(None);
         }
-        urls.iter().try_for_each(|url| Witness::new(url).map(drop))?;
+        let addresses = urls.iter().map(|url| address(url)).collect::<Result<_, _>>()?;
         let policy = read_policy(&config.witnesses.policy)?;
-        Ok(Some(Self { policy, urls, trust: Trust::from_file(&config.witnesses.ca) }))
+        let client = ask::client(&Trust::from_file(&config.witnesses.ca));
+        let client = client.map_err(|why| Failure::usage(format!("`witnesses.ca`: {why}")))?;
+        Ok(Some(Self { policy, addresses, client }))
     }
 
-    fn rounds(&self, log: &Arc<Log>) -> Result<Rounds, Failure> {
-        Rounds::new(Arc::clone(log), self.policy.clone(), &self.urls, &self.trust)
+    fn rounds(&self, log: &Arc<Log>) -> Rounds {
+        let asker = Asker::new(Arc::clone(log), self.policy.clone(), self.client.clone());
+        let witnesses = self.addresses.iter().cloned().map(Witness::new).collect();
+        Rounds { asker, log: Arc::clone(log), witnesses }
     }
 
     /// Goes on showing each new checkpoint of the log until `stop` is true.
-    ///
-    /// # Errors
-    /// When those to be believed cannot be read.
-    pub fn start(&self, log: &Arc<Log>, stop: watch::Receiver<bool>) -> Result<(), Failure> {
-        tokio::spawn(self.rounds(log)?.run(stop));
-        Ok(())
+    pub fn start(&self, log: &Arc<Log>, stop: watch::Receiver<bool>) {
+        tokio::spawn(self.rounds(log).run(stop));
     }
 }
 
 /// Asks the witnesses before anything is written: a copy of the data that was restored whole is consistent in itself, and
-/// only others can tell that it is old. One that does not answer does not keep the server from starting, unless it was the
-/// one that stopped the ledger before.
+/// only others can tell that it is old. One that does not answer does not keep the server from starting, unless the ledger
+/// was stopped before: then it goes on only when every witness that the settings name cosigns it.
 ///
 /// # Errors
 /// [`LogError::OtherHistory`] when a witness remembers another history of this ledger.
 pub async fn ask_first(witnesses: Option<&Witnesses>, log: Arc<Log>) -> Result<(), LogError> {
     let mut asked = Vec::new();
     if let Some(witnesses) = witnesses {
-        // Those to be believed are read again when the server listens, and named then.
-        let Ok(mut rounds) = witnesses.rounds(&log) else { return still_stopped(&log) };
+        let mut rounds = witnesses.rounds(&log);
         rounds.round().await;
         if let Some(OtherHistory { by, why }) = rounds.stop_at_another_history() {
             return Err(LogError::OtherHistory { by, why });
         }
         asked = rounds.witnesses;
     }
-    let Some(OtherHistory { by, .. }) = log.halted() else { return Ok(()) };
-    let still = asked.iter().find(|witness| witness.address.to_string() == by);
-    if still.is_some_and(|witness| witness.cosigned.is_none()) {
-        tracing::error!(witness = by, "the witness that stopped the ledger cannot be asked again");
-        return still_stopped(&log);
+    let told = log.other_histories();
+    let Some(first) = told.first() else { return Ok(()) };
+    // Whoever could not be asked may remember the same as those that told so.
+    if let Some(silent) = asked.iter().find(|witness| witness.cosigned.is_none()) {
+        let by = silent.address.to_string();
+        tracing::error!(witness = by, "the ledger was stopped, and this witness does not cosign it, so it stays so");
+        let before = told.iter().find(|told| told.by == by).map(|told| told.why.clone());
+        let why = before.unwrap_or_else(|| {
+            let trouble = silent.trouble.as_ref().map_or_else(|| "it was not asked".to_owned(), ToString::to_string);
+            format!("{trouble}; and {} stopped the ledger before: {}", first.by, first.why)
+        });
+        return Err(LogError::OtherHistory { by, why });
     }
-    let why = if still.is_some() { "it cosigns this ledger now" } else { "the settings do not name it any more" };
-    tracing::warn!(witness = by, why, "the ledger was stopped by a witness, and goes on");
+    for OtherHistory { by, .. } in &told {
+        let named = asked.iter().any(|witness| witness.address.to_string() == *by);
+        let why = if named { "it cosigns this ledger now" } else { "the settings do not name it any more" };
+        tracing::warn!(witness = by, why, "the ledger was stopped by a witness, and goes on");
+    }
     log.go_on()
-}
-
-fn still_stopped(log: &Log) -> Result<(), LogError> {
-    match log.halted() {
-        Some(OtherHistory { by, why }) => Err(LogError::OtherHistory { by, why }),
-        None => Ok(()),
-    }
 }
 
 fn read_policy(path: &str) -> Result<Policy, Failure> {
@@ -148,13 +150,6 @@ struct Rounds {
 }
 
 impl Rounds {
-    fn new(log: Arc<Log>, policy: Policy, urls: &[String], trust: &Trust) -> Result<Self, Failure> {
-        let witnesses = urls.iter().map(|url| Witness::new(url)).collect::<Result<_, _>>()?;
-        let asker = Asker::new(Arc::clone(&log), policy, trust);
-        let asker = asker.map_err(|why| Failure::usage(format!("`witnesses.ca`: {why}")))?;
-        Ok(Self { asker, log, witnesses })
-    }
-
     async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -185,35 +180,41 @@ impl Rounds {
         join_all(due.map(|witness| witness.show(&self.asker, &asked))).await;
     }
 
-    /// Stops the ledger when a witness remembers another history of it; returns what was told.
+    /// Stops the ledger when witnesses remember another history of it; returns what the first of them told.
     fn stop_at_another_history(&self) -> Option<OtherHistory> {
         let remembers = |witness: &Witness| {
             let trouble = witness.trouble.as_ref().filter(|trouble| trouble.is_another_history())?;
             Some(OtherHistory { by: witness.address.to_string(), why: trouble.to_string() })
         };
-        let told = self.witnesses.iter().find_map(remembers)?;
-        tracing::error!(
-            witness = told.by,
-            why = told.why,
-            "ALERT: nothing is written to this ledger any more: it was rolled back, or its key is used elsewhere too"
-        );
-        if let Err(error) = self.log.halt(told.clone()) {
-            tracing::error!(%error, "the ledger is stopped here, but later processes would not know of it");
+        let told: Vec<OtherHistory> = self.witnesses.iter().filter_map(remembers).collect();
+        for told in &told {
+            tracing::error!(
+                witness = told.by,
+                why = told.why,
+                "ALERT: nothing is written to this ledger any more: it was rolled back, or its key is used elsewhere too"
+            );
+            if let Err(error) = self.log.halt(told.clone()) {
+                tracing::error!(%error, "the ledger is stopped here, but later processes would not know of it");
+            }
         }
-        Some(told)
+        told.into_iter().next()
     }
 }
 
+/// Where the witness with this URL takes checkpoints.
+fn address(url: &str) -> Result<Uri, Failure> {
+    let wrong =
+        || Failure::usage(format!("`witnesses.urls`: `{url}` is not an address such as `https://witness.example/w1`"));
+    let address: Uri = format!("{}/add-checkpoint", url.trim_end_matches('/')).parse().map_err(|_| wrong())?;
+    if !matches!(address.scheme_str(), Some("http" | "https")) || address.query().is_some() {
+        return Err(wrong());
+    }
+    Ok(address)
+}
+
 impl Witness {
-    fn new(url: &str) -> Result<Self, Failure> {
-        let wrong = || {
-            Failure::usage(format!("`witnesses.urls`: `{url}` is not an address such as `https://witness.example/w1`"))
-        };
-        let address: Uri = format!("{}/add-checkpoint", url.trim_end_matches('/')).parse().map_err(|_| wrong())?;
-        if !matches!(address.scheme_str(), Some("http" | "https")) || address.query().is_some() {
-            return Err(wrong());
-        }
-        Ok(Self { address, size: 0, cosigned: None, pause: FIRST_PAUSE, not_before: Instant::now(), trouble: None })
+    fn new(address: Uri) -> Self {
+        Self { address, size: 0, cosigned: None, pause: FIRST_PAUSE, not_before: Instant::now(), trouble: None }
     }
 
     async fn show(&mut self, asker: &Asker, asked: &Asked) {

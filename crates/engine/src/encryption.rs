@@ -153,6 +153,7 @@ impl Engine {
         }
         if told < known.version || known.outgoing > 0 {
             let (of, at) = (class.clone(), now());
+            self.check_not_stopped()?;
             let turned = self.in_vault(move |engine| engine.vault.finish_rotation(&of, at)).await?;
             let made_at = i64::try_from(known.created_ms).unwrap_or(i64::MAX);
             self.report_class(turned, made_at).await?;
@@ -167,6 +168,7 @@ impl Engine {
         // A clock that was set back must not make the key look older than the request that it answers.
         let made_at = Self::now_ms().max(wanted.unwrap_or(0));
         let at = u64::try_from(made_at).unwrap_or(0);
+        self.check_not_stopped()?;
         let turned = self.in_vault(move |engine| engine.vault.rotate_class(&class, at)).await?;
         self.report_class(turned, made_at).await
     }
@@ -191,6 +193,7 @@ impl Engine {
             let why = "the key store is older than the ledger, so the root is not ratcheted: restore its newest copy";
             return Err(ExecuteError::Unavailable(why.to_owned()));
         }
+        self.check_not_stopped()?;
         let done = self.in_vault(|engine| engine.vault.ratchet()).await?;
         tracing::info!(
             key_id = done.key_id,

@@ -196,6 +196,20 @@ impl Engine {
         &self.log
     }
 
+    /// To be asked right before something is destroyed or replaced for good: on a ledger that is stopped it could not be
+    /// told, and the newest copy, once it is restored, may need it.
+    ///
+    /// # Errors
+    /// [`ExecuteError::RolledBack`] when the ledger is stopped.
+    pub(crate) fn check_not_stopped(&self) -> Result<(), ExecuteError> {
+        match self.log.halted() {
+            None => Ok(()),
+            Some(ledger::log::OtherHistory { by, why }) => {
+                Err(ExecuteError::RolledBack(ledger::log::LogError::OtherHistory { by, why }.to_string()))
+            }
+        }
+    }
+
     /// The log's verifier key, as a C2SP signed-note vkey.
     pub fn log_vkey(&self) -> &str {
         &self.log_vkey

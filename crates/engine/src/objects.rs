@@ -78,6 +78,7 @@ impl Engine {
         };
         let id = ObjectId::from_hex(object)
             .ok_or_else(|| ExecuteError::Internal(format!("`{object}` is no identifier of an object")))?;
+        self.check_not_stopped()?;
         self.vault.destroy_object(class, &id, now()).map_err(|e| failed(&e))?;
         self.places.objects.remove(object).map_err(|e| failed(&e))?;
         self.object_is_told(object);

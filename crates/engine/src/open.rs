@@ -54,7 +54,8 @@ pub(crate) enum Otherwise {
     Refuse,
     /// It is refused when the memory outside tells so; when witnesses told so, it is read, and they are asked again.
     Ask,
-    /// An older copy than the memory tells of is read, so that somebody can accept it.
+    /// An older copy than the memory tells of is read, so that somebody can accept it, and so is one that witnesses told
+    /// of: they are asked again.
     Accept,
 }
 
@@ -376,7 +377,7 @@ impl Disk {
         log_options.wal.segment_bytes = LEDGER_WAL_BYTES;
         log_options.memory = options.state.as_ref().map(|state| rollback::memory(state, &log_vkey));
         log_options.accept_rollback = otherwise == Otherwise::Accept;
-        log_options.asks = otherwise == Otherwise::Ask;
+        log_options.asks = otherwise != Otherwise::Refuse;
         let (log, state) =
             open_log(&vfs, dir, log_options).map_err(|error| rollback::older_copy(options, &log_vkey, error))?;
         let records = dir.join("records");

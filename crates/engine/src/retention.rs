@@ -522,11 +522,15 @@ impl Engine {
     async fn destroy_day(self: &Arc<Self>, disposing: &RetentionDisposing, day: &str) -> Result<bool, ExecuteError> {
         let (class, day) = (disposing.item.class.clone(), day.to_owned());
         let now = u64::try_from(Self::now_ms()).unwrap_or(0);
-        let destroyed =
-            self.unless_kept(disposing, move |engine| engine.vault.destroy_day(&class, &day, now).map(drop)).await?;
-        let Some(destroyed) = destroyed else { return Ok(false) };
-        destroyed.map_err(|e| ExecuteError::Unavailable(format!("the key of a day was not destroyed: {e}")))?;
-        Ok(true)
+        let destroy = move |engine: &Self| {
+            engine.check_not_stopped()?;
+            let destroyed = engine.vault.destroy_day(&class, &day, now).map(drop);
+            destroyed.map_err(|e| ExecuteError::Unavailable(format!("the key of a day was not destroyed: {e}")))
+        };
+        match self.unless_kept(disposing, destroy).await? {
+            Some(destroyed) => destroyed.map(|()| true),
+            None => Ok(false),
+        }
     }
 
     /// The classes and units of a kind of keys that the key store says were destroyed.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use domain::Command;
 use domain::command::AcceptRollback;
-use ledger::log::LogError;
+use ledger::log::{Log, LogError};
 use merkle::{Checkpoint, Note};
 use sha2::{Digest, Sha256};
 
@@ -36,22 +36,27 @@ pub(crate) fn older_copy(options: &EngineOptions, log_vkey: &str, error: OpenErr
 
 impl Engine {
     /// Opens an older copy than the one remembered, and goes on with it; `reference` says where the reason is written
-    /// down. The key is one of somebody who may
-    /// do that.
+    /// down. The key is one of somebody who may do that. Before anything is written, `ask` may ask others what they
+    /// remember, as for [`Engine::open_asking`]: what they remember is not given up by this.
     ///
     /// # Errors
-    /// As [`Engine::open`] has them; [`OpenError::NothingToAccept`] when the ledger is no older copy, and nothing is
+    /// As [`Engine::open_asking`] has them; [`OpenError::NothingToAccept`] when the ledger is no older copy, and nothing is
     /// written then; a refusal when the key's owner may not.
-    pub async fn accept_rollback(
+    pub async fn accept_rollback<F>(
         options: EngineOptions,
         key: &str,
         reference: &str,
-    ) -> Result<(Arc<Self>, Done), OpenError> {
+        ask: impl FnOnce(Arc<Log>) -> F,
+    ) -> Result<(Arc<Self>, Done), OpenError>
+    where
+        F: Future<Output = Result<(), LogError>>,
+    {
         let (engine, recovered) = Self::read_disk(options, Otherwise::Accept).await?;
         if engine.log.other_history().is_none() {
             return Err(OpenError::NothingToAccept { data: engine.data_dir().to_owned() });
         }
         let who = engine.authenticate(key)?;
+        ask(Arc::clone(&engine.log)).await?;
         let wish = Command::AcceptRollback(AcceptRollback { reference: reference.to_owned() });
         // What the older copy does not name is not to be destroyed by the next start, wherever this one ends.
         engine.blocking(|engine| engine.mark_aside()).await??;

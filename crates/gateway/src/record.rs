@@ -168,6 +168,11 @@ impl Draft {
 
     /// Puts the request on record before anybody is called: if the process dies, the next start finds it.
     pub(crate) async fn begin(&mut self) -> Result<(), Problem> {
+        // What is recorded could not be sealed any more, and what is not recorded would go on without end.
+        if self.gateway.engine.log().halted().is_some() {
+            let why = "a witness remembers another history of the ledger, so nothing is written to it any more";
+            return Err(Problem::Unrecordable(why));
+        }
         match self.try_begin().await {
             Ok(()) => {
                 self.begun = true;
@@ -181,10 +186,6 @@ impl Draft {
     }
 
     async fn try_begin(&mut self) -> Result<(), &'static str> {
-        // What is recorded could not be sealed any more.
-        if self.gateway.engine.log().halted().is_some() {
-            return Err("a witness remembers another history of the ledger, so nothing is written to it any more");
-        }
         let payload = self.seal(None).await?;
         self.gateway.engine.records().begin(&self.core, &payload).map_err(|error| reason(&error))
     }

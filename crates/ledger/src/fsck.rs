@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use domain::{Entry, Event};
-use merkle::{Checkpoint, Hash, TILE_WIDTH, TileKind, TilePath, VerifierKey, decode_bundle};
+use merkle::{Checkpoint, Hash, Note, TILE_WIDTH, TileKind, TilePath, VerifierKey, decode_bundle};
 
 use crate::log::files::Files;
 use crate::log::open::{
@@ -128,7 +128,8 @@ impl FsckReport {
 pub struct Scope<'a> {
     /// How thorough to be.
     pub level: Level,
-    /// The log's public keys, old ones included; without any, signatures in the directory are not checked.
+    /// The log's public keys, old ones included. Without any, signatures in the directory are not checked, and checkpoints
+    /// from elsewhere are by the key that the directory itself names.
     pub keys: &'a [VerifierKey],
     /// The directory of the files of sealed records, which are checked too at [`Level::Full`].
     pub records: Option<&'a Path>,
@@ -209,12 +210,18 @@ pub fn fsck(vfs: &Arc<dyn Vfs>, dir: &Path, scope: &Scope<'_>) -> FsckReport {
     for name in [SIGNER, CHECKPOINT, WITNESSED] {
         check_signed(&mut report, &tree, name, keys);
     }
-    check_outside(&mut report, &tree, whose(vfs, dir).map(|(_, key)| key), outside);
+    // A directory that was made up says itself whose it is: a key that was given counts for more.
+    let own: Vec<VerifierKey> = match keys {
+        [] => whose(vfs, dir).map(|(_, key)| key).into_iter().collect(),
+        keys => keys.to_vec(),
+    };
+    check_outside(&mut report, &tree, &own, outside);
     match halt::read(&**vfs, &dir.join(HALT)) {
-        Ok(None) => {}
-        Ok(Some(OtherHistory { by, why })) => {
-            let detail = LogError::OtherHistory { by, why }.to_string();
-            report.add("what witnesses told", Outcome::Failed(Fault::Rollback), detail);
+        Ok(told) => {
+            for OtherHistory { by, why } in told {
+                let detail = LogError::OtherHistory { by, why }.to_string();
+                report.add("what witnesses told", Outcome::Failed(Fault::Rollback), detail);
+            }
         }
         Err(error) => report.add("what witnesses told", Outcome::Failed(fault_of(&error)), error.to_string()),
     }
@@ -284,23 +291,21 @@ fn check_signed(report: &mut FsckReport, tree: &Tree, name: &'static str, keys: 
     report.add("its signature", outcome, detail);
 }
 
-/// Holds the log against what is known of it elsewhere. What this log's key has not signed says nothing of it.
-fn check_outside(report: &mut FsckReport, tree: &Tree, key: Option<VerifierKey>, outside: &[Outside]) {
+/// Holds the log against what is known of it elsewhere. A checkpoint of another log says nothing of it; one of the same
+/// name that none of the log's keys has signed says that one of the two is not what it claims to be.
+fn check_outside(report: &mut FsckReport, tree: &Tree, keys: &[VerifierKey], outside: &[Outside]) {
     let name = "known elsewhere";
     let mut compared = false;
     for Outside { place, found } in outside {
-        let note = match (found, &key) {
-            (Err(why), _) => Err(why.clone()),
-            (Ok(None), _) => Err("it has none".to_owned()),
-            (Ok(Some(_)), None) => {
-                Err("the first entry does not tell the log's key, so nobody can say whose it is".to_owned())
-            }
-            (Ok(Some(note)), Some(key)) => Checkpoint::open(note, key).map_err(|error| error.to_string()),
+        let opened = match found {
+            Err(why) => Err((Outcome::NotChecked, why.clone())),
+            Ok(None) => Err((Outcome::NotChecked, "it has none".to_owned())),
+            Ok(Some(note)) => open_outside(note, keys),
         };
-        let (checkpoint, note) = match note {
+        let (checkpoint, note) = match opened {
             Ok(opened) => opened,
-            Err(why) => {
-                report.add(name, Outcome::NotChecked, format!("`{place}`: {why}"));
+            Err((outcome, why)) => {
+                report.add(name, outcome, format!("`{place}`: {why}"));
                 continue;
             }
         };
@@ -314,6 +319,25 @@ fn check_outside(report: &mut FsckReport, tree: &Tree, key: Option<VerifierKey>,
     if !compared {
         let detail = "nothing outside this directory could be compared, so an older copy of all of it would pass";
         report.add(name, Outcome::NotChecked, detail);
+    }
+}
+
+/// The checkpoint in a note from elsewhere; or how the check of it ends, and why.
+fn open_outside(note: &str, keys: &[VerifierKey]) -> Result<(Checkpoint, Note), (Outcome, String)> {
+    let mut why = "the first entry does not tell the log's key, so nobody can say whose it is".to_owned();
+    for key in keys {
+        match Checkpoint::open(note, key) {
+            Ok(opened) => return Ok(opened),
+            Err(error) => why = error.to_string(),
+        }
+    }
+    let claimed = Note::parse(note).ok().and_then(|note| Checkpoint::parse(&note.text).ok());
+    match claimed.filter(|claimed| keys.iter().any(|key| key.name() == claimed.origin)) {
+        Some(Checkpoint { origin, .. }) => {
+            let why = format!("it is in the name of `{origin}` too, but not signed by this log's key: {why}");
+            Err((Outcome::Failed(Fault::Rollback), why))
+        }
+        None => Err((Outcome::NotChecked, why)),
     }
 }
 

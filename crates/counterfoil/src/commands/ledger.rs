@@ -9,6 +9,7 @@ use domain::Event;
 use http::Method;
 use ledger::fsck::{FsckReport, Level, Outcome, Outside, Scope, fsck, whose};
 use ledger::vfs::{RealVfs, Vfs};
+use merkle::{Checkpoint, Note, VerifierKey};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -75,7 +76,8 @@ pub struct Fsck {
     /// Only signatures, the signer's state, the right edge and the write-ahead log
     #[arg(long)]
     quick: bool,
-    /// The log's verifier key, to check signatures with; see `counterfoil ledger key`
+    /// The log's verifier key, to check signatures with; see `counterfoil ledger key`. Without it, what is known elsewhere is
+    /// checked by the key that the directory itself names
     #[arg(long, value_name = "VKEY")]
     key: Option<String>,
     /// A checkpoint of this ledger that was kept elsewhere, such as one that a witness cosigned; may be given more than once
@@ -168,9 +170,13 @@ impl Fsck {
         let level = if self.quick { Level::Quick } else { Level::Full };
         let vfs: Arc<dyn Vfs> = Arc::new(RealVfs);
         let keys = self.key.as_deref().map(str::parse).transpose();
-        let keys: Vec<_> = keys.map_err(|e| Failure::usage(format!("--key: {e}")))?.into_iter().collect();
+        let keys: Vec<VerifierKey> = keys.map_err(|e| Failure::usage(format!("--key: {e}")))?.into_iter().collect();
         let (dir, records) = (config.server.data.join("ledger"), config.server.data.join("records"));
-        let outside = self.outside(config, &vfs, &dir).await?;
+        let log = match keys.first() {
+            Some(key) => Some((key.name().to_owned(), key.clone())),
+            None => whose(&vfs, &dir),
+        };
+        let outside = self.outside(config, log).await?;
         let report = fsck(&vfs, &dir, &Scope { level, keys: &keys, records: Some(&records), outside: &outside });
         show(json, &report)?;
         match report.exit_code() {
@@ -180,7 +186,8 @@ impl Fsck {
     }
 
     /// What a start would be held against, too: the memory outside the data directory and the witnesses; and what was given.
-    async fn outside(&self, config: &Config, vfs: &Arc<dyn Vfs>, dir: &Path) -> Result<Vec<Outside>, Failure> {
+    /// `log` is the name and the key of it, as far as they are known.
+    async fn outside(&self, config: &Config, log: Option<(String, VerifierKey)>) -> Result<Vec<Outside>, Failure> {
         let read = |path: &Path| match std::fs::read_to_string(path) {
             Ok(note) => Ok(Some(note)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -190,9 +197,15 @@ impl Fsck {
         for path in &self.seen {
             let note = read(path).and_then(|note| note.ok_or_else(|| "there is no such file".to_owned()));
             let note = note.map_err(|why| Failure::io(format!("{}: {why}", path.display())))?;
+            let seen = Note::parse(&note).ok().and_then(|note| Checkpoint::parse(&note.text).ok());
+            // Somebody wants it compared: that it cannot be must not pass for a comparison.
+            if seen.is_none_or(|seen| log.as_ref().is_some_and(|(origin, _)| seen.origin != *origin)) {
+                let message = format!("--seen: `{}` is no checkpoint of this ledger", path.display());
+                return Err(Failure::usage(message));
+            }
             outside.push(Outside { place: path.display().to_string(), found: Ok(Some(note)) });
         }
-        let Some((origin, key)) = whose(vfs, dir) else { return Ok(outside) };
+        let Some((origin, key)) = log else { return Ok(outside) };
         if let Some(state) = config.state_dir(|variable| std::env::var(variable).ok()) {
             let path = engine::memory(&state, &key.to_string());
             outside.push(Outside { place: path.display().to_string(), found: read(&path) });

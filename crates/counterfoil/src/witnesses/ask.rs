@@ -46,10 +46,12 @@ pub enum Trouble {
     Nonsense,
     #[error("its cosignature is by no witness of the policy; check that the policy has the witness's present key")]
     NotInPolicy,
-    #[error("it has cosigned {theirs} entries of this log, but only {ours} are published here")]
+    #[error("it has cosigned {theirs} entries of this log, but only {ours} are here")]
     Ahead { theirs: u64, ours: u64 },
     #[error("it has cosigned another history of this log with {0} entries")]
     Forked(u64),
+    #[error("it was shown another checkpoint meanwhile, and has cosigned {0} entries of this log now")]
+    Moved(u64),
     #[error("the checkpoint or its cosignature could not be handled: {0}")]
     Log(#[from] LogError),
     #[error("the request could not be made")]
@@ -72,9 +74,12 @@ impl Trouble {
     }
 }
 
-type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+/// Calls witnesses.
+pub type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
-fn client(trust: &Trust) -> Result<HttpClient, String> {
+/// # Errors
+/// When those to be believed cannot be read.
+pub fn client(trust: &Trust) -> Result<HttpClient, String> {
     let mut tcp = HttpConnector::new();
     tcp.set_connect_timeout(Some(ANSWER_TIME));
     Ok(Client::builder(TokioExecutor::new()).build(trust.connector(tcp)?))
@@ -113,34 +118,47 @@ pub struct Asker {
 }
 
 impl Asker {
-    /// # Errors
-    /// When those to be believed cannot be read.
-    pub fn new(log: Arc<Log>, policy: Policy, trust: &Trust) -> Result<Self, String> {
-        Ok(Self { log, policy: Arc::new(policy), client: client(trust)? })
+    /// Asks by `client`; only cosignatures by witnesses of the policy count.
+    pub fn new(log: Arc<Log>, policy: Policy, client: HttpClient) -> Self {
+        Self { log, policy: Arc::new(policy), client }
     }
 
     /// Asks for the cosignature and keeps it. `size` is how many entries the witness is thought to have cosigned; it is
     /// set right by what the witness says.
+    ///
+    /// A conflict alone says no more than that the witness has another size than was sent: it may be slow, or somebody else
+    /// shows it this log, too. It remembers another history only when it has more than there is, or refuses the proof from
+    /// a size that it named itself.
     pub async fn ask(&self, address: &Uri, size: &mut u64, asked: &Asked) -> Result<(), Trouble> {
         let (mut status, mut body) = self.post(address, *size, asked).await?;
         if status == StatusCode::CONFLICT {
-            let told = told_size(&body)?;
-            match told {
-                told if told > asked.size => return Err(Trouble::Ahead { theirs: told, ours: asked.size }),
-                told if told == *size => return Err(Trouble::Forked(told)),
-                _ => *size = told,
-            }
-            (status, body) = self.post(address, told, asked).await?;
+            *size = self.told(&body, asked)?;
+            (status, body) = self.post(address, *size, asked).await?;
         }
         match status {
             StatusCode::OK => {}
-            // The proof was from the size that it told us itself, so it holds another tree of that size.
-            StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY => return Err(Trouble::Forked(*size)),
+            // A size that is not 0 is one that it named, or cosigned here: it holds another tree of that size.
+            StatusCode::UNPROCESSABLE_ENTITY if *size > 0 => return Err(Trouble::Forked(*size)),
+            StatusCode::CONFLICT => match self.told(&body, asked)? {
+                told if told == *size && told > 0 => return Err(Trouble::Forked(told)),
+                told => return Err(Trouble::Moved(told)),
+            },
             status => return Err(Trouble::Status(status)),
         }
         self.keep(&body, asked).await?;
         *size = asked.size;
         Ok(())
+    }
+
+    /// The size that a conflict names, when it is one to prove the checkpoint from.
+    fn told(&self, body: &[u8], asked: &Asked) -> Result<u64, Trouble> {
+        let (told, ours) = (told_size(body)?, self.log.size());
+        match told {
+            told if told > ours => Err(Trouble::Ahead { theirs: told, ours }),
+            // A newer checkpoint than this one; the next round shows a newer one, too.
+            told if told > asked.size => Err(Trouble::Moved(told)),
+            told => Ok(told),
+        }
     }
 
     async fn post(&self, address: &Uri, old: u64, asked: &Asked) -> Result<(StatusCode, Bytes), Trouble> {

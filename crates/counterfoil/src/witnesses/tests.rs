@@ -51,8 +51,7 @@ impl Rig {
     }
 
     fn rounds(&self, policy: &str, urls: &[String]) -> Rounds {
-        let policy = Policy::parse(policy).expect("a policy");
-        Rounds::new(Arc::clone(&self.log), policy, urls, &Trust::Public).expect("good settings")
+        Witnesses { policy: Policy::parse(policy).expect("a policy"), ..named(urls) }.rounds(&self.log)
     }
 
     /// Size and number of signatures of the witnessed checkpoint.
@@ -127,10 +126,10 @@ async fn given_answers_that_make_no_sense_when_asked_then_each_is_named_and_noth
         (500, String::new(), "Status"),
         (404, String::new(), "Status"),
         (409, "a lot\n".into(), "Nonsense"),
-        (409, "0\n".into(), "Forked"),
+        (409, "0\n".into(), "Moved"),
         (409, "5\n".into(), "Ahead"),
         (409, "2\n".into(), "Forked"),
-        (422, String::new(), "Forked"),
+        (422, String::new(), "Status"),
         (200, "nonsense\n".into(), "Nonsense"),
         (200, String::new(), "Nonsense"),
         (200, format!("{foreign}\n"), "NotInPolicy"),
@@ -147,6 +146,40 @@ async fn given_answers_that_make_no_sense_when_asked_then_each_is_named_and_noth
         let trouble = format!("{:?}", trouble.expect_err("no cosignature"));
         assert!(trouble.starts_with(expected), "{status} {}: {trouble}", &body[..body.len().min(40)]);
         assert_eq!(rig.witnessed(), None);
+    }
+}
+
+#[tokio::test]
+async fn given_a_witness_whose_size_changes_when_asked_then_only_a_proof_refused_from_a_size_it_named_is_another_history()
+ {
+    let rig = Rig::new();
+    rig.grow(4);
+    let note: Arc<str> = rig.log.latest_checkpoint().expect("published").into();
+    // Newer than the checkpoint that is shown, but not than the log.
+    rig.log.append_and_wait(vec![b"entry".to_vec(); 2]).expect("appended");
+    for (answers, expected) in [
+        ([(409, "6\n"), (500, "")], "Moved(6)"),
+        ([(409, "7\n"), (500, "")], "Ahead"),
+        ([(409, "2\n"), (409, "3\n")], "Moved(3)"),
+        ([(409, "2\n"), (409, "5\n")], "Moved(5)"),
+        ([(409, "2\n"), (409, "7\n")], "Ahead"),
+        ([(409, "2\n"), (409, "2\n")], "Forked(2)"),
+        ([(409, "4\n"), (409, "4\n")], "Forked(4)"),
+        ([(409, "2\n"), (422, "")], "Forked(2)"),
+        ([(422, ""), (500, "")], "Status"),
+    ] {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let answer = post(async move || {
+            let (status, body) = answers[calls.fetch_add(1, Ordering::SeqCst)];
+            (StatusCode::from_u16(status).expect("a status"), body)
+        });
+        let url = listen(Router::new().route("/add-checkpoint", answer)).await;
+        let mut rounds = rig.rounds(&policy(&[1], 1), &[url]);
+        let asked = Asked { note: Arc::clone(&note), size: 4 };
+        let witness = &mut rounds.witnesses[0];
+        let trouble = rounds.asker.ask(&witness.address, &mut witness.size, &asked).await.expect_err("no cosignature");
+        assert!(format!("{trouble:?}").starts_with(expected), "{answers:?}: {trouble:?}");
+        assert_eq!(trouble.is_another_history(), !["Moved", "Status"].iter().any(|word| expected.starts_with(word)));
     }
 }
 
@@ -189,7 +222,8 @@ fn open_asking(dir: &Path) -> Arc<Log> {
 
 fn named(urls: &[String]) -> Witnesses {
     let policy = Policy::parse(&policy(&[1], 1)).expect("a policy");
-    Witnesses { policy, urls: urls.to_vec(), trust: Trust::Public }
+    let addresses = urls.iter().map(|url| address(url).expect("an address")).collect();
+    Witnesses { policy, addresses, client: ask::client(&Trust::Public).expect("a client") }
 }
 
 #[tokio::test]
@@ -236,12 +270,35 @@ async fn given_a_restored_copy_when_the_witness_remembers_more_then_it_is_stoppe
 }
 
 #[tokio::test]
+async fn given_two_witnesses_that_stopped_a_ledger_when_only_one_is_gone_from_the_settings_then_it_stays_stopped() {
+    let rig = Rig::new();
+    let [a, b] = [rig.witness(1).await, rig.witness(2).await];
+    rig.grow(5);
+    rig.rounds(&policy(&[1, 2], 2), &[a.clone(), b.clone()]).round().await;
+    let dir = rig.dir.path().join("restored");
+    let older = open_log(&dir);
+    older.append_and_wait(vec![b"entry".to_vec(); 3]).expect("appended");
+    older.publish().expect("published");
+    assert!(ask_first(Some(&named(&[a.clone(), b.clone()])), Arc::clone(&older)).await.is_err());
+    let by = |log: &Arc<Log>| log.other_histories().into_iter().map(|told| told.by).collect::<Vec<_>>();
+    assert_eq!(by(&older), [format!("{a}/add-checkpoint"), format!("{b}/add-checkpoint")]);
+    drop(older);
+    let told = ask_first(Some(&named(&[b])), open_asking(&dir)).await.expect_err("the other one says so too");
+    assert!(told.to_string().contains("only 3"), "{told}");
+    // One that cannot be asked may remember the same.
+    let away = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
+    let told = ask_first(Some(&named(&[format!("http://{away}")])), open_asking(&dir)).await.expect_err("not known");
+    assert!(told.to_string().contains("cannot be reached"), "{told}");
+    ask_first(None, open_asking(&dir)).await.expect("none of them counts any more");
+}
+
+#[tokio::test]
 async fn given_a_running_log_when_a_witness_turns_out_to_know_another_history_then_it_stops_at_once() {
     let rig = Rig::new();
     let urls = [rig.witness(1).await];
     rig.grow(2);
     let (stop, stopped) = watch::channel(false);
-    named(&urls).start(&rig.log, stopped).expect("good settings");
+    named(&urls).start(&rig.log, stopped);
     let until = Instant::now() + Duration::from_secs(20);
     while rig.witnessed() != Some((2, 2)) && Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -251,8 +308,7 @@ async fn given_a_running_log_when_a_witness_turns_out_to_know_another_history_th
     twin.append_and_wait(vec![b"entry".to_vec(); 2]).expect("appended");
     twin.append_and_wait(vec![b"of the twin".to_vec()]).expect("appended");
     twin.publish().expect("published");
-    let policy = Policy::parse(&policy(&[1], 1)).expect("a policy");
-    Rounds::new(twin, policy, &urls, &Trust::Public).expect("good settings").round().await;
+    named(&urls).rounds(&twin).round().await;
     rig.grow(3);
     while rig.log.halted().is_none() && Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -282,8 +338,14 @@ fn given_settings_that_make_no_sense_when_started_then_they_are_named() {
         assert!(failure.message.contains(word), "{}", failure.message);
     }
     for url in ["", "witness.example", "ftp://witness.example", "http://w/?a=b"] {
-        assert!(Witness::new(url).is_err(), "{url}");
+        assert!(address(url).is_err(), "{url}");
     }
-    let good = Witness::new("https://w.example/a/").map(|witness| witness.address).expect("good");
-    assert_eq!(good, "https://w.example/a/add-checkpoint");
+    assert_eq!(address("https://w.example/a/").expect("good"), "https://w.example/a/add-checkpoint");
+    // A server finds it before it opens the ledger, so that witnesses are asked before anything is written.
+    let mut config = Config::default();
+    config.witnesses.urls = vec!["https://w.example".into()];
+    config.witnesses.policy = file("policy", &policy(&[1], 1));
+    config.witnesses.ca = dir.path().join("absent").display().to_string();
+    let failure = Witnesses::of(&config).err().expect("it cannot be read");
+    assert!(failure.message.contains("witnesses.ca"), "{}", failure.message);
 }

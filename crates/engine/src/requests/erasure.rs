@@ -143,6 +143,7 @@ impl Engine {
         // Those that the search found and a step that was cut off destroyed are destroyed too.
         let mut keys = request.searched.iter().flat_map(|found| found.keys.iter().cloned()).collect::<BTreeSet<_>>();
         for subject in subjects_of(request) {
+            self.check_not_stopped()?;
             let destroyed = self.vault().destroy_subject(&subject, now()).map_err(|e| unavailable(&e))?;
             keys.extend(destroyed.keys.iter().map(ToString::to_string));
             let left = self.vault().keys_of(&subject).map_err(|e| unavailable(&e))?;

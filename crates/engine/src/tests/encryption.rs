@@ -99,6 +99,30 @@ async fn given_a_security_lead_when_they_ask_then_keys_are_replaced_and_told_and
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn given_a_ledger_that_is_stopped_when_keys_are_tended_or_objects_scrapped_then_nothing_is_replaced_or_destroyed()
+{
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    let opens = sealed(&engine);
+    let keys = engine.vault().class_keys().expect("readable");
+    let told = ledger::log::OtherHistory { by: "https://w.example".into(), why: "it has more".into() };
+    engine.log().halt(told).expect("kept");
+    let object = "00".repeat(16);
+    for done in [
+        engine.tend_keys().await,
+        engine.rotate_encryption(&lead(), "root").await,
+        engine.ratchet_root().await,
+        engine.scrap_object(CLASS, &object),
+    ] {
+        assert!(matches!(done, Err(ExecuteError::RolledBack(_))), "{done:?}");
+    }
+    let now = engine.vault().class_keys().expect("readable");
+    let versions = |keys: &[vault::ClassKey]| keys.iter().map(|key| key.version).collect::<Vec<_>>();
+    assert_eq!(versions(&now), versions(&keys));
+    assert!(opens(&engine));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn given_a_rotation_that_was_done_and_not_told_when_keys_are_tended_then_it_is_told_and_not_done_again() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let engine = open(dir.path()).await;

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use merkle::SignerKey;
+
 use super::*;
 use crate::log::tests::{DIR, grow, open, signer};
 use crate::vfs::sim::SimDisk;
@@ -147,6 +149,18 @@ fn given_a_whole_older_copy_when_something_elsewhere_is_known_then_it_is_named_a
             let said = report.checks.iter().any(|check| check.detail.contains("an older copy of all of it would pass"));
             assert!(said, "{report:#?}");
         }
+        // The same name and another key: this directory, or what is known elsewhere, is made up.
+        let another = SignerKey::ed25519(key().name(), &[99; 32]).unwrap();
+        let text = Note::parse(&newer).unwrap().text;
+        let made_up = Note { signatures: vec![another.sign_note(&text)], text }.to_string();
+        assert_eq!(check(&disk, &[Ok(Some(made_up))]).exit_code(), 3);
+        let given = [another.verifier_key().clone()];
+        let outside = [Outside { place: "kept".into(), found: newest }];
+        let vfs: Arc<dyn Vfs> = Arc::new(disk.clone());
+        let scope = Scope { keys: &given, outside: &outside, ..Scope::alone(Level::Quick) };
+        let report = fsck(&vfs, Path::new(DIR), &scope);
+        let named = report.checks.iter().find(|check| check.name == "known elsewhere");
+        assert_eq!(named.map(|check| check.outcome), Some(Outcome::Failed(Fault::Rollback)), "{report:#?}");
         let told = "https://w.example\nit has more\n";
         crate::vfs::write_atomic(&copy, &Path::new(DIR).join(HALT), told.as_bytes()).unwrap();
         assert_eq!(check(&copy, &[]).exit_code(), 3);

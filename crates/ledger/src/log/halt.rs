@@ -25,7 +25,7 @@ pub struct OtherHistory {
 /// Whether the log is stopped.
 pub(super) struct Halt {
     path: PathBuf,
-    told: RwLock<Option<OtherHistory>>,
+    told: RwLock<Vec<OtherHistory>>,
 }
 
 impl Halt {
@@ -35,25 +35,33 @@ impl Halt {
         Ok(Self { path, told })
     }
 
-    /// Who told of another history; none while all is well.
-    pub(super) fn told(&self) -> Option<OtherHistory> {
+    /// All that told of another history; none while all is well.
+    pub(super) fn told(&self) -> Vec<OtherHistory> {
         self.told.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The first that told of another history.
+    pub(super) fn first(&self) -> Option<OtherHistory> {
+        self.told.read().unwrap_or_else(PoisonError::into_inner).first().cloned()
     }
 
     /// # Errors
     /// [`LogError::OtherHistory`] when the log is stopped.
     pub(super) fn check(&self) -> Result<(), LogError> {
-        match self.told() {
+        match self.first() {
             None => Ok(()),
             Some(OtherHistory { by, why }) => Err(LogError::OtherHistory { by, why }),
         }
     }
 
-    /// Stops the log: at once here, and for those that open it later.
+    /// Stops the log: at once here, and for those that open it later. Who told so before is kept beside.
     pub(super) fn set(&self, vfs: &dyn Vfs, told: OtherHistory) -> Result<(), LogError> {
         let line = |text: &str| text.replace(['\r', '\n'], " ");
-        let text = format!("{}\n{}\n", line(&told.by), line(&told.why));
-        *self.told.write().unwrap_or_else(PoisonError::into_inner) = Some(told);
+        // Held while the file is written, so that two that tell at once are both in it.
+        let mut all = self.told.write().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|other| other.by != told.by);
+        all.push(told);
+        let text: String = all.iter().map(|told| format!("{}\n{}\n", line(&told.by), line(&told.why))).collect();
         let written = write_atomic(vfs, &self.path, text.as_bytes());
         written.map_err(|source| LogError::io("write", &self.path, source))
     }
@@ -62,17 +70,23 @@ impl Halt {
     pub(super) fn clear(&self, vfs: &dyn Vfs) -> Result<(), LogError> {
         let removed = vfs.remove(&self.path).and_then(|()| vfs.sync_dir(parent(&self.path)));
         removed.map_err(|source| LogError::io("remove", &self.path, source))?;
-        *self.told.write().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.told.write().unwrap_or_else(PoisonError::into_inner).clear();
         Ok(())
     }
 }
 
-/// What the file says. One that is there stops the log, whatever is in it.
-pub(crate) fn read(vfs: &dyn Vfs, path: &Path) -> Result<Option<OtherHistory>, LogError> {
+/// What the file says: two lines for each that told so. One that is there stops the log, whatever is in it.
+pub(crate) fn read(vfs: &dyn Vfs, path: &Path) -> Result<Vec<OtherHistory>, LogError> {
     let bytes = read_file(vfs, path, MAX_BYTES).map_err(|source| LogError::io("read", path, source))?;
-    Ok(bytes.map(|bytes| {
-        let text = String::from_utf8_lossy(&bytes);
-        let mut lines = text.lines().map(str::to_owned);
-        OtherHistory { by: lines.next().unwrap_or_default(), why: lines.next().unwrap_or_default() }
-    }))
+    let Some(bytes) = bytes else { return Ok(Vec::new()) };
+    let text = String::from_utf8_lossy(&bytes);
+    let mut lines = text.lines().map(str::to_owned);
+    let mut told = Vec::new();
+    while let Some(by) = lines.next() {
+        told.push(OtherHistory { by, why: lines.next().unwrap_or_default() });
+    }
+    if told.is_empty() {
+        told.push(OtherHistory { by: String::new(), why: String::new() });
+    }
+    Ok(told)
 }

@@ -295,8 +295,13 @@ impl Log {
         self.shared.halt.set(&*self.shared.tree.files.vfs, told)
     }
 
-    /// Who remembers another history of this log, so that it is stopped.
+    /// Who remembers another history of this log, so that it is stopped: the first that told so.
     pub fn halted(&self) -> Option<OtherHistory> {
+        self.shared.halt.first()
+    }
+
+    /// All that told of another history of this log.
+    pub fn other_histories(&self) -> Vec<OtherHistory> {
         self.shared.halt.told()
     }
 
@@ -371,8 +376,9 @@ impl Log {
     /// Signs a statement about something outside the tree, such as a file that is handed out; returns the note.
     ///
     /// # Errors
-    /// `Note` when a member could not be in a note.
+    /// `Note` when a member could not be in a note; `OtherHistory` when the log is stopped.
     pub fn state(&self, kind: &str, members: &[(&str, String)]) -> Result<String, LogError> {
+        self.shared.halt.check()?;
         self.shared.publisher.state(kind, members)
     }
 

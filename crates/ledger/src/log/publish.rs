@@ -196,7 +196,7 @@ impl Stop {
 pub(super) fn spawn(shared: Arc<Shared>, interval: Duration) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("ledger-publish".into()).spawn(move || {
         while shared.stop.wait(interval) {
-            if shared.halt.told().is_some() {
+            if shared.halt.check().is_err() {
                 continue;
             }
             if let Err(error) = shared.publisher.publish(&shared.tree) {

@@ -423,6 +423,7 @@ fn given_another_history_that_somebody_remembers_when_told_then_nothing_is_appen
         other => panic!("{other:?}"),
     }
     assert!(matches!(log.publish(), Err(LogError::OtherHistory { .. })));
+    assert!(matches!(log.state("kind/v1", &[]), Err(LogError::OtherHistory { .. })));
     assert_eq!((log.size(), log.latest_checkpoint()), (10, Some(note)), "it can be read");
     drop(log);
     assert!(matches!(open(&disk), Err(LogError::OtherHistory { .. })), "whoever opens it later is told, too");
@@ -431,8 +432,15 @@ fn given_another_history_that_somebody_remembers_when_told_then_nothing_is_appen
         Log::open(Arc::new(disk.clone()), options, &mut |_, _| {}).unwrap().0
     };
     let log = asking(&disk);
-    assert_eq!(log.halted(), Some(told));
+    assert_eq!(log.halted(), Some(told.clone()));
     assert!(log.append_and_wait(vec![entry(10)]).is_err());
+    // Another one that tells so is kept beside; one that tells again is not kept twice.
+    let other = OtherHistory { by: "https://v.example".into(), why: "it has others".into() };
+    log.halt(told.clone()).unwrap();
+    log.halt(other.clone()).unwrap();
+    drop(log);
+    let log = asking(&disk);
+    assert_eq!(log.other_histories(), [told, other]);
     log.go_on().unwrap();
     grow(&log, 20, 5).unwrap();
     drop(log);

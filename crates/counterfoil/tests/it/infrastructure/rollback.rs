@@ -57,6 +57,8 @@ fn given_a_whole_older_directory_when_a_witness_remembers_more_then_it_is_refuse
     let alone = world.cli(&["--json", "ledger", "fsck"]);
     assert!(alone.code == 0 && alone.out.contains("an older copy of all of it would pass"), "{alone:?}");
     assert_eq!(world.cli(&["--json", "ledger", "fsck", "--seen", &kept]).code, 3);
+    let nothing = world.file("nothing", "no checkpoint");
+    assert_eq!(world.cli(&["--json", "ledger", "fsck", "--seen", &nothing]).code, 64);
     witness.configure(&mut world);
     let run = world.try_start().expect_err("it must not start");
     assert_eq!(run.error(), (3, "rolled_back".to_owned()), "{run:?}");
@@ -108,7 +110,15 @@ fn given_a_whole_older_directory_when_started_then_it_is_refused_until_somebody_
     let token = std::fs::read_to_string(world.data.join("operator.token")).expect("a key");
     world.set("COUNTERFOIL_TOKEN", token.trim());
 
+    // What a witness told of the directory, over which the copy was unpacked, stays in its way no longer than the witness
+    // is named.
+    let witness = WitnessProcess::away(&mut world);
+    let halt = world.data.join("ledger/.state/other-history");
+    std::fs::write(&halt, format!("{witness}/add-checkpoint\nit has more\n")).expect("written");
+    assert_eq!(accept(&world).error(), (3, "rolled_back".to_owned()), "it cannot be asked again");
+    world.set("COUNTERFOIL_WITNESSES_URLS", "");
     let accepted = accept(&world);
+    assert!(!halt.exists(), "{accepted:?}");
     assert_eq!(accepted.code, 0, "{accepted:?}");
     let accepted = accepted.json();
     assert!(accepted["from_size"].as_u64() > accepted["to_size"].as_u64(), "{accepted}");

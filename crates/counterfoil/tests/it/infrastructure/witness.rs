@@ -49,6 +49,17 @@ impl WitnessProcess {
         world.set("COUNTERFOIL_WITNESSES_POLICY", &policy);
     }
 
+    /// Tells the world's server of a witness where nobody listens; its address.
+    pub fn away(world: &mut World) -> String {
+        let key = world.path("away.key").display().to_string();
+        let made = world.json(&["witness", "keygen", "--name", "witness.example/away", "-o", &key]);
+        let vkey = made["vkey"].as_str().expect("a key");
+        let policy = world.file("away.policy", &format!("witness w {vkey}\nquorum w\n"));
+        world.set("COUNTERFOIL_WITNESSES_URLS", "http://127.0.0.1:1");
+        world.set("COUNTERFOIL_WITNESSES_POLICY", &policy);
+        "http://127.0.0.1:1".to_owned()
+    }
+
     /// Its address.
     pub fn url(&self) -> String {
         self.process.url()
