@@ -39,6 +39,7 @@ EVENTS = {
     ),
     "ledger.heartbeat": ("ledger", "checkpoint signed_at"),
     "ledger.rollback.accepted": ("ledger", "remembered from_size to_size reference"),
+    "ledger.resumed": ("ledger", "cosigning unnamed"),
     "state.digest": ("ledger", "size sha256 fold?"),
     "endpoints.probed": ("node/{node}", "node incarnation endpoints"),
     "archive.locked": ("archive/{bucket}", "bucket mode through objects"),

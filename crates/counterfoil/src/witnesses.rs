@@ -76,9 +76,11 @@ impl Witnesses {
 /// only others can tell that it is old. One that does not answer does not keep the server from starting, unless the ledger
 /// was stopped before: then it goes on only when every witness that the settings name cosigns it.
 ///
+/// It answers which of them cosign the ledger: the addresses by which [`Log::other_histories`] calls them.
+///
 /// # Errors
 /// [`LogError::OtherHistory`] when a witness remembers another history of this ledger.
-pub async fn ask_first(witnesses: Option<&Witnesses>, log: Arc<Log>) -> Result<(), LogError> {
+pub async fn ask_first(witnesses: Option<&Witnesses>, log: Arc<Log>) -> Result<Vec<String>, LogError> {
     let mut asked = Vec::new();
     if let Some(witnesses) = witnesses {
         let mut rounds = witnesses.rounds(&log);
@@ -88,8 +90,10 @@ pub async fn ask_first(witnesses: Option<&Witnesses>, log: Arc<Log>) -> Result<(
         }
         asked = rounds.witnesses;
     }
+    let cosigning = asked.iter().filter(|witness| witness.cosigned.is_some());
+    let cosigning: Vec<String> = cosigning.map(|witness| witness.address.to_string()).collect();
     let told = log.other_histories();
-    let Some(first) = told.first() else { return Ok(()) };
+    let Some(first) = told.first() else { return Ok(cosigning) };
     // Whoever could not be asked may remember the same as those that told so.
     if let Some(silent) = asked.iter().find(|witness| witness.cosigned.is_none()) {
         let by = silent.address.to_string();
@@ -102,11 +106,12 @@ pub async fn ask_first(witnesses: Option<&Witnesses>, log: Arc<Log>) -> Result<(
         return Err(LogError::OtherHistory { by, why });
     }
     for OtherHistory { by, .. } in &told {
-        let named = asked.iter().any(|witness| witness.address.to_string() == *by);
-        let why = if named { "it cosigns this ledger now" } else { "the settings do not name it any more" };
+        let why =
+            if cosigning.contains(by) { "it cosigns this ledger now" } else { "the settings do not name it any more" };
         tracing::warn!(witness = by, why, "the ledger was stopped by a witness, and goes on");
     }
-    log.go_on()
+    log.go_on();
+    Ok(cosigning)
 }
 
 fn read_policy(path: &str) -> Result<Policy, Failure> {

@@ -51,6 +51,8 @@ commands! {
     "ledger.beat" Beat(infrastructure::LedgerHeartbeat) on |_| "ledger".into();
     /// Go on with an older copy of the ledger, giving up what is remembered of a newer one.
     "ledger.rollback.accept" AcceptRollback(AcceptRollback) on |_| "ledger".into();
+    /// Report that the ledger was stopped, and goes on.
+    "ledger.resume.report" ReportResumed(infrastructure::LedgerResumed) on |_| "ledger".into();
     /// Record a digest of the state.
     "state.digest" DigestState(infrastructure::StateDigest) on |_| "ledger".into();
     /// Report what a node found out about endpoints.

@@ -31,6 +31,7 @@ pub(crate) fn rules(state: &State, given: &Given, command: &Command) -> Result<V
         Command::InstallCertificate(body) => install_certificate(state, body),
         Command::Beat(body) => Ok(vec![Event::LedgerHeartbeat(body.clone())]),
         Command::AcceptRollback(body) => accept_rollback(state, given, body),
+        Command::ReportResumed(body) => infrastructure::stops::resumed(body),
         Command::DigestState(body) if body.size != state.size => {
             Err(refuse(RefusalCode::Conflict, "the state moved on while its digest was computed: compute it again"))
         }

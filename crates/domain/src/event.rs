@@ -52,6 +52,8 @@ events! {
     "ledger.heartbeat" LedgerHeartbeat(infrastructure::LedgerHeartbeat) on |_| "ledger".into();
     /// An older copy of the ledger was restored, and is gone on with on purpose.
     "ledger.rollback.accepted" RollbackAccepted(infrastructure::RollbackAccepted) on |_| "ledger".into();
+    /// The ledger was stopped, because witnesses remembered another history of it, and goes on.
+    "ledger.resumed" LedgerResumed(infrastructure::LedgerResumed) on |_| "ledger".into();
     /// Digest of the folded state before this event.
     "state.digest" StateDigest(infrastructure::StateDigest) on |_| "ledger".into();
     /// What a node found out about its own listeners and the providers that it calls.

@@ -648,6 +648,7 @@ impl State {
             | Event::CertificateInstalled(_)
             | Event::LedgerHeartbeat(_)
             | Event::RollbackAccepted(_)
+            | Event::LedgerResumed(_)
             | Event::StateDigest(_)
             | Event::EndpointsProbed(_)
             | Event::ArchiveProbed(_)

@@ -460,7 +460,7 @@ impl Engine {
 }
 
 /// What Counterfoil alone does, whatever a role permits.
-const SYSTEM_ALONE: [&str; 40] = [
+const SYSTEM_ALONE: [&str; 41] = [
     "accesses.progress",
     "accesses.seal",
     "archive.lock.report",
@@ -480,6 +480,7 @@ const SYSTEM_ALONE: [&str; 40] = [
     "key.leak",
     "keys.use",
     "ledger.beat",
+    "ledger.resume.report",
     "node.join",
     "node.recover",
     "node.stop",
@@ -504,13 +505,14 @@ const SYSTEM_ALONE: [&str; 40] = [
 ];
 
 /// What Counterfoil does by itself, and must be able to do under any policies.
-const BOOKKEEPING: [(&str, &str); 37] = [
+const BOOKKEEPING: [(&str, &str); 38] = [
     ("policies.install", "policies"),
     ("node.join", "node/n1"),
     ("node.stop", "node/n1"),
     ("node.recover", "node/n1"),
     ("certificate.install", "node/n1"),
     ("ledger.beat", "ledger"),
+    ("ledger.resume.report", "ledger"),
     ("state.digest", "ledger"),
     ("segment.seal", "node/n1"),
     ("segment.progress", "node/n1"),

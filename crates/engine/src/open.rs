@@ -212,17 +212,19 @@ impl Engine {
     }
 
     /// As [`Engine::open`], but before anything is written, `ask` may ask others what they remember of the ledger. Only so
-    /// is a ledger opened again that was stopped, and only when `ask` lets it go on.
+    /// is a ledger opened again that was stopped, and only when `ask` lets it go on. It answers who cosigns the ledger.
     ///
     /// # Errors
     /// As [`Engine::open`] has them, and what `ask` answers.
     pub async fn open_asking<F>(options: EngineOptions, ask: impl FnOnce(Arc<Log>) -> F) -> Result<Arc<Self>, OpenError>
     where
-        F: Future<Output = Result<(), LogError>>,
+        F: Future<Output = Result<Vec<String>, LogError>>,
     {
         let (engine, recovered) = Self::read_disk(options, Otherwise::Ask).await?;
-        ask(Arc::clone(&engine.log)).await?;
+        let told = engine.log.other_histories();
+        let cosigning = ask(Arc::clone(&engine.log)).await?;
         engine.settle_disk(recovered).await?;
+        engine.tell_resumed(&told, &cosigning).await?;
         engine.start().await?;
         Ok(engine)
     }

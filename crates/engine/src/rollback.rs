@@ -4,12 +4,14 @@
 //! the data. A ledger that does not extend it is not opened, unless somebody who may accepts that for a reason. That is
 //! an event, so the ledger itself tells ever after that it was set back, from where, by whom and why.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use domain::Command;
 use domain::command::AcceptRollback;
-use ledger::log::{Log, LogError};
+use domain::infrastructure::LedgerResumed;
+use ledger::log::{Log, LogError, OtherHistory};
 use merkle::{Checkpoint, Note};
 use sha2::{Digest, Sha256};
 
@@ -49,14 +51,15 @@ impl Engine {
         ask: impl FnOnce(Arc<Log>) -> F,
     ) -> Result<(Arc<Self>, Done), OpenError>
     where
-        F: Future<Output = Result<(), LogError>>,
+        F: Future<Output = Result<Vec<String>, LogError>>,
     {
         let (engine, recovered) = Self::read_disk(options, Otherwise::Accept).await?;
         if engine.log.other_history().is_none() {
             return Err(OpenError::NothingToAccept { data: engine.data_dir().to_owned() });
         }
         let who = engine.authenticate(key)?;
-        ask(Arc::clone(&engine.log)).await?;
+        let told = engine.log.other_histories();
+        let cosigning = ask(Arc::clone(&engine.log)).await?;
         let wish = Command::AcceptRollback(AcceptRollback { reference: reference.to_owned() });
         // What the older copy does not name is not to be destroyed by the next start, wherever this one ends.
         engine.blocking(|engine| engine.mark_aside()).await??;
@@ -69,12 +72,40 @@ impl Engine {
         };
         // Dying before the next checkpoint is remembered leaves the copy refused, to be accepted once more.
         engine.log.give_up_other_history();
+        engine.tell_resumed(&told, &cosigning).await?;
         engine.recover(recovered).await?;
         if let Err(error) = engine.blocking(|engine| engine.tidy_objects()).await? {
             tracing::warn!(%error, "objects that the older copy does not name are moved aside by the next start");
         }
         engine.start().await?;
         Ok((engine, done))
+    }
+
+    /// Puts on record that the ledger goes on although these told of another history, and lets later processes go on, too.
+    pub(crate) async fn tell_resumed(
+        self: &Arc<Self>,
+        told: &[OtherHistory],
+        cosigning: &[String],
+    ) -> Result<(), OpenError> {
+        if told.is_empty() {
+            return Ok(());
+        }
+        let by: BTreeSet<&String> = told.iter().map(|told| &told.by).collect();
+        let digests = |named: bool| {
+            let by = by.iter().filter(|by| cosigning.contains(by) == named);
+            let mut digests: Vec<String> = by.map(|by| merkle::hex(&Sha256::digest(by.as_bytes()))).collect();
+            digests.sort_unstable();
+            digests
+        };
+        let resumed = LedgerResumed { cosigning: digests(true), unnamed: digests(false) };
+        // Policies from before there was this event must not keep the ledger stopped.
+        match self.authorize(self.system(), "ledger.resume.report", "ledger") {
+            Ok(_) => drop(self.execute(self.system(), Command::ReportResumed(resumed)).await?),
+            Err(refusal) => {
+                tracing::warn!(%refusal, "that the ledger goes on is not told in it: permit it to the role `system`");
+            }
+        }
+        Ok(self.log.forget_stop()?)
     }
 
     /// The checkpoint of the history that this ledger does not extend, and its size.

@@ -337,11 +337,20 @@ async fn given_a_witness_that_remembers_otherwise_when_told_then_nothing_is_writ
     }
     let asked = Engine::open_asking(options(dir.path()), |log| async move {
         assert_eq!((log.halted(), log.size()), (Some(told), size));
-        log.publish().map(drop)
+        log.publish().map(|note| vec![note])
     });
     assert_eq!(asked.await.err().expect("still so").kind(), "rolled_back");
-    let engine = Engine::open_asking(options(dir.path()), |log| async move { log.go_on() }).await;
-    let engine = engine.expect("goes on");
+    let engine = Engine::open_asking(options(dir.path()), |log| async move {
+        log.go_on();
+        Ok(vec!["https://another.example/add-checkpoint".to_owned()])
+    });
+    let engine = engine.await.expect("goes on");
+    let resumed = events(&engine).into_iter().find_map(|entry| match entry.event {
+        Event::LedgerResumed(body) => Some(body),
+        _ => None,
+    });
+    let resumed = resumed.expect("it is on record");
+    assert_eq!((resumed.cosigning.len(), resumed.unnamed.len()), (0, 1));
     engine.execute(&who, provider("p")).await.expect("written");
     killed(engine).await;
     open(dir.path()).await;

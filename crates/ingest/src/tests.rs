@@ -14,7 +14,7 @@ use domain::data::{
 use domain::keys::tokens::{TokenKind, TokenMethod, TokenScope, TokenScopeDeclared};
 use domain::people::{ActorKind, Purpose};
 use domain::{Command, RefusalCode};
-use engine::{About, Columnar as _, Engine, EngineOptions, ExecuteError, Principal, RowError, Theirs, VersionPieces};
+use engine::{About, Engine, EngineOptions, ExecuteError, Principal, RowError, Theirs, VersionPieces};
 use parquet::arrow::ArrowWriter;
 use query::rows::Frame;
 

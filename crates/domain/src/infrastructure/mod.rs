@@ -3,12 +3,14 @@
 pub mod archive;
 pub mod endpoints;
 pub mod objects;
+pub mod stops;
 
 use serde::{Deserialize, Serialize};
 
 pub use archive::{ArchiveLocked, ArchiveProbed, LockMode, LockedObject, ProbeOutcome};
 pub use endpoints::{ClientAuth, Endpoint, EndpointsProbed, Found, TlsVersion, Zone};
 pub use objects::{ObjectsProbed, PlaceOutcome, Versioning};
+pub use stops::LedgerResumed;
 
 /// Whose ledger this is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -441,6 +441,15 @@ fn given_copies_in_a_bucket_when_reported_then_they_go_forward_and_are_named_as_
     };
     assert_eq!(world.done(probe("audit-records")), ["archive.probed"]);
     assert_eq!(world.done(probe("[::1]:9000/audit-records/bank/a")), ["archive.probed"]);
+    let resumed = |cosigning: &[&str], unnamed: &[&str]| {
+        let digests = |of: &[&str]| of.iter().map(|byte| byte.repeat(32)).collect();
+        let (cosigning, unnamed) = (digests(cosigning), digests(unnamed));
+        Command::ReportResumed(crate::infrastructure::LedgerResumed { cosigning, unnamed })
+    };
+    assert_eq!(world.done(resumed(&["ab"], &["01", "cd"])), ["ledger.resumed"]);
+    for wrong in [resumed(&[], &[]), resumed(&["AB"], &[]), resumed(&[], &["cd", "01"]), resumed(&["01", "01"], &[])] {
+        assert_eq!(world.refused(wrong).0, RefusalCode::Invalid);
+    }
     use crate::infrastructure::{ObjectsProbed, PlaceOutcome, Versioning};
     let tried = |bucket: &str, outcome, versioning| {
         Command::ReportObjects(ObjectsProbed { bucket: bucket.into(), outcome, versioning })

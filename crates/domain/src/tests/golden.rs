@@ -9,8 +9,9 @@ mod retention;
 
 use crate::assurance::{ControlRan, ControlsScoped, EvidenceExported, Outcome, RunParams, ScopedControl};
 use crate::infrastructure::{
-    CertificateInstalled, ClientAuth, CommandRefused, Endpoint, EndpointsProbed, Found, LedgerHeartbeat, NodeJoined,
-    NodeRecovered, NodeStopped, OrgCreated, PoliciesInstalled, RollbackAccepted, StateDigest, TlsVersion, Zone,
+    CertificateInstalled, ClientAuth, CommandRefused, Endpoint, EndpointsProbed, Found, LedgerHeartbeat, LedgerResumed,
+    NodeJoined, NodeRecovered, NodeStopped, OrgCreated, PoliciesInstalled, RollbackAccepted, StateDigest, TlsVersion,
+    Zone,
 };
 use crate::models::{ModelFacts, ModelRegistered, Tensor};
 use crate::people::approvals::{
@@ -84,6 +85,7 @@ fn infrastructure() -> Vec<Event> {
             to_size: 7,
             reference: s("INC-2207"),
         }),
+        Event::LedgerResumed(LedgerResumed { cosigning: vec![s("aa")], unnamed: vec![s("bb"), s("cc")] }),
         Event::StateDigest(StateDigest { size: 4096, sha256: s("bb"), fold: None }),
         Event::StateDigest(StateDigest { size: 4096, sha256: s("bb"), fold: Some(1) }),
         Event::EndpointsProbed(EndpointsProbed {

@@ -66,12 +66,15 @@ impl Halt {
         written.map_err(|source| LogError::io("write", &self.path, source))
     }
 
-    /// Lets the log go on.
-    pub(super) fn clear(&self, vfs: &dyn Vfs) -> Result<(), LogError> {
+    /// Lets the log go on in this process.
+    pub(super) fn lift(&self) {
+        self.told.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Lets those that open the log later go on, too.
+    pub(super) fn forget(&self, vfs: &dyn Vfs) -> Result<(), LogError> {
         let removed = vfs.remove(&self.path).and_then(|()| vfs.sync_dir(parent(&self.path)));
-        removed.map_err(|source| LogError::io("remove", &self.path, source))?;
-        *self.told.write().unwrap_or_else(PoisonError::into_inner).clear();
-        Ok(())
+        removed.map_err(|source| LogError::io("remove", &self.path, source))
     }
 }
 

@@ -305,12 +305,18 @@ impl Log {
         self.shared.halt.told()
     }
 
-    /// Lets a stopped log go on, once whoever told of another history has been asked again, or does not count any more.
+    /// Lets a stopped log go on in this process, once whoever told of another history has been asked again, or does not count
+    /// any more. Those that open it later are still stopped, until that is on record and [`Self::forget_stop`] is called.
+    pub fn go_on(&self) {
+        self.shared.halt.lift();
+    }
+
+    /// Lets those that open the log later go on, too.
     ///
     /// # Errors
-    /// `Io`; then it is stopped as before.
-    pub fn go_on(&self) -> Result<(), LogError> {
-        self.shared.halt.clear(&*self.shared.tree.files.vfs)
+    /// `Io`; then they are stopped as before.
+    pub fn forget_stop(&self) -> Result<(), LogError> {
+        self.shared.halt.forget(&*self.shared.tree.files.vfs)
     }
 
     /// Publishes at every interval in which the log grew, until the log is dropped.

@@ -441,8 +441,13 @@ fn given_another_history_that_somebody_remembers_when_told_then_nothing_is_appen
     drop(log);
     let log = asking(&disk);
     assert_eq!(log.other_histories(), [told, other]);
-    log.go_on().unwrap();
+    log.go_on();
     grow(&log, 20, 5).unwrap();
+    drop(log);
+    assert!(open(&disk).is_err(), "it is not on record yet");
+    let log = asking(&disk);
+    log.go_on();
+    log.forget_stop().unwrap();
     drop(log);
     let (log, _) = open(&disk).unwrap();
     assert_eq!((log.size(), log.halted()), (20, None));
@@ -451,6 +456,7 @@ fn given_another_history_that_somebody_remembers_when_told_then_nothing_is_appen
     crate::vfs::write_atomic(&disk, &Path::new(DIR).join(HALT), b"").unwrap();
     assert!(open(&disk).is_err());
     let log = asking(&disk);
-    log.go_on().unwrap();
-    assert!(log.go_on().is_err(), "there is nothing to remove");
+    log.go_on();
+    log.forget_stop().unwrap();
+    assert!(log.forget_stop().is_err(), "there is nothing to remove");
 }

@@ -127,6 +127,7 @@ fn given_a_whole_older_directory_when_started_then_it_is_refused_until_somebody_
     assert_eq!((rows.len(), &rows[0]["seq"]), (1, &accepted["event"]), "{rows:?}");
     assert_ne!(rows[0]["actor"], "a_system");
     assert!(rows[0]["body"].as_str().is_some_and(|body| body.contains("INC-2207")), "{rows:?}");
+    assert_eq!(world.sql("select seq from events where type = 'ledger.resumed'").len(), 1);
     let package = world.path("pack.zip").display().to_string();
     world.json(&["evidence", "export", "--from", "2020-01-01", "-o", &package]);
     let verified = world.cli(&["--json", "verify", &package]);
