@@ -21,7 +21,7 @@ pub(super) fn is_wrapper(import: &Import) -> bool {
 pub(super) fn after_build(vm: &mut Vm, object: &Value, state: &Value) -> io::Result<()> {
     match object {
         Value::Made(import) if is_wrapper(import) => {}
-        Value::Made(_) | Value::Dtype(_) if !judge::unknown(state) => return Ok(()),
+        Value::Made(_) | Value::Dtype(_) if !judge::strange(state) => return Ok(()),
         _ if !vm.out.arrays => return Ok(()),
         _ => return Err(bad("state is set that is not known, so that it cannot be told whether an array follows")),
     }

@@ -120,22 +120,26 @@ pub(super) fn build(vm: &mut Vm, object: &Value, state: &Value, at: u64) {
 
 /// The attributes that a state sets: none may stand in the place of a method that Python calls while it reads pickles.
 fn attributes(vm: &mut Vm, state: &Value, at: u64) {
-    let strange = match state {
+    if strange(state) {
+        let reason = "it sets attributes that Python would call, or whose names are not known".to_owned();
+        vm.found(&rules::PICKLE_BUILD, at, reason);
+    }
+}
+
+/// Whether a state sets such attributes, or others than are known.
+pub(super) fn strange(state: &Value) -> bool {
+    match state {
         Value::Dict(dict) => dict.strange.get(),
         Value::Tuple(items) => items.iter().any(|item| match item {
             Value::Dict(dict) => dict.strange.get(),
             other => items.len() == 2 && unknown(other),
         }),
         other => unknown(other),
-    };
-    if strange {
-        let reason = "it sets attributes that Python would call, or whose names are not known".to_owned();
-        vm.found(&rules::PICKLE_BUILD, at, reason);
     }
 }
 
 /// Whether a value may be a dictionary of which nothing is known.
-pub(super) fn unknown(value: &Value) -> bool {
+fn unknown(value: &Value) -> bool {
     match value {
         Value::Lost => true,
         Value::Made(import) => mapping(import) || import.how == Some(Use::Call) && !import.module.starts_with("numpy"),

@@ -437,7 +437,7 @@ impl Vm<'_> {
 
     /// A number of the memo, in all the ways in which Python reads one.
     fn decimal(&mut self) -> io::Result<u64> {
-        let line = self.cursor.line(1 << 16)?.ok_or_else(|| bad("a number has no end"))?;
+        let line = self.cursor.line(1 << 20)?.ok_or_else(|| bad("a number has no end"))?;
         let text = std::str::from_utf8(&line).unwrap_or_default().trim_matches(is_space);
         let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
         let number = digits.split('_').try_fold(0_u64, |number, group| {
