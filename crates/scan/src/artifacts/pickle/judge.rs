@@ -47,19 +47,50 @@ pub(super) fn new(vm: &mut Vm, class: &Value, arguments: &Value, at: u64) -> Val
         vm.found(&rules::PICKLE_CALL, at, format!("it uses the function `{}` as a class", named(import)));
     }
     if import.is("functools", "partial") {
-        partial(vm, arguments, at);
+        partial(vm, if let Value::Tuple(items) = arguments { items } else { &[] }, at);
     }
     Value::Made(import.clone())
 }
 
-/// A function with arguments for later: what is called then must have been named, since it has attributes' names, too.
-fn partial(vm: &mut Vm, arguments: &Value, at: u64) {
-    let function = if let Value::Tuple(items) = arguments { items.first() } else { None };
-    let known = matches!(function, Some(Value::Import(import)) if import.how != Some(Use::Call)
-        && !import.is("functools", "partial"));
-    if !known {
+/// A call for later, of a function with arguments, whose method may be called in its stead.
+fn partial(vm: &mut Vm, items: &[Value], at: u64) {
+    let named = matches!(items.first(), Some(Value::Import(import))
+        if !matches!(import.how, Some(Use::Call | Use::New)) && !import.is("functools", "partial"));
+    if !named || items.iter().skip(1).any(has_methods) {
         let reason = "it prepares a call of what it did not name, or may not call so".to_owned();
         vm.found(&rules::PICKLE_CALL, at, reason);
+    }
+}
+
+/// The state of such a call: the function, its arguments, those with names, attributes.
+fn partial_state(vm: &mut Vm, state: &Value, at: u64) {
+    let mut items = Vec::new();
+    if let Value::Tuple(parts) = state {
+        items.extend(parts.first().cloned());
+        match parts.get(1) {
+            Some(Value::Tuple(arguments)) => items.extend(arguments.iter().cloned()),
+            _ => items.push(Value::Lost),
+        }
+        match parts.get(2) {
+            Some(Value::None) => {}
+            // It stays that of the call, so that nothing may be set in it any more.
+            Some(Value::Dict(named)) if !named.partly.get() => {
+                named.sealed.set(true);
+                items.extend(named.entries.borrow().iter().map(|(_, value)| value.clone()));
+            }
+            _ => items.push(Value::Lost),
+        }
+    }
+    partial(vm, &items, at);
+    attributes(vm, state, at);
+}
+
+/// Whether a value may be an object with attributes of a pickle's own.
+fn has_methods(value: &Value) -> bool {
+    match value {
+        Value::Lost => true,
+        Value::Made(import) => !import.module.starts_with("numpy"),
+        _ => false,
     }
 }
 
@@ -111,8 +142,7 @@ pub(super) fn build(vm: &mut Vm, object: &Value, state: &Value, at: u64) {
         }
         Value::Dtype(dtype) => dtype_state(dtype, state),
         Value::Made(import) if import.is("functools", "partial") && !matches!(state, Value::Dict(_)) => {
-            partial(vm, state, at);
-            attributes(vm, state, at);
+            partial_state(vm, state, at);
         }
         _ => attributes(vm, state, at),
     }
@@ -216,7 +246,7 @@ fn allowed(vm: &mut Vm, import: &Rc<Import>, arguments: &Value, at: u64) -> Valu
             }
         },
         ("functools", "partial") => {
-            partial(vm, arguments, at);
+            partial(vm, items, at);
             Value::Made(import.clone())
         }
         ("copyreg" | "copy_reg", _) => match first {

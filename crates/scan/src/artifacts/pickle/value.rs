@@ -55,6 +55,8 @@ pub(super) struct Dict {
     pub partly: Cell<bool>,
     /// Whether a key is not known, or as an attribute would be in the place of a method that Python calls.
     pub strange: Cell<bool>,
+    /// Whether nothing more may be set in it, since something was judged by what it holds.
+    pub sealed: Cell<bool>,
 }
 
 /// Whether Python takes an attribute of this name for what it calls while it reads pickles.

@@ -478,6 +478,10 @@ impl Vm<'_> {
             judge::enter(self, &object, at);
             return Ok(());
         };
+        if dict.sealed.get() {
+            let reason = "it changes the arguments of a call that it prepared".to_owned();
+            self.found(&rules::PICKLE_CALL, at, reason);
+        }
         for pair in items.chunks_exact(2) {
             if let [key, value] = pair {
                 dict.set(key, value.clone());

@@ -89,6 +89,14 @@ fn given_functions_that_call_what_they_get_when_that_was_not_named_then_they_fai
     let state = |function: &[u8]| pickle(&[&partial, &name("numpy", "clip"), b"\x85R(", function, b")}Ntb"]);
     fails("a", &state(&bag), "pickle-call");
     passes("a", &state(&name("numpy", "clip")));
+    // The call is of a method of its first argument, if that has one.
+    fails("a", &pickle(&[&partial, &name("numpy", "clip"), &bag, b"\x86R"]), "pickle-call");
+    let start = [partial.clone(), name("numpy", "clip"), b"\x85R(".to_vec(), name("numpy", "clip")].concat();
+    fails("a", &pickle(&[&start, &bag, b"\x85}Ntb"]), "pickle-call");
+    fails("a", &pickle(&[&start, b")}", &text("a"), &bag, b"sNtb"]), "pickle-call");
+    fails("a", &pickle(&[&start, b")}\x94Ntb0h\x00", &text("a"), &bag, b"s"]), "pickle-call");
+    passes("a", &pickle(&[&start, b")}", &text("a_min"), b"K\x01sNtb"]));
+    fails("a", &pickle(&[&partial, &name("xgboost.core", "Booster"), &text("/etc/hostname"), b"\x86R"]), "pickle-call");
     // A scalar of an object is that object.
     let scalar = |code: &str| {
         let dtype = [name("numpy", "dtype"), text(code), b"\x85R".to_vec()].concat();
