@@ -176,6 +176,8 @@ fn given_what_honest_models_hold_when_named_or_made_without_init_then_it_passes(
         ("sklearn.cluster._kmeans", "_kmeans_single_lloyd"),
         ("sklearn.metrics.pairwise", "laplacian_kernel"),
         ("numpy", "number"),
+        ("pandas", "NA"),
+        ("__builtin__", "bytes"),
         ("torch.nn.functional", "relu"),
         ("torch", "float8_e4m3fn"),
         ("torch", "float8_e5m2"),
