@@ -3,7 +3,8 @@
     python -m venv v && v/bin/pip install scikit-learn scipy pandas xgboost-cpu lightgbm && v/bin/python classes.py
 
 What it prints is read by a person before it goes in: a class is let in when making one from any arguments and any
-state runs nothing that the arguments choose.
+state runs nothing that the arguments choose. Classes of Python are made without their `__init__` (`new`), compiled ones
+mostly by a call (`class`); functions that models hold are not called (`name`).
 """
 import importlib
 import inspect
@@ -36,7 +37,7 @@ def modules(package):
 
 def sklearn():
     from sklearn.base import BaseEstimator
-    classes, calls = defaultdict(set), defaultdict(set)
+    classes, compiled_classes, calls, names = (defaultdict(set) for _ in range(4))
     for module in modules("sklearn"):
         for name, thing in vars(module).items():
             if getattr(thing, "__module__", None) != module.__name__:
@@ -45,7 +46,7 @@ def sklearn():
                 compiled = not hasattr(thing, "__dict__") or "__reduce__" in vars(thing) or "__reduce_cython__" in vars(thing)
                 if issubclass(thing, BaseEstimator) or compiled or module.__name__.startswith(PARTS):
                     if not issubclass(thing, (BaseException, type)):
-                        classes[module.__name__].add(name)
+                        (compiled_classes if compiled else classes)[module.__name__].add(name)
             elif name.startswith("__pyx_unpickle") or name == "newObj":
                 calls[module.__name__].add(name)
         for name, thing in vars(module).items():
@@ -55,12 +56,11 @@ def sklearn():
     for name in m.__all__:
         thing = getattr(m, name)
         if inspect.isfunction(thing) and thing.__module__.startswith("sklearn.metrics._") and "display" not in name and name != "check_scoring":
-            calls[thing.__module__].add(name)
-    return classes, calls
+            names[thing.__module__].add(name)
+    return {"new": classes, "class": compiled_classes, "call": calls, "name": names}
 
 
 if __name__ == "__main__":
-    classes, calls = sklearn()
-    for word, table in (("class", classes), ("call", calls)):
+    for word, table in sklearn().items():
         for module, names in sorted(table.items()):
             print(word, module, *sorted(names))

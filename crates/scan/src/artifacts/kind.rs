@@ -140,6 +140,10 @@ pub(crate) fn tell(path: &str, source: &dyn Source) -> io::Result<Kind> {
         let begins = head.iter().find(|byte| !byte.is_ascii_whitespace());
         return Ok(match begins {
             _ if zip::has_end(source)? => Kind::Zip,
+            // A short graph without numbers is all letters.
+            _ if named.as_deref() == Some("pb") && proto::tell(source)?.is_some() => Kind::TensorFlow,
+            // One that breaks may not break in every reader.
+            _ if like_a_pickle && pickle::begins(source) => Kind::Pickle,
             Some(b'{' | b'[') => Kind::Json,
             _ => Kind::Text,
         });

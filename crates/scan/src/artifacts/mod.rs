@@ -229,8 +229,14 @@ impl Scan {
             Kind::Packed(packing) => archive::packed(self, path, depth, source, packing),
             Kind::Numpy => numpy::look(self, path, depth, source),
             Kind::Hdf5 => hdf5::look(self, path, source),
-            Kind::Safetensors => safetensors::look(self, path, source),
-            Kind::Gguf => gguf::look(self, path, source),
+            Kind::Safetensors => {
+                pickle::polyglot(self, path, depth, source)?;
+                safetensors::look(self, path, source)
+            }
+            Kind::Gguf => {
+                pickle::polyglot(self, path, depth, source)?;
+                gguf::look(self, path, source)
+            }
             Kind::Onnx => onnx::look(self, path, source),
             Kind::TensorFlow => tensorflow::look(self, path, source),
             Kind::Ubjson => ubjson::look(source).or_else(|(at, why)| {

@@ -33,8 +33,10 @@ pub(crate) fn look(scan: &mut Scan, path: &str, depth: usize, source: &dyn Sourc
             scan.found(&rules::NUMPY_OBJECTS, path, at, "its elements are Python objects");
             return pickle::look(scan, path, depth, &Part::new(source, data, u64::MAX));
         }
-        // Where elements have names, their sizes are not added up: the rest is theirs.
-        let Some(size) = size else { return Ok(()) };
+        let Some(size) = size else {
+            scan.unread(path, "how many bytes its elements take is not known, so that the rest was not read");
+            return Ok(());
+        };
         let left = source.size().saturating_sub(data);
         if size > left {
             scan.found(
@@ -81,7 +83,8 @@ fn array(header: &str) -> Result<(bool, Option<u64>), &'static str> {
     let after = |name: &str| header.split_once(&format!("'{name}':")).map(|(_, rest)| rest.trim_start());
     let (descr, shape) = (after("descr").ok_or("it has no type")?, after("shape").ok_or("it has no shape")?);
     let quotes = |text: &str| text.matches('\'').count();
-    let own = if descr.starts_with('[') { quotes(list(descr).ok_or("its type has no end")?) } else { 2 };
+    let (element, rest) = kind(descr, 0)?;
+    let own = quotes(descr) - quotes(rest);
     if after("fortran_order").is_none() || quotes(header) != own + 6 {
         return Err("it has other keys than it should");
     }
@@ -93,38 +96,100 @@ fn array(header: &str) -> Result<(bool, Option<u64>), &'static str> {
                 .checked_mul(length.map_err(|_| "its shape has something else than numbers")?)
                 .ok_or("its shape overflows")
         })?;
-    if descr.starts_with('[') {
-        let types = list(descr).unwrap_or(descr).split('\'').skip(1).step_by(2);
-        let objects = types
-            .map(|code| code.trim_start_matches(['<', '>', '=', '|']))
-            .any(|code| code.starts_with('O') && code.len() <= 2);
-        return Ok((objects, None));
-    }
-    let code = descr.strip_prefix('\'').and_then(|rest| rest.split_once('\'')).ok_or("its type is no text")?.0;
-    let code = code.trim_start_matches(['<', '>', '=', '|']);
-    if code.starts_with('O') {
+    if element.objects {
         return Ok((true, None));
     }
-    let (kind, rest) = code.split_at_checked(1).ok_or("its type is empty")?;
-    let width: u64 = rest.split('[').next().unwrap_or_default().parse().map_err(|_| "its type is unknown")?;
-    let width = match kind {
-        "b" | "i" | "u" | "f" | "c" | "S" | "V" | "M" | "m" | "a" => width,
-        "U" => width.checked_mul(4).ok_or("its type is out of proportion")?,
-        _ => return Err("its type is unknown"),
-    };
-    elements.checked_mul(width).map(|size| (false, Some(size))).ok_or("its shape overflows")
+    let size = element.size.map(|size| elements.checked_mul(size).ok_or("its shape overflows"));
+    size.transpose().map(|size| (false, size))
 }
 
-/// The list that a text begins with.
-fn list(text: &str) -> Option<&str> {
-    let mut depth = 0_usize;
-    for (at, c) in text.char_indices() {
-        match c {
-            '[' => depth += 1,
-            ']' if depth == 1 => return text.get(..=at),
-            ']' => depth = depth.checked_sub(1)?,
-            _ => {}
-        }
+/// What one element is.
+struct Element {
+    objects: bool,
+    /// How many bytes it takes, when that is known.
+    size: Option<u64>,
+}
+
+/// Most types that lie in one another.
+const MAX_DEPTH: usize = 16;
+
+/// The type that a text begins with, a code or a list of fields, and what follows it.
+///
+/// Python reads more than NumPy writes, such as `object` and `(2,)O`: what is not as NumPy writes it is wrong.
+fn kind(text: &str, depth: usize) -> Result<(Element, &str), &'static str> {
+    if depth > MAX_DEPTH {
+        return Err("its types lie too deep in one another");
     }
-    None
+    let Some(mut rest) = text.strip_prefix('[').map(str::trim_start) else {
+        let (code, rest) = quoted(text).ok_or("its type is no text")?;
+        return Ok((coded(code)?, rest));
+    };
+    let mut whole = Element { objects: false, size: Some(0) };
+    while let Some(field) = rest.strip_prefix('(') {
+        let (element, count, left) = field_of(field, depth)?;
+        whole.objects |= element.objects;
+        let size = element.size.zip(count).map(|(size, count)| size.checked_mul(count));
+        let sum = whole.size.zip(size).map(|(sum, size)| size.and_then(|size| sum.checked_add(size)));
+        whole.size = sum.map(|sum| sum.ok_or("its type is out of proportion")).transpose()?;
+        rest = left.strip_prefix(',').unwrap_or(left).trim_start();
+    }
+    rest.strip_prefix(']').map(|rest| (whole, rest)).ok_or("its type is no list of fields")
+}
+
+/// A field behind its opening bracket: its type, how often it stands there, and what follows it.
+fn field_of(text: &str, depth: usize) -> Result<(Element, Option<u64>, &str), &'static str> {
+    let comma = |text: &'_ str| text.trim_start().strip_prefix(',').map(|rest| text.len() - rest.trim_start().len());
+    let wrong = "its type has a field that is none";
+    let named = match text.strip_prefix('(') {
+        // A title and a name.
+        Some(pair) => {
+            let (_, rest) = quoted(pair).ok_or(wrong)?;
+            let rest = rest.get(comma(rest).ok_or(wrong)?..).ok_or(wrong)?;
+            quoted(rest).and_then(|(_, rest)| rest.strip_prefix(')')).ok_or(wrong)?
+        }
+        None => quoted(text).ok_or(wrong)?.1,
+    };
+    let (element, rest) = kind(named.get(comma(named).ok_or(wrong)?..).ok_or(wrong)?, depth + 1)?;
+    if let Some(rest) = rest.strip_prefix(')') {
+        return Ok((element, Some(1), rest));
+    }
+    let shape = rest.get(comma(rest).ok_or(wrong)?..).ok_or(wrong)?;
+    let (lengths, rest) = match shape.strip_prefix('(') {
+        Some(tuple) => tuple.split_once(')').ok_or(wrong)?,
+        None => shape.split_at(shape.find(')').ok_or(wrong)?),
+    };
+    let mut count = Some(1_u64);
+    for length in lengths.split(',').map(str::trim).filter(|length| !length.is_empty()) {
+        let length: u64 = length.trim_end_matches('L').parse().map_err(|_| wrong)?;
+        count = count.and_then(|count| count.checked_mul(length));
+    }
+    let rest = rest.trim_start().strip_prefix(')').ok_or(wrong)?;
+    Ok((element, count, rest))
+}
+
+/// A text in quotes, and what follows it.
+fn quoted(text: &str) -> Option<(&str, &str)> {
+    text.strip_prefix('\'')?.split_once('\'')
+}
+
+/// What a code such as `<f8` says.
+fn coded(code: &str) -> Result<Element, &'static str> {
+    let wrong = "its type is unknown";
+    let code = code.strip_prefix(['<', '>', '=', '|']).unwrap_or(code);
+    let (letter, rest) = code.split_at_checked(1).ok_or(wrong)?;
+    let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (digits, unit) = rest.split_at(digits);
+    let timed = matches!(letter, "M" | "m") && unit.starts_with('[') && unit.find(']') == Some(unit.len() - 1);
+    if !(unit.is_empty() || timed) || !(digits.is_empty() || digits.len() < 19) {
+        return Err(wrong);
+    }
+    let width: Option<u64> = digits.parse().ok();
+    let size = match letter {
+        "O" => return Ok(Element { objects: true, size: None }),
+        "b" | "i" | "u" | "f" | "c" | "S" | "V" | "M" | "m" | "a" => width,
+        "?" => Some(width.unwrap_or(1)),
+        "U" => width.map(|width| width.checked_mul(4).ok_or("its type is out of proportion")).transpose()?,
+        _ => return Err(wrong),
+    };
+    Ok(Element { objects: false, size })
 }

@@ -32,6 +32,10 @@ fn check(source: &dyn Source, wrong: &mut Vec<(Option<u64>, String)>) -> io::Res
         return Ok(Some(format!("its header has {length} bytes, which are more than are read")));
     }
     let text = bytes(source, 8, usize::try_from(length).unwrap_or(0))?;
+    // JSON has them as escapes; a text that holds them as they are is made for another reader.
+    if let Some(at) = in_text(&text, |byte| *byte < 0x20) {
+        wrong.push((Some(8 + at as u64), "a text in the header has a control character".to_owned()));
+    }
     let header = match json::whole(&text) {
         Ok(header) => header,
         Err(bad) => {
@@ -70,6 +74,17 @@ fn check(source: &dyn Source, wrong: &mut Vec<(Option<u64>, String)>) -> io::Res
         wrong.push((None, format!("its tensors take {end} bytes, and the file has {data} for them")));
     }
     Ok(None)
+}
+
+/// The first byte like this within a text of JSON.
+fn in_text(json: &[u8], wanted: impl Fn(&u8) -> bool) -> Option<usize> {
+    let (mut inside, mut escaped) = (false, false);
+    json.iter().position(|byte| {
+        let found = inside && wanted(byte);
+        inside ^= *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        found
+    })
 }
 
 /// Where a tensor lies, when that fits its shape.

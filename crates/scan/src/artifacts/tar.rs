@@ -73,13 +73,28 @@ pub(crate) fn look(scan: &mut Scan, path: &str, depth: usize, source: &dyn Sourc
         if let Some(told) = said.get("size").filter(|_| !extension) {
             size = told.parse().map_err(|_| bad("a length in an extended header cannot be read"))?;
         }
+        // Links, devices, directories and pipes have no data: Python's reader skips none, whatever length is written.
+        let old = kind == 0 && word(field(0, 100)).ends_with('/');
+        let empty = matches!(kind, b'1'..=b'6') || old;
+        let claimed = if empty { std::mem::take(&mut size) } else { 0 };
         let data = Part::new(source, at + BLOCK, size);
         if data.size() < size {
             return Err(bad(format!("it is said to have {size} bytes at {at}, and ends before")));
         }
+        let header = at;
         at = (at + BLOCK)
             .checked_add(size.div_ceil(BLOCK) * BLOCK)
             .ok_or_else(|| bad("a length is out of proportion"))?;
+        if kind == b'g' {
+            let mut all = BTreeMap::new();
+            extend(&mut all, kind, &data)?;
+            let moves = |key: &&String| matches!(key.as_str(), "size" | "path") || key.starts_with("GNU.sparse");
+            if let Some(key) = all.keys().find(moves) {
+                let reason = format!("a header says `{}` of all members, which readers take differently", shown(key));
+                scan.found(&rules::ARCHIVE_MISMATCH, path, header, reason);
+            }
+            continue;
+        }
         if extension {
             extend(&mut said, kind, &data)?;
             continue;
@@ -97,7 +112,12 @@ pub(crate) fn look(scan: &mut Scan, path: &str, depth: usize, source: &dyn Sourc
         if !names.insert(name) {
             scan.found(&rules::ARCHIVE_DUPLICATE, &inside, None, "it is in the archive twice");
         }
+        if claimed > 0 {
+            let reason = format!("it has no data, and is said to have {claimed} bytes");
+            scan.found(&rules::ARCHIVE_MISMATCH, &inside, None, reason);
+        }
         match kind {
+            0 if old => {}
             b'0' | 0 | b'7' if !sparse => scan.look(&inside, depth + 1, &data),
             b'5' => {}
             b'1' | b'2' => {

@@ -12,6 +12,15 @@ pub(crate) enum Use {
     New,
     /// A function that may be called.
     Call,
+    /// A function that may be named and not called.
+    Name,
+}
+
+impl Use {
+    /// Whether it is a class.
+    pub(crate) fn is_class(self) -> bool {
+        matches!(self, Self::Class | Self::New)
+    }
 }
 
 struct Lists {
@@ -29,6 +38,7 @@ fn lists() -> &'static Lists {
                 Some("class") => Use::Class,
                 Some("new") => Use::New,
                 Some("call") => Use::Call,
+                Some("name") => Use::Name,
                 _ => continue,
             };
             let Some(module) = words.next() else { continue };

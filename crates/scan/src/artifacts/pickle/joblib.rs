@@ -3,8 +3,8 @@
 
 use std::io;
 
-use super::judge::elements;
-use super::value::Value;
+use super::judge::{self, elements};
+use super::value::{Import, Value};
 use super::vm::{Outcome, State, Vm};
 use crate::artifacts::rules;
 use crate::artifacts::source::{Cursor, bad};
@@ -12,13 +12,23 @@ use crate::artifacts::source::{Cursor, bad};
 /// joblib aligns arrays to this many bytes.
 const ALIGNMENT: u64 = 16;
 
+/// Whether this is what joblib skips an array behind.
+pub(super) fn is_wrapper(import: &Import) -> bool {
+    import.is("joblib.numpy_pickle", "NumpyArrayWrapper")
+}
+
 /// Reads over the array, if `object` is the wrapper of one and `state` says how long it is.
 pub(super) fn after_build(vm: &mut Vm, object: &Value, state: &Value) -> io::Result<()> {
     match object {
-        Value::Made(import) if import.is("joblib.numpy_pickle", "NumpyArrayWrapper") => {}
-        _ => return Ok(()),
+        Value::Made(import) if is_wrapper(import) => {}
+        Value::Made(_) | Value::Dtype(_) if !judge::strange(state) => return Ok(()),
+        _ if !vm.out.arrays => return Ok(()),
+        _ => return Err(bad("state is set that is not known, so that it cannot be told whether an array follows")),
     }
     let Value::Dict(state) = state else { return Err(bad("the wrapper of an array has no state that is known")) };
+    if state.partly.get() {
+        return Err(bad("the wrapper of an array has a state that is not known in whole"));
+    }
     let Some(Value::Dtype(dtype)) = state.get("dtype") else {
         return Err(bad("an array is of a type that is not known"));
     };

@@ -28,21 +28,109 @@ pub(super) fn call(vm: &mut Vm, function: &Value, arguments: &Value, at: u64) ->
             vm.found(&rules::PICKLE_CALL, at, format!("it calls `{}` with arguments of its own", named(import)));
             Value::Made(import.clone())
         }
+        Some(Use::Name) => {
+            vm.found(&rules::PICKLE_CALL, at, format!("it calls `{}`, which it may only name", named(import)));
+            Value::Plain
+        }
         Some(Use::Class | Use::Call) => allowed(vm, import, arguments, at),
     }
 }
 
 /// A class that an object is made of without its `__init__`.
-pub(super) fn new(vm: &mut Vm, class: &Value, at: u64) -> Value {
+pub(super) fn new(vm: &mut Vm, class: &Value, arguments: &Value, at: u64) -> Value {
     let Value::Import(import) = class else {
         vm.found(&rules::PICKLE_CALL, at, "it makes an object of a class that it did not name".to_owned());
         return Value::Plain;
     };
     vm.out.ran = true;
-    if import.how == Some(Use::Call) {
+    if import.how.is_some_and(|how| !how.is_class()) {
         vm.found(&rules::PICKLE_CALL, at, format!("it uses the function `{}` as a class", named(import)));
     }
+    if import.is("functools", "partial") {
+        partial(vm, if let Value::Tuple(items) = arguments { items } else { &[] }, at);
+    }
     Value::Made(import.clone())
+}
+
+/// A call for later, of a function with arguments, whose method may be called in its stead.
+fn partial(vm: &mut Vm, items: &[Value], at: u64) {
+    let named = matches!(items.first(), Some(Value::Import(import))
+        if !matches!(import.how, Some(Use::Call | Use::New)) && !import.is("functools", "partial"));
+    if !named || items.iter().skip(1).any(has_methods) {
+        let reason = "it prepares a call of what it did not name, or may not call so".to_owned();
+        vm.found(&rules::PICKLE_CALL, at, reason);
+    }
+}
+
+/// The state of such a call: the function, its arguments, those with names, attributes.
+fn partial_state(vm: &mut Vm, state: &Value, at: u64) {
+    let mut items = Vec::new();
+    if let Value::Tuple(parts) = state {
+        items.extend(parts.first().cloned());
+        match parts.get(1) {
+            Some(Value::Tuple(arguments)) => items.extend(arguments.iter().cloned()),
+            _ => items.push(Value::Lost),
+        }
+        match parts.get(2) {
+            Some(Value::None) => {}
+            // It stays that of the call, so that nothing may be set in it any more.
+            Some(Value::Dict(named)) if !named.partly.get() => {
+                named.sealed.set(true);
+                items.extend(named.entries.borrow().iter().map(|(_, value)| value.clone()));
+            }
+            _ => items.push(Value::Lost),
+        }
+    }
+    partial(vm, &items, at);
+    attributes(vm, state, at);
+}
+
+/// Whether a value may be an object with attributes of a pickle's own.
+fn has_methods(value: &Value) -> bool {
+    match value {
+        Value::Lost => true,
+        Value::Made(import) => !import.module.starts_with("numpy"),
+        _ => false,
+    }
+}
+
+/// Something that is added to an object, which calls its `append`, `extend` or `add`.
+pub(super) fn add(vm: &mut Vm, object: &Value, at: u64) {
+    let known = match object {
+        Value::Made(import) => {
+            let builtin = matches!(import.module.as_str(), "builtins" | "__builtin__");
+            builtin && matches!(import.name.as_str(), "list" | "set") || import.is("collections", "deque")
+        }
+        Value::Import(_) | Value::Dtype(_) | Value::Lost => false,
+        _ => true,
+    };
+    if !known {
+        let reason = "it adds to an object that is no list, which calls what that has under a name".to_owned();
+        vm.found(&rules::PICKLE_CALL, at, reason);
+    }
+}
+
+/// Whether objects of a class are dictionaries.
+fn mapping(class: &Import) -> bool {
+    match class.module.as_str() {
+        "builtins" | "__builtin__" => class.name == "dict",
+        "collections" | "sklearn.utils._bunch" | "sklearn.utils" | "sklearn.utils.deprecation" => true,
+        "scipy.optimize._optimize" => true,
+        module => module.starts_with("scipy.sparse"),
+    }
+}
+
+/// An entry that is set in an object, which calls its class' `__setitem__`.
+pub(super) fn enter(vm: &mut Vm, object: &Value, at: u64) {
+    let known = match object {
+        Value::Made(import) => mapping(import),
+        Value::Import(_) | Value::Dtype(_) | Value::Lost => false,
+        _ => true,
+    };
+    if !known {
+        let reason = "it sets an entry of an object that is no dictionary".to_owned();
+        vm.found(&rules::PICKLE_CALL, at, reason);
+    }
 }
 
 /// State that is set on an object.
@@ -53,7 +141,39 @@ pub(super) fn build(vm: &mut Vm, object: &Value, state: &Value, at: u64) {
             vm.found(&rules::PICKLE_BUILD, at, format!("it sets attributes of `{}`", named(import)));
         }
         Value::Dtype(dtype) => dtype_state(dtype, state),
-        _ => {}
+        Value::Made(import) if import.is("functools", "partial") && !matches!(state, Value::Dict(_)) => {
+            partial_state(vm, state, at);
+        }
+        _ => attributes(vm, state, at),
+    }
+}
+
+/// The attributes that a state sets: none may stand in the place of a method that Python calls while it reads pickles.
+fn attributes(vm: &mut Vm, state: &Value, at: u64) {
+    if strange(state) {
+        let reason = "it sets attributes that Python would call, or whose names are not known".to_owned();
+        vm.found(&rules::PICKLE_BUILD, at, reason);
+    }
+}
+
+/// Whether a state sets such attributes, or others than are known.
+pub(super) fn strange(state: &Value) -> bool {
+    match state {
+        Value::Dict(dict) => dict.strange.get(),
+        Value::Tuple(items) => items.iter().any(|item| match item {
+            Value::Dict(dict) => dict.strange.get(),
+            other => items.len() == 2 && unknown(other),
+        }),
+        other => unknown(other),
+    }
+}
+
+/// Whether a value may be a dictionary of which nothing is known.
+fn unknown(value: &Value) -> bool {
+    match value {
+        Value::Lost => true,
+        Value::Made(import) => mapping(import) || import.how == Some(Use::Call) && !import.module.starts_with("numpy"),
+        _ => false,
     }
 }
 
@@ -74,7 +194,36 @@ fn allowed(vm: &mut Vm, import: &Rc<Import>, arguments: &Value, at: u64) -> Valu
     if bomb {
         vm.found(&rules::PICKLE_BOMB, at, format!("a call of `{}` takes gigabytes of memory", named(import)));
     }
-    match (import.module.as_str(), import.name.as_str()) {
+    let name = (import.module.as_str(), import.name.as_str());
+    // What these get they call, or make a class' object of, or give back.
+    let fits = match name {
+        ("copyreg" | "copy_reg", "_reconstructor") => class(first) && items.get(1).is_some_and(base),
+        ("copyreg" | "copy_reg", _) | (_, "_new_Index" | "_new_DatetimeIndex" | "_new_PeriodIndex" | "newObj") => {
+            class(first)
+        }
+        (_, "_mareconstruct") => class(first) && class(items.get(1)),
+        (_, name) if name.starts_with("__pyx_unpickle_") => class(first),
+        ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar") => {
+            matches!(first, Some(Value::Dtype(dtype)) if dtype.objects.get() == Some(false))
+        }
+        ("numpy.random._pickle", "__randomstate_ctor" | "__generator_ctor") => match items.get(1) {
+            None => true,
+            Some(Value::Import(other)) => other.is("numpy.random._pickle", "__bit_generator_ctor"),
+            Some(_) => false,
+        },
+        ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => {
+            matches!(first, Some(Value::Made(made)) if made.module.starts_with("torch"))
+        }
+        ("torch._tensor", "_rebuild_from_type_v2") => {
+            matches!(first, Some(Value::Import(function)) if function.module == "torch._utils")
+        }
+        _ => true,
+    };
+    if !fits {
+        let reason = format!("it calls `{}` with something that it did not name, or that is none of it", named(import));
+        vm.found(&rules::PICKLE_CALL, at, reason);
+    }
+    match name {
         ("_codecs", "encode") => {
             let known = match items {
                 [_] => true,
@@ -87,16 +236,45 @@ fn allowed(vm: &mut Vm, import: &Rc<Import>, arguments: &Value, at: u64) -> Valu
             }
             Value::Plain
         }
-        ("copyreg" | "copy_reg", _) => match first {
-            Some(Value::Import(class)) if class.how != Some(Use::Call) => Value::Made(class.clone()),
-            Some(Value::Import(_)) | None => Value::Plain,
-            Some(_) => {
-                vm.found(&rules::PICKLE_CALL, at, "it makes an object of a class that it did not name".to_owned());
+        // It imports what its arguments say.
+        ("numpy.core", "_ufunc_reconstruct") => match items {
+            [Value::Text(module), Value::Text(name)] => vm.import(module, name, at),
+            _ => {
+                let reason = "it names a function by what are not two texts in it".to_owned();
+                vm.found(&rules::PICKLE_COMPUTED, at, reason);
                 Value::Plain
             }
         },
+        ("functools", "partial") => {
+            partial(vm, items, at);
+            Value::Made(import.clone())
+        }
+        ("copyreg" | "copy_reg", _) => match first {
+            Some(Value::Import(class)) => Value::Made(class.clone()),
+            _ => Value::Plain,
+        },
         ("numpy", "dtype") => dtype(first),
         _ => Value::Made(import.clone()),
+    }
+}
+
+/// Whether this is a class that was named.
+fn class(value: Option<&Value>) -> bool {
+    matches!(value, Some(Value::Import(class)) if class.how.is_none_or(Use::is_class))
+}
+
+/// Whether this is one of the classes of Python that others are made from in protocols 0 and 1.
+fn base(value: &Value) -> bool {
+    let Value::Import(class) = value else { return false };
+    match class.module.as_str() {
+        "builtins" | "__builtin__" => {
+            matches!(
+                class.name.as_str(),
+                "object" | "dict" | "list" | "tuple" | "set" | "frozenset" | "str" | "unicode" | "int" | "float"
+            )
+        }
+        "numpy" => class.name == "ndarray",
+        _ => false,
     }
 }
 

@@ -37,6 +37,21 @@ pub(crate) fn looks_like(source: &dyn Source, named: bool) -> io::Result<bool> {
     Ok(whole || names)
 }
 
+/// Whether the first instruction is one of a pickle.
+pub(crate) fn begins(source: &dyn Source) -> bool {
+    run(source, 0, How { most: 1, depth: MAX_NESTED, torchscript: false }).more
+}
+
+/// Looks at a file of another form as at a pickle, if it names something as one, or ends as one: its reader is whoever opens it.
+pub(crate) fn polyglot(scan: &mut Scan, path: &str, depth: usize, source: &dyn Source) -> io::Result<()> {
+    let outcome = run(source, 0, How { most: u64::MAX, depth: MAX_NESTED, torchscript: false });
+    if outcome.imports == 0 && outcome.broke.is_some() {
+        return Ok(());
+    }
+    scan.found(&rules::ARCHIVE_POLYGLOT, path, 0_u64, "it is a pickle, too");
+    look(scan, path, depth, source)
+}
+
 pub(crate) fn look(scan: &mut Scan, path: &str, depth: usize, source: &dyn Source) -> io::Result<()> {
     let how = How { most: u64::MAX, depth: 0, torchscript: scan.torchscript };
     let torch = bytes(source, 0, TORCH.len())? == TORCH;

@@ -33,6 +33,10 @@ pub(super) struct Dtype {
 #[derive(Clone, Debug)]
 pub(super) enum Value {
     Plain,
+    /// A text that is not kept, and is none that matters.
+    Word,
+    /// What is not remembered any more: it may be anything.
+    Lost,
     None,
     Int(i64),
     Text(Rc<str>),
@@ -49,6 +53,15 @@ pub(super) enum Value {
 pub(super) struct Dict {
     pub entries: RefCell<Vec<(Rc<str>, Value)>>,
     pub partly: Cell<bool>,
+    /// Whether a key is not known, or as an attribute would be in the place of a method that Python calls.
+    pub strange: Cell<bool>,
+    /// Whether nothing more may be set in it, since something was judged by what it holds.
+    pub sealed: Cell<bool>,
+}
+
+/// Whether Python takes an attribute of this name for what it calls while it reads pickles.
+fn is_called(name: &str) -> bool {
+    name.starts_with("__") || matches!(name, "append" | "extend" | "add")
 }
 
 /// Longest tuple and most entries that are followed.
@@ -58,13 +71,20 @@ const MAX_ENTRIES: usize = 64;
 impl Dict {
     pub(super) fn set(&self, key: &Value, value: Value) {
         let mut entries = self.entries.borrow_mut();
-        match key {
-            // A value that holds this one would never be let go of, and a long chain of them not without a deep stack.
-            Value::Text(key) if entries.len() < MAX_ENTRIES && !value.holds_dict() => {
-                entries.retain(|(other, _)| other != key);
-                entries.push((key.clone(), value));
-            }
-            _ => self.partly.set(true),
+        if !matches!(key, Value::Word) && !matches!(key, Value::Text(key) if !is_called(key)) {
+            self.strange.set(true);
+        }
+        let Value::Text(key) = key else {
+            // It may be the key of any of them.
+            entries.clear();
+            return self.partly.set(true);
+        };
+        entries.retain(|(other, _)| other != key);
+        // A value that holds this one would never be let go of, and a long chain of them not without a deep stack.
+        if entries.len() < MAX_ENTRIES && !value.holds_dict() {
+            entries.push((key.clone(), value));
+        } else {
+            self.partly.set(true);
         }
     }
 
@@ -116,7 +136,7 @@ impl Texts {
         }
         // What may be named is followed always, other texts while there is room.
         if self.0.len() >= MAX_TEXTS && !is_word(text) {
-            return Value::Plain;
+            return if is_called(text) { Value::Plain } else { Value::Word };
         }
         let text: Rc<str> = text.into();
         self.0.insert(text.clone());
@@ -131,11 +151,34 @@ const MAX_MEMO: u64 = 1 << 27;
 const FEWER: usize = 400_000;
 const MOST: usize = 1_200_000;
 
+/// A set of numbers, at a bit each.
+#[derive(Clone, Debug, Default)]
+struct Bits(Vec<u64>);
+
+impl Bits {
+    fn has(&self, index: u32) -> bool {
+        self.0.get(index as usize / 64).is_some_and(|bits| bits & 1 << (index % 64) != 0)
+    }
+
+    fn set(&mut self, index: u32, on: bool) {
+        let (word, bit) = (index as usize / 64, 1_u64 << (index % 64));
+        if on && self.0.len() <= word {
+            self.0.resize(word + 1, 0);
+        }
+        if let Some(bits) = self.0.get_mut(word) {
+            *bits = if on { *bits | bit } else { *bits & !bit };
+        }
+    }
+}
+
 /// What a pickle remembers by number. Plain values take a bit each.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Memo {
     values: HashMap<u32, Value>,
-    filled: Vec<u64>,
+    filled: Bits,
+    /// Where texts are that are not kept, and where other values.
+    words: Bits,
+    lost: Bits,
     count: u64,
 }
 
@@ -153,20 +196,19 @@ impl Memo {
 
     pub(super) fn put(&mut self, at: u64, value: &Value) -> Result<(), Full> {
         let index = u32::try_from(at).ok().filter(|_| at < MAX_MEMO).ok_or(Full::TooHigh)?;
-        let (word, bit) = (index as usize / 64, 1_u64 << (index % 64));
-        if self.filled.len() <= word {
-            self.filled.resize(word + 1, 0);
-        }
-        if let Some(bits) = self.filled.get_mut(word) {
-            self.count += u64::from(*bits & bit == 0);
-            *bits |= bit;
-        }
+        self.count += u64::from(!self.filled.has(index));
+        self.filled.set(index, true);
+        let room = self.values.len() < FEWER;
         let keep = match value {
-            Value::Plain | Value::None | Value::Int(_) => false,
+            Value::Plain | Value::Word | Value::Lost | Value::None | Value::Int(_) => false,
             Value::Import(_) | Value::Dtype(_) => true,
-            Value::Text(text) => self.values.len() < FEWER || is_word(text),
-            _ => self.values.len() < FEWER,
+            Value::Text(text) => room || is_word(text),
+            _ => room,
         };
+        let word = matches!(value, Value::Word) || !keep && matches!(value, Value::Text(text) if !is_called(text));
+        let plain = matches!(value, Value::Plain | Value::None | Value::Int(_));
+        self.words.set(index, word);
+        self.lost.set(index, !keep && !word && !plain);
         if !keep {
             self.values.remove(&index);
         } else if self.values.len() >= MOST {
@@ -178,6 +220,11 @@ impl Memo {
     }
 
     pub(super) fn get(&self, at: u64) -> Value {
-        u32::try_from(at).ok().and_then(|at| self.values.get(&at)).cloned().unwrap_or(Value::Plain)
+        match u32::try_from(at) {
+            Ok(at) if self.words.has(at) => Value::Word,
+            Ok(at) if self.lost.has(at) => Value::Lost,
+            Ok(at) => self.values.get(&at).cloned().unwrap_or(Value::Plain),
+            Err(_) => Value::Plain,
+        }
     }
 }

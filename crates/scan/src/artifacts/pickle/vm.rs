@@ -37,6 +37,8 @@ pub(super) struct Outcome {
     /// Where it ended.
     pub end: u64,
     pub imports: usize,
+    /// Whether it named what joblib reads arrays by.
+    pub arrays: bool,
     /// Whether it made, called or built something that it named.
     pub ran: bool,
     /// Whether instructions were left when as many were read as may be.
@@ -77,6 +79,11 @@ pub(super) fn run(source: &dyn Source, at: u64, how: How) -> Outcome {
     };
     vm.go();
     vm.out
+}
+
+/// What Python takes for white space around numbers.
+fn is_space(c: char) -> bool {
+    c.is_ascii_whitespace() || matches!(c, '\u{b}' | '\u{1c}'..='\u{1f}')
 }
 
 impl State {
@@ -180,18 +187,24 @@ impl Vm<'_> {
             b']' | 0x8f | 0x97 => self.state.push(Value::Plain)?,
             b'}' => self.state.push(Value::Dict(Rc::new(Dict::default())))?,
             b')' => self.state.push(Value::tuple(&[]))?,
-            b'a' => drop(self.state.pop()?),
+            b'a' => {
+                self.state.pop()?;
+                let object = self.state.top()?.clone();
+                judge::add(self, &object, at);
+            }
             b'e' | 0x90 => {
                 self.state.pop_mark()?;
-                self.state.top()?;
+                let object = self.state.top()?.clone();
+                judge::add(self, &object, at);
             }
             b's' => {
                 let (value, key) = (self.state.pop()?, self.state.pop()?);
-                if let Value::Dict(dict) = self.state.top()? {
-                    dict.set(&key, value);
-                }
+                self.set_items(&[key, value], at)?;
             }
-            b'u' => self.set_items()?,
+            b'u' => {
+                let items = self.state.pop_mark()?;
+                self.set_items(&items, at)?;
+            }
             b'd' => {
                 let items = self.state.pop_mark()?;
                 let dict = Dict::default();
@@ -311,13 +324,13 @@ impl Vm<'_> {
                 self.state.push(made)
             }
             0x81 => {
-                let (_, class) = (self.state.pop()?, self.state.pop()?);
-                let made = judge::new(self, &class, at);
+                let (arguments, class) = (self.state.pop()?, self.state.pop()?);
+                let made = judge::new(self, &class, &arguments, at);
                 self.state.push(made)
             }
             0x92 => {
-                let (_, _, class) = (self.state.pop()?, self.state.pop()?, self.state.pop()?);
-                let made = judge::new(self, &class, at);
+                let (_, arguments, class) = (self.state.pop()?, self.state.pop()?, self.state.pop()?);
+                let made = judge::new(self, &class, &arguments, at);
                 self.state.push(made)
             }
             b'i' => {
@@ -369,7 +382,9 @@ impl Vm<'_> {
             let rule = if allow::runs_code(module, name) { &rules::PICKLE_CODE } else { &rules::PICKLE_IMPORT };
             self.found(rule, at, format!("it names `{}.{}`", shown(module), shown(name)));
         }
-        Value::Import(Rc::new(Import { module: module.to_owned(), name: name.to_owned(), how }))
+        let import = Import { module: module.to_owned(), name: name.to_owned(), how };
+        self.out.arrays |= joblib::is_wrapper(&import);
+        Value::Import(Rc::new(import))
     }
 
     fn two_lines(&mut self, at: u64) -> io::Result<Value> {
@@ -405,23 +420,31 @@ impl Vm<'_> {
 
     fn written_number(&mut self, code: u8) -> io::Result<()> {
         let line = self.cursor.line(1 << 20)?.ok_or_else(|| bad("a number has no end"))?;
-        let text = std::str::from_utf8(&line).map_err(|_| bad("a number is not written in digits"))?.trim();
-        let digits = text.trim_end_matches('L');
+        let text = std::str::from_utf8(&line).map_err(|_| bad("a number is not written in digits"))?;
+        let digits = text.trim_matches(is_space).trim_end_matches('L');
+        let unsigned = digits.trim_start_matches(['-', '+']);
         let plain = |c: char| c.is_ascii_digit() || "+-_".contains(c);
         let value = match digits.parse::<i64>() {
+            // Python reads numbers to other bases here, too: `010` is eight.
+            _ if code != b'F' && unsigned.starts_with('0') && !matches!(unsigned, "0" | "00" | "01") => Value::Plain,
             Ok(number) if code != b'F' => Value::Int(number),
-            _ if code == b'F' && digits.parse::<f64>().is_ok() => Value::Plain,
+            _ if code == b'F' && digits.replace('_', "").parse::<f64>().is_ok() => Value::Plain,
             _ if code != b'F' && !digits.is_empty() && digits.chars().all(plain) => Value::Plain,
-            // Python reads numbers to other bases here, too.
-            _ if code != b'F' && digits.trim_start_matches(['-', '+']).starts_with('0') => Value::Plain,
             _ => return Err(bad("a number is not written in digits")),
         };
         self.state.push(value)
     }
 
+    /// A number of the memo, in all the ways in which Python reads one.
     fn decimal(&mut self) -> io::Result<u64> {
-        let line = self.cursor.line(64)?.ok_or_else(|| bad("a number has no end"))?;
-        let number = std::str::from_utf8(&line).ok().and_then(|text| text.trim().parse().ok());
+        let line = self.cursor.line(1 << 20)?.ok_or_else(|| bad("a number has no end"))?;
+        let text = std::str::from_utf8(&line).unwrap_or_default().trim_matches(is_space);
+        let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+        let number = digits.split('_').try_fold(0_u64, |number, group| {
+            let digits = (!group.is_empty()).then_some(group)?;
+            digits.chars().try_fold(number, |number, c| number.checked_mul(10)?.checked_add(c.to_digit(10)?.into()))
+        });
+        let number = number.filter(|number| *number == 0 || !text.starts_with('-'));
         number.ok_or_else(|| bad("a number is not written in digits"))
     }
 
@@ -449,13 +472,19 @@ impl Vm<'_> {
         self.state.push(Value::tuple(&items))
     }
 
-    fn set_items(&mut self) -> io::Result<()> {
-        let items = self.state.pop_mark()?;
-        if let Value::Dict(dict) = self.state.top()? {
-            for pair in items.chunks_exact(2) {
-                if let [key, value] = pair {
-                    dict.set(key, value.clone());
-                }
+    fn set_items(&mut self, items: &[Value], at: u64) -> io::Result<()> {
+        let object = self.state.top()?.clone();
+        let Value::Dict(dict) = &object else {
+            judge::enter(self, &object, at);
+            return Ok(());
+        };
+        if dict.sealed.get() {
+            let reason = "it changes the arguments of a call that it prepared".to_owned();
+            self.found(&rules::PICKLE_CALL, at, reason);
+        }
+        for pair in items.chunks_exact(2) {
+            if let [key, value] = pair {
+                dict.set(key, value.clone());
             }
         }
         Ok(())

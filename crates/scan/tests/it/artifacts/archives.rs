@@ -70,6 +70,27 @@ fn given_members_that_lead_outside_when_scanned_then_they_fail() {
 }
 
 #[test]
+fn given_a_directory_with_data_in_a_tar_when_scanned_then_what_python_finds_in_them_is_found() {
+    let mut inner = tar(&[("m/model.pkl", b'0', &evil())]);
+    inner.truncate(inner.len() - 1024);
+    for (name, kind) in [("m/", b'5'), ("m/", 0), ("link", b'1'), ("pipe", b'6')] {
+        let archive = tar(&[(name, kind, &inner)]);
+        fails("a.tar", &archive, "pickle-code");
+        fails("a.tar", &archive, "archive-mismatch");
+    }
+    passes("a.tar", &tar(&[("m/", b'5', b""), ("m/notes.txt", b'0', b"notes")]));
+}
+
+#[test]
+fn given_a_header_for_all_members_of_a_tar_when_it_moves_them_then_it_fails() {
+    for said in ["10 size=0\n", "10 path=x\n", "22 GNU.sparse.size=10\n"] {
+        let members = [("pax_global", b'g', said.as_bytes()), ("a.txt", b'0', b"notes"), ("b.txt", b'0', b"notes")];
+        fails("a.tar", &tar(&members), "archive-mismatch");
+    }
+    passes("a.tar", &tar(&[("pax_global", b'g', b"16 comment=0123\n"), ("a.txt", b'0', b"notes")]));
+}
+
+#[test]
 fn given_one_name_twice_when_scanned_then_it_fails() {
     fails("a.zip", &zip(&[member("data.pkl", b"\x80\x04N."), member("data.pkl", &evil())]), "archive-duplicate");
     fails("a.tar", &tar(&[("x", b'0', b"text"), ("x", b'0', b"text")]), "archive-duplicate");

@@ -15,6 +15,11 @@ pub fn called(module: &str, name: &str, argument: &str) -> Vec<u8> {
     [named(module, name), text(argument), b"\x85R.".to_vec()].concat()
 }
 
+/// What names something, within a pickle of protocol 4.
+pub fn name(module: &str, name: &str) -> Vec<u8> {
+    named(module, name).split_off(2)
+}
+
 /// What every test of a container carries: a pickle that would run `true`.
 pub fn evil() -> Vec<u8> {
     called("posix", "system", "true")

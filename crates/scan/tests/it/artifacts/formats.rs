@@ -1,6 +1,6 @@
 //! Formats beside pickles and archives.
 
-use super::build::{called, evil, field, member, npy, zip};
+use super::build::{evil, field, member, named, npy, zip};
 use super::{fails, incomplete, look, passes};
 
 #[test]
@@ -33,6 +33,40 @@ fn given_an_array_whose_header_does_not_fit_when_scanned_then_it_fails() {
         fails("a.npy", &npy(header, &[0; 8]), "numpy-header");
     }
     fails("a.npy", &npy(numbers, &[[0; 16].as_slice(), &evil()].concat()), "pickle-code");
+}
+
+#[test]
+fn given_an_array_of_fields_when_scanned_then_their_types_are_read_as_numpy_writes_them() {
+    let of = |descr: &str| format!("{{'descr': {descr}, 'fortran_order': False, 'shape': (2,), }}");
+    // Python reads these, too, and there are objects in them.
+    for descr in ["[('a', 'object')]", "[('a', '(2,)O')]", "[('a', 'f8,O')]", "'f8,O'", "'object'", "[('a', '<<f8')]"] {
+        fails("a.npy", &npy(&of(descr), &evil()), "numpy-header");
+    }
+    for descr in ["[('a', 'O')]", "[('a', [('b', '<f8'), ('c', '|O', (2,))])]", "[(('title', 'a'), '|O')]"] {
+        fails("a.npy", &npy(&of(descr), &evil()), "pickle-code");
+    }
+    // Names count for nothing, and what follows the numbers is looked at.
+    let fields =
+        "[('O', '<f8'), ('', '|V4'), (('a b]', 'c'), '<U3', (2, 1)), ('d', [('e', '<M8[ns]'), ('f', '?')], 2)]";
+    passes("a.npy", &npy(&of(fields), &[0; 2 * (8 + 4 + 24 + 18)]));
+    fails("a.npy", &npy(&of(fields), &[0; 100]), "numpy-header");
+    fails("a.npy", &npy(&of(fields), &[[0; 2 * (8 + 4 + 24 + 18)].as_slice(), &evil()].concat()), "pickle-code");
+    incomplete("a.npy", &npy(&of("[('a', 'f')]"), &evil()), "not known");
+}
+
+#[test]
+fn given_another_form_that_is_a_pickle_too_when_scanned_then_it_is_both() {
+    let inner = "0cos\nsystem\n(S'true'\ntR.";
+    let start = "{\"__metadata__\":{\"a\":\"";
+    let mut json = format!("{start}{}{inner}\"}}}}", "x".repeat(2 + 0x20 - 8 - start.len()));
+    json.push_str(&" ".repeat(0x208a - json.len()));
+    let bytes = [0x208a_u64.to_le_bytes().as_slice(), json.as_bytes()].concat();
+    for name in ["a.pkl", "model.safetensors"] {
+        fails(name, &bytes, "archive-polyglot");
+        fails(name, &bytes, "pickle-code");
+        fails(name, &bytes, "safetensors-header");
+    }
+    fails("a.gguf", &[b"GGUF\x03\0\0\0\x01".as_slice(), inner.as_bytes()].concat(), "pickle-code");
 }
 
 fn keras(layers: &str) -> Vec<u8> {
@@ -326,5 +360,5 @@ fn given_secrets_and_personal_data_in_texts_when_scanned_then_they_are_told_and_
 
 #[test]
 fn given_names_of_numpy_functions_when_pickled_then_they_are_what_an_honest_model_holds() {
-    passes("a", &called("numpy", "log1p", "x"));
+    passes("a", &[named("numpy", "log1p"), b".".to_vec()].concat());
 }

@@ -2,6 +2,7 @@
 
 mod archives;
 mod build;
+mod calls;
 mod formats;
 mod honest;
 mod large;

@@ -250,3 +250,17 @@ fn given_names_with_control_characters_when_told_then_they_are_escaped() {
     let told = format!("{} {}", report.findings[0].path, report.findings[0].reason);
     assert!(!told.chars().any(|c| c.is_control() || c == '\u{202e}'), "{told:?}");
 }
+
+#[test]
+fn given_numbers_written_as_python_reads_them_when_scanned_then_what_follows_is_found() {
+    for number in ["1_0", " 10 ", "+10", "\u{b}1_0\u{c}", &"0".repeat(5000), "-0", "0_0"] {
+        for name in ["a", "a.pkl", "notes.txt"] {
+            fails(name, format!("Np{number}\n0cos\nsystem\n(S'true'\ntR.").as_bytes(), "pickle-code");
+        }
+    }
+    fails("a", b"F1_0.5\n0cos\nsystem\n(S'true'\ntR.", "pickle-code");
+    // What breaks in this reader, and is named like a pickle, is none that was read.
+    for broken in ["Np1__0\n0cos\nsystem\n.", "Np9999999999999999999999\n0cos\nsystem\n."] {
+        incomplete("a.pkl", broken.as_bytes(), "breaks");
+    }
+}
