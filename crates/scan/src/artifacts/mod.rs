@@ -215,9 +215,40 @@ impl Scan {
             return self.unread(path, format!("there are more than {MAX_PARTS} parts"));
         }
         self.looked(path, kind.as_str(), source.size());
+        let before = self.report.looked.len();
         if let Err(error) = self.dispatch(kind, path, depth, source) {
             self.unread(path, error.to_string());
         }
+        if let Err(error) = self.other(kind, before, path, depth, source) {
+            self.unread(path, error.to_string());
+        }
+    }
+
+    /// What else a file of a form is to whoever opens it by its end, or behind a block of somebody's own.
+    fn other(&mut self, kind: Kind, before: usize, path: &str, depth: usize, source: &dyn Source) -> io::Result<()> {
+        if kind == Kind::Zip {
+            return Ok(());
+        }
+        // Archives of archives hold them, and they were looked at there.
+        let inside = self.report.looked.get(before..).unwrap_or_default();
+        let opened = kind == Kind::Tar && inside.iter().any(|part| part.kind == Kind::Zip.as_str());
+        if !opened && zip::has_end(source)? {
+            let reason = format!("it is {} at its beginning and a ZIP archive at its end", kind.as_str());
+            self.found(&rules::ARCHIVE_POLYGLOT, path, None, reason);
+            zip::look(self, path, depth, source)?;
+        }
+        if !matches!(kind, Kind::Hdf5 | Kind::Tar) && kind::is_hdf5(source)? {
+            let reason = format!("it is {} at its beginning and HDF5 behind that", kind.as_str());
+            self.found(&rules::ARCHIVE_POLYGLOT, path, None, reason);
+            hdf5::look(self, path, source)?;
+        }
+        if matches!(kind, Kind::Onnx | Kind::TensorFlow) && kind::text(&source::bytes(source, 0, 4096)?) {
+            text::look(self, path, source)?;
+        }
+        if kind == Kind::Tar && kind::text(&source::bytes(source, 0, 512)?) {
+            self.found(&rules::ARCHIVE_POLYGLOT, path, None, "it is a TAR archive and a text");
+        }
+        Ok(())
     }
 
     fn dispatch(&mut self, kind: Kind, path: &str, depth: usize, source: &dyn Source) -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 mod archives;
 mod build;
+mod disguises;
 mod formats;
 mod honest;
 mod large;
