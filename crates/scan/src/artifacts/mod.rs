@@ -4,7 +4,8 @@
 //! at in the same way, down to a depth. Nothing is executed or imported. Each format is a file. A pickle's instructions are
 //! interpreted (`pickle`), and what it names must be on an exact list.
 //!
-//! A report passes only when everything was read and nothing bad was found: what was not read makes it incomplete.
+//! A report passes only when every part was read as what it is and nothing bad was found: what was not read makes it
+//! incomplete. What is not seen in what is read, `docs/artifacts.md` tells.
 
 mod archive;
 mod gguf;
@@ -50,7 +51,7 @@ const MAX_EXPANDED: u64 = 4 << 30;
 /// What a scan comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// All of it was read, and nothing bad was found.
+    /// Every part was read as what it is, and nothing bad was found.
     Pass,
     /// Something bad was found.
     Fail,
@@ -130,7 +131,8 @@ impl Report {
     }
 }
 
-/// Looks through an artifact. Its name counts for nothing but to be stricter, and stands in the report.
+/// Looks through an artifact. Its name stands in the report, makes it stricter, and lets nothing pass but what
+/// is named as TensorFlow names numbers and is of no known form.
 #[must_use]
 pub fn scan(name: &str, source: &dyn Source) -> Report {
     let mut scan = Scan { report: Report::default(), expanded: MAX_EXPANDED, parts: 0, torchscript: false };

@@ -17,12 +17,10 @@ pub(crate) fn four(finder: &mut Finder<'_>, groups: &Groups) {
     for (at, part) in parts.iter_mut().enumerate() {
         let Some((length, separator, ends)) = groups.group(at) else { return };
         let digits = groups.all().get(from..from + length).unwrap_or_default();
-        if length > 3 {
-            return;
-        }
-        *part = digits.iter().fold(0, |part, digit| part * 10 + u32::from(*digit));
+        // Longer ones are none, and do not fit.
+        *part = digits.iter().take(3).fold(0, |part, digit| part * 10 + u32::from(*digit));
         let padded = length > 1 && digits.first() == Some(&0);
-        if padded || *part > 255 || (at > 0 && separator != b'.') {
+        if length > 3 || padded || *part > 255 || (at > 0 && separator != b'.') {
             return;
         }
         (end, from) = (ends, from + length);
