@@ -131,7 +131,7 @@ pub(crate) fn tell(path: &str, source: &dyn Source) -> io::Result<Kind> {
     if matches!(head.as_slice(), [0x78, second, ..] if (0x7800 | u16::from(*second)) % 31 == 0) && !text(&head) {
         return Ok(Kind::Packed(Packing::Zlib));
     }
-    if is_hdf5(source)? {
+    if is_hdf5(source, NEAR)? {
         return Ok(Kind::Hdf5);
     }
     // Before texts: the few bytes that hold a short one together may be letters.
@@ -140,6 +140,7 @@ pub(crate) fn tell(path: &str, source: &dyn Source) -> io::Result<Kind> {
         // Whoever opens a text by its end finds an archive all the same.
         let begins = head.strip_prefix(BOM).unwrap_or(&head).iter().find(|byte| !byte.is_ascii_whitespace());
         return Ok(match begins {
+            _ if is_hdf5(source, u64::MAX)? => Kind::Hdf5,
             _ if zip::has_end(source)? => Kind::Zip,
             Some(b'{' | b'[') => Kind::Json,
             _ => Kind::Text,
@@ -150,6 +151,9 @@ pub(crate) fn tell(path: &str, source: &dyn Source) -> io::Result<Kind> {
     }
     if head.starts_with(b"{") && ubjson::begins(&head) {
         return Ok(Kind::Ubjson);
+    }
+    if is_hdf5(source, u64::MAX)? {
+        return Ok(Kind::Hdf5);
     }
     if zip::has_end(source)? {
         return Ok(Kind::Zip);
@@ -163,10 +167,13 @@ pub(crate) fn tell(path: &str, source: &dyn Source) -> io::Result<Kind> {
     Ok(if index || shard { Kind::Numbers } else { Kind::Unknown })
 }
 
-/// Whether HDF5 begins behind a block of somebody's own, whose length is a power of two from 512 on.
-pub(crate) fn is_hdf5(source: &dyn Source) -> io::Result<bool> {
+/// How far into a file HDF5 is looked for in any form. Further on, what is compressed had to be opened once more.
+pub(crate) const NEAR: u64 = 1 << 20;
+
+/// Whether HDF5 begins behind a block of somebody's own, whose length is a power of two from 512 on, up to the most.
+pub(crate) fn is_hdf5(source: &dyn Source, most: u64) -> io::Result<bool> {
     let mut place = 512_u64;
-    while place < source.size() {
+    while place < source.size() && place <= most {
         if bytes(source, place, 8)? == b"\x89HDF\r\n\x1a\n" {
             return Ok(true);
         }

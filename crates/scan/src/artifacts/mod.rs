@@ -150,6 +150,21 @@ pub fn scan(name: &str, source: &dyn Source) -> Report {
     report
 }
 
+/// What else a file may be by its beginning. Looked at before it is read: something compressed is opened anew to go back.
+struct Also {
+    hdf5: bool,
+    text: bool,
+}
+
+impl Also {
+    fn of(kind: Kind, source: &dyn Source) -> io::Result<Self> {
+        let holds = matches!(kind, Kind::Hdf5 | Kind::Tar | Kind::Zip);
+        let hdf5 = !holds && kind::is_hdf5(source, kind::NEAR)?;
+        let letters = matches!(kind, Kind::Tar | Kind::Onnx | Kind::TensorFlow);
+        Ok(Self { hdf5, text: letters && kind::text(&source::bytes(source, 0, 512)?) })
+    }
+}
+
 /// A scan under way.
 pub(crate) struct Scan {
     report: Report,
@@ -217,40 +232,49 @@ impl Scan {
             return self.unread(path, format!("there are more than {MAX_PARTS} parts"));
         }
         self.looked(path, kind.as_str(), source.size());
-        let before = self.report.looked.len();
-        if let Err(error) = self.dispatch(kind, path, depth, source) {
-            self.unread(path, error.to_string());
-        }
-        if let Err(error) = self.other(kind, before, path, depth, source) {
+        let done = Also::of(kind, source).and_then(|also| {
+            let before = self.report.looked.len();
+            if let Err(error) = self.dispatch(kind, path, depth, source) {
+                self.unread(path, error.to_string());
+            }
+            self.other(&also, kind, before, path, depth, source)
+        });
+        if let Err(error) = done {
             self.unread(path, error.to_string());
         }
     }
 
-    /// What else a file of a form is to whoever opens it by its end, or behind a block of somebody's own.
-    fn other(&mut self, kind: Kind, before: usize, path: &str, depth: usize, source: &dyn Source) -> io::Result<()> {
-        if kind == Kind::Zip {
-            return Ok(());
-        }
+    /// Looks at a file as what else it is, behind a block of somebody's own or to whoever opens it by its end.
+    fn other(
+        &mut self,
+        also: &Also,
+        kind: Kind,
+        before: usize,
+        path: &str,
+        depth: usize,
+        source: &dyn Source,
+    ) -> io::Result<()> {
         // Archives of archives hold them, and they were looked at there.
         let inside = self.report.looked.get(before..).unwrap_or_default();
         let opened = kind == Kind::Tar && inside.iter().any(|part| part.kind == Kind::Zip.as_str());
-        if !opened && zip::has_end(source)? {
+        if kind != Kind::Zip && !opened && zip::has_end(source)? {
             let reason = format!("it is {} at its beginning and a ZIP archive at its end", kind.as_str());
             self.found(&rules::ARCHIVE_POLYGLOT, path, None, reason);
             zip::look(self, path, depth, source)?;
         }
-        if !matches!(kind, Kind::Hdf5 | Kind::Tar) && kind::is_hdf5(source)? {
+        if also.hdf5 {
             let reason = format!("it is {} at its beginning and HDF5 behind that", kind.as_str());
             self.found(&rules::ARCHIVE_POLYGLOT, path, None, reason);
             hdf5::look(self, path, source)?;
         }
-        if matches!(kind, Kind::Onnx | Kind::TensorFlow) && kind::text(&source::bytes(source, 0, 4096)?) {
-            text::look(self, path, source)?;
+        match kind {
+            Kind::Tar if also.text => {
+                self.found(&rules::ARCHIVE_POLYGLOT, path, None, "it is a TAR archive and a text");
+                Ok(())
+            }
+            Kind::Onnx | Kind::TensorFlow if also.text => text::look(self, path, source),
+            _ => Ok(()),
         }
-        if kind == Kind::Tar && kind::text(&source::bytes(source, 0, 512)?) {
-            self.found(&rules::ARCHIVE_POLYGLOT, path, None, "it is a TAR archive and a text");
-        }
-        Ok(())
     }
 
     fn dispatch(&mut self, kind: Kind, path: &str, depth: usize, source: &dyn Source) -> io::Result<()> {

@@ -2,11 +2,11 @@
 
 mod archives;
 mod build;
-mod disguises;
 mod formats;
 mod honest;
 mod large;
 mod pickles;
+mod tricks;
 
 use scan::artifacts::{Report, Verdict, scan};
 

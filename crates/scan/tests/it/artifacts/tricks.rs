@@ -10,7 +10,7 @@ const LAMBDA: &str = r#"{"class_name":"Lambda","config":{}}"#;
 #[test]
 fn given_hdf5_behind_a_block_of_text_when_scanned_then_it_is_found_however_long_the_block_is() {
     let honest = std::fs::read(super::honest::path("model.h5")).expect("a fixture");
-    for length in [512, 4096, 8192, 65_536] {
+    for length in [512, 4096, 8192, 65_536, 1 << 22] {
         let text = b"a model\n".iter().copied().cycle().take(length);
         let report = super::look("a.h5", &text.chain(honest.iter().copied()).collect::<Vec<_>>());
         assert!(report.looked.iter().any(|part| part.kind == "hdf5"), "{length}: {report:#?}");
