@@ -52,3 +52,12 @@ fn given_links_in_a_directory_when_scanned_then_they_are_not_followed_and_not_pa
     assert_eq!(run.error(), (2, "scan_incomplete".to_owned()), "{run:?}");
     assert_eq!(run.json()["links"], serde_json::json!(["models/model.pkl"]));
 }
+
+#[test]
+fn given_a_directory_without_files_when_scanned_then_that_is_no_pass() {
+    let world = World::empty(&[]);
+    std::fs::create_dir_all(world.path("empty/inside")).expect("made");
+    let run = world.cli(&["--json", "models", "scan", "empty"]);
+    assert_eq!(run.error(), (2, "scan_incomplete".to_owned()), "{run:?}");
+    assert_eq!(run.json()["links"], serde_json::json!(["empty"]));
+}

@@ -64,16 +64,29 @@ pub(crate) struct Bad {
     pub cut: bool,
 }
 
-/// Reads one value, and says where it ends.
+/// Longest number that is read: Python reads whole ones of so many digits.
+const MAX_NUMBER: usize = 4300;
+
+/// Reads one value, and says where it ends. Texts that are not UTF-8 are read all the same.
 pub(crate) fn parse(text: &[u8]) -> Result<(Json, usize), Bad> {
-    let mut reader = Reader { text, at: 0, values: 0 };
+    read(text, true)
+}
+
+fn read(text: &[u8], lossy: bool) -> Result<(Json, usize), Bad> {
+    let mut reader = Reader { text, at: 0, values: 0, lossy };
     let value = reader.value(0)?;
     Ok((value, reader.at))
 }
 
+/// Whether an object begins here with a name and a colon, whatever follows.
+pub(crate) fn begins_object(text: &[u8]) -> bool {
+    let mut reader = Reader { text, at: 1, values: 0, lossy: false };
+    text.starts_with(b"{") && reader.next() == Ok(b'"') && reader.string().is_ok() && reader.next() == Ok(b':')
+}
+
 /// Reads one value with nothing behind it.
 pub(crate) fn whole(text: &[u8]) -> Result<Json, Bad> {
-    let (value, end) = parse(text)?;
+    let (value, end) = read(text, false)?;
     match text.get(end..).unwrap_or_default().iter().position(|byte| !byte.is_ascii_whitespace()) {
         None => Ok(value),
         Some(more) => Err(Bad { at: end + more, why: "something follows it", cut: false }),
@@ -84,6 +97,8 @@ struct Reader<'a> {
     text: &'a [u8],
     at: usize,
     values: usize,
+    /// Whether texts need not be UTF-8.
+    lossy: bool,
 }
 
 impl Reader<'_> {
@@ -179,7 +194,7 @@ impl Reader<'_> {
         let length = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte)).count();
         let word = std::str::from_utf8(rest.get(..length).unwrap_or_default()).unwrap_or_default();
         let known = matches!(word, "null" | "true" | "false" | "NaN" | "Infinity" | "-Infinity");
-        if !known && (length == 0 || length > 400 || word.parse::<f64>().is_err()) {
+        if !known && (length == 0 || length > MAX_NUMBER || word.parse::<f64>().is_err()) {
             return Err(Bad { at: self.at, why: "a value should stand here", cut: length == rest.len() });
         }
         self.at += length;
@@ -197,7 +212,11 @@ impl Reader<'_> {
             match self.text.get(self.at) {
                 Some(b'"') => {
                     self.at += 1;
-                    return String::from_utf8(text).or_else(|_| self.bad("a text is not UTF-8"));
+                    return match String::from_utf8(text) {
+                        Ok(text) => Ok(text),
+                        Err(text) if self.lossy => Ok(String::from_utf8_lossy(text.as_bytes()).into_owned()),
+                        Err(_) => self.bad("a text is not UTF-8"),
+                    };
                 }
                 Some(_) => {
                     let c = self.escape()?;

@@ -128,7 +128,7 @@ const MAX_CONFIG: usize = 16 << 20;
 
 /// Judges every configuration that stands anywhere in bytes, and says how many classes they name.
 pub(crate) fn anywhere(scan: &mut Scan, path: &str, source: &dyn Source) -> io::Result<usize> {
-    let (mut at, mut classes, mut after) = (0_u64, 0, 0_u64);
+    let (mut at, mut classes, mut after, mut told) = (0_u64, 0, 0_u64, false);
     // Bytes may be made to begin like JSON very often, each time with a long way to go.
     let mut left = source.size().saturating_mul(4).saturating_add(MAX_CONFIG as u64 * 4);
     while at < source.size() {
@@ -139,9 +139,17 @@ pub(crate) fn anywhere(scan: &mut Scan, path: &str, source: &dyn Source) -> io::
             if here < after || piece.get(place) != Some(&b'{') || !begins(piece.get(place..).unwrap_or_default()) {
                 continue;
             }
-            if let Some((value, length)) = config(source, here, &mut left)? {
-                classes += judge(scan, path, here, &value);
-                after = here + length as u64;
+            match config(source, here, &mut left)? {
+                Config::Read(value, length) => {
+                    classes += judge(scan, path, here, &value);
+                    after = here + length as u64;
+                }
+                Config::Broken(why) if !told => {
+                    told = true;
+                    let place = format!("what begins like a configuration at byte {here}");
+                    scan.unread(path, format!("{place} cannot be read: {why}"));
+                }
+                Config::Broken(_) | Config::None => {}
             }
         }
         at += piece.len().clamp(1, PIECE) as u64;
@@ -154,19 +162,32 @@ fn begins(rest: &[u8]) -> bool {
     rest.iter().skip(1).find(|byte| !byte.is_ascii_whitespace()) == Some(&b'"')
 }
 
+/// What a bracket begins.
+enum Config {
+    /// JSON, and how long it is.
+    Read(Json, usize),
+    /// Something that begins like JSON, and Python may read as such.
+    Broken(&'static str),
+    None,
+}
+
 /// The JSON that begins here, if it is some.
-fn config(source: &dyn Source, at: u64, left: &mut u64) -> io::Result<Option<(Json, usize)>> {
+fn config(source: &dyn Source, at: u64, left: &mut u64) -> io::Result<Config> {
     let mut most = 4096;
     loop {
         let text = bytes(source, at, most)?;
         let read = json::parse(&text);
-        let tried = read.as_ref().map_or_else(|bad| bad.at, |(_, end)| *end) as u64;
+        let tried = read.as_ref().map_or_else(|bad| if bad.cut { text.len() } else { bad.at }, |(_, end)| *end) as u64;
         let enough = || source::bad("more in it begins like a configuration than is looked at");
         *left = left.checked_sub(tried).ok_or_else(enough)?;
         match read {
-            Ok(found) => return Ok(Some(found)),
+            Ok((value, length)) => return Ok(Config::Read(value, length)),
             Err(bad) if bad.cut && text.len() == most && most < MAX_CONFIG => most *= 16,
-            Err(_) => return Ok(None),
+            Err(bad) => {
+                let seen = text.get(..bad.at).unwrap_or(&text);
+                let named = seen.windows(10).any(|name| name == b"class_name");
+                return Ok(if named || json::begins_object(&text) { Config::Broken(bad.why) } else { Config::None });
+            }
         }
     }
 }
@@ -191,6 +212,16 @@ fn class(scan: &mut Scan, path: &str, offset: u64, object: &Json, name: &str) {
             offset,
             format!("it names the class `{}`, which is none of Keras' own that are known", shown(name)),
         );
+    }
+    // These read the words that they know from a file when they are given its path.
+    if ["StringLookup", "IntegerLookup", "TextVectorization"].contains(&bare) {
+        let words = config.map(Json::entries).unwrap_or_default();
+        for (_, words) in words.iter().filter(|(name, _)| name == "vocabulary") {
+            if let Some(place) = words.text() {
+                let reason = format!("`{}` reads the file `{}` when it is loaded", shown(name), shown(place));
+                scan.found(&rules::KERAS_CODE, path, offset, reason);
+            }
+        }
     }
     // Marshalled code in a configuration, whatever the class is called.
     let code = |value: &Json| {

@@ -1,4 +1,5 @@
-//! What a file is, by its content. A name makes it stricter: what is named like a pickle is taken for one sooner.
+//! What a file is, by its content. A name makes it stricter: what is named like a pickle is taken for one sooner. Only what is
+//! of no known form is taken for numbers by its name, when it has the one that TensorFlow gives to numbers.
 
 use std::io;
 
@@ -85,12 +86,12 @@ const MAGIC: &[(&[u8], Kind)] = &[
     (b"SQLite format 3\0", Kind::Unread("a SQLite database")),
 ];
 
-/// Where HDF5 may begin, behind a block of somebody's own.
-const HDF5_PLACES: [u64; 4] = [512, 1024, 2048, 4096];
-
 /// Endings of names that pickles have.
 const PICKLE_NAMES: [&str; 14] =
     ["pkl", "pickle", "joblib", "p", "pt", "pth", "bin", "ckpt", "dat", "model", "sav", "pk", "data", "dill"];
+
+/// What may stand before a text and is no part of it.
+pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// How much of a file is looked at to tell what it is.
 const BEGINNING: usize = 4096;
@@ -130,15 +131,16 @@ pub(crate) fn tell(path: &str, source: &dyn Source) -> io::Result<Kind> {
     if matches!(head.as_slice(), [0x78, second, ..] if (0x7800 | u16::from(*second)) % 31 == 0) && !text(&head) {
         return Ok(Kind::Packed(Packing::Zlib));
     }
-    for place in HDF5_PLACES {
-        if bytes(source, place, 8)? == b"\x89HDF\r\n\x1a\n" {
-            return Ok(Kind::Hdf5);
-        }
+    if is_hdf5(source, NEAR)? {
+        return Ok(Kind::Hdf5);
     }
-    if text(&head) {
+    // Before texts: the few bytes that hold a short one together may be letters.
+    let message = proto::tell(source)?;
+    if message.is_none() && text(&head) {
         // Whoever opens a text by its end finds an archive all the same.
-        let begins = head.iter().find(|byte| !byte.is_ascii_whitespace());
+        let begins = head.strip_prefix(BOM).unwrap_or(&head).iter().find(|byte| !byte.is_ascii_whitespace());
         return Ok(match begins {
+            _ if is_hdf5(source, u64::MAX)? => Kind::Hdf5,
             _ if zip::has_end(source)? => Kind::Zip,
             // A short graph without numbers is all letters.
             _ if named.as_deref() == Some("pb") && proto::tell(source)?.is_some() => Kind::TensorFlow,
@@ -148,21 +150,40 @@ pub(crate) fn tell(path: &str, source: &dyn Source) -> io::Result<Kind> {
             _ => Kind::Text,
         });
     }
-    if let Some(kind) = proto::tell(source)? {
+    if let Some(kind) = message {
         return Ok(kind);
     }
     if head.starts_with(b"{") && ubjson::begins(&head) {
         return Ok(Kind::Ubjson);
     }
+    if is_hdf5(source, u64::MAX)? {
+        return Ok(Kind::Hdf5);
+    }
     if zip::has_end(source)? {
         return Ok(Kind::Zip);
     }
-    // The index of TensorFlow's variables says so at its end; the variables are numbers and nothing else, whatever they are,
-    // to the only one who reads files of that name.
-    let index = bytes(source, source.size().saturating_sub(8), 8)? == b"\x57\xfb\x80\x8b\x24\x75\x47\xdb";
+    // The index of TensorFlow's variables says so in its name and at its end; the variables are numbers and nothing else,
+    // whatever they are, to the only one who reads files of that name.
     let name = path.rsplit(['/', '!']).next().unwrap_or_default();
+    let ended = bytes(source, source.size().saturating_sub(8), 8)? == b"\x57\xfb\x80\x8b\x24\x75\x47\xdb";
+    let index = ended && name.ends_with(".index");
     let shard = name.split_once(".data-").is_some_and(|(_, part)| part.len() == 14 && part.get(5..9) == Some("-of-"));
     Ok(if index || shard { Kind::Numbers } else { Kind::Unknown })
+}
+
+/// How far into a file HDF5 is looked for in any form. Further on, what is compressed had to be opened once more.
+pub(crate) const NEAR: u64 = 1 << 20;
+
+/// Whether HDF5 begins behind a block of somebody's own, whose length is a power of two from 512 on, up to the most.
+pub(crate) fn is_hdf5(source: &dyn Source, most: u64) -> io::Result<bool> {
+    let mut place = 512_u64;
+    while place < source.size() && place <= most {
+        if bytes(source, place, 8)? == b"\x89HDF\r\n\x1a\n" {
+            return Ok(true);
+        }
+        place = place.saturating_mul(2);
+    }
+    Ok(false)
 }
 
 /// A header of eight bytes that gives the length of the JSON behind it.

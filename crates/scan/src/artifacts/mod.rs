@@ -4,7 +4,8 @@
 //! at in the same way, down to a depth. Nothing is executed or imported. Each format is a file. A pickle's instructions are
 //! interpreted (`pickle`), and what it names must be on an exact list.
 //!
-//! A report passes only when everything was read and nothing bad was found: what was not read makes it incomplete.
+//! A report passes only when every part was read as what it is and nothing bad was found: what was not read makes it
+//! incomplete. What is not seen in what is read, `docs/artifacts.md` tells.
 
 mod archive;
 mod gguf;
@@ -50,7 +51,7 @@ const MAX_EXPANDED: u64 = 4 << 30;
 /// What a scan comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// All of it was read, and nothing bad was found.
+    /// Every part was read as what it is, and nothing bad was found.
     Pass,
     /// Something bad was found.
     Fail,
@@ -130,7 +131,8 @@ impl Report {
     }
 }
 
-/// Looks through an artifact. Its name counts for nothing but to be stricter, and stands in the report.
+/// Looks through an artifact. Its name stands in the report, makes it stricter, and lets nothing pass but what
+/// is named as TensorFlow names numbers and is of no known form.
 #[must_use]
 pub fn scan(name: &str, source: &dyn Source) -> Report {
     let mut scan = Scan { report: Report::default(), expanded: MAX_EXPANDED, parts: 0, torchscript: false };
@@ -146,6 +148,21 @@ pub fn scan(name: &str, source: &dyn Source) -> Report {
     report.findings.dedup();
     report.unread.dedup();
     report
+}
+
+/// What else a file may be by its beginning. Looked at before it is read: something compressed is opened anew to go back.
+struct Also {
+    hdf5: bool,
+    text: bool,
+}
+
+impl Also {
+    fn of(kind: Kind, source: &dyn Source) -> io::Result<Self> {
+        let holds = matches!(kind, Kind::Hdf5 | Kind::Tar | Kind::Zip);
+        let hdf5 = !holds && kind::is_hdf5(source, kind::NEAR)?;
+        let letters = matches!(kind, Kind::Tar | Kind::Onnx | Kind::TensorFlow);
+        Ok(Self { hdf5, text: letters && kind::text(&source::bytes(source, 0, 512)?) })
+    }
 }
 
 /// A scan under way.
@@ -215,8 +232,48 @@ impl Scan {
             return self.unread(path, format!("there are more than {MAX_PARTS} parts"));
         }
         self.looked(path, kind.as_str(), source.size());
-        if let Err(error) = self.dispatch(kind, path, depth, source) {
+        let done = Also::of(kind, source).and_then(|also| {
+            let before = self.report.looked.len();
+            if let Err(error) = self.dispatch(kind, path, depth, source) {
+                self.unread(path, error.to_string());
+            }
+            self.other(&also, kind, before, path, depth, source)
+        });
+        if let Err(error) = done {
             self.unread(path, error.to_string());
+        }
+    }
+
+    /// Looks at a file as what else it is, behind a block of somebody's own or to whoever opens it by its end.
+    fn other(
+        &mut self,
+        also: &Also,
+        kind: Kind,
+        before: usize,
+        path: &str,
+        depth: usize,
+        source: &dyn Source,
+    ) -> io::Result<()> {
+        // Archives of archives hold them, and they were looked at there.
+        let inside = self.report.looked.get(before..).unwrap_or_default();
+        let opened = kind == Kind::Tar && inside.iter().any(|part| part.kind == Kind::Zip.as_str());
+        if kind != Kind::Zip && !opened && zip::has_end(source)? {
+            let reason = format!("it is {} at its beginning and a ZIP archive at its end", kind.as_str());
+            self.found(&rules::ARCHIVE_POLYGLOT, path, None, reason);
+            zip::look(self, path, depth, source)?;
+        }
+        if also.hdf5 {
+            let reason = format!("it is {} at its beginning and HDF5 behind that", kind.as_str());
+            self.found(&rules::ARCHIVE_POLYGLOT, path, None, reason);
+            hdf5::look(self, path, source)?;
+        }
+        match kind {
+            Kind::Tar if also.text => {
+                self.found(&rules::ARCHIVE_POLYGLOT, path, None, "it is a TAR archive and a text");
+                Ok(())
+            }
+            Kind::Onnx | Kind::TensorFlow if also.text => text::look(self, path, source),
+            _ => Ok(()),
         }
     }
 

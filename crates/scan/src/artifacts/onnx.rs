@@ -18,20 +18,27 @@ const MAX_DEPTH: usize = 32;
 struct Walk<'a> {
     scan: &'a mut Scan,
     path: &'a str,
-    /// Families that functions of the model itself make up.
-    own: BTreeSet<String>,
+    /// Functions of the model itself: family and name.
+    own: BTreeSet<(String, String)>,
 }
 
 pub(crate) fn look(scan: &mut Scan, path: &str, source: &dyn Source) -> io::Result<()> {
     let (mut cursor, all) = (Cursor::new(source, 0), (0, source.size()));
     let mut own = BTreeSet::new();
     proto::each(&mut cursor, all, &mut |cursor, field, held| match (field, held) {
-        (25, Held::Bytes(start, end)) => proto::each(cursor, (start, end), &mut |cursor, field, held| {
-            if field == 10 {
-                own.insert(proto::text(cursor, held)?);
-            }
+        (25, Held::Bytes(start, end)) => {
+            let (mut name, mut domain) = (String::new(), String::new());
+            proto::each(cursor, (start, end), &mut |cursor, field, held| {
+                match field {
+                    1 => name = proto::text(cursor, held)?,
+                    10 => domain = proto::text(cursor, held)?,
+                    _ => {}
+                }
+                Ok(())
+            })?;
+            own.insert((domain, name));
             Ok(())
-        }),
+        }
         _ => Ok(()),
     })?;
     let mut walk = Walk { scan, path, own };
@@ -79,7 +86,7 @@ impl Walk<'_> {
             Ok(())
         })?;
         let python = matches!(op.as_str(), "PyOp" | "PythonOp" | "PyCustomOp");
-        if python || !(DOMAINS.contains(&domain.as_str()) || self.own.contains(&domain)) {
+        if python || !(DOMAINS.contains(&domain.as_str()) || self.own.contains(&(domain.clone(), op.clone()))) {
             let reason =
                 format!("it calls `{}` of `{}`, which a library of its own has to supply", shown(&op), shown(&domain));
             self.scan.found(&rules::ONNX_DOMAIN, self.path, at.0, reason);

@@ -18,7 +18,8 @@ const REACHES_OUT: &str = "ReadFile WriteFile MatchingFiles WholeFileReader Whol
     CreateSummaryFileWriter CreateSummaryDbWriter WriteSummary WriteGraphSummary WriteRawProtoSummary DebugIdentity \
     DebugIdentityV2 DebugIdentityV3 DebugNanCount DebugNumericSummary Rpc TryRpc RpcCall RpcClient RpcServer DataServiceDataset \
     DataServiceDatasetV2 RegisterDataset BigQueryReader GenerateBigQueryReaderPartitions \
-    ConfigureDistributedTPU RemoteCall XlaLaunch ReadVariableFromFile GcsConfigureCredentials";
+    ConfigureDistributedTPU RemoteCall XlaLaunch ReadVariableFromFile GcsConfigureCredentials \
+    RecordInput LoadAndRemapMatrix GenerateVocabRemapping MergeV2Checkpoints DistributedSave";
 
 pub(crate) fn look(scan: &mut Scan, path: &str, source: &dyn Source) -> io::Result<()> {
     let mut cursor = Cursor::new(source, 0);

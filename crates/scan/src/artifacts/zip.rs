@@ -33,10 +33,14 @@ struct End {
     /// Where the directory begins and ends.
     start: u64,
     end: u64,
-    /// How much stands before the archive.
-    before: u64,
+    /// Where the records begin that end the archive.
+    tail: u64,
+    /// How much stands before the archive; less than nothing when places are counted from before the file.
+    before: i64,
     /// Where the archive ends.
     after: u64,
+    /// What readers disagree about.
+    wrong: Option<&'static str>,
 }
 
 /// A member, as the directory has it.
@@ -68,34 +72,61 @@ pub(crate) fn has_end(source: &dyn Source) -> io::Result<bool> {
     Ok(end(source)?.is_some())
 }
 
+/// The end of the directory. Python takes the last 22 bytes when they are one without a comment, and otherwise the last place
+/// where its signature stands; others go on to the places before that.
 fn end(source: &dyn Source) -> io::Result<Option<End>> {
     let tail_at = source.size().saturating_sub(TAIL);
     let tail = bytes(source, tail_at, TAIL as usize)?;
-    let Some(place) = tail.windows(4).rposition(|four| four == END) else { return Ok(None) };
-    let Some(record) = tail.get(place..).filter(|record| record.len() >= 22) else { return Ok(None) };
-    let (mut members, mut size, mut offset) =
-        (u64::from(u16_at(record, 10)), u64::from(u32_at(record, 12)), u64::from(u32_at(record, 16)));
-    let at = tail_at + place as u64;
-    let mut directory_end = at;
-    let locator = place
-        .checked_sub(20)
-        .and_then(|start| tail.get(start..place))
-        .filter(|locator| locator.starts_with(LOCATOR_64));
-    if let Some(locator) = locator {
-        let place = u64_at(locator, 8);
-        let record = bytes(source, place, 56)?;
-        if record.starts_with(END_64) && record.len() == 56 {
-            (members, size, offset) = (u64_at(&record, 32), u64_at(&record, 40), u64_at(&record, 48));
-            directory_end = place;
+    let last = tail.len().checked_sub(22).filter(|place| tail.get(*place..).is_some_and(|rest| rest.starts_with(END)));
+    let places = (0..tail.len().saturating_sub(21)).rev().filter(|place| tail.get(*place..*place + 4) == Some(END));
+    for place in last.into_iter().chain(places) {
+        let record = tail.get(place..place + 22).unwrap_or_default();
+        if let Some(end) = end_at(source, tail_at + place as u64, record)? {
+            return Ok(Some(end));
         }
     }
-    let Some(start) = directory_end.checked_sub(size) else { return Ok(None) };
-    let Some(before) = start.checked_sub(offset) else { return Ok(None) };
-    if members > 0 && bytes(source, start, 4)? != CENTRAL {
+    Ok(None)
+}
+
+/// What the end of a directory says that stands at a place.
+fn end_at(source: &dyn Source, at: u64, record: &[u8]) -> io::Result<Option<End>> {
+    let short = (u64::from(u16_at(record, 10)), u64::from(u32_at(record, 12)), u64::from(u32_at(record, 16)));
+    let after = (at + 22 + u64::from(u16_at(record, 20))).min(source.size());
+    let (mut said, mut end, mut tail, mut wrong) = (short, at, at, None);
+    let locator_at = at.saturating_sub(20);
+    let locator = bytes(source, locator_at, 20)?;
+    if locator.starts_with(LOCATOR_64) && at >= 20 {
+        let told = u64_at(&locator, 8);
+        // Python takes the record before the locator, wherever that points; others take the one that it points to.
+        let here = locator_at.saturating_sub(56);
+        if told != here {
+            wrong = Some("its end says in one place that its directory is here, and in another that it is there");
+        }
+        for place in [here, told] {
+            let record = bytes(source, place, 56)?;
+            if record.starts_with(END_64) && record.len() == 56 {
+                said = (u64_at(&record, 32), u64_at(&record, 40), u64_at(&record, 48));
+                (end, tail) = (place, if place == here { place } else { locator_at });
+                break;
+            }
+        }
+        let same = |short: u64, long: u64, full: u64| short == long || short == full;
+        let (wide, all) = (u64::from(u32::MAX), u64::from(u16::MAX));
+        if !(same(short.0, said.0, all) && same(short.1, said.1, wide) && same(short.2, said.2, wide)) {
+            wrong = Some("its two ends say different things of the directory");
+        }
+    }
+    let (members, size, offset) = said;
+    let Some(start) = end.checked_sub(size) else { return Ok(None) };
+    // Places may be counted from before the file: Python adds what is missing.
+    let signed = |number: u64| i64::try_from(number).ok();
+    let Some(before) = signed(start).zip(signed(offset)).and_then(|(start, offset)| start.checked_sub(offset)) else {
+        return Ok(None);
+    };
+    if (members > 0 || size > 0) && bytes(source, start, 4)? != CENTRAL {
         return Ok(None);
     }
-    let after = (at + 22 + u64::from(u16_at(record, 20))).min(source.size());
-    Ok(Some(End { members, start, end: directory_end, before, after }))
+    Ok(Some(End { members, start, end, tail, before, after, wrong }))
 }
 
 pub(crate) fn look(scan: &mut Scan, path: &str, depth: usize, source: &dyn Source) -> io::Result<()> {
@@ -104,6 +135,9 @@ pub(crate) fn look(scan: &mut Scan, path: &str, depth: usize, source: &dyn Sourc
         scan.found(&rules::ARCHIVE_DAMAGED, path, None, reason);
         return without_directory(scan, path, depth, source);
     };
+    if let Some(why) = end.wrong {
+        scan.found(&rules::ARCHIVE_MISMATCH, path, end.end, why);
+    }
     let members = directory(scan, path, source, &end)?;
     // So that the work is bounded by the size of the archive.
     if members.iter().fold(0_u64, |sum, member| sum.saturating_add(member.packed)) > source.size() {
@@ -202,7 +236,7 @@ fn look_at(
     if member.mode & 0o170_000 == 0o120_000 {
         scan.found(&rules::ARCHIVE_LINK, &inside, None, "it is a symbolic link");
     }
-    let header = member.header.checked_add(end.before).ok_or_else(|| bad("its place is out of proportion"))?;
+    let header = member.header.checked_add_signed(end.before).ok_or_else(|| bad("its place is out of proportion"))?;
     let local: [u8; 30] = exact(source, header)?;
     if !local.starts_with(LOCAL) {
         scan.found(&rules::ARCHIVE_MISMATCH, &inside, header, "there is no member where the directory says");
@@ -335,7 +369,8 @@ fn between(
         scan.look(&within(path, "before"), depth + 1, &Part::new(source, 0, first));
     }
     let mut covered = first;
-    ranges.push((end.start, end.start, false));
+    ranges.push((end.start, end.end, false));
+    ranges.push((end.tail, end.tail, false));
     let mut descriptor = false;
     for (start, stop, described) in ranges {
         if start < covered {

@@ -19,7 +19,8 @@ use crate::output::{self, Failure};
 pub enum Models {
     /// Look through model artifacts without loading them: what they would run, and what could not be read
     #[command(
-        after_help = "Exits with 0 when all passed, 1 when one failed, 2 when none failed and something was not read."
+        after_help = "Exits with 0 when all passed, 1 when one failed, 2 when none failed and something was not read, \
+                      or there was no file."
     )]
     Scan(Scan),
 }
@@ -57,8 +58,12 @@ impl Scan {
     fn run(&self, json: bool) -> Result<(), Failure> {
         let (mut scanned, mut links) = (Vec::new(), Vec::new());
         for path in &self.paths {
-            let mut files = Vec::new();
+            let (mut files, before) = (Vec::new(), links.len());
             walk(path, MAX_DEPTH, true, &mut files, &mut links)?;
+            // Nothing was looked at there: that is no pass.
+            if files.is_empty() && links.len() == before {
+                links.push(path.display().to_string());
+            }
             for file in files {
                 scanned.push(scan(&file)?);
             }
@@ -201,7 +206,7 @@ fn print(scanned: &[Scanned], links: &[String]) -> Result<(), Failure> {
         }
     }
     for link in links {
-        output::line(format!("{link}: not read: it is a link or no file"))?;
+        output::line(format!("{link}: not read: it is a link, or holds no file"))?;
     }
     let [passed, failed, incomplete] = counts;
     output::line(format!("{passed} passed, {failed} failed, {incomplete} incomplete, by rules {RULES}"))

@@ -13,7 +13,7 @@ pub(super) fn log(scanned: &[Scanned], links: &[String]) -> Value {
     for one in scanned {
         notifications.extend(one.report.unread.iter().map(|part| not_read(&one.path, &part.path, &part.reason)));
     }
-    notifications.extend(links.iter().map(|link| not_read(link, link, "it is a link or no file")));
+    notifications.extend(links.iter().map(|link| not_read(link, link, "it is a link, or holds no file")));
     let artifacts: Vec<Value> = scanned
         .iter()
         .map(|one| {

@@ -136,7 +136,17 @@ fn given_an_hdf5_model_with_a_lambda_when_scanned_then_it_is_found_in_both_forms
 fn given_a_saved_model_that_reaches_out_when_scanned_then_its_operations_are_found() {
     let node = |op: &str| field(1, &[field(1, b"n"), field(2, op.as_bytes())].concat());
     let saved = |graph: &[u8]| [vec![0x08, 1], field(2, &field(2, graph))].concat();
-    for op in ["ReadFile", "WriteFile", "PyFunc", "EagerPyFunc", "ImmutableConst", "SaveDatasetV2", "PrintV2"] {
+    for op in [
+        "ReadFile",
+        "WriteFile",
+        "PyFunc",
+        "EagerPyFunc",
+        "ImmutableConst",
+        "SaveDatasetV2",
+        "PrintV2",
+        "RecordInput",
+        "MergeV2Checkpoints",
+    ] {
         fails("saved_model.pb", &saved(&node(op)), "tensorflow-op");
         fails("frozen.pb", &node(op), "tensorflow-op");
         // In a function of the library.
@@ -173,8 +183,11 @@ fn given_an_onnx_model_when_its_data_lie_outside_or_its_operators_are_not_its_ow
     let constant = tensor("/etc/passwd");
     fails("a.onnx", &onnx(&[within(&constant)]), "onnx-path");
     // A function of the model itself.
-    let own = [onnx(&[node(b"local")]), field(25, &field(10, b"local"))].concat();
-    passes("a.onnx", &own);
+    let own =
+        |name: &[u8]| [onnx(&[node(b"local")]), field(25, &[field(1, name), field(10, b"local")].concat())].concat();
+    passes("a.onnx", &own(b"Relu"));
+    // Another of the same family says nothing of this one.
+    fails("a.onnx", &own(b"Gelu"), "onnx-domain");
 }
 
 fn gguf(values: &[(&str, &[u8])], tensors: &[Vec<u8>], data: usize) -> Vec<u8> {
@@ -335,11 +348,11 @@ fn given_packages_from_elsewhere_when_scanned_then_they_fail() {
     }
     fails("conda.yaml", b"dependencies:\n- pip:\n  - git+https://example.org/x\n", "requirement");
     passes("requirements.txt", b"# see https://example.org\nmlflow==3.17\nscikit-learn==1.9.1\n");
-    incomplete("MLmodel", b"flavors:\n  python_function:\n    loader_module: mine\n", "`mine`");
+    incomplete("MLmodel", b"flavors:\n  python_function:\n    loader_module: mine\n", "loader_module: mine`");
     incomplete(
         "MLmodel",
         b"flavors:\n  python_function:\n    code: code\n    loader_module: mlflow.sklearn\n",
-        "`code`",
+        "`code: code`",
     );
     passes("MLmodel", b"flavors:\n  python_function:\n    code: null\n    loader_module: mlflow.sklearn\n");
     incomplete("code/mine.py", b"def f():\n    pass\n", "program");

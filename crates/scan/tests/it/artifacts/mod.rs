@@ -7,6 +7,7 @@ mod formats;
 mod honest;
 mod large;
 mod pickles;
+mod tricks;
 
 use scan::artifacts::{Report, Verdict, scan};
 
