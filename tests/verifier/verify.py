@@ -1337,7 +1337,7 @@ class Package:
         report, manifest = self.report, self.manifest
         if "manifest.note" not in self.files:
             message = "nobody signed it, so nothing shows that its window is what was exported"
-            return report.unknown("completeness", "manifest.unsigned", "manifest.json", message)
+            return report.unknown("integrity", "manifest.unsigned", "manifest.json", message)
         try:
             text = open_note(self.files["manifest.note"].decode(), key)
         except (Broken, UnicodeDecodeError) as error:
@@ -1706,11 +1706,14 @@ class Package:
         before = None
         for seq, entry in sorted(self.entries.items()):
             since, before = before, entry["ts"]
-            if entry["t"] != "ledger.rollback.accepted":
+            told = entry["t"] == "ledger.resumed" and entry["body"]["unnamed"]
+            if entry["t"] != "ledger.rollback.accepted" and not told:
                 continue
             outside = entry["ts"] < self.manifest["from"] or since is not None and since >= self.manifest["to"]
             weight = "note" if outside else "unknown"
-            self.report.add("completeness", weight, "rollback.accepted", f"entry {seq}", "an older copy was gone on with")
+            code = "ledger.resumed" if told else "rollback.accepted"
+            why = "it goes on without witnesses that stopped it" if told else "an older copy was gone on with"
+            self.report.add("completeness", weight, code, f"entry {seq}", why)
 
 
 def tile_path(index, width):

@@ -316,6 +316,9 @@ settings! {
     }
 }
 
+/// The most requests and connections at once.
+const MAX_AT_ONCE: usize = 1 << 24;
+
 /// What is wrong with the settings.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
@@ -451,9 +454,17 @@ impl Config {
             ("limits", "connections", self.limits.connections == 0),
             ("limits", "request_bytes", self.limits.request_bytes == 0),
             ("limits", "response_bytes", self.limits.response_bytes == 0),
+            ("limits", "sql_memory_bytes", self.limits.sql_memory_bytes == 0),
+            ("limits", "sql_seconds", self.limits.sql_seconds == 0),
+            ("records", "roll_bytes", self.records.roll_bytes == 0),
         ] {
             if zero {
                 return wrong(section, key, "zero would stop everything: give at least 1".into());
+            }
+        }
+        for (key, at_once) in [("concurrent", self.limits.concurrent), ("connections", self.limits.connections)] {
+            if at_once > MAX_AT_ONCE {
+                return wrong("limits", key, format!("no machine has {at_once} at once: give up to {MAX_AT_ONCE}"));
             }
         }
         if self.sessions.absolute_hours > 168 {

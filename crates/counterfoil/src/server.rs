@@ -57,11 +57,15 @@ impl Running {
         matches!(lock.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)).then_some(running)
     }
 
-    /// The server that runs on a data directory, once it listens there; waits for it for ever.
+    /// A server that begins to listen on a data directory on which none did; waits for it for ever. What an earlier one left
+    /// behind is not taken for it, though whoever waits may hold the lock.
     pub async fn appears(dir: &Path) -> Self {
+        let left = std::fs::read(path(dir)).ok();
         loop {
             tokio::time::sleep(LOOK).await;
-            if let Some(running) = Self::read(dir) {
+            if std::fs::read(path(dir)).ok() != left
+                && let Some(running) = Self::read(dir)
+            {
                 return running;
             }
         }

@@ -261,20 +261,34 @@ fn check_heartbeats(manifest: &Manifest, entries: &[(u64, Entry)], findings: &mu
     }
 }
 
-/// What an older copy that was gone on with lacks was written between the entry before and the acceptance.
+/// What an older copy that was gone on with lacks was written between the entry before and the acceptance; and what witnesses
+/// remember that are not asked any more.
 fn check_rollbacks(manifest: &Manifest, entries: &[(u64, Entry)], findings: &mut Findings) {
     let mut before = i64::MIN;
     for (seq, entry) in entries {
         let since = std::mem::replace(&mut before, entry.ts);
-        let Event::RollbackAccepted(body) = &entry.event else { continue };
-        let message = format!(
-            "an older copy was gone on with, from {} entries instead of {}: what the others said is not here",
-            body.to_size, body.from_size
-        );
+        let (code, message) = match &entry.event {
+            Event::RollbackAccepted(body) => {
+                let (to, from) = (body.to_size, body.from_size);
+                let message = format!(
+                    "an older copy was gone on with, from {to} entries instead of {from}: what the others said is not here"
+                );
+                ("rollback.accepted", message)
+            }
+            Event::LedgerResumed(body) if !body.unnamed.is_empty() => {
+                let message = format!(
+                    "{} witnesses remembered another history, and the ledger goes on without asking them again: what that says \
+                     is not here",
+                    body.unnamed.len()
+                );
+                ("ledger.resumed", message)
+            }
+            _ => continue,
+        };
         let place = format!("entry {seq}");
         match entry.ts < manifest.from || since >= manifest.to {
-            true => findings.note(Completeness, "rollback.accepted", place, message),
-            false => findings.unknown(Completeness, "rollback.accepted", place, message),
+            true => findings.note(Completeness, code, place, message),
+            false => findings.unknown(Completeness, code, place, message),
         }
     }
 }

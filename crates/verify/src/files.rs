@@ -7,10 +7,7 @@ use merkle::{Hash, Note, VerifierKey, hex, statement};
 use sha2::{Digest, Sha256};
 
 use crate::package::{MANIFEST, MANIFEST_NOTE, PACKAGE_STATEMENT, Package};
-use crate::report::{
-    Claim::{Completeness, Integrity},
-    Findings, instant,
-};
+use crate::report::{Claim::Integrity, Findings, instant};
 
 /// SHA-256 of the files that are there, by path.
 pub(crate) type Digests<'p> = BTreeMap<&'p str, Hash>;
@@ -55,7 +52,7 @@ pub(crate) fn check_note(package: &Package, key: &VerifierKey, findings: &mut Fi
     let Some(note) = package.file(MANIFEST_NOTE) else {
         let message = "it is not signed, as in packages of older versions, or its signature was removed: nothing shows that its \
                        window, and what else only it says, is what was exported; export it again";
-        return findings.unknown(Completeness, "manifest.unsigned", MANIFEST, message);
+        return findings.unknown(Integrity, "manifest.unsigned", MANIFEST, message);
     };
     let note = Note::parse(note).and_then(|note| key.verify(&note).map(|_| note));
     let note = match note {

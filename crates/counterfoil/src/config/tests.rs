@@ -93,6 +93,8 @@ fn given_a_value_that_makes_no_sense_when_loaded_then_the_error_names_its_place_
         ("[node]\n\nname='A b'\n", (3, 6)),
         ("records.roll_records = 0\n", (1, 24)),
         ("[limits]\nconcurrent = 5\nrequest_bytes = 0\n", (3, 17)),
+        ("[limits]\nconnections = 9223372036854775807\n", (2, 15)),
+        ("[limits]\nsql_seconds = 0\n", (2, 15)),
         ("[server]\nlisten = \"0.0.0.0:8600\"\n", (2, 10)),
         ("[tls]\ncertificate = \"/nowhere/c.pem\"\nkey = \"/nowhere/k.pem\"\n", (2, 15)),
         ("[tls]\nclient_ca = \"/nowhere/ca.pem\"\n", (2, 13)),

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::io::{Cursor, Write as _};
 
 use domain::assurance::{ControlRan, ControlsScoped, Outcome, RunParams, ScopedControl};
-use domain::infrastructure::{CommandRefused, LedgerHeartbeat, NodeJoined, OrgCreated, RollbackAccepted, StateDigest};
+use domain::infrastructure::{
+    CommandRefused, LedgerHeartbeat, LedgerResumed, NodeJoined, OrgCreated, RollbackAccepted, StateDigest,
+};
 use domain::keys::retention::{
     Item, Kind, Method, PayloadCompacted, RetentionDisposed, RetentionDisposing, SegmentGone, SegmentsDisposed,
 };
@@ -165,6 +167,10 @@ impl World {
         let remembered = self.sign(from_size, [7; 32]);
         let reference = "INC-2207".into();
         self.event(Event::RollbackAccepted(RollbackAccepted { remembered, from_size, to_size, reference }));
+    }
+
+    pub fn go_on_without_a_witness(&mut self) {
+        self.event(Event::LedgerResumed(LedgerResumed { cosigning: vec![], unnamed: vec!["ab".repeat(32)] }));
     }
 
     pub fn refuse(&mut self) {

@@ -98,6 +98,21 @@ fn given_a_reader_that_has_seen_enough_when_a_command_prints_on_then_it_ends_qui
 }
 
 #[test]
+fn given_a_server_that_was_killed_when_a_command_runs_then_it_opens_the_directory_and_asks_no_address_that_is_left() {
+    let mut world = World::new();
+    world.server.take().expect("it runs").kill();
+    let left = std::fs::read_to_string(world.data.join("run.json")).expect("left behind");
+    assert_eq!(world.sql("select 1 as one"), [json!({"one": 1})]);
+    // As in a copy of the directory of a server that runs: what it left leads to another ledger.
+    world.start();
+    let now = std::fs::read_to_string(world.data.join("run.json")).expect("written");
+    assert_ne!(now, left);
+    world.stop();
+    std::fs::write(world.data.join("run.json"), now).expect("written");
+    assert_eq!(world.sql("select 1 as one"), [json!({"one": 1})]);
+}
+
+#[test]
 fn given_a_server_that_is_ending_when_the_next_one_starts_then_it_waits_and_one_that_stays_is_named() {
     let mut world = World::new();
     let refused = world.try_start().expect_err("one server at a time");
