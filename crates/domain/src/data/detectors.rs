@@ -195,7 +195,27 @@ pub(crate) fn declare(state: &State, body: &DetectorDeclared) -> Result<Vec<Even
     }
     let same =
         state.detectors.has(detector) && state.detectors.known.get(detector).is_some_and(|known| known.spec == *spec);
-    Ok(if same { vec![] } else { vec![Event::DetectorDeclared(body.clone())] })
+    if same {
+        return Ok(vec![]);
+    }
+    // Another declaration could find nothing more, and so end a guard that others answer for.
+    if let Some((service, route)) = guarded(state, detector) {
+        let message = format!(
+            "the guard of route `{route}` of service `{service}` names `{detector}`, so it stays as it is declared: declare the \
+             new one under another name, and let the guard name that"
+        );
+        return Err(refuse(RefusalCode::Conflict, message));
+    }
+    Ok(vec![Event::DetectorDeclared(body.clone())])
+}
+
+/// The service and the route whose guard names a detector.
+fn guarded<'a>(state: &'a State, detector: &str) -> Option<(&'a str, &'a str)> {
+    let mut routes = state.services.iter().flat_map(|(name, spec)| spec.routes.iter().map(move |route| (name, route)));
+    let named =
+        |guard: &crate::serving::Guard| guard.requests.contains_key(detector) || guard.answers.contains_key(detector);
+    let (service, route) = routes.find(|(_, route)| route.guard.as_ref().is_some_and(named))?;
+    Some((service.as_str(), route.name.as_str()))
 }
 
 /// Refuses what looks like data about a person or a secret. What it looks like is said, and not what it is.
@@ -223,13 +243,9 @@ pub(crate) fn retire(state: &State, body: &DetectorRetired) -> Result<Vec<Event>
     if known.retired_at.is_some() {
         return Ok(vec![]);
     }
-    let routes = state.services.iter().flat_map(|(name, spec)| spec.routes.iter().map(move |route| (name, route)));
-    let named =
-        |guard: &crate::serving::Guard| guard.requests.contains_key(detector) || guard.answers.contains_key(detector);
-    if let Some((service, route)) = routes.into_iter().find(|(_, route)| route.guard.as_ref().is_some_and(named)) {
+    if let Some((service, route)) = guarded(state, detector) {
         let message = format!(
-            "the guard of route `{}` of service `{service}` names `{detector}`: declare the service without it first",
-            route.name
+            "the guard of route `{route}` of service `{service}` names `{detector}`: declare the service without it first"
         );
         return Err(refuse(RefusalCode::Conflict, message));
     }

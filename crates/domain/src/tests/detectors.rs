@@ -110,6 +110,10 @@ fn given_a_guard_when_it_names_a_detector_then_it_must_be_there_and_is_not_retir
     let refusal = company.refused("a_1", retire());
     assert_eq!(refusal.code, RefusalCode::Conflict);
     assert!(refusal.message.contains("route `chat` of service `chat`"), "{}", refusal.message);
+    let refusal = company.refused("a_1", declare(DetectorSpec { score_permille: 300, ..staff() }));
+    assert_eq!(refusal.code, RefusalCode::Conflict);
+    assert!(refusal.message.contains("under another name"), "{}", refusal.message);
+    assert!(company.done("a_1", declare(staff())).is_empty(), "it is as declared");
     company.done("a_admin", service(None));
     assert_eq!(company.done("a_1", retire()), ["detector.retired"]);
 }
