@@ -221,7 +221,9 @@ fn guarded<'a>(state: &'a State, detector: &str) -> Option<(&'a str, &'a str)> {
 /// Refuses what looks like data about a person or a secret. What it looks like is said, and not what it is.
 fn of_nobody(spec: &DetectorSpec) -> Result<(), String> {
     let standard = Detectors::standard();
-    for (place, text) in spec.texts() {
+    let undone = spec.pattern.as_deref().map(undone);
+    let undone = undone.as_deref().map(|text| ("`pattern`".to_owned(), text));
+    for (place, text) in spec.texts().map(|(place, text)| (place, text.as_str())).chain(undone) {
         let found = standard.find(text);
         let told = found.iter().find(|one| one.score_permille >= MASKED && one.kind.class() != Class::Internal);
         if let Some(one) = told {
@@ -233,6 +235,54 @@ fn of_nobody(spec: &DetectorSpec) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// A pattern as the text that it spells: escapes of characters are undone, white space is a space, what may be missing is there,
+/// and anchors and groups are gone. Whatever else it lets through ends a line, so that nothing is read across it.
+fn undone(pattern: &str) -> String {
+    let mut text = String::new();
+    let mut chars = pattern.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next() {
+                Some('s' | 't' | 'n') => text.push(' '),
+                Some('b' | 'B' | 'A' | 'z') | None => {}
+                Some(kind) if kind.is_alphanumeric() => text.push('\n'),
+                Some(escaped) => text.push(escaped),
+            },
+            '[' => {
+                let mut inside = Vec::new();
+                while let Some(c) = chars.next().filter(|c| *c != ']') {
+                    let escaped = if c == '\\' { chars.next() } else { None };
+                    inside.push(match escaped {
+                        Some('s') => ' ',
+                        // Kinds of characters are many, as is all but some.
+                        Some(kind) if kind.is_alphanumeric() => '^',
+                        Some(escaped) => escaped,
+                        None => c,
+                    });
+                }
+                text.push(match inside.as_slice() {
+                    [] => '\n',
+                    all if all.contains(&'^') => '\n',
+                    [one] => *one,
+                    all if all.iter().any(|c| c.is_alphanumeric()) => '\n',
+                    all if all.contains(&' ') => ' ',
+                    [one, ..] => *one,
+                });
+            }
+            '(' if chars.next_if_eq(&'?').is_some() => {
+                // A name or flags.
+                while chars.next().is_some_and(|c| !matches!(c, ':' | '>' | ')')) {}
+            }
+            '{' => while chars.next().is_some_and(|c| c != '}') {},
+            '.' if matches!(chars.peek(), Some('*' | '+' | '{')) => text.push('\n'),
+            '|' => text.push('\n'),
+            '(' | ')' | '^' | '$' | '?' | '*' | '+' => {}
+            c => text.push(c),
+        }
+    }
+    text
 }
 
 pub(crate) fn retire(state: &State, body: &DetectorRetired) -> Result<Vec<Event>, Refusal> {
