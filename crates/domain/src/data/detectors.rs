@@ -237,8 +237,8 @@ fn of_nobody(spec: &DetectorSpec) -> Result<(), String> {
     Ok(())
 }
 
-/// A pattern as the text that it spells: escapes of characters are undone, white space is a space, what may be missing is there,
-/// and anchors and groups are gone. Whatever else it lets through ends a line, so that nothing is read across it.
+/// A pattern as the text that it spells: escapes of characters are undone, white space is a space, what may be missing is
+/// there, and anchors and groups are gone. Whatever else it lets through ends a line, so that nothing is read across it.
 fn undone(pattern: &str) -> String {
     let mut text = String::new();
     let mut chars = pattern.chars().peekable();

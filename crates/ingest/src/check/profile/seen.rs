@@ -280,7 +280,8 @@ async fn list(frame: &Frame, typed: &str, columns: &mut [Seen]) -> Result<(), Ro
     Ok(())
 }
 
-/// Finds columns that each tell rows apart. Two that only do so together, and times as text, may do so by chance: they are named.
+/// Finds columns that each tell rows apart. Two that only do so together, and times as text, may do so by chance: they are
+/// named.
 async fn tell_apart(
     frame: &Frame,
     typed: &str,
