@@ -325,10 +325,11 @@ impl Client {
         let (parts, body) = match &self.way {
             Way::Remote { http, .. } => {
                 let response = http.request(request).await;
-                let unreachable = |error: hyper_util::client::legacy::Error| {
-                    Failure::unreachable(format!("{base} cannot be reached: {}", chain(&error)))
+                let failed = |error: hyper_util::client::legacy::Error| match unread(&error) {
+                    Some(why) => Failure::io(why),
+                    None => Failure::unreachable(format!("{base} cannot be reached: {}", chain(&error))),
                 };
-                let (parts, body) = response.map_err(unreachable)?.into_parts();
+                let (parts, body) = response.map_err(failed)?.into_parts();
                 (parts, Body::new(body))
             }
             Way::Local { router, .. } => match router.clone().oneshot(request).await {
@@ -368,6 +369,19 @@ pub const BROKEN_OFF: &str = "broken_off";
 
 fn broken_off(path: &str, why: &str) -> Failure {
     Failure::new(5, BROKEN_OFF, format!("{path}: the answer broke off: {why}"))
+}
+
+/// Why what was to be sent could not be read, when that is what ended a request.
+fn unread(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let mut source = error.source();
+    while let Some(error) = source {
+        // Bodies alone fail so, and never connections.
+        if error.is::<axum::Error>() {
+            return Some(chain(error));
+        }
+        source = error.source();
+    }
+    None
 }
 
 /// An error with what caused it, on one line: with TLS, the reason is at the end. Some errors say their cause themselves;

@@ -94,6 +94,8 @@ pub struct RowDiff {
     pub changed: u64,
     /// Rows of each version whose key is not theirs alone, or is missing in part.
     pub unclear: [u64; 2],
+    /// Columns of both in which rows were not compared, mostly because values of their types cannot be.
+    pub not_compared: Vec<String>,
 }
 
 /// A column in both versions.
@@ -193,7 +195,7 @@ pub async fn diff(from: Side, to: Side, key: &[String], shown: &Shown<'_>) -> Re
         let now = types.get(name.as_str()).filter(|now| **now != kind)?;
         Some([name.clone(), kind.clone(), (*now).to_owned()])
     };
-    let columns_retyped = before.iter().filter_map(retyped).collect();
+    let columns_retyped: Vec<[String; 3]> = before.iter().filter_map(retyped).collect();
     let mut common: Vec<(String, String)> =
         before.iter().filter(|(name, kind)| types.get(name.as_str()) == Some(&kind.as_str())).cloned().collect();
     let columns_left_out = common.len().saturating_sub(MAX_COLUMNS) as u64;
@@ -215,7 +217,7 @@ pub async fn diff(from: Side, to: Side, key: &[String], shown: &Shown<'_>) -> Re
         true => None,
         false => {
             first.add_table("newer", to.form, to.bytes).await?;
-            Some(by_key(&first, &second, key, &common).await?)
+            Some(by_key(&first, &second, key, &common, &columns_retyped).await?)
         }
     };
     columns.iter_mut().filter(|column| !column.shows_values).for_each(|column| column.moved.clear());
@@ -354,7 +356,8 @@ async fn known(frame: &Frame, columns: &[(String, String)]) -> Result<(u64, Vec<
         for ((_, kind), at) in some.iter().zip(places) {
             let mut known = Known { values: row.count(at), ..Known::default() };
             if is_plain(kind) {
-                known.distinct = row.count(at + 1);
+                // What is counted approximately may be more than there is.
+                known.distinct = row.count(at + 1).min(known.values);
             }
             if is_ordered(kind) {
                 (known.min, known.max) = (row.text(at + 2), row.text(at + 3));
@@ -464,15 +467,29 @@ async fn by_key(
     second: &Frame,
     key: &[String],
     common: &[(String, String)],
+    retyped: &[[String; 3]],
 ) -> Result<RowDiff, RowsError> {
     let columns: Vec<String> = key.iter().map(|name| quoted(name)).collect();
     let same: Vec<String> = columns.iter().map(|column| format!("a.{column} = b.{column}")).collect();
     let same = same.join(" AND ");
     let added = format!("SELECT count(*) FROM newer AS b LEFT ANTI JOIN rows AS a ON {same}");
     let removed = format!("SELECT count(*) FROM rows AS a LEFT ANTI JOIN newer AS b ON {same}");
-    let others = common.iter().filter(|(name, kind)| is_plain(kind) && !key.contains(name));
-    let differs: Vec<String> =
-        others.map(|(name, _)| format!("(a.{0} IS DISTINCT FROM b.{0})", quoted(name))).collect();
+    let (mut differs, mut not_compared) = (Vec::new(), Vec::new());
+    for (name, kind) in common.iter().filter(|(name, _)| !key.contains(name)) {
+        match is_plain(kind) {
+            true => differs.push(format!("(a.{0} IS DISTINCT FROM b.{0})", quoted(name))),
+            false => not_compared.push(name.clone()),
+        }
+    }
+    for [name, was, is] in retyped {
+        // A number is what it is, whichever type its column has.
+        match is_number(was) && is_number(is) && differs.len() < MAX_COLUMNS {
+            true => {
+                differs.push(format!("(CAST(a.{0} AS DOUBLE) IS DISTINCT FROM CAST(b.{0} AS DOUBLE))", quoted(name)))
+            }
+            false => not_compared.push(name.clone()),
+        }
+    }
     let changed = match differs.is_empty() {
         true => 0,
         false => {
@@ -497,5 +514,6 @@ async fn by_key(
         removed: Row::of(first, &removed).await?.count(0),
         changed,
         unclear,
+        not_compared,
     })
 }

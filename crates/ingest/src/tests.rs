@@ -356,6 +356,20 @@ async fn given_rows_that_differ_in_one_of_several_columns_when_compared_by_key_t
     }
     let by_key = world.compare(&["id"], true).await.expect("compared").by_key.expect("by key");
     assert_eq!((by_key.added, by_key.removed, by_key.changed), (0, 0, 2));
+    assert!(by_key.not_compared.is_empty(), "{by_key:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_columns_of_other_types_when_compared_by_key_then_numbers_are_by_value_and_the_rest_is_named() {
+    let world = World::new(DataClass::Internal).await;
+    for (version, rows) in [("1", "1,5,7\n2,6,8\n3,7,9\n"), ("2", "1,5.0,7\n2,6.5,eight\n3,7.0,9\n")] {
+        world.put("loans", version, Form::Csv, format!("id,amount,code\n{rows}").as_bytes()).await.expect("stored");
+    }
+    let told = world.compare(&["id"], true).await.expect("compared");
+    let by_key = told.by_key.expect("by key");
+    assert_eq!((by_key.added, by_key.removed, by_key.changed), (0, 0, 1));
+    assert_eq!((told.columns_retyped.len(), by_key.not_compared), (2, vec!["code".to_owned()]));
+    assert!(told.columns.iter().all(|one| one.distinct.iter().all(|count| *count <= 3)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

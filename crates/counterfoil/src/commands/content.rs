@@ -286,6 +286,10 @@ pub fn compared(diff: &Value) -> String {
             rows["changed"],
             pair(&rows["unclear"])
         );
+        let others: Vec<String> = rows["not_compared"].as_array().into_iter().flatten().map(plain).collect();
+        if !others.is_empty() {
+            text += &format!("not compared by key: {}\n", others.join(", "));
+        }
     }
     let columns = |name: &str| diff[name].as_array().cloned().unwrap_or_default();
     for (mark, list) in

@@ -195,13 +195,35 @@ pub(crate) fn declare(state: &State, body: &DetectorDeclared) -> Result<Vec<Even
     }
     let same =
         state.detectors.has(detector) && state.detectors.known.get(detector).is_some_and(|known| known.spec == *spec);
-    Ok(if same { vec![] } else { vec![Event::DetectorDeclared(body.clone())] })
+    if same {
+        return Ok(vec![]);
+    }
+    // Another declaration could find nothing more, and so end a guard that others answer for.
+    if let Some((service, route)) = guarded(state, detector) {
+        let message = format!(
+            "the guard of route `{route}` of service `{service}` names `{detector}`, so it stays as it is declared: declare the \
+             new one under another name, and let the guard name that"
+        );
+        return Err(refuse(RefusalCode::Conflict, message));
+    }
+    Ok(vec![Event::DetectorDeclared(body.clone())])
+}
+
+/// The service and the route whose guard names a detector.
+fn guarded<'a>(state: &'a State, detector: &str) -> Option<(&'a str, &'a str)> {
+    let mut routes = state.services.iter().flat_map(|(name, spec)| spec.routes.iter().map(move |route| (name, route)));
+    let named =
+        |guard: &crate::serving::Guard| guard.requests.contains_key(detector) || guard.answers.contains_key(detector);
+    let (service, route) = routes.find(|(_, route)| route.guard.as_ref().is_some_and(named))?;
+    Some((service.as_str(), route.name.as_str()))
 }
 
 /// Refuses what looks like data about a person or a secret. What it looks like is said, and not what it is.
 fn of_nobody(spec: &DetectorSpec) -> Result<(), String> {
     let standard = Detectors::standard();
-    for (place, text) in spec.texts() {
+    let undone = spec.pattern.as_deref().map(undone);
+    let undone = undone.as_deref().map(|text| ("`pattern`".to_owned(), text));
+    for (place, text) in spec.texts().map(|(place, text)| (place, text.as_str())).chain(undone) {
         let found = standard.find(text);
         let told = found.iter().find(|one| one.score_permille >= MASKED && one.kind.class() != Class::Internal);
         if let Some(one) = told {
@@ -215,6 +237,54 @@ fn of_nobody(spec: &DetectorSpec) -> Result<(), String> {
     Ok(())
 }
 
+/// A pattern as the text that it spells: escapes of characters are undone, white space is a space, what may be missing is
+/// there, and anchors and groups are gone. Whatever else it lets through ends a line, so that nothing is read across it.
+fn undone(pattern: &str) -> String {
+    let mut text = String::new();
+    let mut chars = pattern.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next() {
+                Some('s' | 't' | 'n') => text.push(' '),
+                Some('b' | 'B' | 'A' | 'z') | None => {}
+                Some(kind) if kind.is_alphanumeric() => text.push('\n'),
+                Some(escaped) => text.push(escaped),
+            },
+            '[' => {
+                let mut inside = Vec::new();
+                while let Some(c) = chars.next().filter(|c| *c != ']') {
+                    let escaped = if c == '\\' { chars.next() } else { None };
+                    inside.push(match escaped {
+                        Some('s') => ' ',
+                        // Kinds of characters are many, as is all but some.
+                        Some(kind) if kind.is_alphanumeric() => '^',
+                        Some(escaped) => escaped,
+                        None => c,
+                    });
+                }
+                text.push(match inside.as_slice() {
+                    [] => '\n',
+                    all if all.contains(&'^') => '\n',
+                    [one] => *one,
+                    all if all.iter().any(|c| c.is_alphanumeric()) => '\n',
+                    all if all.contains(&' ') => ' ',
+                    [one, ..] => *one,
+                });
+            }
+            '(' if chars.next_if_eq(&'?').is_some() => {
+                // A name or flags.
+                while chars.next().is_some_and(|c| !matches!(c, ':' | '>' | ')')) {}
+            }
+            '{' => while chars.next().is_some_and(|c| c != '}') {},
+            '.' if matches!(chars.peek(), Some('*' | '+' | '{')) => text.push('\n'),
+            '|' => text.push('\n'),
+            '(' | ')' | '^' | '$' | '?' | '*' | '+' => {}
+            c => text.push(c),
+        }
+    }
+    text
+}
+
 pub(crate) fn retire(state: &State, body: &DetectorRetired) -> Result<Vec<Event>, Refusal> {
     let detector = &body.detector;
     let Some(known) = state.detectors.known.get(detector) else {
@@ -223,13 +293,9 @@ pub(crate) fn retire(state: &State, body: &DetectorRetired) -> Result<Vec<Event>
     if known.retired_at.is_some() {
         return Ok(vec![]);
     }
-    let routes = state.services.iter().flat_map(|(name, spec)| spec.routes.iter().map(move |route| (name, route)));
-    let named =
-        |guard: &crate::serving::Guard| guard.requests.contains_key(detector) || guard.answers.contains_key(detector);
-    if let Some((service, route)) = routes.into_iter().find(|(_, route)| route.guard.as_ref().is_some_and(named)) {
+    if let Some((service, route)) = guarded(state, detector) {
         let message = format!(
-            "the guard of route `{}` of service `{service}` names `{detector}`: declare the service without it first",
-            route.name
+            "the guard of route `{route}` of service `{service}` names `{detector}`: declare the service without it first"
         );
         return Err(refuse(RefusalCode::Conflict, message));
     }

@@ -91,6 +91,36 @@ fn given_data_about_people_in_a_detector_when_declared_then_refused_without_repe
 }
 
 #[test]
+fn given_a_pattern_when_it_spells_somebodys_data_then_refused_and_when_it_says_what_such_data_looks_like_then_not() {
+    let mut company = Company::with_a_lead();
+    let of = |pattern: &str| DetectorSpec {
+        pattern: Some(pattern.into()),
+        examples: vec![],
+        near_misses: vec![],
+        ..staff()
+    };
+    for (pattern, kind) in [
+        (r"ann\.jones@example\.com", "email"),
+        (r"^(?i)(?:ann[._]jones)@example[.]com$", "email"),
+        (r"\b4111 ?1111 ?1111 ?1111\b", "card"),
+        (r"4111[\s-]?1111[\s-]?1111[\s-]?1111", "card"),
+        (r"TFN\s123\s456\s782", "tfn"),
+    ] {
+        let message = company.refused("a_1", declare(of(pattern))).message;
+        assert!(message.contains("`pattern`") && message.contains(&format!("(`{kind}`)")), "{pattern}: {message}");
+    }
+    for pattern in [
+        r"\b[a-z]{1,20}@example\.com",
+        r"\w{1,20}\.\w{1,20}@example\.com",
+        r"st-\d{5}@example\.com",
+        r"4111 ?\d{4} ?\d{4} ?\d{4}",
+        r"\d{3}[ -]\d{3}[ -]\d{3}",
+    ] {
+        company.done("a_1", declare(of(pattern)));
+    }
+}
+
+#[test]
 fn given_a_guard_when_it_names_a_detector_then_it_must_be_there_and_is_not_retired_meanwhile() {
     let mut company = Company::with_a_lead();
     let provider = serde_json::json!({ "kind": "openai", "base_url": "https://provider.example/v1" });
@@ -110,6 +140,10 @@ fn given_a_guard_when_it_names_a_detector_then_it_must_be_there_and_is_not_retir
     let refusal = company.refused("a_1", retire());
     assert_eq!(refusal.code, RefusalCode::Conflict);
     assert!(refusal.message.contains("route `chat` of service `chat`"), "{}", refusal.message);
+    let refusal = company.refused("a_1", declare(DetectorSpec { score_permille: 300, ..staff() }));
+    assert_eq!(refusal.code, RefusalCode::Conflict);
+    assert!(refusal.message.contains("under another name"), "{}", refusal.message);
+    assert!(company.done("a_1", declare(staff())).is_empty(), "it is as declared");
     company.done("a_admin", service(None));
     assert_eq!(company.done("a_1", retire()), ["detector.retired"]);
 }

@@ -86,7 +86,7 @@ pub fn slim(tool: Tool, files: Files<'_>) -> Result<(String, Option<String>), St
 /// Why the files cannot be read, or whose results they have.
 pub fn report_of(tool: Tool, files: Files<'_>, dataset: &str, of: Option<&str>) -> Result<Report, String> {
     match tool {
-        Tool::GreatExpectations => validated(read(files.report)?, of),
+        Tool::GreatExpectations => validated(read(files.report)?, dataset, of),
         Tool::Dbt => tested(read(files.report)?, files.manifest.map(read).transpose()?, dataset, of),
     }
 }
@@ -122,7 +122,15 @@ struct Meta {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expectation_suite_name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    active_batch_definition: Option<Batch>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     run_id: Option<RunId>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Batch {
+    #[serde(default)]
+    data_asset_name: Option<String>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -192,7 +200,7 @@ impl From<Raised> for bool {
     }
 }
 
-fn validated(file: Validated, of: Option<&str>) -> Result<Report, String> {
+fn validated(file: Validated, dataset: &str, of: Option<&str>) -> Result<Report, String> {
     let of_file = file.run_id.clone();
     let mut all: Vec<Validated> = Vec::new();
     let inside = file.run_results.into_iter().flatten().map(|(_, mut one)| match one.validation_result.take() {
@@ -208,18 +216,24 @@ fn validated(file: Validated, of: Option<&str>) -> Result<Report, String> {
             ..Validated::default()
         });
     }
-    let name = |one: &Validated| one.suite_name.clone().or(one.meta.expectation_suite_name.clone()).unwrap_or_default();
     if all.is_empty() {
         return Err("it has no `results`: only results of validations and checkpoints of Great Expectations are read"
             .to_owned());
     }
-    let names: Vec<String> = all.iter().map(name).collect();
-    if let Some(of) = of {
-        all.retain(|one| name(one) == of);
-    }
+    let names: Vec<String> = all.iter().filter_map(|one| one.names().next().map(str::to_owned)).collect();
+    // Of what names nothing, whoever reports it says whose it is.
+    all.retain(|one| match of {
+        Some(of) => one.names().any(|name| name == of),
+        None => one.names().next().is_none() || one.names().any(|name| name == dataset),
+    });
     let one = match (all.pop(), all.is_empty()) {
         (Some(one), true) => one,
-        _ => return Err(format!("say whose results are meant by the name of one suite: {}", names.join(", "))),
+        _ => {
+            return Err(format!(
+                "say whose results are meant with --of and the name of one suite: {}",
+                names.join(", ")
+            ));
+        }
     };
     let run_id = one.meta.run_id.or(of_file);
     let mut named = Names::default();
@@ -246,6 +260,15 @@ fn validated(file: Validated, of: Option<&str>) -> Result<Report, String> {
     let run = run_id.as_ref().and_then(|run| run.run_name.clone());
     let ran_at = run_id.as_ref().and_then(|run| instant(run.run_time.as_deref()?));
     finished(Tool::GreatExpectations, one.meta.great_expectations_version, run, ran_at, results, named.notes)
+}
+
+impl Validated {
+    /// What it is of: its suite, and what it calls the data.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let suite = self.suite_name.as_deref().or(self.meta.expectation_suite_name.as_deref());
+        let asset = self.meta.active_batch_definition.as_ref().and_then(|batch| batch.data_asset_name.as_deref());
+        suite.into_iter().chain(asset)
+    }
 }
 
 impl Kwargs {

@@ -120,6 +120,10 @@ fn given_a_detector_of_ones_own_when_a_guard_names_it_then_its_kind_is_put_back_
 
     let retire = ["--json", "detectors", "retire", "staff_number"];
     assert_eq!(world.cli(&retire).error(), (65, "conflict".into()), "a guard names it");
+    let other = STAFF.replace("{5}'", "{6}'").replace("ST-00001", "ST-000001");
+    let other = file("other.toml", "staff_number = \"tokenise\"", &other);
+    let refused = world.cli(&["apply", "-f", &other, "--yes", "--json"]);
+    assert!(refused.code != 0 && refused.err.contains("under another name"), "{refused:?}");
     let wide = file("wide.toml", "\"*\" = \"mask\"", STAFF);
     world.json(&["apply", "-f", &wide, "--yes"]);
     assert!(said().1.contains("Is [STAFF_NUMBER] in today"));

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::classify::says_nothing_of_anybody;
 
-/// What the head takes, with a key of two columns.
+/// What the head takes.
 const HEAD_BYTES: usize = 1200;
 
 /// A contract before it is written.
@@ -20,7 +20,6 @@ pub(super) struct Draft {
     /// How many columns the version has.
     pub width: usize,
     pub columns: Vec<Column>,
-    pub key: Option<Vec<String>>,
     pub rules: Vec<Rule>,
     /// What is not proposed, and why.
     pub left_out: Vec<String>,
@@ -52,10 +51,6 @@ impl Draft {
     pub fn drop(&mut self, check: &str) -> bool {
         if let Some(at) = self.rules.iter().position(|rule| rule.name == check) {
             self.rules.remove(at);
-            return true;
-        }
-        if self.key.as_ref().is_some_and(|key| format!("key.{}", key.join("+")) == check) {
-            self.key = None;
             return true;
         }
         let Some((name, word)) = check.rsplit_once('.') else { return false };
@@ -111,11 +106,10 @@ impl Draft {
         if over > 0 {
             left_out.push(format!("{over} rules: one contract has no room for them"));
         }
-        let key = self.key.as_ref().filter(|key| key.iter().all(|name| named.contains(name.as_str())));
-        (self.head(named.len() == self.width, key) + &body, left_out)
+        (self.head(named.len() == self.width) + &body, left_out)
     }
 
-    fn head(&self, closed: bool, key: Option<&Vec<String>>) -> String {
+    fn head(&self, closed: bool) -> String {
         let (name, dataset) = (json!(self.name), json!(self.dataset));
         let of = format!(
             "# Proposed by what version {} of data set {} has: {} rows, {} columns.\n",
@@ -132,9 +126,6 @@ impl Draft {
         );
         if closed {
             head += "# All columns are named below.\nclosed = true\n";
-        }
-        if let Some(key) = key {
-            head += &format!("# No two rows have the same values in these (uniqueness).\nkeys = {}\n", json!([key]));
         }
         head
     }

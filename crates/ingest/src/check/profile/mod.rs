@@ -195,7 +195,6 @@ fn drafted(known: &Known, rows: u64, width: usize, columns: &[Seen], left_out: V
         rows,
         width,
         columns: Vec::new(),
-        key: seen::key_of(columns),
         rules: Vec::new(),
         left_out,
     };

@@ -69,8 +69,6 @@ pub(in crate::check) struct Seen {
     pub allowed: Vec<String>,
     /// Whether no value is there twice.
     pub unique: bool,
-    /// Whether it tells rows apart together with the other column that is marked.
-    pub of_key: bool,
 }
 
 impl Seen {
@@ -191,7 +189,6 @@ fn named(present: &[(String, String)], hidden: &BTreeMap<String, &'static str>) 
                 lengths: None,
                 allowed: Vec::new(),
                 unique: false,
-                of_key: false,
             });
         }
     }
@@ -283,7 +280,8 @@ async fn list(frame: &Frame, typed: &str, columns: &mut [Seen]) -> Result<(), Ro
     Ok(())
 }
 
-/// Finds columns that tell rows apart: each alone, else two together.
+/// Finds columns that each tell rows apart. Two that only do so together, and times as text, may do so by chance: they are
+/// named.
 async fn tell_apart(
     frame: &Frame,
     typed: &str,
@@ -298,7 +296,13 @@ async fn tell_apart(
     };
     let mut found = false;
     for one in columns.iter_mut().filter(|one| may_be(one)).take(MAX_KEYS) {
-        match is_key(frame, typed, &[&one.name]).await? {
+        let is = is_key(frame, typed, &[&one.name]).await?;
+        if is == Some(true) && are_times(frame, typed, one).await? {
+            left_out
+                .push(format!("column `{}` as unique: no time in it is there twice, which may be chance", one.name));
+            continue;
+        }
+        match is {
             Some(is) => one.unique = is,
             None => left_out.push(format!("whether column `{}` tells rows apart: it takes too much to ask", one.name)),
         }
@@ -319,9 +323,11 @@ async fn tell_apart(
             // Counted approximately, it may be a few fewer.
             let enough = one.distinct.saturating_mul(other.distinct) >= rows - rows / 10;
             if enough && is_key(frame, typed, &[&one.name, &other.name]).await? == Some(true) {
-                for at in [*first, *second] {
-                    columns.get_mut(at).into_iter().for_each(|column| column.of_key = true);
-                }
+                left_out.push(format!(
+                    "a key of columns `{}` and `{}`: together they tell these rows apart, which may be chance; write it into \
+                     `keys` if they always do",
+                    one.name, other.name
+                ));
                 return Ok(());
             }
         }
@@ -343,10 +349,19 @@ async fn is_key(frame: &Frame, typed: &str, columns: &[&String]) -> Result<Optio
     }
 }
 
-/// The columns that together tell rows apart, when none does alone.
-pub(super) fn key_of(columns: &[Seen]) -> Option<Vec<String>> {
-    let key: Vec<String> = columns.iter().filter(|one| one.of_key).map(|one| one.name.clone()).collect();
-    (key.len() > 1).then_some(key)
+/// Whether all values of a column are text that says when: that no two are alike may be chance.
+async fn are_times(frame: &Frame, typed: &str, one: &Seen) -> Result<bool, RowsError> {
+    if one.word != "text" {
+        return Ok(false);
+    }
+    let time = "^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.+Z-]*)?$";
+    let column = quoted(&one.name);
+    let sql = format!("SELECT count(*) FROM {typed} t WHERE NOT regexp_like(CAST({column} AS VARCHAR), '{time}')");
+    match Row::of(frame, &sql).await {
+        Ok(row) => Ok(row.count(0) == 0),
+        Err(RowsError::Query(_)) => Ok(false),
+        Err(other) => Err(other),
+    }
 }
 
 /// The first values of some columns, as text: of times, the day.

@@ -178,6 +178,21 @@ impl Taken {
         }
     }
 
+    /// Whether a member says so, in words of YAML 1.1 too; what says neither is listed.
+    fn flag(&mut self, place: &str, of: &Value, member: &str) -> bool {
+        let is = |said: &str, words: [&str; 3]| words.iter().any(|word| word.eq_ignore_ascii_case(said));
+        match &of[member] {
+            Value::Null => false,
+            Value::Bool(said) => *said,
+            Value::String(said) if is(said, ["true", "yes", "on"]) => true,
+            Value::String(said) if is(said, ["false", "no", "off"]) => false,
+            _ => {
+                self.lacks(&format!("{place}.{member}"), "it is neither true nor false");
+                false
+            }
+        }
+    }
+
     fn file(&mut self, file: &Value, objects: &[Value], chosen: &Value) {
         let [describes, ..] = DESCRIBES;
         self.others("the file", file, describes, &["schema", "slaProperties"]);
@@ -236,17 +251,25 @@ impl Taken {
         let place = format!("schema.{}", object["name"].as_str().unwrap_or_default());
         let [_, describes, _] = DESCRIBES;
         self.others(&place, object, describes, &["properties", "quality", "relationships"]);
-        let properties = object["properties"].as_array().map_or(&[][..], Vec::as_slice);
-        for property in properties {
+        let mut properties = Vec::new();
+        for property in object["properties"].as_array().into_iter().flatten() {
             let name = property["name"].as_str().unwrap_or_default();
             let column = property["physicalName"].as_str().unwrap_or(name);
+            if self.names.iter().any(|(other, its)| other == name || its == column) {
+                self.lacks(
+                    &format!("{place}.{name}"),
+                    "a property before it has its name or its column, and that was taken",
+                );
+                continue;
+            }
             self.names.push((name.to_owned(), column.to_owned()));
+            properties.push(property);
         }
         let mut key: Vec<(i64, String)> = Vec::new();
         for (n, property) in (0..).zip(properties) {
             let Some((name, column)) = self.names.get(n).cloned() else { continue };
             let place = format!("{place}.{name}");
-            if property["primaryKey"] == true {
+            if self.flag(&place, property, "primaryKey") {
                 key.push((property["primaryKeyPosition"].as_i64().unwrap_or(i64::MAX), column.clone()));
             }
             self.property(&place, &column, property);
@@ -290,10 +313,11 @@ impl Taken {
             self.lacks(place, &why);
             "text"
         });
+        let (required, unique) = (self.flag(place, property, "required"), self.flag(place, property, "unique"));
         let draft = self.draft.column(column);
         draft.kind = Some(kind);
-        draft.required = property["required"] == true;
-        draft.unique = property["unique"] == true;
+        draft.required = required;
+        draft.unique = unique;
         self.options(place, column, kind, &property["logicalTypeOptions"]);
         if let Some(listed) = property["enum"].as_array() {
             let values: Option<Vec<Value>> = listed.iter().map(|one| plain(one.get("value").unwrap_or(one))).collect();

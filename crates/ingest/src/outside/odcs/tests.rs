@@ -180,3 +180,28 @@ fn given_json_or_another_version_when_imported_then_the_first_is_read_and_the_se
         assert!(error.contains(why), "{error}");
     }
 }
+
+#[test]
+fn given_words_for_true_and_properties_of_one_name_when_imported_then_they_are_read_and_the_rest_is_listed() {
+    let text = "apiVersion: v3.1.0
+kind: DataContract
+schema:
+- name: loans
+  properties:
+  - {name: id, logicalType: integer, required: yes, primaryKey: ON, unique: 'true'}
+  - {name: kind, logicalType: string, required: Off, unique: maybe, primaryKey: 1}
+  - {name: id, logicalType: string}
+";
+    let imported = import(text, None, None).expect("a contract");
+    assert!(imported.text.contains("keys = [[\"id\"]]"), "{}", imported.text);
+    assert_eq!(imported.text.matches("required = true").count(), 1, "{}", imported.text);
+    assert_eq!(imported.text.matches("unique = true").count(), 1, "{}", imported.text);
+    assert_eq!(imported.text.matches("name = \"id\"").count(), 1, "{}", imported.text);
+    let listed = imported.left_out.join("\n");
+    for part in
+        ["schema.loans.kind.unique: ", "schema.loans.kind.primaryKey: ", "schema.loans.id: a property before it"]
+    {
+        assert!(listed.contains(part), "{part} in\n{listed}");
+    }
+    assert!(!listed.contains("required"), "{listed}");
+}

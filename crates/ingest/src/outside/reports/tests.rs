@@ -48,6 +48,10 @@ fn given_a_validation_when_read_then_each_expectation_is_a_result_under_its_own_
     assert_eq!(warns.iter().filter(|warns| **warns).count(), 1, "the one of severity `warning`");
     assert_eq!(expectations(VALIDATION, Some("loans")), Ok(report));
     assert!(expectations(VALIDATION, Some("cards")).expect_err("another suite").contains("one suite: loans"));
+    let files = Files { report: VALIDATION, manifest: None };
+    let other = |of| report_of(Tool::GreatExpectations, files, "cards", of);
+    assert!(other(None).expect_err("of another data set").contains("--of and the name of one suite: loans"));
+    assert!(other(Some("loans")).is_ok(), "it was said");
 }
 
 #[test]
