@@ -84,6 +84,8 @@ pub async fn ask_first(witnesses: Option<&Witnesses>, log: Arc<Log>) -> Result<V
     let mut asked = Vec::new();
     if let Some(witnesses) = witnesses {
         let mut rounds = witnesses.rounds(&log);
+        // One that does not answer is named by those who go on asking.
+        rounds.witnesses.iter_mut().for_each(|witness| witness.quiet = true);
         rounds.round().await;
         if let Some(OtherHistory { by, why }) = rounds.stop_at_another_history() {
             return Err(LogError::OtherHistory { by, why });
@@ -145,6 +147,8 @@ struct Witness {
     not_before: Instant,
     /// What was wrong last; none when it works.
     trouble: Option<Trouble>,
+    /// Whether only another history is told of.
+    quiet: bool,
 }
 
 /// Asks all witnesses about one checkpoint after the other.
@@ -219,7 +223,15 @@ fn address(url: &str) -> Result<Uri, Failure> {
 
 impl Witness {
     fn new(address: Uri) -> Self {
-        Self { address, size: 0, cosigned: None, pause: FIRST_PAUSE, not_before: Instant::now(), trouble: None }
+        Self {
+            address,
+            size: 0,
+            cosigned: None,
+            pause: FIRST_PAUSE,
+            not_before: Instant::now(),
+            trouble: None,
+            quiet: false,
+        }
     }
 
     async fn show(&mut self, asker: &Asker, asked: &Asked) {
@@ -235,7 +247,8 @@ impl Witness {
                 self.not_before = Instant::now() + self.pause;
                 self.pause = LONGEST_PAUSE.min(self.pause * 2);
                 let known = self.trouble.as_ref().map(std::mem::discriminant);
-                if known != Some(std::mem::discriminant(&trouble)) {
+                let told = trouble.is_another_history() || !self.quiet;
+                if told && known != Some(std::mem::discriminant(&trouble)) {
                     trouble.report(&self.address);
                 }
                 self.trouble = Some(trouble);

@@ -71,7 +71,8 @@ fn given_what_cannot_be_a_detector_when_declared_then_refused_by_its_name_and_wi
 #[test]
 fn given_data_about_people_in_a_detector_when_declared_then_refused_without_repeating_it() {
     let mut company = Company::with_a_lead();
-    let changes: [(&str, fn(&mut DetectorSpec, String)); 5] = [
+    type Change = fn(&mut DetectorSpec, String);
+    let changes: [(&str, Change); 5] = [
         ("word 2 of `words`", |spec, text| {
             (spec.pattern, spec.examples, spec.near_misses) = (None, vec![], vec![]);
             spec.words = vec!["heron".into(), text];

@@ -56,6 +56,9 @@ const AHEAD_BYTES: usize = 1 << 20;
 /// How the vault's key store calls a version.
 const HOLDER: &str = "dataset/";
 
+/// An object that is being read.
+type Opened = ObjectReader<BufReader<Box<dyn Object>>>;
+
 /// What is under way with data sets.
 pub(crate) struct Transfers {
     permits: Arc<Semaphore>,
@@ -143,7 +146,7 @@ pub struct Reading {
     ahead: Option<Vec<u8>>,
     /// What was read ahead and is given.
     given: Vec<u8>,
-    reader: ObjectReader<BufReader<Box<dyn Object>>>,
+    reader: Opened,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -370,10 +373,7 @@ impl Engine {
 
     /// Opens an object so that most of what can be wrong with it shows before anything of it is given: its end first, then
     /// its beginning. Blocks.
-    fn read_ahead(
-        &self,
-        stored: &StoredObject,
-    ) -> Result<(Vec<u8>, ObjectReader<BufReader<Box<dyn Object>>>), ObjectError> {
+    fn read_ahead(&self, stored: &StoredObject) -> Result<(Vec<u8>, Opened), ObjectError> {
         drop(self.stored_pieces(stored)?);
         let mut reader = self.open_stored(stored)?;
         let mut ahead = Vec::new();
@@ -486,7 +486,7 @@ impl Engine {
         })
     }
 
-    fn open_stored(&self, stored: &StoredObject) -> Result<ObjectReader<BufReader<Box<dyn Object>>>, ObjectError> {
+    fn open_stored(&self, stored: &StoredObject) -> Result<Opened, ObjectError> {
         let (id, file) = self.stored_file(stored)?;
         let reader = self.vault.object_reader(&stored.class, &id, BufReader::with_capacity(256 << 10, file))?;
         is_committed(reader.header(), stored)?;

@@ -140,7 +140,7 @@ fn given_a_whole_older_copy_when_something_elsewhere_is_known_then_it_is_named_a
         let outcomes: Vec<_> = (0..4).map_while(|n| outcome(&report, n)).collect();
         assert_eq!(outcomes, [Outcome::Passed, Outcome::Failed(Fault::Rollback), Outcome::NotChecked], "{report:#?}");
         assert_eq!(report.exit_code(), 3, "{report:#?}");
-        assert_eq!(check(&disk, &[newest.clone()]).exit_code(), 0);
+        assert_eq!(check(&disk, std::slice::from_ref(&newest)).exit_code(), 0);
         // What somebody else signed says nothing; and nothing is no proof of anything.
         let foreign = newer.replace("example.com", "example.org");
         for nothing in [vec![], vec![Ok(None)], vec![Ok(Some(foreign))]] {

@@ -271,7 +271,8 @@ fn no_trace_of_how_somebody_was_found_stays_on_disk_however_often_pages_are_spli
         seed ^= seed << 17;
         seed
     };
-    let (mut live, mut gone): (Vec<([u8; 32], SubjectRef)>, Vec<[u8; 32]>) = Default::default();
+    let mut live: Vec<([u8; 32], SubjectRef)> = Vec::new();
+    let mut gone: Vec<[u8; 32]> = Vec::new();
     let mut round = |keys: &SqliteKeys| {
         for scope in ["email", "phone", "the-support-assistant-of-the-bank"] {
             let mut words = || -> Vec<u8> { (0..6).flat_map(|_| chance().to_be_bytes()).collect() };

@@ -6,7 +6,7 @@ use crate::support::World;
 fn given_wrong_settings_when_checked_then_each_is_named_with_line_and_reason() {
     let world = World::empty(&[]);
     for (text, place, reason) in [
-        ("[server]\nlisten = 5\n", ":2:", "string"),
+        ("[server]\nlisten = 5\n", ":2:", "text in quotes"),
         ("[server]\ndata = \"d\"\nlisten_on = \"x\"\n", ":3:", "listen_on"),
         ("[server\n", ":1:", ""),
         ("[records]\nroll_records = -1\n", ":2:", "-1"),
