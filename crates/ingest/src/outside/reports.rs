@@ -403,12 +403,12 @@ fn tested(run: Run, manifest: Option<Manifest>, dataset: &str, of: Option<&str>)
         (None, None) => None,
     };
     let is_meant = |one: &&&RunResult| {
-        meant.is_none_or(|meant| node(**one).is_some_and(|node| node.tests().iter().any(|id| node_name(id) == meant)))
+        meant.is_none_or(|meant| node(one).is_some_and(|node| node.tests().iter().any(|id| node_name(id) == meant)))
     };
     let chosen: Vec<&&RunResult> = tests.iter().filter(is_meant).collect();
     if chosen.is_empty() {
         let of: BTreeSet<&str> =
-            tests.iter().filter_map(|one| node(*one)).flat_map(Node::tests).map(node_name).collect();
+            tests.iter().filter_map(|one| node(one)).flat_map(Node::tests).map(node_name).collect();
         let of: Vec<&str> = of.into_iter().take(20).collect();
         let meant = meant.unwrap_or_default();
         return Err(format!("no test of `{meant}` was run: name with --of one of {}", of.join(", ")));
@@ -416,7 +416,7 @@ fn tested(run: Run, manifest: Option<Manifest>, dataset: &str, of: Option<&str>)
     let mut named = Names::default();
     let mut results = Vec::new();
     for (n, one) in (1..).zip(chosen) {
-        let node = node(*one);
+        let node = node(one);
         let kind = node.and_then(|node| node.test_metadata.as_ref()).map(|test| match &test.namespace {
             Some(namespace) => format!("{namespace}.{}", test.name),
             None => test.name.clone(),

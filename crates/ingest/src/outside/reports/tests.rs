@@ -7,7 +7,10 @@ const CHECKPOINT: &str = include_str!("../../../testdata/gx18_checkpoint.json");
 const RUN: &str = include_str!("../../../testdata/dbt_run_results.json");
 const MANIFEST: &str = include_str!("../../../testdata/dbt_manifest.json");
 
-fn told(report: &Report) -> Vec<(&str, &str, &str, Option<u64>, Option<u64>)> {
+/// Rule, dimension, verdict, rows that were checked, and those that broke it.
+type Told<'a> = (&'a str, &'a str, &'a str, Option<u64>, Option<u64>);
+
+fn told(report: &Report) -> Vec<Told<'_>> {
     let one = |one: &ReportedResult| (one.dimension.as_str(), one.verdict.as_str(), one.checked, one.violations);
     let results = report.results.iter().map(|result| (result.rule.as_str(), one(result)));
     results

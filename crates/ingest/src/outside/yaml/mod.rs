@@ -214,9 +214,10 @@ impl<'a> Reader<'a> {
         self.advance();
         let mut text = first.to_owned();
         let mut lines = 1;
-        while !commented {
+        loop {
             let next = self.at;
-            let Some((_, line)) = self.peek()?.filter(|(at, _)| *at > indent) else { break };
+            // After a comment it does not go on.
+            let Some((_, line)) = self.peek()?.filter(|(at, _)| !commented && *at > indent) else { break };
             if self.at > next {
                 return self
                     .wrong("a value over several lines has no empty line and no comment in it: write it below `|`");
