@@ -121,7 +121,8 @@ fn given_an_object_that_was_changed_when_read_then_the_command_says_which_and_wh
     let read = world.path("read.csv").display().to_string();
     let get = ["--purpose", "development", "data", "get", "loans", "1", "-o", &read];
     let last = bytes.len() - 1;
-    let cases: [(&str, &dyn Fn(&mut Vec<u8>)); 6] = [
+    type Change<'a> = &'a dyn Fn(&mut Vec<u8>);
+    let cases: [(&str, Change<'_>); 6] = [
         ("(changed)", &|bytes| bytes[100_000] ^= 1),
         ("(changed)", &|bytes| bytes[5_000_000] ^= 1),
         ("(broken_end)", &|bytes| bytes[last] ^= 1),
